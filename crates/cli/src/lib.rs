@@ -1,0 +1,1 @@
+//! The otlp-arrow command line as a library.

@@ -1,0 +1,16 @@
+//! An embeddable, crash-safe OpenTelemetry recorder: traces, metrics and logs kept as Apache Arrow files.
+//!
+//! See `ARCHITECTURE.md` for the map of this crate.
+#![deny(unsafe_code)]
+
+pub mod config;
+pub mod error;
+pub mod event;
+pub mod library;
+pub mod store;
+
+pub use config::Config;
+pub use error::{Code, OtlpError, Result, Status, status_of};
+pub use event::{Event, EventName};
+pub use library::{ExportOutcome, OtlpLibrary};
+pub use otlp_arrow_columns::{Format, Signal};

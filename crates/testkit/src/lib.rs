@@ -1,0 +1,1 @@
+//! Generators, fakes and clocks for the tests of otlp-arrow.
