@@ -6,6 +6,7 @@
 pub mod config;
 pub mod error;
 pub mod event;
+pub mod forward;
 pub mod library;
 pub mod store;
 

@@ -1,0 +1,5 @@
+//! Forwarding: cursors over the committed log, retry, circuit breaker.
+
+pub mod breaker;
+pub mod classify;
+pub mod retry;
