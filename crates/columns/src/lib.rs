@@ -12,8 +12,10 @@
 
 mod decode;
 mod outcome;
+pub mod schema;
 mod signal;
 
 pub use decode::{BatchBuilder, check};
 pub use outcome::{Checked, DecodeError, Limits, Reason, Refusal, Refused};
+pub use schema::schema;
 pub use signal::{Format, Signal, UnknownName};
