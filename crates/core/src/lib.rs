@@ -8,6 +8,7 @@ pub mod error;
 pub mod event;
 pub mod forward;
 pub mod library;
+pub mod stats;
 pub mod store;
 
 pub use config::Config;
