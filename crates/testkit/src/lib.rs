@@ -1,1 +1,4 @@
 //! Generators, fakes and clocks for the tests of otlp-arrow.
+
+pub mod payload;
+pub mod rng;
