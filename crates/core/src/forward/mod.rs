@@ -2,4 +2,5 @@
 
 pub mod breaker;
 pub mod classify;
+pub mod client;
 pub mod retry;

@@ -1,0 +1,233 @@
+//! TCP and TLS towards a destination, with errors that say which of name, way, or certificate is at fault.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::Uri;
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_util::client::legacy::connect::{Connected, Connection};
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tower_service::Service;
+
+use crate::config::Tls;
+use crate::error::{Code, OtlpError, Result};
+use crate::forward::classify::Class;
+
+/// Why no connection came about.
+#[derive(Debug)]
+pub(super) enum Fault {
+    Name(String, io::Error),
+    Way(String, io::Error),
+    Certificate(String, io::Error),
+}
+
+impl Fault {
+    /// A wrong name or certificate stays wrong until somebody changes it; a way may come back.
+    pub(super) fn class(&self) -> Class {
+        match self {
+            Fault::Name(..) | Fault::Certificate(..) => Class::Destination,
+            Fault::Way(..) => Class::Passing { after: None },
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fault::Name(host, error) => write!(f, "the name {host} cannot be resolved: {error}"),
+            Fault::Way(host, error) => write!(f, "{host} cannot be reached: {error}"),
+            Fault::Certificate(host, error) => write!(f, "TLS with {host} failed: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for Fault {}
+
+/// Makes connections for the client.
+#[derive(Clone)]
+pub(super) struct Connector {
+    tls: Option<Arc<ClientConfig>>,
+    server_name: Option<String>,
+    timeout: Duration,
+}
+
+impl fmt::Debug for Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connector").field("server_name", &self.server_name).finish_non_exhaustive()
+    }
+}
+
+impl Connector {
+    pub(super) fn new(tls: &Tls, http2: bool, timeout: Duration) -> Result<Self> {
+        Ok(Self { tls: Some(Arc::new(client_config(tls, http2)?)), server_name: tls.server_name.clone(), timeout })
+    }
+
+    async fn connect(self, uri: Uri) -> Result<Link, Fault> {
+        let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+        let https = uri.scheme_str() == Some("https");
+        let port = uri.port_u16().unwrap_or(if https { 443 } else { 80 });
+        let shown = format!("{host}:{port}");
+        let addresses =
+            tokio::net::lookup_host((host.as_str(), port)).await.map_err(|error| Fault::Name(shown.clone(), error))?;
+        let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+        let mut stream = None;
+        for address in addresses {
+            match tokio::time::timeout(self.timeout, TcpStream::connect(address)).await {
+                Ok(Ok(connected)) => {
+                    stream = Some(connected);
+                    break;
+                }
+                Ok(Err(error)) => last = error,
+                Err(_) => last = io::ErrorKind::TimedOut.into(),
+            }
+        }
+        let stream = stream.ok_or_else(|| Fault::Way(shown.clone(), last))?;
+        // Small requests would otherwise wait for the acknowledgement of the one before.
+        let _ = stream.set_nodelay(true);
+        let Some(tls) = self.tls.filter(|_| https) else { return Ok(Link::Plain(TokioIo::new(stream))) };
+        let expected = self.server_name.unwrap_or(host);
+        let name = ServerName::try_from(expected)
+            .map_err(|error| Fault::Certificate(shown.clone(), io::Error::other(error)))?;
+        match TlsConnector::from(tls).connect(name, stream).await {
+            Ok(stream) => Ok(Link::Tls(Box::new(TokioIo::new(stream)))),
+            Err(error) if is_tls_refusal(&error) => Err(Fault::Certificate(shown, error)),
+            Err(error) => Err(Fault::Way(shown, error)),
+        }
+    }
+}
+
+/// A handshake that broke off is a bad way; one that was judged is a bad certificate.
+fn is_tls_refusal(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.downcast_ref::<rustls::Error>().is_some())
+}
+
+fn client_config(tls: &Tls, http2: bool) -> Result<ClientConfig> {
+    let roots = match &tls.ca_file {
+        Some(path) => {
+            let mut roots = RootCertStore::empty();
+            for certificate in certificates("forward.tls.ca_file", path)? {
+                roots.add(certificate).map_err(|error| bad_file("forward.tls.ca_file", path, error))?;
+            }
+            roots
+        }
+        None => {
+            let mut roots = RootCertStore::empty();
+            let _ = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+            roots
+        }
+    };
+    let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| OtlpError::with_source(Code::Internal, "TLS cannot be set up", error))?
+        .with_root_certificates(roots);
+    let mut config = match (&tls.cert_file, &tls.key_file) {
+        (Some(cert), Some(key)) => builder
+            .with_client_auth_cert(
+                certificates("forward.tls.cert_file", cert)?,
+                PrivateKeyDer::from_pem_file(key).map_err(|error| bad_file("forward.tls.key_file", key, error))?,
+            )
+            .map_err(|error| bad_file("forward.tls.cert_file", cert, error))?,
+        (None, None) => builder.with_no_client_auth(),
+        _ => {
+            return Err(OtlpError::new(
+                Code::InvalidConfig,
+                "forward.tls: cert_file and key_file go together: give both or neither",
+            ));
+        }
+    };
+    config.alpn_protocols = if http2 { vec![b"h2".to_vec()] } else { vec![b"http/1.1".to_vec()] };
+    Ok(config)
+}
+
+fn certificates(key: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>> {
+    let found: Vec<_> =
+        CertificateDer::pem_file_iter(path).and_then(Iterator::collect).map_err(|error| bad_file(key, path, error))?;
+    if found.is_empty() {
+        return Err(OtlpError::new(
+            Code::InvalidConfig,
+            format!("{key}: {} holds no certificate: give a PEM file", path.display()),
+        ));
+    }
+    Ok(found)
+}
+
+fn bad_file(key: &str, path: &Path, error: impl std::error::Error + Send + Sync + 'static) -> OtlpError {
+    let message = format!("{key}: {} cannot be used: {error}", path.display());
+    OtlpError::with_source(Code::InvalidConfig, message, error)
+}
+
+impl Service<Uri> for Connector {
+    type Response = Link;
+    type Error = Fault;
+    type Future = Pin<Box<dyn Future<Output = Result<Link, Fault>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Fault>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        Box::pin(self.clone().connect(uri))
+    }
+}
+
+/// A connection, plain or inside TLS.
+pub(super) enum Link {
+    Plain(TokioIo<TcpStream>),
+    Tls(Box<TokioIo<TlsStream<TcpStream>>>),
+}
+
+impl Connection for Link {
+    fn connected(&self) -> Connected {
+        match self {
+            Link::Plain(_) => Connected::new(),
+            Link::Tls(stream) if stream.inner().get_ref().1.alpn_protocol() == Some(b"h2") => {
+                Connected::new().negotiated_h2()
+            }
+            Link::Tls(_) => Connected::new(),
+        }
+    }
+}
+
+impl Read for Link {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Link::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
+            Link::Tls(stream) => Pin::new(&mut **stream).poll_read(cx, buf),
+        }
+    }
+}
+
+impl Write for Link {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Link::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
+            Link::Tls(stream) => Pin::new(&mut **stream).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Link::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Link::Tls(stream) => Pin::new(&mut **stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Link::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Link::Tls(stream) => Pin::new(&mut **stream).poll_shutdown(cx),
+        }
+    }
+}

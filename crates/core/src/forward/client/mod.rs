@@ -1,0 +1,286 @@
+//! One destination over the network: an OTLP request goes out, a classified [`Answer`] comes back.
+//!
+//! gRPC and HTTP share one hyper client; the unary gRPC framing is a five-byte prefix and three trailers.
+
+mod answer;
+mod body;
+mod connect;
+
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER, TE, USER_AGENT};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper_util::client::legacy::Client as HyperClient;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use otlp_arrow_columns::Signal;
+use secrecy::ExposeSecret;
+
+use super::classify::{self, Class};
+use crate::config::{Auth, Destination, ForwardCompression, ForwardProtocol};
+use crate::error::{Code, OtlpError, Result};
+
+pub use answer::Answer;
+use connect::{Connector, Fault};
+
+/// The largest answer that is read, after decompression (OTLP specification: 4 MiB).
+const MAX_ANSWER: usize = 4 << 20;
+
+/// A destination that can be sent to. Connections are kept and shared between requests.
+#[derive(Debug)]
+pub struct Client {
+    http: HyperClient<Connector, Full<Bytes>>,
+    protocol: ForwardProtocol,
+    targets: [Uri; 3],
+    headers: HeaderMap,
+    compression: ForwardCompression,
+    timeout: Duration,
+}
+
+impl Client {
+    /// Prepares a client; nothing is connected yet. INVALID_CONFIG names the key that cannot be used.
+    pub fn new(destination: &Destination) -> Result<Self> {
+        let grpc = destination.protocol == ForwardProtocol::OtlpGrpc;
+        let targets = [
+            target(destination, Signal::Traces)?,
+            target(destination, Signal::Metrics)?,
+            target(destination, Signal::Logs)?,
+        ];
+        let http = HyperClient::builder(TokioExecutor::new())
+            .http2_only(grpc)
+            .timer(TokioTimer::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(Duration::from_secs(60))
+            .build(Connector::new(&destination.tls, grpc, destination.timeout)?);
+        Ok(Self {
+            http,
+            protocol: destination.protocol,
+            targets,
+            headers: headers(destination)?,
+            compression: destination.compression,
+            timeout: destination.timeout,
+        })
+    }
+
+    /// Sends one OTLP protobuf export request. Never fails: what went wrong is the answer's class.
+    pub async fn send(&self, signal: Signal, payload: Bytes) -> Answer {
+        match tokio::time::timeout(self.timeout, self.attempt(signal, payload)).await {
+            Ok(answer) => answer,
+            Err(_) => Answer::new(
+                Class::Passing { after: None },
+                format!("no answer within {:?}: raise forward.timeout if the destination is only slow", self.timeout),
+            ),
+        }
+    }
+
+    async fn attempt(&self, signal: Signal, payload: Bytes) -> Answer {
+        let request = match self.request(signal, payload) {
+            Ok(request) => request,
+            Err(error) => return Answer::new(Class::Destination, error.to_string()),
+        };
+        let response = match self.http.request(request).await {
+            Ok(response) => response,
+            Err(error) => return unreachable_answer(&error),
+        };
+        let (head, body) = response.into_parts();
+        let collected = match Limited::new(body, MAX_ANSWER).collect().await {
+            Ok(collected) => collected,
+            Err(error) => return Answer::new(body_fault(head.status), format!("the answer broke off: {error}")),
+        };
+        let trailers = collected.trailers().cloned();
+        let body = body::decompress(&head.headers, collected.to_bytes(), MAX_ANSWER);
+        match self.protocol {
+            ForwardProtocol::OtlpGrpc => answer::from_grpc(&head, body, trailers.as_ref()),
+            _ => {
+                let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+                let after = head
+                    .headers
+                    .get(RETRY_AFTER)
+                    .and_then(|value| value.to_str().ok())
+                    .and_then(|value| classify::retry_after(value, now));
+                answer::from_http(&head, body, after)
+            }
+        }
+    }
+
+    fn request(&self, signal: Signal, payload: Bytes) -> Result<Request<Full<Bytes>>> {
+        let grpc = self.protocol == ForwardProtocol::OtlpGrpc;
+        let (body, encoding) = body::compress(payload, self.compression, grpc)?;
+        let mut request = Request::post(self.targets[signal.index()].clone())
+            .body(Full::new(body))
+            .map_err(|error| OtlpError::with_source(Code::Internal, "the request could not be built", error))?;
+        let headers = request.headers_mut();
+        headers.extend(self.headers.clone());
+        match encoding {
+            Some(name) if grpc => headers.insert(HeaderName::from_static("grpc-encoding"), name),
+            Some(name) => headers.insert(CONTENT_ENCODING, name),
+            None => None,
+        };
+        if grpc {
+            let timeout = format!("{}m", self.timeout.as_millis().clamp(1, 99_999_999));
+            headers.insert(HeaderName::from_static("grpc-timeout"), header_value("forward.timeout", &timeout)?);
+            *request.version_mut() = http::Version::HTTP_2;
+        }
+        Ok(request)
+    }
+}
+
+/// A half-written success may have been stored, a half-written failure was not: both are tried again.
+fn body_fault(status: http::StatusCode) -> Class {
+    match classify::http(status.as_u16(), None) {
+        Class::Delivered { .. } => Class::Passing { after: None },
+        other => other,
+    }
+}
+
+fn unreachable_answer(error: &hyper_util::client::legacy::Error) -> Answer {
+    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    let mut text = Vec::new();
+    let mut class = Class::Passing { after: None };
+    while let Some(cause) = source {
+        if let Some(fault) = cause.downcast_ref::<Fault>() {
+            class = fault.class();
+        }
+        text.push(cause.to_string());
+        source = cause.source();
+    }
+    Answer::new(class, text.join(": "))
+}
+
+fn target(destination: &Destination, signal: Signal) -> Result<Uri> {
+    let grpc = destination.protocol == ForwardProtocol::OtlpGrpc;
+    let own = destination.signal_endpoints[signal.index()].as_deref();
+    let text = own.unwrap_or(&destination.endpoint);
+    let text = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+    let base: Uri = text.parse().map_err(|error| bad_endpoint(destination, &text, &format!("{error}")))?;
+    if !matches!(base.scheme_str(), Some("http" | "https")) || base.host().is_none_or(str::is_empty) {
+        return Err(bad_endpoint(destination, &text, "use http://HOST:PORT or https://HOST:PORT"));
+    }
+    let path = if grpc {
+        grpc_path(signal).to_owned()
+    } else if own.is_some() {
+        base.path_and_query().map_or("/", |path| path.as_str()).to_owned()
+    } else {
+        format!("{}/v1/{signal}", base.path().trim_end_matches('/'))
+    };
+    let mut parts = base.into_parts();
+    if let Some(authority) = parts.authority.as_ref().filter(|authority| authority.port().is_none()) {
+        // The URL's scheme decides the port of a gRPC target as of an HTTP one (OTLP exporter specification).
+        let port = if parts.scheme == Some(http::uri::Scheme::HTTPS) { 443 } else { 80 };
+        let with_port = format!("{authority}:{port}");
+        parts.authority =
+            Some(with_port.parse().map_err(|error| bad_endpoint(destination, &with_port, &format!("{error}")))?);
+    }
+    parts.path_and_query = Some(path.parse().map_err(|error| bad_endpoint(destination, &path, &format!("{error}")))?);
+    Uri::from_parts(parts).map_err(|error| bad_endpoint(destination, &text, &error.to_string()))
+}
+
+/// The path of the unary OTLP export method of `signal`.
+fn grpc_path(signal: Signal) -> &'static str {
+    match signal {
+        Signal::Traces => "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+        Signal::Metrics => "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+        Signal::Logs => "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+    }
+}
+
+fn bad_endpoint(destination: &Destination, value: &str, why: &str) -> OtlpError {
+    OtlpError::new(
+        Code::InvalidConfig,
+        format!("forward {:?}: endpoint {value:?} cannot be used: {why}", destination.name),
+    )
+}
+
+fn headers(destination: &Destination) -> Result<HeaderMap> {
+    let mut headers = HeaderMap::new();
+    let agent =
+        concat!("otlp-arrow/", env!("CARGO_PKG_VERSION"), " OTel-OTLP-Exporter-Rust/", env!("CARGO_PKG_VERSION"));
+    headers.insert(USER_AGENT, HeaderValue::from_static(agent));
+    if destination.protocol == ForwardProtocol::OtlpGrpc {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+        headers.insert(HeaderName::from_static("grpc-accept-encoding"), HeaderValue::from_static("gzip"));
+    } else {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
+        headers.insert(http::header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    for (name, value) in &destination.headers {
+        headers.insert(header_name(name)?, secret_value(name, value.expose_secret())?);
+    }
+    match &destination.auth {
+        Auth::None => {}
+        Auth::Bearer(token) => {
+            headers.insert(AUTHORIZATION, secret_value("auth.token", &format!("Bearer {}", token.expose_secret()))?);
+        }
+        Auth::ApiKey { header, key } => {
+            headers.insert(header_name(header)?, secret_value("auth.key", key.expose_secret())?);
+        }
+        Auth::Basic { username, password } => {
+            use base64::Engine as _;
+            let pair = format!("{username}:{}", password.expose_secret());
+            let text = format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair));
+            headers.insert(AUTHORIZATION, secret_value("auth.password", &text)?);
+        }
+    }
+    Ok(headers)
+}
+
+fn header_name(name: &str) -> Result<HeaderName> {
+    name.parse().map_err(|_| OtlpError::new(Code::InvalidConfig, format!("forward: {name:?} is not a header name")))
+}
+
+fn header_value(key: &str, value: &str) -> Result<HeaderValue> {
+    HeaderValue::from_str(value)
+        .map_err(|_| OtlpError::new(Code::InvalidConfig, format!("forward: the value of {key} is not a header value")))
+}
+
+/// The value itself stays out of the error and, marked sensitive, out of debug output.
+fn secret_value(key: &str, value: &str) -> Result<HeaderValue> {
+    let mut value = header_value(key, value)?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn http_destination(endpoint: &str) -> Destination {
+        Destination { protocol: ForwardProtocol::OtlpHttp, ..Destination::new("test", endpoint) }
+    }
+
+    #[test]
+    fn paths_follow_the_exporter_specification() {
+        let of = |endpoint: &str| target(&http_destination(endpoint), Signal::Traces).unwrap().to_string();
+        assert_eq!(of("http://host:4318"), "http://host:4318/v1/traces");
+        assert_eq!(of("http://host:4318/"), "http://host:4318/v1/traces");
+        assert_eq!(of("https://host/some/prefix"), "https://host:443/some/prefix/v1/traces");
+        let mut own = http_destination("http://host:4318");
+        own.signal_endpoints[0] = Some("http://other:80/exactly?x=1".into());
+        assert_eq!(target(&own, Signal::Traces).unwrap().to_string(), "http://other:80/exactly?x=1");
+        let grpc = target(&Destination::new("test", "host:4317"), Signal::Logs).unwrap().to_string();
+        assert_eq!(grpc, "http://host:4317/opentelemetry.proto.collector.logs.v1.LogsService/Export");
+    }
+
+    #[test]
+    fn unusable_endpoints_are_named() {
+        for endpoint in ["ftp://host", "http://", "ht!tp://x y"] {
+            let error = Client::new(&http_destination(endpoint)).unwrap_err();
+            assert_eq!(error.code(), Code::InvalidConfig, "{endpoint}");
+            assert!(error.message().contains("endpoint"), "{error}");
+        }
+    }
+
+    #[test]
+    fn secrets_do_not_print() {
+        let mut destination = http_destination("http://host:1");
+        destination.auth = Auth::Bearer("s3cret-token".to_owned().into());
+        destination.headers = vec![("x-key".into(), "s3cret-header".to_owned().into())];
+        let client = Client::new(&destination).unwrap();
+        assert!(!format!("{client:?} {destination:?}").contains("s3cret"));
+        destination.headers = vec![("x-key".into(), "s3cret\nheader".to_owned().into())];
+        assert!(!Client::new(&destination).unwrap_err().to_string().contains("s3cret"));
+    }
+}
