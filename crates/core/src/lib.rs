@@ -7,6 +7,7 @@ pub mod config;
 pub mod error;
 pub mod event;
 pub mod forward;
+pub mod ipc;
 pub mod library;
 pub mod stats;
 pub mod store;

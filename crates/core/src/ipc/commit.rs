@@ -1,0 +1,224 @@
+//! One batch of a live file: a piece of an IPC stream that can be read without anything but the schema before it.
+
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int32Type;
+use arrow_array::{Array, RecordBatch};
+use arrow_schema::{Schema, SchemaRef};
+
+use super::layout::{Shape, shapes};
+use super::message::{Form, MessageWriter, NOTE_CRC, Template, schema_message};
+use super::{META_SCHEMA, META_VERSION, META_WRITER, SCHEMA_VERSION};
+use crate::error::{Code, OtlpError, Result};
+
+/// A buffer that grew beyond this for one large commit is not kept for the small ones.
+const KEEP_CAPACITY: usize = 4 << 20;
+
+/// Turns record batches into commits of one writer's live files.
+///
+/// Rows of a file are numbered from 0, so the commit with first row 0 starts a file and carries the schema message.
+/// Nothing is remembered from commit to commit but the shape of the schema: one that failed to be written leaves no
+/// trace, and its batch can be encoded again at any row.
+#[derive(Debug)]
+pub struct CommitEncoder {
+    writer: String,
+    shape: Option<SchemaShape>,
+    out: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct SchemaShape {
+    schema: SchemaRef,
+    header: Vec<u8>,
+    batch: Template,
+    dictionaries: Vec<(usize, Template)>,
+}
+
+impl SchemaShape {
+    fn new(schema: &SchemaRef, writer: &str) -> Result<Self> {
+        let shapes = shapes(schema)?;
+        let header = schema_message(&stamped(schema, writer));
+        let batch = Template::new(&shapes, Form { note: true, ..Form::default() })?;
+        let dictionaries = dictionary_templates(&shapes, false)?;
+        Ok(Self { schema: Arc::clone(schema), header, batch, dictionaries })
+    }
+}
+
+/// The template of each dictionary message with its column, in the order of dictionary ids.
+pub(crate) fn dictionary_templates(shapes: &[Shape], zstd: bool) -> Result<Vec<(usize, Template)>> {
+    let columns = shapes.iter().enumerate().filter(|(_, shape)| **shape == Shape::Dictionary);
+    columns
+        .zip(0i64..)
+        .map(|((column, _), id)| {
+            let form = Form { dictionary: Some(id), zstd, note: false };
+            Ok((column, Template::new([&Shape::Bytes], form)?))
+        })
+        .collect()
+}
+
+/// `schema` with the metadata that every file of `writer` carries.
+fn stamped(schema: &Schema, writer: &str) -> Schema {
+    let mut metadata = schema.metadata().clone();
+    metadata.entry(META_SCHEMA.to_owned()).or_insert_with(|| SCHEMA_VERSION.to_owned());
+    metadata.insert(META_WRITER.to_owned(), writer.to_owned());
+    metadata.insert(META_VERSION.to_owned(), env!("CARGO_PKG_VERSION").to_owned());
+    Schema::new_with_metadata(schema.fields().clone(), metadata)
+}
+
+impl CommitEncoder {
+    /// An encoder for files of the writer with this id.
+    pub fn new(writer: impl Into<String>) -> Self {
+        Self { writer: writer.into(), shape: None, out: Vec::new() }
+    }
+
+    /// The bytes that append `batch` to a file of `first_row` rows; with `first_row` 0 they are a whole new file.
+    ///
+    /// Fails with INTERNAL for an empty batch, a column type that files may not contain, or a schema that is not the
+    /// one of the file.
+    pub fn encode(&mut self, batch: &RecordBatch, first_row: u64) -> Result<&[u8]> {
+        let rows = batch.num_rows();
+        if rows == 0 {
+            return Err(OtlpError::new(Code::Internal, "a commit needs at least one row"));
+        }
+        self.prepare(batch, first_row)?;
+        let Some(shape) = &self.shape else {
+            return Err(OtlpError::new(Code::Internal, "the encoder has no schema"));
+        };
+        let out = &mut self.out;
+        out.clear();
+        if first_row == 0 {
+            out.extend_from_slice(&shape.header);
+        }
+        for (column, template) in &shape.dictionaries {
+            let values = dictionary_values(batch, *column)?;
+            let mut message = MessageWriter::new(out, template, None);
+            message.array(values)?;
+            message.finish(values.len());
+        }
+        let mut message = MessageWriter::new(out, &shape.batch, None);
+        for column in batch.columns() {
+            message.array(column.as_ref())?;
+        }
+        let placed = message.finish(rows);
+        if let Some(note) = placed.note {
+            write_note(out, note, first_row, rows);
+        }
+        Ok(out)
+    }
+
+    fn prepare(&mut self, batch: &RecordBatch, first_row: u64) -> Result<()> {
+        if self.out.capacity() > KEEP_CAPACITY && self.out.len() < KEEP_CAPACITY {
+            self.out = Vec::new();
+        }
+        let schema = batch.schema_ref();
+        let known =
+            self.shape.as_ref().is_some_and(|shape| Arc::ptr_eq(&shape.schema, schema) || shape.schema == *schema);
+        if !known {
+            if self.shape.is_some() && first_row != 0 {
+                return Err(OtlpError::new(Code::Internal, "a file cannot change its schema: start a new file"));
+            }
+            self.shape = Some(SchemaShape::new(schema, &self.writer)?);
+        }
+        Ok(())
+    }
+}
+
+/// The values of the dictionary column `column`.
+pub(crate) fn dictionary_values(batch: &RecordBatch, column: usize) -> Result<&dyn Array> {
+    match batch.column(column).as_dictionary_opt::<Int32Type>() {
+        Some(array) => Ok(array.values().as_ref()),
+        None => Err(OtlpError::new(Code::Internal, format!("column {column} is no dictionary"))),
+    }
+}
+
+// The checksum covers every byte of the commit, with its own digits as zeros: a torn page in the metadata is found too.
+fn write_note(out: &mut [u8], at: usize, first_row: u64, rows: usize) {
+    let numbers = format!("{first_row:020},{rows:010},");
+    out[at..at + NOTE_CRC].copy_from_slice(numbers.as_bytes());
+    let crc = crc32c::crc32c(out);
+    out[at + NOTE_CRC..at + NOTE_CRC + 8].copy_from_slice(format!("{crc:08x}").as_bytes());
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use arrow_ipc::reader::StreamReader;
+
+    use super::*;
+    use crate::ipc::sample;
+
+    fn read(bytes: &[u8]) -> (SchemaRef, Vec<RecordBatch>) {
+        let reader = StreamReader::try_new(bytes, None).unwrap();
+        (reader.schema(), reader.map(Result::unwrap).collect())
+    }
+
+    #[test]
+    fn a_file_is_a_valid_stream_after_every_commit() {
+        let mut encoder = CommitEncoder::new("00000000000000aa");
+        let (mut file, mut written, mut row) = (Vec::new(), Vec::new(), 0);
+        for rows in [1, 17, 1, 300, 2] {
+            let batch = sample::batch(row, rows);
+            file.extend_from_slice(encoder.encode(&batch, row).unwrap());
+            assert_eq!(file.len() % 8, 0);
+            row += rows;
+            written.push(batch);
+            let (schema, batches) = read(&file);
+            assert_eq!(schema.metadata()[META_WRITER], "00000000000000aa");
+            assert_eq!(schema.metadata()[META_SCHEMA], SCHEMA_VERSION);
+            let columns: Vec<_> = batches.iter().map(|batch| batch.columns().to_vec()).collect();
+            assert_eq!(columns, written.iter().map(|batch| batch.columns().to_vec()).collect::<Vec<_>>());
+        }
+        if let Ok(path) = std::env::var("OTLP_ARROW_KEEP_SAMPLE") {
+            std::fs::write(path, &file).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_slice_writes_its_own_rows_only() {
+        let whole = sample::batch(0, 100);
+        for (offset, rows) in [(0, 3), (3, 50), (64, 36), (99, 1)] {
+            let slice = whole.slice(offset, rows);
+            let bytes = CommitEncoder::new("a").encode(&slice, 0).unwrap().to_vec();
+            let alone = CommitEncoder::new("a").encode(&sample::batch(offset as u64, rows as u64), 0).unwrap().to_vec();
+            let (_, batches) = read(&bytes);
+            let (_, expected) = read(&alone);
+            for (got, want) in batches[0].columns().iter().zip(expected[0].columns()) {
+                // Dictionaries of a slice keep values it does not use: compare what they mean.
+                match (got.as_dictionary_opt::<Int32Type>(), want.as_dictionary_opt::<Int32Type>()) {
+                    (Some(got), Some(want)) => {
+                        let (got, want) = (
+                            got.downcast_dict::<arrow_array::StringArray>().unwrap(),
+                            want.downcast_dict::<arrow_array::StringArray>().unwrap(),
+                        );
+                        assert!(got.into_iter().eq(want.into_iter()));
+                    }
+                    _ => assert_eq!(got, want),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_same_batch_encodes_the_same_after_a_failed_write() {
+        let mut encoder = CommitEncoder::new("a");
+        let (first, second, third) = (sample::batch(0, 5), sample::batch(50, 7), sample::batch(90, 7));
+        encoder.encode(&first, 0).unwrap();
+        let expected = encoder.encode(&second, 5).unwrap().to_vec();
+        encoder.encode(&third, 5).unwrap();
+        assert_eq!(encoder.encode(&second, 5).unwrap(), expected);
+    }
+
+    #[test]
+    fn what_cannot_be_a_commit_is_refused() {
+        let mut encoder = CommitEncoder::new("a");
+        assert_eq!(encoder.encode(&sample::batch(0, 0), 0).unwrap_err().code(), Code::Internal);
+        encoder.encode(&sample::batch(0, 1), 0).unwrap();
+        let other = sample::batch(0, 1).project(&[0, 1]).unwrap();
+        assert_eq!(encoder.encode(&other, 1).unwrap_err().code(), Code::Internal);
+        encoder.encode(&other, 0).unwrap();
+        let nested = Arc::new(arrow_array::LargeStringArray::from(vec!["x"]));
+        let unsupported = RecordBatch::try_from_iter([("x", nested as arrow_array::ArrayRef)]).unwrap();
+        assert_eq!(encoder.encode(&unsupported, 0).unwrap_err().code(), Code::Internal);
+    }
+}

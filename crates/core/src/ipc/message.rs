@@ -1,0 +1,337 @@
+//! Record batch and dictionary messages from a template: for one schema only numbers differ from message to message.
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int32Type;
+use arrow_array::{Array, downcast_primitive_array};
+use arrow_buffer::{NullBuffer, OffsetBuffer};
+use arrow_ipc::convert::IpcSchemaEncoder;
+use arrow_ipc::writer::DictionaryTracker;
+use arrow_ipc::{
+    BodyCompressionArgs, BodyCompressionMethod, Buffer, CompressionType, DictionaryBatchArgs, FieldNode, KeyValueArgs,
+    MessageArgs, MessageHeader, MetadataVersion, RecordBatchArgs,
+};
+use arrow_schema::{DataType, Schema};
+use flatbuffers::FlatBufferBuilder;
+
+use super::layout::Shape;
+use crate::error::{Code, OtlpError, Result};
+
+/// Every buffer of a body starts at a multiple of this.
+pub(crate) const ALIGNMENT: usize = 8;
+/// What every message starts with, before the length of its metadata.
+pub(crate) const CONTINUATION: [u8; 4] = [0xff; 4];
+/// Bytes before the metadata of a message: the marker and a length.
+pub(crate) const PREFIX: usize = 8;
+/// A commit note before its numbers are known. All notes are of this length.
+pub(crate) const EMPTY_NOTE: &str = "00000000000000000000,0000000000,00000000";
+/// Where the checksum begins in a commit note.
+pub(crate) const NOTE_CRC: usize = 32;
+
+// Flatbuffers leave out a field that is zero, and what is not there cannot be patched.
+const PLACEHOLDER: i64 = i64::MAX;
+
+/// What a template is for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Form {
+    /// A dictionary message with this id instead of a record batch message.
+    pub(crate) dictionary: Option<i64>,
+    /// Carries [`super::META_COMMIT`].
+    pub(crate) note: bool,
+    /// Buffers are zstd frames.
+    pub(crate) zstd: bool,
+}
+
+/// The metadata of a message with its prefix, and where its numbers are.
+#[derive(Debug)]
+pub(crate) struct Template {
+    bytes: Vec<u8>,
+    body_len: usize,
+    rows: usize,
+    nodes: usize,
+    buffers: usize,
+    note: Option<usize>,
+}
+
+impl Template {
+    /// The template of messages for columns of these shapes.
+    pub(crate) fn new<'a>(shapes: impl IntoIterator<Item = &'a Shape>, form: Form) -> Result<Template> {
+        let (nodes, buffers) = shapes
+            .into_iter()
+            .fold((0, 0), |(nodes, buffers), shape| (nodes + shape.nodes(), buffers + shape.buffers()));
+        let bytes = framed(&metadata(nodes, buffers, form));
+        Self::locate(bytes).ok_or_else(|| OtlpError::new(Code::Internal, "an IPC message template is incomplete"))
+    }
+
+    fn locate(bytes: Vec<u8>) -> Option<Template> {
+        let message = arrow_ipc::root_as_message(&bytes[PREFIX..]).ok()?;
+        let within = |part: *const u8| (part as usize).checked_sub(bytes.as_ptr() as usize);
+        let scalar = |table: &flatbuffers::Table<'_>, field| {
+            let offset = table.vtable().get(field);
+            (offset != 0).then(|| PREFIX + table.loc() + usize::from(offset))
+        };
+        let body_len = scalar(&message._tab, arrow_ipc::Message::VT_BODYLENGTH)?;
+        let batch = match message.header_as_dictionary_batch() {
+            Some(dictionary) => dictionary.data()?,
+            None => message.header_as_record_batch()?,
+        };
+        let rows = scalar(&batch._tab, arrow_ipc::RecordBatch::VT_LENGTH)?;
+        let nodes = within(batch.nodes()?.bytes().as_ptr())?;
+        let buffers = within(batch.buffers()?.bytes().as_ptr())?;
+        let note = match message.custom_metadata() {
+            Some(pairs) => Some(within(pairs.get(0).value()?.as_ptr())?),
+            None => None,
+        };
+        Some(Template { body_len, rows, nodes, buffers, note, bytes })
+    }
+}
+
+/// Metadata with its prefix, padded so that the body behind it is aligned.
+pub(crate) fn framed(metadata: &[u8]) -> Vec<u8> {
+    let padded = metadata.len().next_multiple_of(ALIGNMENT);
+    let mut bytes = Vec::with_capacity(PREFIX + padded);
+    bytes.extend_from_slice(&CONTINUATION);
+    bytes.extend_from_slice(&(padded as u32).to_le_bytes());
+    bytes.extend_from_slice(metadata);
+    bytes.resize(PREFIX + padded, 0);
+    bytes
+}
+
+fn metadata(nodes: usize, buffers: usize, form: Form) -> Vec<u8> {
+    let mut fbb = FlatBufferBuilder::new();
+    let custom_metadata = form.note.then(|| {
+        let key = fbb.create_string(super::META_COMMIT);
+        let value = fbb.create_string(EMPTY_NOTE);
+        let pair = arrow_ipc::KeyValue::create(&mut fbb, &KeyValueArgs { key: Some(key), value: Some(value) });
+        fbb.create_vector(&[pair])
+    });
+    let compression = form.zstd.then(|| {
+        let args = BodyCompressionArgs { codec: CompressionType::ZSTD, method: BodyCompressionMethod::BUFFER };
+        arrow_ipc::BodyCompression::create(&mut fbb, &args)
+    });
+    let nodes = fbb.create_vector(&vec![FieldNode::new(0, 0); nodes]);
+    let buffers = fbb.create_vector(&vec![Buffer::new(0, 0); buffers]);
+    let batch = arrow_ipc::RecordBatch::create(
+        &mut fbb,
+        &RecordBatchArgs {
+            length: PLACEHOLDER,
+            nodes: Some(nodes),
+            buffers: Some(buffers),
+            compression,
+            variadicBufferCounts: None,
+        },
+    );
+    let (header_type, header) = match form.dictionary {
+        None => (MessageHeader::RecordBatch, batch.as_union_value()),
+        Some(id) => {
+            let args = DictionaryBatchArgs { id, data: Some(batch), isDelta: false };
+            let dictionary = arrow_ipc::DictionaryBatch::create(&mut fbb, &args);
+            (MessageHeader::DictionaryBatch, dictionary.as_union_value())
+        }
+    };
+    let message = arrow_ipc::Message::create(
+        &mut fbb,
+        &MessageArgs {
+            version: MetadataVersion::V5,
+            header_type,
+            header: Some(header),
+            bodyLength: PLACEHOLDER,
+            custom_metadata,
+        },
+    );
+    fbb.finish(message, None);
+    fbb.finished_data().to_vec()
+}
+
+/// The schema message of `schema`, framed. Its dictionaries are numbered in column order from 0.
+pub(crate) fn schema_message(schema: &Schema) -> Vec<u8> {
+    let mut fbb = FlatBufferBuilder::new();
+    let mut ids = DictionaryTracker::new(false);
+    let schema = IpcSchemaEncoder::new().with_dictionary_tracker(&mut ids).schema_to_fb_offset(&mut fbb, schema);
+    let message = arrow_ipc::Message::create(
+        &mut fbb,
+        &MessageArgs {
+            version: MetadataVersion::V5,
+            header_type: MessageHeader::Schema,
+            header: Some(schema.as_union_value()),
+            bodyLength: 0,
+            custom_metadata: None,
+        },
+    );
+    fbb.finish(message, None);
+    framed(fbb.finished_data())
+}
+
+/// Where a message went.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Placed {
+    /// Position of the commit note, if the message has one.
+    pub(crate) note: Option<usize>,
+    /// Bytes of prefix and metadata.
+    pub(crate) metadata_len: usize,
+    /// Bytes of the body.
+    pub(crate) body_len: usize,
+}
+
+/// Writes one message behind what `out` holds: the template first, then the bodies, numbers patched as they are known.
+pub(crate) struct MessageWriter<'a> {
+    out: &'a mut Vec<u8>,
+    template: &'a Template,
+    zstd: Option<&'a mut zstd::bulk::Compressor<'static>>,
+    start: usize,
+    next_node: usize,
+    next_buffer: usize,
+}
+
+impl<'a> MessageWriter<'a> {
+    /// Starts a message; with `zstd` each buffer becomes a frame of its own where that is smaller.
+    pub(crate) fn new(
+        out: &'a mut Vec<u8>,
+        template: &'a Template,
+        zstd: Option<&'a mut zstd::bulk::Compressor<'static>>,
+    ) -> Self {
+        let start = out.len();
+        out.extend_from_slice(&template.bytes);
+        Self { next_node: start + template.nodes, next_buffer: start + template.buffers, out, template, zstd, start }
+    }
+
+    /// Ends the message.
+    pub(crate) fn finish(self, rows: usize) -> Placed {
+        let body_len = self.body_len();
+        put(self.out, self.start + self.template.body_len, body_len);
+        put(self.out, self.start + self.template.rows, rows);
+        Placed {
+            note: self.template.note.map(|note| self.start + note),
+            metadata_len: self.template.bytes.len(),
+            body_len,
+        }
+    }
+
+    fn body_len(&self) -> usize {
+        self.out.len() - self.start - self.template.bytes.len()
+    }
+
+    /// Appends a column and what is below it.
+    pub(crate) fn array(&mut self, array: &dyn Array) -> Result<()> {
+        let data_type = array.data_type();
+        self.node(array.len(), array.null_count());
+        self.validity(array.nulls())?;
+        downcast_primitive_array! {
+            array => self.buffer(array.values().inner().as_slice())?,
+            DataType::Boolean => self.buffer(array.as_boolean().values().sliced().as_slice())?,
+            DataType::Utf8 => {
+                let array = array.as_string::<i32>();
+                self.bytes(array.offsets(), array.value_data())?;
+            }
+            DataType::Binary => {
+                let array = array.as_binary::<i32>();
+                self.bytes(array.offsets(), array.value_data())?;
+            }
+            DataType::FixedSizeBinary(_) => {
+                let array = array.as_fixed_size_binary();
+                let len = array.len() * array.value_size();
+                self.buffer(array.value_data().get(..len).unwrap_or_default())?;
+            }
+            DataType::List(_) => {
+                let array = array.as_list::<i32>();
+                self.child(array.offsets(), array.values().as_ref())?;
+            }
+            DataType::Map(_, _) => {
+                let array = array.as_map();
+                self.child(array.offsets(), array.entries())?;
+            }
+            DataType::Struct(_) => {
+                for column in array.as_struct().columns() {
+                    self.array(column.as_ref())?;
+                }
+            }
+            DataType::Dictionary(_, _) => match array.as_dictionary_opt::<Int32Type>() {
+                Some(array) => self.buffer(array.keys().values().inner().as_slice())?,
+                None => return Err(mismatch(data_type)),
+            },
+            _ => return Err(mismatch(data_type)),
+        }
+        Ok(())
+    }
+
+    fn node(&mut self, len: usize, nulls: usize) {
+        put(self.out, self.next_node, len);
+        put(self.out, self.next_node + 8, nulls);
+        self.next_node += size_of::<FieldNode>();
+    }
+
+    fn validity(&mut self, nulls: Option<&NullBuffer>) -> Result<()> {
+        match nulls.filter(|nulls| nulls.null_count() > 0) {
+            Some(nulls) => self.buffer(nulls.inner().sliced().as_slice()),
+            None => self.buffer(&[]),
+        }
+    }
+
+    fn bytes(&mut self, offsets: &OffsetBuffer<i32>, values: &[u8]) -> Result<()> {
+        let (first, last) = self.offsets(offsets)?;
+        self.buffer(values.get(first..last).unwrap_or_default())
+    }
+
+    fn child(&mut self, offsets: &OffsetBuffer<i32>, child: &dyn Array) -> Result<()> {
+        let (first, last) = self.offsets(offsets)?;
+        if first == 0 && last == child.len() {
+            self.array(child)
+        } else {
+            self.array(child.slice(first, last - first).as_ref())
+        }
+    }
+
+    // What a slice left out is not written: its offsets start at 0 again.
+    fn offsets(&mut self, offsets: &OffsetBuffer<i32>) -> Result<(usize, usize)> {
+        let (first, last) = (offsets[0], offsets[offsets.len() - 1]);
+        if first == 0 {
+            self.buffer(offsets.inner().inner().as_slice())?;
+        } else {
+            let rebased: Vec<u8> = offsets.iter().flat_map(|offset| (offset - first).to_le_bytes()).collect();
+            self.buffer(&rebased)?;
+        }
+        Ok((first as usize, last as usize))
+    }
+
+    fn buffer(&mut self, bytes: &[u8]) -> Result<()> {
+        let at = self.body_len();
+        if !bytes.is_empty() {
+            match &mut self.zstd {
+                None => self.out.extend_from_slice(bytes),
+                Some(zstd) => compressed(self.out, zstd, bytes)?,
+            }
+        }
+        let len = self.body_len() - at;
+        put(self.out, self.next_buffer, at);
+        put(self.out, self.next_buffer + 8, len);
+        self.next_buffer += size_of::<Buffer>();
+        let padded = self.out.len().next_multiple_of(ALIGNMENT);
+        self.out.resize(padded, 0);
+        Ok(())
+    }
+}
+
+// A frame has its length before it; -1 says that the bytes are as they were.
+fn compressed(out: &mut Vec<u8>, zstd: &mut zstd::bulk::Compressor<'static>, bytes: &[u8]) -> Result<()> {
+    let start = out.len();
+    out.resize(start + 8 + zstd::zstd_safe::compress_bound(bytes.len()), 0);
+    let written = zstd
+        .compress_to_buffer(bytes, &mut out[start + 8..])
+        .map_err(|error| OtlpError::with_source(Code::Internal, "zstd cannot compress a buffer", error))?;
+    if written < bytes.len() {
+        out[start..start + 8].copy_from_slice(&(bytes.len() as i64).to_le_bytes());
+        out.truncate(start + 8 + written);
+    } else {
+        out[start..start + 8].copy_from_slice(&(-1i64).to_le_bytes());
+        out.truncate(start + 8);
+        out.extend_from_slice(bytes);
+    }
+    Ok(())
+}
+
+fn put(out: &mut [u8], at: usize, value: usize) {
+    out[at..at + 8].copy_from_slice(&(value as u64).to_le_bytes());
+}
+
+fn mismatch(data_type: &DataType) -> OtlpError {
+    OtlpError::new(Code::Internal, format!("a column of type {data_type} cannot be written to a file"))
+}

@@ -1,0 +1,23 @@
+//! The two Arrow IPC forms of a file: the live stream of self-contained commits, and the sealed file.
+//!
+//! Written and read by our own small codec (see `docs/adr/0001-files.md`): the shape of a message depends on the schema
+//! alone, so its metadata is built once and patched, and what is read is checked before any length in it is believed.
+
+pub mod commit;
+mod layout;
+mod message;
+#[cfg(test)]
+mod sample;
+
+pub use commit::CommitEncoder;
+
+/// Schema metadata: the version of the storage schema, `1`.
+pub const META_SCHEMA: &str = "otlp_arrow.schema";
+/// Schema metadata: the id of the writer that recorded the rows.
+pub const META_WRITER: &str = "otlp_arrow.writer";
+/// Schema metadata: the version of this library.
+pub const META_VERSION: &str = "otlp_arrow.version";
+/// Metadata of a record batch message: `<first row, 20 digits>,<rows, 10 digits>,<crc32c, 8 hex digits>`.
+pub const META_COMMIT: &str = "otlp_arrow.commit";
+/// The storage schema that is written.
+pub const SCHEMA_VERSION: &str = "1";
