@@ -6,13 +6,15 @@
 pub mod commit;
 mod layout;
 mod message;
+mod parse;
 #[cfg(test)]
 mod sample;
+pub mod scan;
 
 pub use commit::CommitEncoder;
 
 /// Schema metadata: the version of the storage schema, `1`.
-pub const META_SCHEMA: &str = "otlp_arrow.schema";
+pub const META_SCHEMA: &str = otlp_arrow_columns::schema::VERSION_KEY;
 /// Schema metadata: the id of the writer that recorded the rows.
 pub const META_WRITER: &str = "otlp_arrow.writer";
 /// Schema metadata: the version of this library.
@@ -20,4 +22,4 @@ pub const META_VERSION: &str = "otlp_arrow.version";
 /// Metadata of a record batch message: `<first row, 20 digits>,<rows, 10 digits>,<crc32c, 8 hex digits>`.
 pub const META_COMMIT: &str = "otlp_arrow.commit";
 /// The storage schema that is written.
-pub const SCHEMA_VERSION: &str = "1";
+pub const SCHEMA_VERSION: &str = otlp_arrow_columns::schema::VERSION;

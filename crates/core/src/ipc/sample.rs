@@ -118,3 +118,31 @@ pub(crate) fn batch(from: u64, rows: u64) -> RecordBatch {
     ];
     RecordBatch::try_new(schema(), columns).unwrap()
 }
+
+/// A file whose bytes are in memory.
+#[derive(Clone, Debug)]
+pub(crate) struct InMemory(pub(crate) Vec<u8>);
+
+impl crate::store::storage::ReadFile for InMemory {
+    fn len(&self) -> std::io::Result<u64> {
+        Ok(self.0.len() as u64)
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let rest = self.0.get(offset as usize..).unwrap_or_default();
+        let len = rest.len().min(buffer.len());
+        buffer[..len].copy_from_slice(&rest[..len]);
+        Ok(len)
+    }
+}
+
+/// A live file with a commit of each of these numbers of rows.
+pub(crate) fn stream(rows: &[u64]) -> Vec<u8> {
+    let mut encoder = super::CommitEncoder::new("00000000000000aa");
+    let (mut file, mut row) = (Vec::new(), 0);
+    for rows in rows {
+        file.extend_from_slice(encoder.encode(&batch(row, *rows), row).unwrap());
+        row += rows;
+    }
+    file
+}
