@@ -1,0 +1,50 @@
+/** Builds what the suites and the demo need, from package registries by their ordinary clients. */
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { PYTHON, ROOT, run, VENV, venvBin } from './run.js';
+
+/** Creates the virtual environment and installs the development dependencies of python/pyproject.toml, once per change of it. */
+export async function pythonEnvironment(): Promise<void> {
+  const wanted = createHash('sha256')
+    .update(readFileSync(join(ROOT, 'python/pyproject.toml')))
+    .digest('hex');
+  const stamp = join(VENV, '.otlp-arrow-stamp');
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
+  if (!existsSync(PYTHON)) await run(await systemPython(), ['-m', 'venv', VENV], { quiet: true });
+  const pip = ['-m', 'pip', '--disable-pip-version-check', 'install', '--quiet', '--upgrade'];
+  // Dependency groups (PEP 735) need pip 25.1.
+  await run(PYTHON, [...pip, 'pip>=25.1'], { quiet: true });
+  await run(PYTHON, [...pip, '--group', `${join(ROOT, 'python/pyproject.toml')}:dev`], { quiet: true });
+  mkdirSync(VENV, { recursive: true });
+  writeFileSync(stamp, wanted);
+}
+
+async function systemPython(): Promise<string> {
+  const tried: string[] = [];
+  for (const name of process.platform === 'win32' ? ['python', 'py'] : ['python3', 'python']) {
+    try {
+      const version = await run(name, ['-c', 'import sys; print(sys.version_info >= (3, 11))'], { quiet: true });
+      if (version.trim() === 'True') return name;
+      tried.push(`${name} is older than 3.11`);
+    } catch {
+      tried.push(`${name} cannot be started`);
+    }
+  }
+  throw new Error(`Python 3.11 or newer is needed (${tried.join(', ')}): install it and run this again`);
+}
+
+/** The addon in ts/native, by the dev profile unless asked otherwise. */
+export async function addon(profile: 'debug' | 'release' = 'debug'): Promise<void> {
+  await run('npm', ['run', '--silent', 'build:native', '--', ...(profile === 'release' ? ['--release'] : [])]);
+}
+
+/** The Python extension, installed into the virtual environment for development. */
+export async function extension(): Promise<void> {
+  // pip's installer would build in an isolated folder; develop shares the one target directory.
+  const env = { VIRTUAL_ENV: VENV };
+  await run(venvBin('maturin'), ['develop', '--quiet', '--manifest-path', join(ROOT, 'crates/python/Cargo.toml')], {
+    cwd: join(ROOT, 'python'),
+    env,
+  });
+}

@@ -1,0 +1,87 @@
+/**
+ * `npm test`: every suite of all three languages, in one order, on a fresh machine.
+ *
+ *     npm test                  everything
+ *     npm test -- rust python   only steps whose name contains one of the words
+ *     npm test -- --list        the names
+ */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { crossChecks } from './cross.js';
+import { freshness } from './fresh.js';
+import { CommandFailed, ROOT, run, venvBin } from './run.js';
+import { addon, extension, pythonEnvironment } from './setup.js';
+
+interface Step {
+  readonly name: string;
+  /** Returns a reason if the step could not be tried here. */
+  readonly action: () => Promise<string | undefined>;
+}
+
+const step = (name: string, action: () => Promise<unknown>): Step => ({
+  name,
+  action: async () => {
+    const result = await action();
+    return typeof result === 'string' && result.startsWith('skipped: ') ? result : undefined;
+  },
+});
+
+const cargo = (...args: string[]) => run('cargo', args);
+const python = join(ROOT, 'python');
+
+const STEPS: readonly Step[] = [
+  step('lint rust format', () => cargo('fmt', '--all', '--check')),
+  step('lint typescript', () => run('npx', ['--no-install', 'biome', 'check', '.'])),
+  step('rust clippy', () => cargo('clippy', '--quiet', '--all-targets', '--', '-D', 'warnings')),
+  step('rust tests', () => cargo('test', '--quiet')),
+  step('node addon', () => addon()),
+  step('generated files are fresh', () => freshness()),
+  step('node tests', () => run('npx', ['--no-install', 'vitest', 'run'])),
+  step('python environment', () => pythonEnvironment()),
+  step('python extension', () => extension()),
+  step('lint python', async () => {
+    await run(venvBin('ruff'), ['check', '.'], { cwd: python });
+    await run(venvBin('ruff'), ['format', '--check', '.'], { cwd: python });
+    await run(venvBin('mypy'), [], { cwd: python });
+  }),
+  step('python tests', () => run(venvBin('pytest'), ['-q'], { cwd: python })),
+  step('cross checks', () => crossChecks()),
+];
+
+async function main(words: readonly string[]): Promise<number> {
+  if (words.includes('--list')) {
+    console.log(STEPS.map(({ name }) => name).join('\n'));
+    return 0;
+  }
+  const chosen = STEPS.filter(({ name }) => words.length === 0 || words.some(word => name.includes(word)));
+  if (chosen.length === 0) {
+    console.error(`no step is named like ${words.join(', ')}; npm test -- --list shows the names`);
+    return 2;
+  }
+  if (!existsSync(join(ROOT, 'node_modules'))) throw new Error('run this through npm test, which installs first');
+  const results: string[] = [];
+  let failed = 0;
+  let skipped = 0;
+  for (const { name, action } of chosen) {
+    console.log(`\n=== ${name}`);
+    const started = Date.now();
+    let verdict = 'passed';
+    try {
+      const reason = await action();
+      if (reason !== undefined) {
+        verdict = reason;
+        skipped += 1;
+      }
+    } catch (error) {
+      verdict = 'FAILED';
+      failed += 1;
+      console.error(error instanceof CommandFailed ? error.message : error);
+    }
+    results.push(`${((Date.now() - started) / 1000).toFixed(1).padStart(7)} s  ${name}: ${verdict}`);
+  }
+  console.log(`\n${results.join('\n')}\n`);
+  console.log(`${chosen.length - failed - skipped} passed, ${failed} failed, ${skipped} skipped`);
+  return failed === 0 ? 0 : 1;
+}
+
+process.exitCode = await main(process.argv.slice(2));
