@@ -1,0 +1,227 @@
+import {
+  ProtobufLogsSerializer,
+  ProtobufMetricsSerializer,
+  ProtobufTraceSerializer,
+} from '@opentelemetry/otlp-transformer';
+import { describe, expect, test } from 'vitest';
+import { encodeLogs, encodeMetrics, encodeTraces } from '#dist/encoder/index.js';
+import { decodeOtlp } from './otlp-proto.js';
+import { Random } from './random.js';
+
+const copy = (bytes: Uint8Array) => bytes.slice();
+
+function scope(r: Random): any {
+  return {
+    name: r.text(),
+    version: r.pick([undefined, '1.2']),
+    schemaUrl: r.pick([undefined, 'https://schema']),
+    attributes: r.pick([undefined, { a: 1 }]),
+    droppedAttributesCount: r.pick([undefined, 3]),
+  };
+}
+
+function context(r: Random): any {
+  return {
+    traceId: r.hex(32),
+    spanId: r.hex(16),
+    traceFlags: r.int(4),
+    isRemote: r.pick([undefined, true, false]),
+    traceState: r.pick([undefined, { serialize: () => 'k=v,x=y' }]),
+  };
+}
+
+function resources(r: Random): any[] {
+  return [
+    { attributes: {} },
+    ...r.list(3, () => ({ attributes: r.attributes(), schemaUrl: r.pick([undefined, 'https://r']) })),
+  ];
+}
+
+function span(r: Random, owners: any[], scopes: any[]): any {
+  const own = context(r);
+  return {
+    name: r.text(),
+    kind: r.pick([0, 1, 2, 3, 4, undefined]),
+    spanContext: () => own,
+    parentSpanContext: r.pick([undefined, context(r)]),
+    startTime: r.time(),
+    endTime: r.time(),
+    status: { code: r.int(3), message: r.pick([undefined, '', 'went wrong']) },
+    attributes: r.attributes(),
+    links: r.list(3, () => ({
+      context: context(r),
+      attributes: r.pick([undefined, r.attributes()]),
+      droppedAttributesCount: r.int(3),
+    })),
+    events: r.list(3, () => ({
+      time: r.time(),
+      name: r.text(),
+      attributes: r.pick([undefined, r.attributes()]),
+      droppedAttributesCount: r.int(300),
+    })),
+    resource: r.pick(owners),
+    instrumentationScope: r.pick(scopes),
+    droppedAttributesCount: r.int(2),
+    droppedEventsCount: r.int(2) * 200,
+    droppedLinksCount: r.int(2) * 70_000,
+  };
+}
+
+describe('the encoder writes what the stock serializers write', () => {
+  test.each(Array.from({ length: 60 }, (_, seed) => seed + 1))('spans, seed %i', seed => {
+    const r = new Random(seed * 7919);
+    const owners = resources(r);
+    const scopes = [scope(r), scope(r)];
+    const spans = r.list(20, () => span(r, owners, scopes));
+    const stock = ProtobufTraceSerializer.serializeRequest(spans)!;
+    expect(decodeOtlp('Traces', encodeTraces(spans, undefined, copy))).toEqual(decodeOtlp('Traces', stock));
+  });
+
+  test.each(Array.from({ length: 30 }, (_, seed) => seed + 1))('log records, seed %i', seed => {
+    const r = new Random(seed * 104729);
+    const owners = resources(r);
+    const scopes = [scope(r), scope(r)];
+    const records: any[] = r.list(20, () => ({
+      hrTime: r.time(),
+      hrTimeObserved: r.time(),
+      spanContext: r.pick([undefined, context(r)]),
+      severityText: r.pick([undefined, 'WARN']),
+      severityNumber: r.pick([undefined, 0, 13]),
+      body: r.value(),
+      eventName: r.pick([undefined, 'click']),
+      resource: r.pick(owners),
+      instrumentationScope: r.pick(scopes),
+      attributes: r.attributes(),
+      droppedAttributesCount: r.int(2),
+    }));
+    const stock = ProtobufLogsSerializer.serializeRequest(records)!;
+    expect(decodeOtlp('Logs', encodeLogs(records, undefined, copy))).toEqual(decodeOtlp('Logs', stock));
+  });
+
+  test.each(Array.from({ length: 30 }, (_, seed) => seed + 1))('metrics, seed %i', seed => {
+    const r = new Random(seed * 15485863);
+    const number = () => r.pick([0, 1, -5, 2 ** 40, 3]);
+    const optional = () => r.pick([undefined, 0, 1.5, -3]);
+    const buckets = () => ({ offset: r.int(20) - 10, bucketCounts: r.list(5, () => r.int(2 ** 31)) });
+    const value = (type: number) => {
+      if (type === 0) {
+        const boundaries = r.list(4, () => r.int(100));
+        const counts = boundaries.length ? [...boundaries, 3] : [];
+        return {
+          count: r.int(2 ** 31) * 8,
+          sum: optional(),
+          min: optional(),
+          max: optional(),
+          buckets: { boundaries, counts },
+        };
+      }
+      return {
+        count: r.int(1000),
+        sum: optional(),
+        min: optional(),
+        max: optional(),
+        scale: r.int(30) - 10,
+        zeroCount: r.int(9),
+        positive: buckets(),
+        negative: buckets(),
+      };
+    };
+    const metric = (): any => {
+      const dataPointType = r.int(4);
+      const valueType = r.int(2);
+      return {
+        descriptor: { name: r.text(), description: r.text(), unit: r.pick(['', 'ms']), valueType },
+        aggregationTemporality: r.int(2),
+        dataPointType,
+        isMonotonic: r.bool(),
+        dataPoints: r.list(4, () => ({
+          startTime: r.time(),
+          endTime: r.time(),
+          attributes: r.attributes(),
+          value: dataPointType < 2 ? value(dataPointType) : valueType === 0 ? number() : number() + 0.5,
+        })),
+      };
+    };
+    const collected: any = {
+      resource: r.pick(resources(r)),
+      scopeMetrics: r.list(3, () => ({ scope: scope(r), metrics: r.list(5, metric) })),
+    };
+    const stock = ProtobufMetricsSerializer.serializeRequest(collected)!;
+    expect(decodeOtlp('Metrics', encodeMetrics(collected, undefined, copy))).toEqual(decodeOtlp('Metrics', stock));
+  });
+});
+
+describe('where it knows better than the stock serializers', () => {
+  const one = (overrides: object): any => {
+    const r = new Random(5);
+    return { ...span(r, [{ attributes: {} }], [{ name: 's' }]), attributes: {}, events: [], links: [], ...overrides };
+  };
+  const spansOf = (bytes: Uint8Array): any[] => decodeOtlp('Traces', bytes).resourceSpans[0].scopeSpans[0].spans;
+
+  test('a BigInt is an integer, or its digits where 64 bits do not hold it', () => {
+    const attributes = { most: 2n ** 63n - 1n, least: -(2n ** 63n), more: 2n ** 64n };
+    const [written] = spansOf(encodeTraces([one({ attributes })], undefined, copy));
+    expect(written.attributes.map((a: any) => a.value.intValue ?? a.value.stringValue)).toEqual([
+      '9223372036854775807',
+      '-9223372036854775808',
+      '18446744073709551616',
+    ]);
+  });
+
+  test('a record that throws is left out alone', () => {
+    const bad = one({
+      spanContext: () => {
+        throw new Error('no context');
+      },
+    });
+    const kept: any[] = [];
+    const skipped = encodeTraces(
+      [one({ name: 'a' }), bad, null as any, one({ name: 'b' })],
+      undefined,
+      (bytes, skipped) => {
+        for (const { scopeSpans } of decodeOtlp('Traces', bytes).resourceSpans)
+          for (const { spans } of scopeSpans) kept.push(...spans);
+        return skipped;
+      },
+    );
+    expect(kept.map(s => s.name).sort()).toEqual(['a', 'b']);
+    expect(skipped.count).toBe(2);
+  });
+
+  test('an id that is none is written so that its record is refused', () => {
+    for (const traceId of ['xyz', `${'a'.repeat(31)}g`, 'a'.repeat(31)]) {
+      const bad = one({ spanContext: () => ({ traceId, spanId: 'b'.repeat(16), traceFlags: 1 }) });
+      const [written] = spansOf(encodeTraces([bad], undefined, copy));
+      expect(Buffer.from(written.traceId, 'base64').length).not.toBe(16);
+    }
+  });
+
+  test('a cycle ends, and quickly', () => {
+    const cycle: any = {};
+    cycle.left = cycle;
+    cycle.right = [cycle, cycle];
+    // Cut at a depth that the core refuses, so one level is about two messages of six bytes.
+    expect(encodeTraces([one({ attributes: { cycle } })], undefined, bytes => bytes.length)).toBeLessThan(5000);
+  });
+
+  test('spans without a resource take the one that is given', () => {
+    const request = encodeTraces([one({ resource: undefined })], { attributes: { 'service.name': 'given' } }, copy);
+    expect(decodeOtlp('Traces', request).resourceSpans[0].resource.attributes[0].value.stringValue).toBe('given');
+  });
+
+  test('an export from within an export does not disturb it', () => {
+    let inner: any[] = [];
+    const attributes = {
+      before: 1,
+      get nested() {
+        inner = spansOf(encodeTraces([one({ name: 'inner' })], undefined, copy));
+        return 'value';
+      },
+      after: 2,
+    };
+    const [written] = spansOf(encodeTraces([one({ name: 'outer', attributes })], undefined, copy));
+    expect(inner[0].name).toBe('inner');
+    expect(written.name).toBe('outer');
+    expect(written.attributes.map((a: any) => a.key)).toEqual(['before', 'nested', 'after']);
+  });
+});

@@ -1,0 +1,41 @@
+import { logRecord } from './logs.js';
+import { resourceMetrics } from './metrics.js';
+import { envelopes, type Skipped } from './records.js';
+import { span } from './traces.js';
+import type { ReadableLogRecord, ReadableSpan, Resource, ResourceMetrics } from './types.js';
+import { Writer } from './writer.js';
+
+/** Takes the finished request; the bytes belong to the encoder and are valid during the call only. */
+export type Sink<T> = (request: Uint8Array, skipped: Skipped) => T;
+
+/** The writer that is used over and over; undefined while it is in use. */
+let idle: Writer | undefined = new Writer();
+
+/** Encodes spans as one `ExportTraceServiceRequest`; `fallback` is the resource of spans that have none. */
+export function encodeTraces<T>(spans: readonly ReadableSpan[], fallback: Resource | undefined, sink: Sink<T>): T {
+  return encode(sink, (w, skipped) => envelopes(w, spans, fallback, span, skipped));
+}
+
+/** Encodes what a metric reader collected as one `ExportMetricsServiceRequest`. */
+export function encodeMetrics<T>(collected: ResourceMetrics, fallback: Resource | undefined, sink: Sink<T>): T {
+  return encode(sink, (w, skipped) => resourceMetrics(w, collected, fallback, skipped));
+}
+
+/** Encodes log records as one `ExportLogsServiceRequest`. */
+export function encodeLogs<T>(records: readonly ReadableLogRecord[], fallback: Resource | undefined, sink: Sink<T>): T {
+  return encode(sink, (w, skipped) => envelopes(w, records, fallback, logRecord, skipped));
+}
+
+function encode<T>(sink: Sink<T>, write: (w: Writer, skipped: Skipped) => void): T {
+  // A getter of a record may export something itself: that export gets a writer of its own.
+  const writer = idle ?? new Writer();
+  idle = undefined;
+  try {
+    const skipped: Skipped = { count: 0, reason: '' };
+    write(writer, skipped);
+    return sink(writer.bytes(), skipped);
+  } finally {
+    writer.reset();
+    idle = writer;
+  }
+}

@@ -1,0 +1,64 @@
+import { attributes } from './attributes.js';
+import type { ReadableSpan, SpanContext } from './types.js';
+import type { Writer } from './writer.js';
+
+const HAS_IS_REMOTE = 0x100;
+const IS_REMOTE = 0x200;
+
+/** The content of a `Span` message. */
+export function span(w: Writer, s: ReadableSpan): void {
+  const context = s.spanContext();
+  const parent = s.parentSpanContext;
+  w.id(0x0a, context.traceId);
+  w.id(0x12, context.spanId);
+  const state = context.traceState?.serialize();
+  if (state) w.string(0x1a, state);
+  if (parent?.spanId) w.id(0x22, parent.spanId);
+  if (s.name) w.string(0x2a, s.name);
+  w.uint32(0x30, s.kind === undefined || s.kind === null ? 0 : s.kind + 1);
+  w.time(0x39, s.startTime);
+  w.time(0x41, s.endTime);
+  attributes(w, 0x4a, s.attributes);
+  w.uint32(0x50, s.droppedAttributesCount);
+  for (const event of s.events) {
+    const start = w.open(0x5a);
+    w.time(0x09, event.time);
+    if (event.name) w.string(0x12, event.name);
+    attributes(w, 0x1a, event.attributes);
+    w.uint32(0x20, event.droppedAttributesCount);
+    w.close(start);
+  }
+  w.uint32(0x60, s.droppedEventsCount);
+  for (const link of s.links) {
+    const start = w.open(0x6a);
+    w.id(0x0a, link.context.traceId);
+    w.id(0x12, link.context.spanId);
+    const linkState = link.context.traceState?.serialize();
+    if (linkState) w.string(0x1a, linkState);
+    attributes(w, 0x22, link.attributes);
+    w.uint32(0x28, link.droppedAttributesCount);
+    w.ensure(5);
+    w.buf[w.pos++] = 0x35;
+    fixed32(w, flags(link.context, link.context.isRemote));
+    w.close(start);
+  }
+  w.uint32(0x70, s.droppedLinksCount);
+  const status = w.open(0x7a);
+  if (s.status.message) w.string(0x12, s.status.message);
+  w.uint32(0x18, s.status.code);
+  w.close(status);
+  w.ensure(6);
+  w.buf[w.pos++] = 0x85;
+  w.buf[w.pos++] = 0x01;
+  fixed32(w, flags(context, parent?.isRemote));
+}
+
+/** The W3C flags, and whether the context came from another process: of a span, its parent's. */
+function flags(context: SpanContext, isRemote: boolean | undefined): number {
+  return (context.traceFlags & 0xff) | HAS_IS_REMOTE | (isRemote ? IS_REMOTE : 0);
+}
+
+function fixed32(w: Writer, value: number): void {
+  w.view.setUint32(w.pos, value, true);
+  w.pos += 4;
+}
