@@ -1,0 +1,77 @@
+//! OpenTelemetry SDK objects to OTLP protobuf bytes.
+//!
+//! The objects are walked once per batch, attached to the interpreter; what comes out is bytes, and everything after
+//! that runs detached. The content is that of the SDK's own OTLP encoder, with what that one loses added: the trace
+//! state of links, integers beyond 64 bits (as decimal text, as OpenTelemetry's attribute mapping says), values of
+//! foreign types (as their `str`).
+
+mod group;
+mod ids;
+mod logs;
+mod metrics;
+mod spans;
+mod types;
+mod value;
+
+use pyo3::prelude::*;
+
+use group::Groups;
+
+/// Arrays and maps nested deeper than this are not walked: the whole record is refused. More than any configurable
+/// limit, and it ends the walk of a value that contains itself.
+const MAX_NESTING: usize = 256;
+
+/// One export request.
+#[derive(Debug, Default)]
+pub(crate) struct Encoded {
+    /// OTLP protobuf.
+    pub(crate) bytes: Vec<u8>,
+    /// Records left out because a value is nested too deeply to be walked.
+    pub(crate) refused: u64,
+}
+
+/// Why a record, or a value in it, could not be written.
+#[derive(Debug)]
+enum Failure {
+    /// Nested deeper than [`MAX_NESTING`].
+    TooDeep,
+    /// Python raised.
+    Raised(PyErr),
+}
+
+impl From<PyErr> for Failure {
+    fn from(error: PyErr) -> Self {
+        Failure::Raised(error)
+    }
+}
+
+/// Encodes a sequence of `ReadableSpan`.
+pub(crate) fn encode_spans(spans: &Bound<'_, PyAny>) -> PyResult<Encoded> {
+    encode_each(spans, spans::encode)
+}
+
+/// Encodes a sequence of `ReadableLogRecord`.
+pub(crate) fn encode_logs(records: &Bound<'_, PyAny>) -> PyResult<Encoded> {
+    encode_each(records, logs::encode)
+}
+
+/// Encodes a `MetricsData`.
+pub(crate) fn encode_metrics(data: &Bound<'_, PyAny>) -> PyResult<Encoded> {
+    metrics::encode(data)
+}
+
+fn encode_each<'py>(
+    records: &Bound<'py, PyAny>,
+    mut encode: impl FnMut(&Bound<'py, PyAny>, &mut Groups<'py>) -> Result<(), Failure>,
+) -> PyResult<Encoded> {
+    let mut groups = Groups::new(records.len().unwrap_or(0));
+    let mut refused = 0;
+    for record in records.try_iter()? {
+        match encode(&record?, &mut groups) {
+            Ok(()) => {}
+            Err(Failure::TooDeep) => refused += 1,
+            Err(Failure::Raised(error)) => return Err(error),
+        }
+    }
+    Ok(Encoded { bytes: groups.finish(), refused })
+}
