@@ -37,7 +37,9 @@ function standInTools(): string {
     'for argument in "$@"; do',
     '  case "$previous" in -o) : > "$argument";; esac',
     '  case "$argument" in',
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: shell, not TypeScript
     '    -Fo*) : > "${argument#-Fo}";;',
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: shell, not TypeScript
     '    -out:*) : > "${argument#-out:}";;',
     '    *.a|*.lib) : > "$argument";;',
     '  esac',
