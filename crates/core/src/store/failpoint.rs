@@ -1,0 +1,157 @@
+//! Named places where a test can end the process: `OTLP_ARROW_FAILPOINT=<name>:<n>` aborts at the n-th passage.
+//!
+//! Without the variable a passage is one relaxed load.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+
+/// The variable that names a place.
+pub const VARIABLE: &str = "OTLP_ARROW_FAILPOINT";
+
+const UNKNOWN: u8 = 0;
+const OFF: u8 = 1;
+const ON: u8 = 2;
+
+static STATE: AtomicU8 = AtomicU8::new(UNKNOWN);
+static TARGET: OnceLock<Option<Target>> = OnceLock::new();
+
+#[derive(Debug)]
+struct Target {
+    name: String,
+    left: AtomicU64,
+}
+
+/// Where processes can be ended. Each has a `before` and an `after`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Point {
+    /// A live file is created.
+    Create,
+    /// A commit is written.
+    Write,
+    /// A commit is synced (durability `synced`).
+    Fdatasync,
+    /// A live file is closed, to be sealed.
+    Rotate,
+    /// The sealed form is written to `tmp/`.
+    SealWrite,
+    /// The sealed form is synced.
+    SealSync,
+    /// The sealed form takes its name.
+    Rename,
+    /// A directory is synced.
+    DirectorySync,
+    /// A live file that is sealed is deleted.
+    Unlink,
+    /// A dead writer's files are taken over.
+    Adopt,
+    /// Something unreadable is set aside.
+    Quarantine,
+    /// Retention deletes a file.
+    RetentionDelete,
+}
+
+impl Point {
+    /// Every point.
+    pub const ALL: [Point; 12] = [
+        Point::Create,
+        Point::Write,
+        Point::Fdatasync,
+        Point::Rotate,
+        Point::SealWrite,
+        Point::SealSync,
+        Point::Rename,
+        Point::DirectorySync,
+        Point::Unlink,
+        Point::Adopt,
+        Point::Quarantine,
+        Point::RetentionDelete,
+    ];
+
+    /// Its name; the variable takes `<name>.before` or `<name>.after`, and `:<n>`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Point::Create => "create",
+            Point::Write => "write",
+            Point::Fdatasync => "fdatasync",
+            Point::Rotate => "rotate",
+            Point::SealWrite => "seal-write",
+            Point::SealSync => "seal-sync",
+            Point::Rename => "rename",
+            Point::DirectorySync => "directory-sync",
+            Point::Unlink => "unlink",
+            Point::Adopt => "adopt",
+            Point::Quarantine => "quarantine",
+            Point::RetentionDelete => "retention-delete",
+        }
+    }
+
+    /// To be passed just before the step.
+    #[inline]
+    pub fn before(self) {
+        if STATE.load(Ordering::Relaxed) != OFF {
+            hit(self.as_str(), ".before");
+        }
+    }
+
+    /// To be passed just after the step.
+    #[inline]
+    pub fn after(self) {
+        if STATE.load(Ordering::Relaxed) != OFF {
+            hit(self.as_str(), ".after");
+        }
+    }
+
+    /// Runs a step between its two points.
+    #[inline]
+    pub fn around<T>(self, step: impl FnOnce() -> T) -> T {
+        self.before();
+        let done = step();
+        self.after();
+        done
+    }
+}
+
+#[cold]
+fn hit(name: &str, side: &str) {
+    let Some(target) = target() else { return };
+    if target.name.strip_suffix(side) == Some(name) && target.left.fetch_sub(1, Ordering::SeqCst) == 1 {
+        std::process::abort();
+    }
+}
+
+fn target() -> Option<&'static Target> {
+    let target = TARGET.get_or_init(|| std::env::var(VARIABLE).ok().and_then(|text| parse(&text)));
+    STATE.store(if target.is_some() { ON } else { OFF }, Ordering::Relaxed);
+    target.as_ref()
+}
+
+fn parse(text: &str) -> Option<Target> {
+    let (name, count) = text.split_once(':').unwrap_or((text, "1"));
+    let left = count.parse().ok().filter(|&count: &u64| count > 0)?;
+    let known = Point::ALL.iter().any(|point| {
+        name.strip_prefix(point.as_str()).is_some_and(|side| side == ".before" || side == ".after")
+    });
+    known.then(|| Target { name: name.to_owned(), left: AtomicU64::new(left) })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn a_place_and_a_count_are_named() {
+        let target = parse("seal-sync.after:3").unwrap();
+        assert_eq!((target.name.as_str(), target.left.into_inner()), ("seal-sync.after", 3));
+        assert_eq!(parse("rename.before").unwrap().left.into_inner(), 1);
+        for wrong in ["", "rename", "rename.during", "rename.before:0", "rename.before:x", "nowhere.after:1"] {
+            assert!(parse(wrong).is_none(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn names_are_distinct() {
+        let names: std::collections::HashSet<_> = Point::ALL.iter().map(|point| point.as_str()).collect();
+        assert_eq!(names.len(), Point::ALL.len());
+    }
+}

@@ -1,0 +1,221 @@
+//! The real disk behind [`Storage`].
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use super::storage::{Entry, FileLock, ReadFile, Storage, WriteFile};
+use super::sys;
+
+/// Files of the operating system. Directories are private to the user (0700), files too (0600).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OsStorage;
+
+impl Storage for OsStorage {
+    fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
+        let mut builder = std::fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(dir)
+    }
+
+    fn create(&self, path: &Path) -> io::Result<Box<dyn WriteFile>> {
+        let mut options = OpenOptions::new();
+        options.append(true).create_new(true);
+        private(&mut options);
+        // Cutting a file needs more than the right to append on Windows.
+        #[cfg(windows)]
+        std::os::windows::fs::OpenOptionsExt::access_mode(&mut options, windows::APPEND_AND_CUT);
+        Ok(Box::new(OsWrite { file: options.open(path)? }))
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn ReadFile>> {
+        let file = File::open(path)?;
+        if file.metadata()?.is_dir() {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
+        Ok(Box::new(OsRead { file }))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        // The caller owns both names (the writer's lock), so nobody takes `to` between the check and the rename.
+        if to.try_exists()? {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        std::fs::rename(from, to)
+    }
+
+    fn replace(&self, from: &Path, to: &Path) -> io::Result<()> {
+        std::fs::rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        std::fs::remove_file(path)
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<Entry>> {
+        let entries = match std::fs::read_dir(dir) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let mut files = Vec::new();
+        for entry in entries {
+            let entry = entry?;
+            // A file that goes while we look was not there; a name that is not text is not ours.
+            let (Ok(metadata), Ok(name)) = (entry.metadata(), entry.file_name().into_string()) else { continue };
+            if metadata.is_file() {
+                let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+                files.push(Entry { name, len: metadata.len(), modified });
+            }
+        }
+        Ok(files)
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        if cfg!(unix) {
+            File::open(dir)?.sync_all()?;
+        }
+        Ok(())
+    }
+
+    fn free_bytes(&self, dir: &Path) -> io::Result<u64> {
+        sys::free_bytes(dir)
+    }
+
+    fn try_lock(&self, path: &Path) -> io::Result<Option<Box<dyn FileLock>>> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        private(&mut options);
+        let file = options.open(path)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+        let lock = OsLock::new(file, path);
+        // Between opening and locking, the holder may have deleted the file: then this lock protects nothing.
+        Ok(if lock.is_still_at(path)? { Some(Box::new(lock)) } else { None })
+    }
+}
+
+fn private(options: &mut OpenOptions) {
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
+    #[cfg(not(unix))]
+    let _ = options;
+}
+
+#[cfg(windows)]
+mod windows {
+    use windows_sys::Win32::Storage::FileSystem::{FILE_APPEND_DATA, FILE_GENERIC_READ, FILE_GENERIC_WRITE};
+
+    /// Append, read the length, and set the end of the file.
+    pub(super) const APPEND_AND_CUT: u32 = FILE_APPEND_DATA | FILE_GENERIC_READ | FILE_GENERIC_WRITE;
+}
+
+#[derive(Debug)]
+struct OsWrite {
+    file: File,
+}
+
+impl WriteFile for OsWrite {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        // With full write access Windows does not append by itself, so the place is set; Unix appends by O_APPEND.
+        #[cfg(windows)]
+        io::Seek::seek(&mut self.file, io::SeekFrom::End(0))?;
+        self.file.write_all(bytes)
+    }
+
+    fn truncate(&mut self, len: u64) -> io::Result<()> {
+        self.file.set_len(len)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+}
+
+#[derive(Debug)]
+struct OsRead {
+    file: File,
+}
+
+impl ReadFile for OsRead {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            #[cfg(unix)]
+            let read = std::os::unix::fs::FileExt::read_at(&self.file, buffer, offset);
+            #[cfg(windows)]
+            let read = std::os::windows::fs::FileExt::seek_read(&self.file, buffer, offset);
+            match read {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                done => return done,
+            }
+        }
+    }
+}
+
+/// A lock by `flock` or `LockFileEx`: it belongs to this open file, so two instances in one process exclude each other.
+#[derive(Debug)]
+struct OsLock {
+    /// `None` only while it is dropped.
+    file: Option<File>,
+    path: PathBuf,
+    generation: u64,
+}
+
+impl OsLock {
+    fn new(file: File, path: &Path) -> Self {
+        sys::watch();
+        #[cfg(unix)]
+        sys::close_in_children(std::os::fd::AsRawFd::as_raw_fd(&file));
+        Self { file: Some(file), path: path.to_owned(), generation: sys::generation() }
+    }
+
+    #[cfg(unix)]
+    fn is_still_at(&self, path: &Path) -> io::Result<bool> {
+        use std::os::unix::fs::MetadataExt;
+        let Some(file) = &self.file else { return Ok(false) };
+        let ours = file.metadata()?;
+        match std::fs::metadata(path) {
+            Ok(there) => Ok(ours.dev() == there.dev() && ours.ino() == there.ino()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    #[cfg(not(unix))]
+    fn is_still_at(&self, path: &Path) -> io::Result<bool> {
+        path.try_exists()
+    }
+}
+
+impl FileLock for OsLock {
+    fn remove(self: Box<Self>) -> io::Result<()> {
+        if self.generation != sys::generation() {
+            return Ok(()); // The parent's lock: not ours to end.
+        }
+        std::fs::remove_file(&self.path)
+    }
+}
+
+impl Drop for OsLock {
+    fn drop(&mut self) {
+        let Some(file) = self.file.take() else { return };
+        if self.generation == sys::generation() {
+            #[cfg(unix)]
+            sys::keep_in_children(std::os::fd::AsRawFd::as_raw_fd(&file));
+            drop(file); // Closing lets go of the lock.
+        } else {
+            // In a forked child the handler has closed this descriptor already, and its number may be another file by now.
+            std::mem::forget(file);
+        }
+    }
+}
