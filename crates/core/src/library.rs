@@ -6,11 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use futures::channel::oneshot;
 use otlp_arrow_columns::{Limits, Signal};
 
 use crate::config::Config;
 use crate::error::{Code, OtlpError, Result};
-use crate::store::{Batches, ClosedReport, ReadOptions, Request, Store};
+use crate::store::storage_os::OsStorage;
+use crate::store::{Batches, ClosedReport, EventSink, ReadOptions, Request, Store};
 
 /// What became of the records of one export.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,8 +51,10 @@ impl OtlpLibrary {
     /// [`OtlpLibrary::new`] for callers without an executor; blocks while files are recovered.
     pub fn open(config: Config) -> Result<Self> {
         let limits = Limits { nesting: config.limits.nesting, max_request_memory: config.limits.max_request_memory };
-        let _ = (&limits, &config);
-        Err(OtlpError::new(Code::Internal, "the library is not there yet"))
+        let events: EventSink = Arc::new(|event| tracing::info!(name = %event.name, "{}", event.message));
+        let store = Store::open(&config, Arc::new(OsStorage), events)?;
+        let inner = Inner { store, limits, shutdown_timeout: config.shutdown_timeout, closed: AtomicBool::new(false) };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Keeps one OTLP protobuf export request. Resolves at the configured durability.
@@ -101,10 +105,39 @@ impl OtlpLibrary {
     }
 
     /// Drains, commits, seals, and lets go of the directory, within `deadline` (default: `shutdown_timeout`).
+    ///
+    /// TIMEOUT if records that were accepted could not be written, or files not be sealed; its text says which. A second
+    /// call answers as the first.
     pub async fn shutdown(&self, deadline: Option<Duration>) -> Result<ClosedReport> {
+        let (sender, receiver) = oneshot::channel();
+        let this = self.clone();
+        // Closing waits for threads, which no executor may be blocked with.
+        let thread = std::thread::Builder::new().name("otlp-shutdown".into()).spawn(move || {
+            let _ = sender.send(this.shutdown_blocking(deadline));
+        });
+        match thread {
+            Ok(_) => receiver
+                .await
+                .unwrap_or_else(|_| Err(OtlpError::new(Code::Internal, "shutting down failed by a defect"))),
+            Err(_) => self.shutdown_blocking(deadline),
+        }
+    }
+
+    /// [`OtlpLibrary::shutdown`] for callers without an executor.
+    pub fn shutdown_blocking(&self, deadline: Option<Duration>) -> Result<ClosedReport> {
         self.inner.closed.store(true, Ordering::SeqCst);
         let deadline = Instant::now() + deadline.unwrap_or(self.inner.shutdown_timeout);
-        Ok(self.inner.store.close(deadline))
+        let report = self.inner.store.close(deadline);
+        if report == ClosedReport::default() {
+            return Ok(report);
+        }
+        Err(OtlpError::new(
+            Code::Timeout,
+            format!(
+                "shut down before everything was done: {} record(s) could not be written and are lost, {} file(s) are left for the next open to seal",
+                report.uncommitted_records, report.unsealed_files
+            ),
+        ))
     }
 
     fn ensure_open(&self) -> Result<()> {

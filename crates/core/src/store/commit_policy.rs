@@ -3,15 +3,15 @@
 use std::time::{Duration, Instant};
 
 /// A commit is made at once when so many bytes of columns wait.
-pub const EAGER_BYTES: usize = 64 << 10;
+pub(crate) const EAGER_BYTES: usize = 64 << 10;
 /// One commit has at most so many bytes of columns, unless one request has more.
-pub const MAX_BYTES: usize = 16 << 20;
+pub(crate) const MAX_BYTES: usize = 16 << 20;
 /// One commit has at most so many rows, unless one request has more.
-pub const MAX_ROWS: usize = 65_536;
+pub(crate) const MAX_ROWS: usize = 65_536;
 
 /// What waits for one signal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Waiting {
+pub(crate) struct Waiting {
     /// Requests.
     pub requests: usize,
     /// Rows.
@@ -26,7 +26,7 @@ pub struct Waiting {
 
 /// What to do now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Decision {
+pub(crate) enum Decision {
     /// Commit.
     Commit,
     /// Nothing before this moment, unless more comes.
@@ -37,7 +37,7 @@ pub enum Decision {
 
 /// The pace of one signal's commits.
 #[derive(Clone, Copy, Debug)]
-pub struct CommitPolicy {
+pub(crate) struct CommitPolicy {
     /// The least time between the beginnings of two commits of little data.
     interval: Duration,
     /// `buffered`: how long data may stay in memory.
@@ -53,16 +53,16 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
 impl CommitPolicy {
     /// A policy that paces commits by `interval`; with `buffered`, by how long data may stay in memory instead.
-    pub fn new(interval: Duration, buffered: Option<Duration>) -> Self {
+    pub(crate) fn new(interval: Duration, buffered: Option<Duration>) -> Self {
         Self { interval, buffered, last_began: None, not_before: None, failures: 0 }
     }
 
     /// Whether to commit at `now`.
-    pub fn decide(&self, now: Instant, waiting: &Waiting) -> Decision {
+    pub(crate) fn decide(&self, now: Instant, waiting: &Waiting) -> Decision {
         if waiting.requests == 0 {
             return Decision::Idle;
         }
-        if let Some(not_before) = self.not_before.filter(|&not_before| now < not_before && !waiting.hurry) {
+        if let Some(not_before) = self.not_before.filter(|&not_before| now < not_before) {
             return Decision::WaitUntil(not_before);
         }
         let full = waiting.bytes >= MAX_BYTES || waiting.rows >= MAX_ROWS;
@@ -77,31 +77,31 @@ impl CommitPolicy {
     }
 
     /// A commit begins at `now`.
-    pub fn began(&mut self, now: Instant) {
+    pub(crate) fn began(&mut self, now: Instant) {
         self.last_began = Some(now);
     }
 
     /// It succeeded: the pace is normal again.
-    pub fn succeeded(&mut self) {
+    pub(crate) fn succeeded(&mut self) {
         self.not_before = None;
         self.failures = 0;
     }
 
     /// It failed at `now`: pause for 1 ms, doubling with each failure up to 100 ms.
-    pub fn failed(&mut self, now: Instant) {
+    pub(crate) fn failed(&mut self, now: Instant) {
         let pause = Duration::from_millis(1 << self.failures.min(7)).min(LONGEST_PAUSE);
         self.failures += 1;
         self.not_before = Some(now + pause);
     }
 
-    /// Whether an attempt at `now` would be refused because the last one failed a moment ago.
-    pub fn is_pausing(&self, now: Instant) -> bool {
-        self.not_before.is_some_and(|not_before| now < not_before)
+    /// Until when nothing is tried because the last commit failed.
+    pub(crate) fn pause_until(&self) -> Option<Instant> {
+        self.not_before
     }
 }
 
 /// How many of the waiting requests, each of `(rows, bytes)`, the next commit takes: at least one, never part of one.
-pub fn share(requests: impl IntoIterator<Item = (usize, usize)>) -> usize {
+pub(crate) fn share(requests: impl IntoIterator<Item = (usize, usize)>) -> usize {
     let (mut count, mut rows, mut bytes) = (0, 0usize, 0usize);
     for (more_rows, more_bytes) in requests {
         rows = rows.saturating_add(more_rows);
@@ -152,8 +152,7 @@ mod tests {
                         let now = start + since_last * MS;
                         let waiting = Waiting { requests: 1, rows, bytes, oldest: Some(now), hurry };
                         let at_once = hurry || since_last >= 10 || bytes >= EAGER_BYTES || rows >= MAX_ROWS;
-                        let expected =
-                            if at_once { Decision::Commit } else { Decision::WaitUntil(start + interval) };
+                        let expected = if at_once { Decision::Commit } else { Decision::WaitUntil(start + interval) };
                         assert_eq!(policy.decide(now, &waiting), expected, "{since_last} {waiting:?}");
                     }
                 }
@@ -189,12 +188,16 @@ mod tests {
             policy.began(now);
             policy.failed(now);
             let until = now + pause * MS;
-            assert_eq!(policy.decide(now + MS / 2, &waiting(1, MAX_BYTES, now)), Decision::WaitUntil(until), "{failure}");
-            assert!(policy.is_pausing(until - MS / 2) && !policy.is_pausing(until));
+            assert_eq!(
+                policy.decide(now + MS / 2, &waiting(1, MAX_BYTES, now)),
+                Decision::WaitUntil(until),
+                "{failure}"
+            );
+            assert_eq!(policy.pause_until(), Some(until));
             assert_eq!(policy.decide(until, &waiting(1, MAX_BYTES, now)), Decision::Commit);
         }
         policy.succeeded();
-        assert!(!policy.is_pausing(now));
+        assert_eq!(policy.pause_until(), None);
     }
 
     #[test]

@@ -128,9 +128,9 @@ fn target() -> Option<&'static Target> {
 fn parse(text: &str) -> Option<Target> {
     let (name, count) = text.split_once(':').unwrap_or((text, "1"));
     let left = count.parse().ok().filter(|&count: &u64| count > 0)?;
-    let known = Point::ALL.iter().any(|point| {
-        name.strip_prefix(point.as_str()).is_some_and(|side| side == ".before" || side == ".after")
-    });
+    let known = Point::ALL
+        .iter()
+        .any(|point| name.strip_prefix(point.as_str()).is_some_and(|side| side == ".before" || side == ".after"));
     known.then(|| Target { name: name.to_owned(), left: AtomicU64::new(left) })
 }
 

@@ -1,20 +1,40 @@
 //! The files: commit, rotation, sealing, recovery, retention, and reading while all of that goes on.
 
 pub mod budget;
+mod clock;
+mod commit_policy;
+mod committer;
+mod context;
+pub mod failpoint;
+mod fault;
+pub mod hooks;
+mod lane;
+mod live;
+pub mod names;
+mod notify;
+mod room;
+mod seal;
+mod sealer;
 pub mod storage;
+pub mod storage_os;
+pub(crate) mod sys;
 
 use std::future::Future;
-use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime};
 
 use arrow_array::RecordBatch;
 use bytes::Bytes;
 use otlp_arrow_columns::{Checked, Signal};
 
 use crate::config::Config;
-use crate::error::{Code, OtlpError, Result};
-use crate::event::Event;
+use crate::error::Result;
+use crate::event::{Event, EventName};
+use crate::stats::Stats;
 use budget::{Budget, Reservation};
+use context::{Context, lock};
+use hooks::{CommitHook, Needs};
+use lane::Lane;
 use storage::Storage;
 
 /// Where events go. Called from any thread; must not block.
@@ -61,36 +81,66 @@ pub struct ClosedReport {
 /// One writer in one output directory.
 #[derive(Debug)]
 pub struct Store {
-    budget: Arc<Budget>,
+    ctx: Arc<Context>,
+    lanes: [Arc<Lane>; 3],
+    /// The process it was opened in; in a forked child its threads do not exist.
+    generation: u64,
+    closed: Mutex<Option<ClosedReport>>,
 }
 
+/// How long a dropped store may take to write what it accepted.
+const DROP_DEADLINE: Duration = Duration::from_secs(5);
+
 impl Store {
-    /// Opens `config.output_dir`: takes a writer id, adopts what dead writers left, starts the commit threads.
+    /// Opens `config.output_dir`: takes a writer id and adopts what dead writers left. Threads start with the first data.
+    ///
+    /// A directory that cannot be written to is no error: new data is refused as retryable until it can be, and
+    /// `events` tells.
     pub fn open(config: &Config, storage: Arc<dyn Storage>, events: EventSink) -> Result<Store> {
-        let _ = (storage, events);
-        Ok(Store { budget: Arc::new(Budget::new(config.buffer.max_bytes)) })
+        sys::watch();
+        let ctx = Arc::new(Context::new(config, storage, events, Arc::default(), Arc::default()));
+        if let Err(error) = ctx.ensure_writer() {
+            ctx.event(EventName::StorageFailed, None, None, error.message().to_owned());
+        }
+        let lanes = Signal::ALL.map(|signal| Lane::new(signal, Arc::clone(&ctx)));
+        Ok(Store { ctx, lanes, generation: sys::generation(), closed: Mutex::new(None) })
     }
 
     /// The memory budget that bodies are reserved from as they arrive.
     pub fn budget(&self) -> &Arc<Budget> {
-        &self.budget
+        &self.ctx.budget
+    }
+
+    /// What is counted.
+    pub fn stats(&self) -> &Arc<Stats> {
+        &self.ctx.stats
+    }
+
+    /// Has `hook` see every commit from now on.
+    pub fn on_commit(&self, hook: Arc<dyn CommitHook>) {
+        self.ctx.hooks.on_commit(hook);
+    }
+
+    /// Has retention ask `needs` before it deletes a file.
+    pub fn add_needs(&self, needs: Arc<dyn Needs>) {
+        self.ctx.hooks.add_needs(needs);
     }
 
     /// Hands a request to the commit thread of its signal. The future resolves at the configured durability;
     /// the request is kept or not whether or not the future is polled.
     pub fn append(&self, signal: Signal, request: Request) -> impl Future<Output = Result<()>> + Send + 'static {
-        let _ = (signal, request);
-        std::future::ready(Err(OtlpError::new(Code::Internal, "the store is not there yet")))
+        self.lanes[signal.index()].append(request)
     }
 
     /// Resolves when something that made [`Store::append`] or the budget refuse may have changed, at the latest after 100 ms.
     pub fn changed(&self) -> impl Future<Output = ()> + Send + 'static {
-        std::future::ready(())
+        self.ctx.changed.changed()
     }
 
     /// Resolves when everything appended before the call is committed at the configured durability (`buffered`: written).
     pub fn flush(&self) -> impl Future<Output = Result<()>> + Send + 'static {
-        std::future::ready(Ok(()))
+        let lanes = self.lanes.each_ref().map(|lane| lane.flush());
+        async move { futures::future::join_all(lanes).await.into_iter().collect() }
     }
 
     /// A snapshot of what is committed, over all writers of the directory.
@@ -101,7 +151,38 @@ impl Store {
 
     /// Commits what waits, seals until `deadline`, lets go of the directory. A second call reports the same.
     pub fn close(&self, deadline: Instant) -> ClosedReport {
-        let _ = deadline;
-        ClosedReport::default()
+        let mut closed = lock(&self.closed);
+        if let Some(report) = &*closed {
+            return report.clone();
+        }
+        let report = self.end(deadline, deadline);
+        *closed = Some(report.clone());
+        report
+    }
+
+    fn end(&self, commit_until: Instant, seal_until: Instant) -> ClosedReport {
+        if self.generation != sys::generation() {
+            return ClosedReport::default(); // Everything in it belongs to the parent process.
+        }
+        for lane in &self.lanes {
+            lane.begin_close(commit_until);
+        }
+        // Attempts that are on their way at the deadline still tell what became of them.
+        let grace = commit_until + Duration::from_millis(200);
+        let uncommitted_records = self.lanes.iter().map(|lane| lane.join(grace)).sum();
+        self.ctx.seals.close(seal_until);
+        let unsealed_files = self.ctx.own.count();
+        self.ctx.release_writer(unsealed_files == 0);
+        ClosedReport { unsealed_files, uncommitted_records }
+    }
+}
+
+/// What was accepted is written, as quickly as that goes; sealing is left to the next open.
+impl Drop for Store {
+    fn drop(&mut self) {
+        if lock(&self.closed).is_none() {
+            let now = Instant::now();
+            self.end(now + DROP_DEADLINE, now);
+        }
     }
 }

@@ -92,7 +92,8 @@ impl FromStr for Stem {
 
     fn from_str(text: &str) -> Result<Self, ()> {
         let mut parts = text.split('-');
-        let (Some(time), Some(writer), Some(seq), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
+        let (Some(time), Some(writer), Some(seq), None) = (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
             return Err(());
         };
         let number = |text: Option<&str>| -> Result<u64, ()> {
@@ -106,8 +107,7 @@ impl FromStr for Stem {
             return Err(());
         }
         let days = days_from_civil(number(time.get(0..4))? as i64, number(time.get(4..6))?, number(time.get(6..8))?);
-        let second =
-            number(time.get(9..11))? * 3600 + number(time.get(11..13))? * 60 + number(time.get(13..15))?;
+        let second = number(time.get(9..11))? * 3600 + number(time.get(11..13))? * 60 + number(time.get(13..15))?;
         let created_ms = u64::try_from(days).map_err(|_| ())? * 86_400_000 + second * 1000 + number(time.get(16..19))?;
         let stem = Stem { created_ms, writer: writer.parse()?, seq: number(Some(seq))?.try_into().map_err(|_| ())? };
         // Only what we would have written ourselves: one file has one name.

@@ -73,9 +73,7 @@ mod fork {
     /// `false` if there are too many; then children keep the lock alive, which only delays adoption.
     pub(crate) fn close_in_children(descriptor: i32) -> bool {
         watch();
-        LOCKS
-            .iter()
-            .any(|place| place.compare_exchange(-1, descriptor, Ordering::SeqCst, Ordering::SeqCst).is_ok())
+        LOCKS.iter().any(|place| place.compare_exchange(-1, descriptor, Ordering::SeqCst, Ordering::SeqCst).is_ok())
     }
 
     /// Takes back [`close_in_children`], before the descriptor is closed.

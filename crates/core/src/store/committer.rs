@@ -1,0 +1,190 @@
+//! Turns the requests of one commit into bytes of the live file. Owned by the commit thread of its signal.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arrow_array::RecordBatch;
+use otlp_arrow_columns::{BatchBuilder, Signal};
+
+use super::Request;
+use super::context::Context;
+use super::fault::{Fault, storage_error};
+use super::hooks::{Committed, CommittedRequest};
+use super::lane::Item;
+use super::live::{Failed, LiveFile};
+use crate::error::{Code, OtlpError, Result};
+use crate::event::EventName;
+use crate::ipc::CommitEncoder;
+
+/// How often a live file is looked for on the disk: somebody may have deleted it, and writing to it succeeds on Unix.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+#[derive(Debug)]
+pub(crate) struct Committer {
+    signal: Signal,
+    ctx: Arc<Context>,
+    builder: BatchBuilder,
+    encoder: CommitEncoder,
+    live: Option<LiveFile>,
+    fault: Fault,
+    looked: Instant,
+    /// Where the last commit went, for the hooks.
+    last: Option<(super::names::Stem, u64)>,
+}
+
+impl Committer {
+    pub(crate) fn new(signal: Signal, ctx: Arc<Context>) -> Self {
+        let encoder = CommitEncoder::new(ctx.writer.to_string());
+        Self {
+            signal,
+            ctx,
+            builder: BatchBuilder::new(signal),
+            encoder,
+            live: None,
+            fault: Fault::default(),
+            looked: Instant::now(),
+            last: None,
+        }
+    }
+
+    /// When the live file will be due by age.
+    pub(crate) fn due_at(&self) -> Option<Instant> {
+        self.live.as_ref()?.due_at(&self.ctx.settings.rotation)
+    }
+
+    /// Writes `items` as one commit, at the configured durability.
+    pub(crate) fn commit(&mut self, items: &[Item], now: Instant) -> Result<()> {
+        self.rotate_if_due(now);
+        self.look_for_the_file(now);
+        for item in items {
+            self.builder.append(&item.request.bytes, &item.request.checked);
+        }
+        let batch = self.builder.finish();
+        let result = self.write(&batch, now);
+        let event = match &result {
+            Ok(()) => self.fault.succeeded().map(|event| (event, format!("{} are written again", self.signal))),
+            Err(error) if error.retryable() => {
+                self.fault.failed(error.code()).map(|event| (event, error.message().to_owned()))
+            }
+            Err(_) => None,
+        };
+        if let Some((event, message)) = event {
+            self.ctx.event(event, Some(self.signal), None, message);
+        }
+        self.rotate_if_due(now);
+        result
+    }
+
+    fn write(&mut self, batch: &RecordBatch, now: Instant) -> Result<()> {
+        let ctx = Arc::clone(&self.ctx);
+        let rows = batch.num_rows() as u64;
+        for attempt in 0..2 {
+            let first_row = self.live.as_ref().map_or(0, |live| live.rows);
+            let bytes = self.encoder.encode(batch, first_row)?;
+            let len = bytes.len() as u64;
+            ctx.room.check(&*ctx.storage, ctx.layout.root(), ctx.settings.min_free_bytes, len, now)?;
+            let mut live = match self.live.take() {
+                Some(live) => live,
+                None => create(&ctx, self.signal, now)?,
+            };
+            match live.commit(&ctx, bytes, rows) {
+                Ok(()) => {
+                    ctx.room.wrote(len);
+                    self.last = Some((live.stem.clone(), first_row));
+                    self.live = Some(live);
+                    return Ok(());
+                }
+                Err(Failed::Undone(error)) => {
+                    let error = storage_error("write", &live.path, error);
+                    self.keep_if_used(live);
+                    return Err(error);
+                }
+                Err(Failed::Abandoned { error, sync }) => {
+                    let path = live.path.clone();
+                    live.close(&ctx);
+                    // The batch that could not be synced goes to a new file; when that fails too, the sender keeps it.
+                    if !(sync && attempt == 0) {
+                        return Err(storage_error(if sync { "sync" } else { "write" }, &path, error));
+                    }
+                }
+            }
+        }
+        Err(OtlpError::new(Code::StorageFailed, "no file could be synced; look after the disk"))
+    }
+
+    /// A file without any commit must not stay.
+    fn keep_if_used(&mut self, live: LiveFile) {
+        if live.rows > 0 {
+            self.live = Some(live);
+        } else {
+            live.close(&self.ctx);
+        }
+    }
+
+    pub(crate) fn rotate_if_due(&mut self, now: Instant) {
+        if let Some(live) = self.live.take_if(|live| live.is_due(&self.ctx.settings.rotation, now)) {
+            live.close(&self.ctx);
+        }
+    }
+
+    fn look_for_the_file(&mut self, now: Instant) {
+        if self.live.is_none() || now.saturating_duration_since(self.looked) < LOOK_EVERY {
+            return;
+        }
+        self.looked = now;
+        let ctx = Arc::clone(&self.ctx);
+        if let Some(gone) = self.live.take_if(|live| live.is_gone(&ctx)) {
+            ctx.own.remove(&gone.stem);
+            ctx.stats.dropped(self.signal, "deleted", gone.rows);
+            let message = format!("{} was deleted by somebody with its {} records", gone.path.display(), gone.rows);
+            ctx.event(EventName::StorageFailed, Some(self.signal), Some(gone.rows), message);
+            self.fault.failed(Code::StorageFailed);
+            if let Err(error) = ctx.renew_writer() {
+                tracing::warn!(%error, "cannot take the writer's lock again");
+            }
+        }
+    }
+
+    /// Tells the hooks about the commit that was just made.
+    pub(crate) fn announce(&mut self, requests: Vec<Request>) {
+        let Some((stem, first_row)) = self.last.take() else { return };
+        let hooks = self.ctx.hooks.commit_hooks();
+        if hooks.is_empty() {
+            return;
+        }
+        let requests: Vec<_> = requests
+            .into_iter()
+            .map(|request| CommittedRequest {
+                rows: request.checked.rows as u64,
+                whole: request.checked.refused.total() == 0,
+                bytes: request.bytes,
+            })
+            .collect();
+        let rows = requests.iter().map(|request| request.rows).sum();
+        let commit = Committed { signal: self.signal, stem, first_row, rows, requests };
+        for hook in hooks {
+            hook.committed(&commit);
+        }
+    }
+
+    /// Forgets half-done work after a panic; the file is left to recovery, since nobody knows what was written.
+    pub(crate) fn reset(&mut self) {
+        self.builder = BatchBuilder::new(self.signal);
+        self.encoder = CommitEncoder::new(self.ctx.writer.to_string());
+        if let Some(live) = self.live.take() {
+            live.close(&self.ctx);
+        }
+    }
+
+    pub(crate) fn close(self) {
+        if let Some(live) = self.live {
+            live.close(&self.ctx);
+        }
+    }
+}
+
+fn create(ctx: &Context, signal: Signal, now: Instant) -> Result<LiveFile> {
+    ctx.ensure_writer()?;
+    LiveFile::create(ctx, signal, now)
+        .map_err(|error| storage_error("create a file in", &ctx.layout.signal_dir(signal), error))
+}

@@ -1,0 +1,223 @@
+//! What all threads of one writer share.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use otlp_arrow_columns::Signal;
+
+use super::budget::Budget;
+use super::clock::Clock;
+use super::failpoint::Point;
+use super::fault::storage_error;
+use super::hooks::Hooks;
+use super::names::{Layout, Stem, WriterId};
+use super::notify::Notifier;
+use super::room::Room;
+use super::storage::{FileLock, Storage};
+use super::{EventSink, sealer::SealQueue};
+use crate::config::{Config, Durability};
+use crate::error::{Code, OtlpError, Result};
+use crate::event::{Event, EventName};
+use crate::stats::Stats;
+
+/// One writer's means and state.
+pub(crate) struct Context {
+    pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) layout: Layout,
+    pub(crate) settings: Settings,
+    pub(crate) writer: WriterId,
+    pub(crate) clock: Clock,
+    pub(crate) stats: Arc<Stats>,
+    pub(crate) events: EventSink,
+    pub(crate) budget: Arc<Budget>,
+    pub(crate) changed: Notifier,
+    pub(crate) room: Room,
+    pub(crate) own: OwnFiles,
+    pub(crate) seals: SealQueue,
+    pub(crate) hooks: Arc<Hooks>,
+    /// Nanoseconds the commit threads have worked, for those who yield to them.
+    pub(crate) commit_nanos: AtomicU64,
+    seq: AtomicU32,
+    lock: Mutex<Option<Box<dyn FileLock>>>,
+}
+
+/// What the store takes from the configuration.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) durability: Durability,
+    pub(crate) commit_interval: Duration,
+    pub(crate) rotation: crate::config::Rotation,
+    pub(crate) sealing: crate::config::Sealing,
+    pub(crate) retention: crate::config::Retention,
+    pub(crate) min_free_bytes: u64,
+}
+
+impl Settings {
+    pub(crate) fn of(config: &Config) -> Self {
+        Self {
+            durability: config.durability,
+            commit_interval: config.commit_interval,
+            rotation: config.rotation.clone(),
+            sealing: config.sealing.clone(),
+            retention: config.retention.clone(),
+            min_free_bytes: config.storage.min_free_bytes,
+        }
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context")
+            .field("root", &self.layout.root())
+            .field("writer", &self.writer)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Locks a mutex of the store; a panic elsewhere leaves plain values, which stay usable.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Context {
+    pub(crate) fn new(
+        config: &Config,
+        storage: Arc<dyn Storage>,
+        events: EventSink,
+        stats: Arc<Stats>,
+        hooks: Arc<Hooks>,
+    ) -> Self {
+        Self {
+            storage,
+            layout: Layout::new(&config.output_dir),
+            settings: Settings::of(config),
+            writer: WriterId::random(),
+            clock: Clock::start(),
+            stats,
+            events,
+            budget: Arc::new(Budget::new(config.buffer.max_bytes)),
+            changed: Notifier::default(),
+            room: Room::default(),
+            own: OwnFiles::default(),
+            seals: SealQueue::default(),
+            hooks,
+            commit_nanos: AtomicU64::new(0),
+            seq: AtomicU32::new(1),
+            lock: Mutex::new(None),
+        }
+    }
+
+    /// The name of the next file of this writer.
+    pub(crate) fn next_stem(&self) -> Stem {
+        Stem::new(self.clock.now(), self.writer, self.seq.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Announces something: counted, and handed to the sink.
+    pub(crate) fn event(&self, name: EventName, signal: Option<Signal>, count: Option<u64>, message: String) {
+        self.stats.event(name);
+        (self.events)(Event { name, time: std::time::SystemTime::now(), signal, destination: None, count, message });
+    }
+
+    /// Takes the writer's lock if it is not held yet; no data file may exist before.
+    pub(crate) fn ensure_writer(&self) -> Result<()> {
+        let mut held = lock(&self.lock);
+        if held.is_none() {
+            *held = Some(self.take_writer_lock()?);
+        }
+        Ok(())
+    }
+
+    fn take_writer_lock(&self) -> Result<Box<dyn FileLock>> {
+        let (dir, path) = (self.layout.writers_dir(), self.layout.writer_lock(self.writer));
+        let fail = |step: &str, path: &std::path::Path, error| storage_error(step, path, error);
+        self.storage.create_dir_all(&dir).map_err(|error| fail("create", &dir, error))?;
+        // An adopter that just saw the file appear may hold it for a moment; it finds nothing and lets go.
+        for _ in 0..100 {
+            if let Some(lock) = self.storage.try_lock(&path).map_err(|error| fail("lock", &path, error))? {
+                if matches!(self.settings.durability, Durability::Synced) {
+                    self.sync_dir(&dir).map_err(|error| fail("sync", &dir, error))?;
+                }
+                return Ok(lock);
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Err(OtlpError::new(Code::StorageFailed, format!("the lock {} is held by another process", path.display())))
+    }
+
+    /// Our files were deleted by somebody: whoever did it may have taken the lock file as well, so it is taken anew.
+    pub(crate) fn renew_writer(&self) -> Result<()> {
+        let path = self.layout.writer_lock(self.writer);
+        if self.storage.open(&path).is_ok() {
+            return Ok(());
+        }
+        *lock(&self.lock) = None;
+        self.ensure_writer()
+    }
+
+    /// Lets go of the writer; `remove` if no file of it needs anything any more.
+    pub(crate) fn release_writer(&self, remove: bool) {
+        let held = lock(&self.lock).take();
+        if let Some(held) = held.filter(|_| remove)
+            && let Err(error) = held.remove()
+        {
+            tracing::debug!(%error, "the writer's lock file stays; the next writer of this directory removes it");
+        }
+    }
+
+    /// Makes the entries of `dir` survive a power cut.
+    pub(crate) fn sync_dir(&self, dir: &std::path::Path) -> io::Result<()> {
+        Point::DirectorySync.around(|| self.storage.sync_dir(dir))
+    }
+}
+
+/// The files this writer has not sealed yet, with what of them is committed.
+#[derive(Debug, Default)]
+pub(crate) struct OwnFiles(Mutex<BTreeMap<Stem, OwnFile>>);
+
+/// An unsealed file of this writer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct OwnFile {
+    pub(crate) signal: Signal,
+    /// Bytes up to the end of the last commit.
+    pub(crate) len: u64,
+    /// Rows up to there.
+    pub(crate) rows: u64,
+    /// Still being appended to.
+    pub(crate) live: bool,
+}
+
+impl OwnFiles {
+    pub(crate) fn set(&self, stem: &Stem, file: OwnFile) {
+        let mut files = lock(&self.0);
+        match files.get_mut(stem) {
+            Some(known) => *known = file,
+            None => {
+                files.insert(stem.clone(), file);
+            }
+        }
+    }
+
+    pub(crate) fn remove(&self, stem: &Stem) {
+        lock(&self.0).remove(stem);
+    }
+
+    pub(crate) fn of(&self, signal: Signal) -> Vec<(Stem, OwnFile)> {
+        lock(&self.0)
+            .iter()
+            .filter(|(_, file)| file.signal == signal)
+            .map(|(stem, file)| (stem.clone(), file.clone()))
+            .collect()
+    }
+
+    pub(crate) fn find(&self, stem: &Stem) -> Option<OwnFile> {
+        lock(&self.0).get(stem).cloned()
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        lock(&self.0).len()
+    }
+}
