@@ -11,7 +11,9 @@
 #![forbid(unsafe_code)]
 
 mod decode;
+pub mod json;
 mod outcome;
+mod put;
 pub mod schema;
 mod signal;
 

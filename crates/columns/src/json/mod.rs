@@ -1,0 +1,46 @@
+//! OTLP/JSON to OTLP protobuf and back, driven by one table of the messages.
+//!
+//! Reading is as tolerant as the OTLP specification and the serializers in use ask for:
+//! - ids are hexadecimal in any case, other bytes base64 of either alphabet, padded or not;
+//! - integers may be numbers or strings, with a point or exponent if they are whole; so may doubles be strings, and
+//!   `NaN`, `Infinity` and `-Infinity`;
+//! - enum values may be numbers or names, field names lowerCamelCase or snake_case; unknown ones are ignored, and of
+//!   a repeated one the last counts;
+//! - `null` means absent; as the only member of a value, `"doubleValue":null` and `"asDouble":null` mean NaN, which is
+//!   what JavaScript's serializer makes of it;
+//! - an `intValue` number out of range becomes a `doubleValue`: it was a JavaScript number;
+//! - a surrogate without its partner becomes U+FFFD.
+//!
+//! What is not JSON refuses the request. A value that cannot be what its field says refuses its span, point or log
+//! record (through a mark that [`crate::check`] knows), and outside of records the request.
+
+mod read;
+mod scalar;
+mod table;
+mod tokens;
+mod write;
+
+use crate::{DecodeError, Limits, Signal};
+
+/// Arrays and maps within a value are followed to this depth at most, whatever [`Limits::nesting`] says.
+const MAX_NESTING: usize = 128;
+
+/// Turns one OTLP/JSON export request into OTLP protobuf.
+///
+/// The result is for [`crate::check`], which refuses the records that are marked as invalid.
+///
+/// # Errors
+/// [`DecodeError::Malformed`] with the offset where the text stops to be JSON, or where a value outside of any record
+/// is not what its field says; [`DecodeError::TooLarge`] when the result exceeds [`Limits::max_request_memory`].
+pub fn to_protobuf(signal: Signal, json: &[u8], limits: &Limits) -> Result<Vec<u8>, DecodeError> {
+    read::Reader::new(json, limits).request(table::request(signal))
+}
+
+/// Turns one OTLP protobuf export request into compact OTLP/JSON, on one line.
+///
+/// # Errors
+/// [`DecodeError::Malformed`] when the bytes are not that message, hold a string that is not UTF-8, or nest deeper than
+/// any request [`crate::check`] accepts.
+pub fn from_protobuf(signal: Signal, protobuf: &[u8]) -> Result<Vec<u8>, DecodeError> {
+    write::Writer::new(protobuf).request(table::request(signal))
+}

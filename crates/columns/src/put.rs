@@ -1,0 +1,143 @@
+//! Writing the protobuf wire format to a byte buffer.
+
+/// The field number no OTLP message uses, that marks a record as invalid.
+///
+/// The OTLP/JSON reader writes it (as a varint) into a record with a value that cannot be what its field says;
+/// [`crate::check`] refuses such a record with [`crate::Reason::InvalidValue`]. It is the highest number protobuf has.
+pub(crate) const INVALID_VALUE_FIELD: u32 = (1 << 29) - 1;
+
+/// Wire type of variable-length integers.
+pub(crate) const VARINT: u8 = 0;
+/// Wire type of eight bytes.
+pub(crate) const FIXED64: u8 = 1;
+/// Wire type of a length and as many bytes.
+pub(crate) const LEN: u8 = 2;
+/// Wire type of four bytes.
+pub(crate) const FIXED32: u8 = 5;
+
+/// Appends a variable-length integer.
+#[inline]
+pub(crate) fn varint(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+/// Bytes [`varint`] takes for a value.
+#[inline]
+pub(crate) const fn varint_len(value: u64) -> usize {
+    (70 - (value | 1).leading_zeros() as usize) / 7
+}
+
+/// Appends the tag of a field.
+#[inline]
+pub(crate) fn tag(out: &mut Vec<u8>, number: u32, wire_type: u8) {
+    varint(out, u64::from(number) << 3 | u64::from(wire_type));
+}
+
+/// Appends a varint field.
+#[inline]
+pub(crate) fn varint_field(out: &mut Vec<u8>, number: u32, value: u64) {
+    tag(out, number, VARINT);
+    varint(out, value);
+}
+
+/// Appends an eight-byte field.
+#[inline]
+pub(crate) fn fixed64_field(out: &mut Vec<u8>, number: u32, value: u64) {
+    tag(out, number, FIXED64);
+    out.extend_from_slice(&value.to_le_bytes());
+}
+
+/// Appends a string, bytes or finished message field.
+#[inline]
+pub(crate) fn bytes_field(out: &mut Vec<u8>, number: u32, value: &[u8]) {
+    tag(out, number, LEN);
+    varint(out, value.len() as u64);
+    out.extend_from_slice(value);
+}
+
+/// A length-delimited field whose length is not known yet.
+#[derive(Clone, Copy, Debug)]
+#[must_use = "close it, or its length is missing"]
+pub(crate) struct Open {
+    /// Where the length begins.
+    at: usize,
+    /// Bytes kept free for it.
+    room: usize,
+}
+
+/// Begins a length-delimited field; `room` is a guess of the bytes its length will take, 1 to 10.
+#[inline]
+pub(crate) fn open(out: &mut Vec<u8>, number: u32, room: usize) -> Open {
+    tag(out, number, LEN);
+    let at = out.len();
+    out.extend_from_slice(&[0; 10][..room]);
+    Open { at, room }
+}
+
+/// Ends a length-delimited field: writes its length, and moves its content when the guess was wrong.
+#[inline]
+pub(crate) fn close(out: &mut Vec<u8>, open: Open) {
+    let Open { at, room } = open;
+    let len = out.len() - at - room;
+    let needed = varint_len(len as u64);
+    if needed != room {
+        refit(out, open, len, needed);
+    }
+    let mut rest = len;
+    for byte in &mut out[at..at + needed] {
+        *byte = rest as u8 | 0x80;
+        rest >>= 7;
+    }
+    out[at + needed - 1] &= 0x7f;
+}
+
+#[cold]
+fn refit(out: &mut Vec<u8>, open: Open, len: usize, needed: usize) {
+    let from = open.at + open.room;
+    if needed > open.room {
+        out.resize(open.at + needed + len, 0);
+    }
+    out.copy_within(from..from + len, open.at + needed);
+    out.truncate(open.at + needed + len);
+}
+
+/// Zigzag form of a signed 32-bit integer (`sint32`).
+#[inline]
+pub(crate) const fn zigzag(value: i32) -> u64 {
+    ((value << 1) ^ (value >> 31)) as u32 as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_are_right_whatever_was_guessed() {
+        for len in [0usize, 1, 127, 128, 16_383, 16_384, 300_000] {
+            for room in 1..=5 {
+                let mut out = vec![7];
+                let message = open(&mut out, 3, room);
+                out.extend((0..len).map(|i| i as u8));
+                close(&mut out, message);
+                let mut expected = vec![7];
+                bytes_field(&mut expected, 3, &(0..len).map(|i| i as u8).collect::<Vec<_>>());
+                assert_eq!(out, expected, "{len} bytes, {room} kept free");
+            }
+        }
+    }
+
+    #[test]
+    fn varint_lengths() {
+        for shift in 0..64 {
+            for value in [1u64 << shift, (1u64 << shift) - 1, u64::MAX >> shift] {
+                let mut out = Vec::new();
+                varint(&mut out, value);
+                assert_eq!(out.len(), varint_len(value), "{value}");
+            }
+        }
+    }
+}

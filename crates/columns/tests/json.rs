@@ -1,0 +1,329 @@
+//! OTLP/JSON in and out, each oddity of real senders by itself. The property tests are in round_trip.rs.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue, KeyValueList};
+use opentelemetry_proto::tonic::metrics::v1::{exemplar, metric, number_data_point};
+use opentelemetry_proto::tonic::trace::v1::Span;
+use otlp_arrow_columns::{DecodeError, Limits, Signal, json};
+use prost::Message;
+
+/// The mark of a record with an impossible value: field 536870911, varint 1.
+const INVALID: [u8; 6] = [0xf8, 0xff, 0xff, 0xff, 0x0f, 1];
+
+fn read(signal: Signal, text: &str) -> Vec<u8> {
+    json::to_protobuf(signal, text.as_bytes(), &Limits::default()).unwrap()
+}
+
+fn span_bytes(fields: &str) -> Vec<u8> {
+    read(Signal::Traces, &format!(r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{{{fields}}}]}}]}}]}}"#))
+}
+
+fn span(fields: &str) -> Span {
+    let mut request = ExportTraceServiceRequest::decode(&*span_bytes(fields)).unwrap();
+    request.resource_spans.remove(0).scope_spans.remove(0).spans.remove(0)
+}
+
+/// Whether the record is marked as invalid.
+fn refused(fields: &str) -> bool {
+    span_bytes(fields).ends_with(&INVALID)
+}
+
+fn value(text: &str) -> Option<Value> {
+    span(&format!(r#""attributes":[{{"key":"k","value":{text}}}]"#)).attributes.remove(0).value.unwrap().value
+}
+
+fn malformed(text: &str) -> (usize, String) {
+    match json::to_protobuf(Signal::Traces, text.as_bytes(), &Limits::default()) {
+        Err(DecodeError::Malformed { offset, message }) => (offset, message),
+        other => panic!("{text}: {other:?}"),
+    }
+}
+
+#[test]
+fn ids_are_hexadecimal_in_any_case() {
+    let span = span(
+        r#""traceId":"5B8EFFF798038103d269b633813fc60c","spanId":"eee19b7ec3c1b174","parentSpanId":"","links":[{"traceId":"5b8e"}]"#,
+    );
+    assert_eq!(span.trace_id, 0x5b8e_fff7_9803_8103_d269_b633_813f_c60c_u128.to_be_bytes());
+    assert_eq!(span.span_id, 0xeee1_9b7e_c3c1_b174_u64.to_be_bytes());
+    assert!(span.parent_span_id.is_empty());
+    assert_eq!(span.links[0].trace_id, [0x5b, 0x8e], "of the wrong length, for check to refuse");
+    let odd = self::span(r#""traceId":"xyz","spanId":"eee19b7ec3c1b17""#);
+    assert_eq!((odd.trace_id.len(), odd.span_id.len()), (1, 1), "lengths no id has");
+}
+
+#[test]
+fn integers_are_numbers_or_strings_in_any_spelling() {
+    for text in ["1544712660000000000", "\"1544712660000000000\"", "1.54471266e18", "\"1544712660000000000.0\""] {
+        assert_eq!(span(&format!(r#""startTimeUnixNano":{text}"#)).start_time_unix_nano, 1_544_712_660_000_000_000);
+    }
+    assert_eq!(span(r#""endTimeUnixNano":"18446744073709551615""#).end_time_unix_nano, u64::MAX);
+    assert_eq!(span(r#""droppedEventsCount":"3","flags":257,"kind":"2""#).flags, 257);
+    assert_eq!(value(r#"{"intValue":1e3}"#), Some(Value::IntValue(1000)));
+    assert_eq!(value(r#"{"intValue":"-9223372036854775808"}"#), Some(Value::IntValue(i64::MIN)));
+    assert_eq!(value(r#"{"intValue":0}"#), Some(Value::IntValue(0)));
+}
+
+#[test]
+fn what_javascript_writes_for_odd_numbers() {
+    assert_eq!(value(r#"{"intValue":1e+21}"#), Some(Value::DoubleValue(1e21)));
+    assert_eq!(value(r#"{"intValue":9223372036854776000}"#), Some(Value::DoubleValue(9_223_372_036_854_775_808.0)));
+    let is_nan = |text| matches!(value(text), Some(Value::DoubleValue(value)) if value.is_nan());
+    assert!(is_nan(r#"{"doubleValue":null}"#));
+    assert!(is_nan(r#"{"doubleValue":"NaN"}"#));
+    assert_eq!(value(r#"{"doubleValue":null,"stringValue":"x"}"#), Some(Value::StringValue("x".into())));
+    assert_eq!(value(r#"{"stringValue":"x","doubleValue":null}"#), Some(Value::StringValue("x".into())));
+    assert_eq!(value(r#"{"doubleValue":"-Infinity"}"#), Some(Value::DoubleValue(f64::NEG_INFINITY)));
+    assert_eq!(value(r#"{"doubleValue":5}"#), Some(Value::DoubleValue(5.0)));
+    assert_eq!(value(r#"{"doubleValue":"1.5"}"#), Some(Value::DoubleValue(1.5)));
+    assert_eq!(value("{}"), None);
+    assert_eq!(value(r#"{"stringValue":null}"#), None);
+}
+
+#[test]
+fn a_value_that_cannot_be_refuses_its_record() {
+    for fields in [
+        r#""startTimeUnixNano":"18446744073709551616""#,
+        r#""startTimeUnixNano":-1"#,
+        r#""startTimeUnixNano":1.5"#,
+        r#""startTimeUnixNano":"soon""#,
+        r#""droppedLinksCount":4294967296"#,
+        r#""kind":"SPAN_KIND_NONE""#,
+        r#""kind":2147483648"#,
+        r#""name":5"#,
+        r#""name":{}"#,
+        r#""status":[]"#,
+        r#""events":{}"#,
+        r#""events":[null]"#,
+        r#""attributes":[{"key":"k","value":{"bytesValue":"*"}}]"#,
+        r#""attributes":[{"key":"k","value":{"intValue":1.5}}]"#,
+        r#""attributes":[{"key":"k","value":{"intValue":"9223372036854775808"}}]"#,
+        r#""attributes":[{"key":"k","value":{"doubleValue":1e400}}]"#,
+        r#""attributes":[{"key":"k","value":{"boolValue":"true"}}]"#,
+    ] {
+        assert!(refused(fields), "{fields}");
+    }
+    assert!(!refused(r#""name":"fine""#));
+    let two = read(Signal::Traces, r#"{"resourceSpans":[{"scopeSpans":[{"spans":[{"name":1},null,{"name":"b"}]}]}]}"#);
+    let request = ExportTraceServiceRequest::decode(&*two).unwrap();
+    let spans = &request.resource_spans[0].scope_spans[0].spans;
+    assert_eq!(spans.iter().map(|span| &*span.name).collect::<Vec<_>>(), ["", "", "b"], "the others stay");
+    assert_eq!(two.windows(6).filter(|at| *at == INVALID).count(), 2);
+}
+
+#[test]
+fn a_value_that_cannot_be_outside_of_records_refuses_the_request() {
+    let (offset, message) = malformed(r#"{"resourceSpans":[{"schemaUrl":5}]}"#);
+    assert_eq!((offset, &*message), (32, "ResourceSpans.schemaUrl cannot have this value"));
+    malformed(r#"{"resourceSpans":{}}"#);
+    malformed(r#"{"resourceSpans":[5]}"#);
+}
+
+#[test]
+fn text_that_is_not_json_is_malformed_at_its_offset() {
+    for (text, at) in [
+        ("", 0),
+        ("   ", 3),
+        ("[]", 0),
+        ("null", 0),
+        ("{", 1),
+        ("{}x", 2),
+        (r#"{"a":1,}"#, 7),
+        (r#"{"a" 1}"#, 5),
+        (r#"{"a":01}"#, 6),
+        (r#"{"a":+1}"#, 5),
+        (r#"{"a":1.}"#, 5),
+        (r#"{"a":"\x"}"#, 6),
+        (r#"{"a":"\u12g4"}"#, 6),
+        ("{\"a\":\"\n\"}", 6),
+        (r#"{"a":[1,2}"#, 9),
+        (r#"{"a":nul}"#, 5),
+        (r#"{"a":NaN}"#, 5),
+        (r#"{'a':1}"#, 1),
+    ] {
+        assert_eq!(malformed(text).0, at, "{text}");
+    }
+}
+
+#[test]
+fn the_empty_request_and_unknown_fields() {
+    assert_eq!(read(Signal::Traces, "{}"), b"");
+    assert_eq!(read(Signal::Logs, "\u{feff} { } "), b"");
+    assert_eq!(read(Signal::Traces, r#"{"resourceSpans":[],"x":{"y":[[{"z":null}],"]",-1.5e-7,true]}}"#), b"");
+    assert_eq!(read(Signal::Metrics, r#"{"resourceMetrics":null}"#), b"");
+}
+
+#[test]
+fn names_may_be_snake_case_or_escaped_and_the_last_counts() {
+    let first = span(r#""trace_id":"5B8EFFF798038103D269B633813FC60C","start_time_unix_nano":7,"\u006eame":"x""#);
+    assert_eq!((first.trace_id.len(), first.start_time_unix_nano, &*first.name), (16, 7, "x"));
+    let last = span(
+        r#""name":"a","attributes":[{"key":"gone"}],"events":[{}],"name":"b","kind":1,"attributes":[{"key":"k"}],"kind":null"#,
+    );
+    assert_eq!((&*last.name, last.kind, last.events.len()), ("b", 0, 1));
+    assert_eq!(last.attributes.iter().map(|attribute| &*attribute.key).collect::<Vec<_>>(), ["k"]);
+    assert_eq!(value(r#"{"intValue":1,"stringValue":"s"}"#), Some(Value::StringValue("s".into())));
+    assert_eq!(value(r#"{"stringValue":"s","intValue":1}"#), Some(Value::IntValue(1)));
+    assert_eq!(span(r#""kind":"SPAN_KIND_SERVER","status":{"code":"STATUS_CODE_ERROR"}"#).kind, 2);
+}
+
+#[test]
+fn strings_with_every_escape_and_lone_surrogates() {
+    let name = |text: &str| span(&format!(r#""name":"{text}""#)).name;
+    assert_eq!(name(r#"\"\\\/\b\f\n\r\t\u0041\u00e9\ud83d\ude00"#), "\"\\/\u{8}\u{c}\n\r\tAé😀");
+    assert_eq!(name(r"\ud800"), "\u{fffd}");
+    assert_eq!(name(r"a\udc00b\ud800\ud800x"), "a\u{fffd}b\u{fffd}\u{fffd}x");
+    assert_eq!(name(r"\ud83d\u0041"), "\u{fffd}A");
+    assert_eq!(
+        name("plain, long enough for more than one word: é😀"),
+        "plain, long enough for more than one word: é😀"
+    );
+}
+
+#[test]
+fn arrays_maps_and_empty_values() {
+    let text = r#"{"arrayValue":{"values":[{"stringValue":""},null,{},{"kvlistValue":{"values":[{"key":"a","value":{"bytesValue":"-_8"}},{"key":"b"}]}}]}}"#;
+    let expected = Value::ArrayValue(ArrayValue {
+        values: vec![
+            AnyValue { value: Some(Value::StringValue(String::new())) },
+            AnyValue { value: None },
+            AnyValue { value: None },
+            AnyValue {
+                value: Some(Value::KvlistValue(KeyValueList {
+                    values: vec![
+                        KeyValue {
+                            key: "a".into(),
+                            value: Some(AnyValue { value: Some(Value::BytesValue(vec![251, 255])) }),
+                            ..Default::default()
+                        },
+                        KeyValue { key: "b".into(), ..Default::default() },
+                    ],
+                })),
+            },
+        ],
+    });
+    assert_eq!(value(text), Some(expected));
+    assert_eq!(value(r#"{"arrayValue":{}}"#), Some(Value::ArrayValue(ArrayValue { values: vec![] })));
+    assert_eq!(value(r#"{"bytesValue":""}"#), Some(Value::BytesValue(vec![])));
+}
+
+#[test]
+fn points_keep_presence_and_packed_numbers() {
+    let text = r#"{"resourceMetrics":[{"scopeMetrics":[{"metrics":[
+        {"name":"g","gauge":{"dataPoints":[{"asInt":"42","timeUnixNano":"1"},{"asInt":0},{"asDouble":null},{"asDouble":0.0,"exemplars":[{"asDouble":1.0,"spanId":"eee19b7ec3c1b174"},{"asInt":5}]},{}]}},
+        {"histogram":{"aggregationTemporality":2,"dataPoints":[{"count":1,"sum":0,"min":null,"bucketCounts":[0,"1"],"explicitBounds":[1,"2.5",null]}]}},
+        {"exponentialHistogram":{"dataPoints":[{"scale":-3,"positive":{"offset":"-2","bucketCounts":["300"]},"negative":{}}]}},
+        {"summary":{"dataPoints":[{"quantileValues":[{"quantile":0.5,"value":"Infinity"}]}]}}]}]}]}"#;
+    let request = ExportMetricsServiceRequest::decode(&*read(Signal::Metrics, text)).unwrap();
+    let metrics = &request.resource_metrics[0].scope_metrics[0].metrics;
+    let Some(metric::Data::Gauge(gauge)) = &metrics[0].data else { panic!() };
+    let values: Vec<_> = gauge.data_points.iter().map(|point| point.value).collect();
+    assert_eq!(values[..2], [Some(number_data_point::Value::AsInt(42)), Some(number_data_point::Value::AsInt(0))]);
+    assert!(matches!(values[2], Some(number_data_point::Value::AsDouble(value)) if value.is_nan()));
+    assert_eq!(values[3..], [Some(number_data_point::Value::AsDouble(0.0)), None]);
+    let exemplars = &gauge.data_points[3].exemplars;
+    assert_eq!(exemplars[0].value, Some(exemplar::Value::AsDouble(1.0)));
+    assert_eq!((exemplars[0].span_id.len(), exemplars[1].value), (8, Some(exemplar::Value::AsInt(5))));
+    let Some(metric::Data::Histogram(histogram)) = &metrics[1].data else { panic!() };
+    let point = &histogram.data_points[0];
+    assert_eq!((histogram.aggregation_temporality, point.count, point.sum, point.min), (2, 1, Some(0.0), None));
+    assert_eq!(point.bucket_counts, [0, 1]);
+    assert_eq!(point.explicit_bounds[..2], [1.0, 2.5]);
+    assert!(point.explicit_bounds[2].is_nan());
+    let Some(metric::Data::ExponentialHistogram(exponential)) = &metrics[2].data else { panic!() };
+    let point = &exponential.data_points[0];
+    assert_eq!(point.scale, -3);
+    assert_eq!(
+        point.positive.as_ref().map(|buckets| (buckets.offset, buckets.bucket_counts.clone())),
+        Some((-2, vec![300]))
+    );
+    assert!(point.negative.is_some());
+    let Some(metric::Data::Summary(summary)) = &metrics[3].data else { panic!() };
+    assert_eq!(summary.data_points[0].quantile_values[0].value, f64::INFINITY);
+}
+
+#[test]
+fn nesting_is_cut_where_check_refuses_it() {
+    for levels in [10_000, 1_000_000] {
+        let open = r#"{"arrayValue":{"values":["#.repeat(levels);
+        let close = "]}}".repeat(levels);
+        let bytes = span_bytes(&format!(r#""attributes":[{{"key":"k","value":{open}{close}}}],"name":"deep""#));
+        // 66 levels of two messages each, a few bytes a message.
+        assert!(bytes.len() < 1_000, "{} bytes", bytes.len());
+    }
+    // Unknown fields are skipped at any depth.
+    let text = format!(r#"{{"x":{}{}}}"#, "[".repeat(1_000_000), "]".repeat(1_000_000));
+    assert_eq!(read(Signal::Traces, &text), b"");
+}
+
+#[test]
+fn the_result_is_bounded() {
+    let limits = Limits { max_request_memory: 1_000, ..Limits::default() };
+    let text = format!(r#"{{"resourceSpans":[{}{{}}]}}"#, "{},".repeat(10_000));
+    let result = json::to_protobuf(Signal::Traces, text.as_bytes(), &limits);
+    assert!(matches!(result, Err(DecodeError::TooLarge { limit: 1_000, .. })), "{result:?}");
+}
+
+#[test]
+fn writes_compact_json_in_the_form_of_the_specification() {
+    let text = r#"{"resourceLogs":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"a\"\\\n\u0001é"}}]},"scopeLogs":[{"scope":{"name":"s"},"logRecords":[{"timeUnixNano":"18446744073709551615","severityNumber":9,"body":{"kvlistValue":{"values":[{"key":"i","value":{"intValue":"-5"}},{"key":"d","value":{"doubleValue":1e21}},{"key":"n","value":{"doubleValue":"NaN"}},{"key":"z","value":{"doubleValue":-0.0}},{"key":"b","value":{"bytesValue":"+/8="}},{"key":"t","value":{"boolValue":false}},{"key":"e","value":{}},{"key":"a","value":{"arrayValue":{}}}]}},"flags":1,"traceId":"5b8efff798038103d269b633813fc60c"}]}],"schemaUrl":"u"}]}"#;
+    let bytes = read(Signal::Logs, text);
+    ExportLogsServiceRequest::decode(&*bytes).unwrap();
+    assert_eq!(String::from_utf8(json::from_protobuf(Signal::Logs, &bytes).unwrap()).unwrap(), text);
+    assert_eq!(json::from_protobuf(Signal::Logs, b"").unwrap(), b"{}");
+}
+
+#[test]
+fn fields_of_the_wire_in_any_order_are_gathered() {
+    // Span: name "a", event, attribute, event, name "b", status code 2, status message "m", an unknown field.
+    let span =
+        b"\x2a\x01a\x5a\x02\x08\x01\x4a\x03\x0a\x01k\x5a\x00\x2a\x01b\x7a\x02\x18\x02\x7a\x03\x12\x01m\xb8\x3e\x01"
+            .as_slice();
+    let mut bytes = Vec::new();
+    for number in [2u8, 2, 1] {
+        let inner = if bytes.is_empty() { span.to_vec() } else { std::mem::take(&mut bytes) };
+        bytes = vec![number << 3 | 2, inner.len() as u8];
+        bytes.extend(inner);
+    }
+    // The tag of an event's time is fixed64, so that the event above is wrong: tell so, with its place.
+    let error = json::from_protobuf(Signal::Traces, &bytes).unwrap_err();
+    assert_eq!(error.to_string(), "malformed OTLP at byte 11: Span.Event.timeUnixNano has wire type 0, not 1");
+    let at = bytes.iter().position(|&byte| byte == 0x08).unwrap();
+    bytes[at] = 0x20;
+    let text = String::from_utf8(json::from_protobuf(Signal::Traces, &bytes).unwrap()).unwrap();
+    assert_eq!(
+        text,
+        r#"{"resourceSpans":[{"scopeSpans":[{"spans":[{"name":"b","attributes":[{"key":"k"}],"events":[{"droppedAttributesCount":1},{}],"status":{"code":2,"message":"m"}}]}]}]}"#
+    );
+}
+
+#[test]
+fn repeated_numbers_may_be_packed_or_not() {
+    let request = |point: &[u8]| {
+        let mut bytes = point.to_vec();
+        for number in [1u8, 9, 2, 2, 1] {
+            let mut outer = vec![number << 3 | 2, bytes.len() as u8];
+            outer.extend(bytes);
+            bytes = outer;
+        }
+        String::from_utf8(json::from_protobuf(Signal::Metrics, &bytes).unwrap()).unwrap()
+    };
+    let packed = b"\x32\x10\x01\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0";
+    let loose = b"\x31\x01\0\0\0\0\0\0\0\x31\x02\0\0\0\0\0\0\0";
+    assert!(request(packed).contains(r#"{"bucketCounts":["1","2"]}"#));
+    assert_eq!(request(packed), request(loose));
+}
+
+#[test]
+fn malformed_protobuf_is_told_and_never_panics() {
+    for bytes in
+        [&b"\x0a"[..], b"\x0a\x05", b"\x0b", b"\x00\x00", b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", b"\x08\x01"]
+    {
+        assert!(json::from_protobuf(Signal::Traces, bytes).is_err(), "{bytes:?}");
+    }
+    assert!(json::from_protobuf(Signal::Traces, b"\x0a\x03\x1a\x01\xff").unwrap_err().to_string().contains("UTF-8"));
+}
