@@ -1,4 +1,5 @@
 //! Generators, fakes and clocks for the tests of otlp-arrow.
 
+pub mod backend;
 pub mod payload;
 pub mod rng;

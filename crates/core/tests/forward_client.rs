@@ -1,0 +1,160 @@
+//! Every way a destination can answer, or fail to, as the forwarding client classifies it.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use otlp_arrow::Signal;
+use otlp_arrow::config::{Auth, Destination, ForwardCompression, ForwardProtocol};
+use otlp_arrow::forward::classify::Class;
+use otlp_arrow::forward::client::{Answer, Client};
+use otlp_arrow_testkit::backend::{Backend, Reply};
+use tokio::runtime::Runtime;
+
+const PASSING: Class = Class::Passing { after: None };
+const PAYLOAD: &[u8] = b"\x0a\x02\x12\x00 the client does not look inside";
+
+fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+fn destination(url: &str, protocol: ForwardProtocol) -> Destination {
+    Destination { protocol, timeout: Duration::from_millis(700), ..Destination::new("test", url) }
+}
+
+fn send(destination: &Destination) -> Answer {
+    let client = Client::new(destination).unwrap();
+    runtime().block_on(client.send(Signal::Logs, Bytes::from_static(PAYLOAD)))
+}
+
+const BOTH: [ForwardProtocol; 2] = [ForwardProtocol::OtlpGrpc, ForwardProtocol::OtlpHttp];
+
+#[test]
+fn payloads_arrive_as_they_are_under_every_compression() {
+    let backend = Backend::start();
+    for protocol in BOTH {
+        for compression in [ForwardCompression::None, ForwardCompression::Gzip, ForwardCompression::Zstd] {
+            let mut destination = Destination { compression, ..destination(&backend.url(), protocol) };
+            destination.auth = Auth::Bearer("token-1".to_owned().into());
+            destination.headers = vec![("x-tenant".into(), "blue".to_owned().into())];
+            assert_eq!(send(&destination).class, Class::Delivered { rejected: 0 }, "{protocol:?} {compression:?}");
+            let last = backend.received().pop().unwrap();
+            assert_eq!(last.payload, PAYLOAD);
+            assert_eq!(last.signal, "logs");
+            assert_eq!(last.grpc, protocol == ForwardProtocol::OtlpGrpc);
+            assert!(last.headers.contains(&("authorization".into(), "Bearer token-1".into())));
+            assert!(last.headers.contains(&("x-tenant".into(), "blue".into())));
+        }
+    }
+}
+
+#[test]
+fn answers_are_classified() {
+    let backend = Backend::start();
+    let seconds = |n| Some(Duration::from_secs(n));
+    let grpc = |status, retry_after| Reply::Grpc { status, retry_after };
+    let http = |status, retry_after: Option<&str>| Reply::Http { status, retry_after: retry_after.map(str::to_owned) };
+    let partial = Reply::Partial { rejected: 3, message: "three too old".into() };
+    let cases = [
+        (ForwardProtocol::OtlpGrpc, partial.clone(), Class::Delivered { rejected: 3 }),
+        (ForwardProtocol::OtlpGrpc, grpc(3, None), Class::Data),
+        (ForwardProtocol::OtlpGrpc, grpc(8, None), Class::TooLarge),
+        (ForwardProtocol::OtlpGrpc, grpc(8, seconds(4)), Class::Passing { after: seconds(4) }),
+        (ForwardProtocol::OtlpGrpc, grpc(14, None), PASSING),
+        (ForwardProtocol::OtlpGrpc, grpc(14, seconds(7)), Class::Passing { after: seconds(7) }),
+        (ForwardProtocol::OtlpGrpc, grpc(16, None), Class::Destination),
+        (ForwardProtocol::OtlpGrpc, http(404, None), Class::Destination),
+        (ForwardProtocol::OtlpGrpc, http(503, None), PASSING),
+        (ForwardProtocol::OtlpHttp, partial, Class::Delivered { rejected: 3 }),
+        (ForwardProtocol::OtlpHttp, http(400, None), Class::Data),
+        (ForwardProtocol::OtlpHttp, http(401, None), Class::Destination),
+        (ForwardProtocol::OtlpHttp, http(413, None), Class::TooLarge),
+        (ForwardProtocol::OtlpHttp, http(429, None), PASSING),
+        (ForwardProtocol::OtlpHttp, http(429, Some("9")), Class::Passing { after: seconds(9) }),
+        (ForwardProtocol::OtlpHttp, http(503, None), PASSING),
+        (ForwardProtocol::OtlpHttp, http(500, None), Class::Data),
+    ];
+    for (protocol, reply, class) in cases {
+        backend.reply(reply.clone());
+        let answer = send(&destination(&backend.url(), protocol));
+        assert_eq!(answer.class, class, "{protocol:?} {reply:?}: {}", answer.message);
+        assert!(!answer.message.is_empty(), "{protocol:?} {reply:?} says nothing");
+    }
+}
+
+#[test]
+fn broken_ways_are_passing_failures() {
+    let backend = Backend::start();
+    for protocol in BOTH {
+        for reply in [Reply::Hang, Reply::Reset, Reply::HalfWritten] {
+            backend.reply(reply.clone());
+            let answer = send(&destination(&backend.url(), protocol));
+            assert_eq!(answer.class, PASSING, "{protocol:?} {reply:?}: {}", answer.message);
+        }
+    }
+    let gone = backend.url();
+    drop(backend);
+    for protocol in BOTH {
+        let answer = send(&destination(&gone, protocol));
+        assert_eq!(answer.class, PASSING, "{}", answer.message);
+    }
+}
+
+#[test]
+fn names_that_do_not_resolve_block_the_destination() {
+    for protocol in BOTH {
+        let answer = send(&destination("http://does-not-exist.invalid:4317", protocol));
+        assert_eq!(answer.class, Class::Destination, "{}", answer.message);
+        assert!(answer.message.contains("does-not-exist.invalid"), "{}", answer.message);
+    }
+}
+
+struct Certificate {
+    server: Arc<rustls::ServerConfig>,
+    ca: tempfile::NamedTempFile,
+}
+
+/// A self-signed certificate for `name`, valid from 2020 to `until_year`.
+fn certificate(name: &str, until_year: i32) -> Certificate {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
+    params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+    params.not_after = rcgen::date_time_ymd(until_year, 1, 1);
+    let signed = params.self_signed(&key).unwrap();
+    let ca = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(ca.path(), signed.pem()).unwrap();
+    let key = rustls::pki_types::PrivatePkcs8KeyDer::from(key.serialize_der());
+    let mut server = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![signed.der().clone()], key.into())
+        .unwrap();
+    server.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Certificate { server: Arc::new(server), ca }
+}
+
+#[test]
+fn tls_is_verified() {
+    let loopback = ([127, 0, 0, 1], 0).into();
+    for protocol in BOTH {
+        let good = certificate("localhost", 2100);
+        let backend = Backend::start_at(loopback, Some(good.server));
+        let mut trusted = destination(&backend.url(), protocol);
+        trusted.tls.ca_file = Some(good.ca.path().to_owned());
+        assert_eq!(send(&trusted).class, Class::Delivered { rejected: 0 });
+
+        let unknown = destination(&backend.url(), protocol);
+        assert_eq!(send(&unknown).class, Class::Destination, "an authority nobody named");
+
+        for wrong in [certificate("elsewhere.example", 2100), certificate("localhost", 2021)] {
+            let backend = Backend::start_at(loopback, Some(wrong.server));
+            let mut destination = destination(&backend.url(), protocol);
+            destination.tls.ca_file = Some(wrong.ca.path().to_owned());
+            let answer = send(&destination);
+            assert_eq!(answer.class, Class::Destination, "{}", answer.message);
+            assert!(backend.received().is_empty());
+        }
+    }
+}
