@@ -1,6 +1,22 @@
 //! Configuration, parsed into types in which a wrong value cannot exist.
 //!
-//! [`Config::default`] holds the defaults of the one table of keys (see `docs/configuration.md`).
+//! What was written is read into one raw tree, each value with the place it came from (`raw`, `yaml`, `load`), and that
+//! tree into [`Config`] by the one table of keys (`keys`, `read`, `parse`). The schema, the documentation and the
+//! commented file come from the same table (`describe`).
+
+mod describe;
+mod destination;
+mod hint;
+mod keys;
+mod load;
+mod otel_env;
+mod parse;
+mod raw;
+mod read;
+#[cfg(test)]
+mod tests;
+mod units;
+mod yaml;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -8,6 +24,14 @@ use std::time::Duration;
 
 use otlp_arrow_columns::Signal;
 use secrecy::SecretString;
+
+use crate::error::{Code, OtlpError, Result};
+
+pub use describe::{commented_file, json_schema, markdown_table, print};
+pub use destination::{Auth, Breaker, BreakerConfig, Destination, ForwardCompression, ForwardProtocol, Retry, Tls};
+pub use load::{CommandOption, ConfigFile, Loaded, Role, Sources};
+pub use raw::Origin;
+pub use read::Setting;
 
 /// Everything that can be set. Field names are the keys of the configuration file.
 #[derive(Clone, Debug)]
@@ -40,6 +64,8 @@ pub struct Config {
     pub forward: Vec<Destination>,
     /// Resource attributes of spans and records that are handed over without a resource, in order.
     pub resource: Vec<(String, String)>,
+    /// Who is told of events, besides the program itself.
+    pub on_event: OnEvent,
     /// Logging of the standalone service.
     pub log: Log,
     /// How long `shutdown` may take.
@@ -161,135 +187,13 @@ impl Retention {
     }
 }
 
-/// One destination data is forwarded to.
-#[derive(Clone, Debug)]
-pub struct Destination {
-    /// Its name in cursors, counters and events: unique, and safe in a file name.
-    pub name: String,
-    /// Base URL. For OTLP/HTTP `v1/<signal>` is appended to its path.
-    pub endpoint: String,
-    /// Per-signal URLs that are used as they are, in [`Signal::ALL`] order.
-    pub signal_endpoints: [Option<String>; 3],
-    /// How it is spoken to.
-    pub protocol: ForwardProtocol,
-    /// Signals it takes, in [`Signal::ALL`] order.
-    pub signals: [bool; 3],
-    /// Compression of request bodies.
-    pub compression: ForwardCompression,
-    /// The longest one request may take.
-    pub timeout: Duration,
-    /// Requests on their way at once. 1 keeps the order.
-    pub max_in_flight: usize,
-    /// Headers sent with each request; values may be secret.
-    pub headers: Vec<(String, SecretString)>,
-    /// Credentials.
-    pub auth: Auth,
-    /// TLS.
-    pub tls: Tls,
-    /// Waiting between attempts.
-    pub retry: Retry,
-    /// The circuit breaker.
-    pub breaker: Breaker,
-}
-
-/// How a destination is spoken to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ForwardProtocol {
-    /// OTLP over gRPC.
-    OtlpGrpc,
-    /// OTLP over HTTP in protobuf.
-    OtlpHttp,
-    /// OTLP/JSON lines on standard output.
-    Stdout,
-}
-
-/// Compression of forwarded request bodies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ForwardCompression {
-    /// None.
-    None,
-    /// gzip.
-    Gzip,
-    /// Zstandard.
-    Zstd,
-}
-
-/// Credentials for a destination.
+/// Who is told of events, besides the program itself.
 #[derive(Clone, Debug, Default)]
-pub enum Auth {
-    /// None.
-    #[default]
-    None,
-    /// `Authorization: Bearer <token>`.
-    Bearer(SecretString),
-    /// `<header>: <key>`.
-    ApiKey {
-        /// The header's name.
-        header: String,
-        /// The key.
-        key: SecretString,
-    },
-    /// `Authorization: Basic …`.
-    Basic {
-        /// User name.
-        username: String,
-        /// Password.
-        password: SecretString,
-    },
-}
-
-/// TLS towards a destination; used with `https` URLs.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tls {
-    /// PEM file of certificate authorities to trust instead of the system's.
-    pub ca_file: Option<PathBuf>,
-    /// PEM file of the client certificate.
-    pub cert_file: Option<PathBuf>,
-    /// PEM file of the client key.
-    pub key_file: Option<PathBuf>,
-    /// Name to expect in the server's certificate instead of the URL's host.
-    pub server_name: Option<String>,
-}
-
-/// Waiting between attempts: exponential with jitter.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Retry {
-    /// Before the second attempt.
-    pub initial: Duration,
-    /// At most.
-    pub max: Duration,
-    /// Growth from one attempt to the next.
-    pub multiplier: f64,
-}
-
-/// The circuit breaker of a destination.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Breaker {
-    /// What opens it.
-    pub strategy: BreakerConfig,
-    /// The first open time; it doubles, jittered, up to `max_open`.
-    pub open: Duration,
-    /// The longest open time.
-    pub max_open: Duration,
-}
-
-/// What opens a breaker.
-#[derive(Clone, Debug, PartialEq)]
-pub enum BreakerConfig {
-    /// So many failures in a row.
-    ConsecutiveFailures {
-        /// How many.
-        failures: u32,
-    },
-    /// So large a share of the requests in a sliding window.
-    FailureRate {
-        /// From 0 to 1.
-        rate: f64,
-        /// At least so many requests in the window.
-        minimum: u32,
-        /// The window.
-        window: Duration,
-    },
+pub struct OnEvent {
+    /// URL that each event is posted to as JSON. Such URLs often carry a token, so it is a secret.
+    pub webhook: Option<SecretString>,
+    /// Program and arguments that are run for each event; the event is JSON on standard input.
+    pub command: Option<Vec<String>>,
 }
 
 /// Logging of the standalone service, to standard error.
@@ -322,59 +226,46 @@ pub enum LogFormat {
     Json,
 }
 
+/// The defaults of the table of keys: nothing is listened on, nothing forwarded.
 impl Default for Config {
     fn default() -> Self {
-        const DAY: Duration = Duration::from_secs(24 * 3600);
-        Self {
-            output_dir: PathBuf::from("./output_dir"),
-            durability: Durability::Written,
-            commit_interval: Duration::from_millis(10),
-            buffer: Buffer { max_bytes: 128 << 20 },
-            limits: Limits {
-                max_body: 64 << 20,
-                max_request_memory: 256 << 20,
-                max_connections: 1024,
-                max_streams: 128,
-                nesting: 64,
-                header_bytes: 16 << 10,
-                timeout: Duration::from_secs(30),
-            },
-            sealing: Sealing { compression: SealingCompression::Zstd, level: 1 },
-            storage: Storage { min_free_bytes: 256 << 20 },
-            listen: Listen::default(),
-            insecure: false,
-            protocols: Protocols { otlp_grpc: true, otlp_http: true },
-            rotation: Rotation { max_bytes: 64 << 20, max_age: Duration::from_secs(15 * 60) },
-            retention: Retention { max_age: [DAY, 7 * DAY, DAY], max_bytes: 4 << 30 },
-            forward: Vec::new(),
-            resource: Vec::new(),
-            log: Log { level: LogLevel::Info, format: LogFormat::Console },
-            shutdown_timeout: Duration::from_secs(10),
-        }
+        parse::defaults()
     }
 }
 
-impl Destination {
-    /// A destination of one URL with every default: OTLP/gRPC, all signals, gzip.
-    pub fn new(name: impl Into<String>, endpoint: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            endpoint: endpoint.into(),
-            signal_endpoints: [None, None, None],
-            protocol: ForwardProtocol::OtlpGrpc,
-            signals: [true; 3],
-            compression: ForwardCompression::Gzip,
-            timeout: Duration::from_secs(10),
-            max_in_flight: 4,
-            headers: Vec::new(),
-            auth: Auth::None,
-            tls: Tls::default(),
-            retry: Retry { initial: Duration::from_secs(1), max: Duration::from_secs(30), multiplier: 1.5 },
-            breaker: Breaker {
-                strategy: BreakerConfig::ConsecutiveFailures { failures: 5 },
-                open: Duration::from_secs(5),
-                max_open: Duration::from_secs(300),
-            },
+impl Config {
+    /// Parses what a program passes (an object of keys as in the file), with the `OTLP_ARROW_*` variables and the
+    /// configuration file of this process beneath it.
+    ///
+    /// INVALID_CONFIG names each key that is wrong, its value, where it came from, and what is allowed.
+    pub fn from_value(arguments: serde_json::Value) -> Result<Self> {
+        let loaded = Self::load(&Sources { arguments, ..Sources::process()? })?;
+        for warning in &loaded.warnings {
+            tracing::warn!("{warning}");
         }
+        Ok(loaded.config)
+    }
+
+    /// [`Config::from_value`] of JSON text: what crosses a language boundary. Empty text is no arguments.
+    pub fn from_json(text: &str) -> Result<Self> {
+        let text = if text.is_empty() { "null" } else { text };
+        Self::from_value(
+            serde_json::from_str(text)
+                .map_err(|error| OtlpError::with_source(Code::InvalidConfig, "the arguments are not JSON", error))?,
+        )
+    }
+
+    /// Checks what must hold between keys, for a configuration that was built by hand: INVALID_CONFIG names the first
+    /// rule that does not hold. What is parsed holds to them already.
+    pub fn check(&self) -> Result<()> {
+        match parse::conflicts(self).first() {
+            Some(conflict) => Err(OtlpError::new(Code::InvalidConfig, conflict.to_string())),
+            None => Ok(()),
+        }
+    }
+
+    /// Parses exactly these sources, and tells where each value came from.
+    pub fn load(sources: &Sources) -> Result<Loaded> {
+        load::load(sources)
     }
 }

@@ -1,0 +1,165 @@
+//! Destinations that data is forwarded to.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+/// One destination data is forwarded to.
+#[derive(Clone, Debug)]
+pub struct Destination {
+    /// Its name in cursors, counters and events: unique, and safe in a file name.
+    pub name: String,
+    /// Base URL. For OTLP/HTTP `v1/<signal>` is appended to its path.
+    pub endpoint: String,
+    /// Per-signal URLs that are used as they are, in [`Signal::ALL`] order.
+    pub signal_endpoints: [Option<String>; 3],
+    /// How it is spoken to.
+    pub protocol: ForwardProtocol,
+    /// Signals it takes, in [`Signal::ALL`] order.
+    pub signals: [bool; 3],
+    /// Compression of request bodies.
+    pub compression: ForwardCompression,
+    /// The longest one request may take.
+    pub timeout: Duration,
+    /// Requests on their way at once. 1 keeps the order.
+    pub max_in_flight: usize,
+    /// Bytes of fresh data that may wait in memory to be forwarded as it came; the rest is read back from disk.
+    pub memory: usize,
+    /// Headers sent with each request; values may be secret.
+    pub headers: Vec<(String, SecretString)>,
+    /// Credentials.
+    pub auth: Auth,
+    /// TLS.
+    pub tls: Tls,
+    /// Waiting between attempts.
+    pub retry: Retry,
+    /// The circuit breaker.
+    pub breaker: Breaker,
+}
+
+/// How a destination is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ForwardProtocol {
+    /// OTLP over gRPC.
+    OtlpGrpc,
+    /// OTLP over HTTP in protobuf.
+    OtlpHttp,
+    /// OTLP/JSON lines on standard output.
+    Stdout,
+}
+
+/// Compression of forwarded request bodies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ForwardCompression {
+    /// None.
+    None,
+    /// gzip.
+    Gzip,
+    /// Zstandard.
+    Zstd,
+}
+
+/// Credentials for a destination.
+#[derive(Clone, Debug, Default)]
+pub enum Auth {
+    /// None.
+    #[default]
+    None,
+    /// `Authorization: Bearer <token>`.
+    Bearer(SecretString),
+    /// `<header>: <key>`.
+    ApiKey {
+        /// The header's name.
+        header: String,
+        /// The key.
+        key: SecretString,
+    },
+    /// `Authorization: Basic …`.
+    Basic {
+        /// User name.
+        username: String,
+        /// Password.
+        password: SecretString,
+    },
+}
+
+/// TLS towards a destination; used with `https` URLs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tls {
+    /// PEM file of certificate authorities to trust instead of the system's.
+    pub ca_file: Option<PathBuf>,
+    /// PEM file of the client certificate.
+    pub cert_file: Option<PathBuf>,
+    /// PEM file of the client key.
+    pub key_file: Option<PathBuf>,
+    /// Name to expect in the server's certificate instead of the URL's host.
+    pub server_name: Option<String>,
+}
+
+/// Waiting between attempts: exponential with jitter.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Retry {
+    /// Before the second attempt.
+    pub initial: Duration,
+    /// At most.
+    pub max: Duration,
+    /// Growth from one attempt to the next.
+    pub multiplier: f64,
+}
+
+/// The circuit breaker of a destination.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Breaker {
+    /// What opens it.
+    pub strategy: BreakerConfig,
+    /// The first open time; it doubles, jittered, up to `max_open`.
+    pub open: Duration,
+    /// The longest open time.
+    pub max_open: Duration,
+}
+
+/// What opens a breaker.
+#[derive(Clone, Debug, PartialEq)]
+pub enum BreakerConfig {
+    /// So many failures in a row.
+    ConsecutiveFailures {
+        /// How many.
+        failures: u32,
+    },
+    /// So large a share of the requests in a sliding window.
+    FailureRate {
+        /// From 0 to 1.
+        rate: f64,
+        /// At least so many requests in the window.
+        minimum: u32,
+        /// The window.
+        window: Duration,
+    },
+}
+
+impl Destination {
+    /// A destination of one URL with every default: OTLP/gRPC, all signals, gzip.
+    pub fn new(name: impl Into<String>, endpoint: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            endpoint: endpoint.into(),
+            signal_endpoints: [None, None, None],
+            protocol: ForwardProtocol::OtlpGrpc,
+            signals: [true; 3],
+            compression: ForwardCompression::Gzip,
+            timeout: Duration::from_secs(10),
+            max_in_flight: 4,
+            memory: 16 << 20,
+            headers: Vec::new(),
+            auth: Auth::None,
+            tls: Tls::default(),
+            retry: Retry { initial: Duration::from_secs(1), max: Duration::from_secs(30), multiplier: 1.5 },
+            breaker: Breaker {
+                strategy: BreakerConfig::ConsecutiveFailures { failures: 5 },
+                open: Duration::from_secs(5),
+                max_open: Duration::from_secs(300),
+            },
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! The one table of keys. Parsing, defaults, schema, documentation, `config print`, `config init` and the hints for
+//! unknown names all come from here.
+
+/// One key that can be set.
+pub(crate) struct Key {
+    /// Dotted name; `forward[]` stands for each destination.
+    pub(crate) path: &'static str,
+    /// What it takes.
+    pub(crate) kind: Kind,
+    /// The default as it would be written; empty for none.
+    pub(crate) default: &'static str,
+    /// One line for a person.
+    pub(crate) text: &'static str,
+}
+
+/// What a key takes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Kind {
+    /// `127.0.0.1:4317`, `localhost:4317`, `[::1]:4317` or `off`.
+    Address,
+    /// Names and values.
+    Attributes,
+    /// One of these words.
+    Choice(&'static [(&'static str, &'static str)]),
+    /// A program and its arguments.
+    Command,
+    /// A whole number, from and to.
+    Count(u64, u64),
+    /// A time with a unit, from and to, as written.
+    Duration(&'static str, &'static str),
+    /// `true` or `false`.
+    Flag,
+    /// Header names and secret values.
+    Headers,
+    /// Letters, digits, `-`, `_` and `.`: safe in a file name.
+    Name,
+    /// A number, from and to.
+    Number(f64, f64),
+    /// A file or directory.
+    Path,
+    /// Text, `{env: NAME}` or `{file: PATH}`.
+    Secret,
+    /// Some of traces, metrics and logs.
+    Signals,
+    /// Bytes with a unit, from and to, as written.
+    Size(&'static str, &'static str),
+    /// Text.
+    Text,
+    /// An `http://` or `https://` URL.
+    Url,
+}
+
+const fn key(path: &'static str, kind: Kind, default: &'static str, text: &'static str) -> Key {
+    Key { path, kind, default, text }
+}
+
+const DURABILITY: Kind = Kind::Choice(&[
+    ("buffered", "in memory, on disk within write_interval"),
+    ("written", "after write() returned: survives the end of the process"),
+    ("synced", "after fdatasync: survives a power cut"),
+]);
+const SEALING: Kind = Kind::Choice(&[("zstd", "Zstandard"), ("none", "not compressed")]);
+const PROTOCOL: Kind = Kind::Choice(&[
+    ("otlp_grpc", "OTLP over gRPC"),
+    ("otlp_http", "OTLP over HTTP in protobuf"),
+    ("stdout", "OTLP/JSON lines on standard output"),
+]);
+const COMPRESSION: Kind = Kind::Choice(&[("none", "not compressed"), ("gzip", "gzip"), ("zstd", "Zstandard")]);
+const STRATEGY: Kind = Kind::Choice(&[
+    ("consecutive_failures", "so many failures in a row"),
+    ("failure_rate", "so large a share of the requests in a window"),
+]);
+const LEVEL: Kind = Kind::Choice(&[
+    ("off", "nothing"),
+    ("error", "what failed"),
+    ("warn", "and what needs a look"),
+    ("info", "and what was done"),
+    ("debug", "and how"),
+    ("trace", "and everything"),
+]);
+const FORMAT: Kind = Kind::Choice(&[("console", "for people"), ("json", "one JSON object a line")]);
+
+/// What `listen: true` and the service listen on.
+pub(crate) const STANDARD_LISTEN: [(&str, &str); 2] = [("grpc", "127.0.0.1:4317"), ("http", "127.0.0.1:4318")];
+
+/// Every key, in the order of the documentation.
+#[rustfmt::skip]
+pub(crate) const KEYS: &[Key] = &[
+    key("output_dir", Kind::Path, "./output_dir", "where the files go"),
+    key("durability", DURABILITY, "written", "what an acknowledgement means"),
+    key("write_interval", Kind::Duration("1ms", "1h"), "5s", "with `durability: buffered` only: the longest time accepted data stays in memory only"),
+    key("commit_interval", Kind::Duration("0s", "10s"), "10ms", "how long a commit may wait for more data to share it with"),
+    key("buffer.max_bytes", Kind::Size("1MiB", "1TiB"), "128MiB", "memory for data that is accepted and not yet committed, all signals together; one signal takes at most three quarters"),
+    key("limits.max_request_memory", Kind::Size("1MiB", "1TiB"), "256MiB", "the most memory one request may take as columns"),
+    key("limits.max_body", Kind::Size("1KiB", "2GiB"), "64MiB", "the largest request body, before and after decompression"),
+    key("limits.max_connections", Kind::Count(1, 1_000_000), "1024", "open connections"),
+    key("limits.max_streams", Kind::Count(1, 100_000), "128", "concurrent requests on one HTTP/2 connection"),
+    key("limits.nesting", Kind::Count(1, 64), "64", "levels of arrays and maps in one value"),
+    key("limits.header_bytes", Kind::Size("1KiB", "1MiB"), "16KiB", "all headers of one request"),
+    key("limits.timeout", Kind::Duration("100ms", "1h"), "30s", "the longest a request may take to arrive"),
+    key("sealing.compression", SEALING, "zstd", "compression of sealed files"),
+    key("sealing.level", Kind::Count(1, 19), "1", "level of zstd"),
+    key("storage.min_free_bytes", Kind::Size("0B", "1024TiB"), "256MiB", "new data is refused when the disk would have less room than this"),
+    key("listen.grpc", Kind::Address, "", "first listener, `127.0.0.1:4317` in the service and with `listen: true`; port 0 takes a free one; `off` for none"),
+    key("listen.http", Kind::Address, "", "second listener, `127.0.0.1:4318` in the service and with `listen: true`; both answer every protocol"),
+    key("insecure", Kind::Flag, "false", "allows listening on an address that other machines reach, without credentials"),
+    key("protocols.otlp_grpc", Kind::Flag, "true", "answer OTLP over gRPC"),
+    key("protocols.otlp_http", Kind::Flag, "true", "answer OTLP over HTTP"),
+    key("rotation.max_bytes", Kind::Size("64KiB", "64GiB"), "64MiB", "a live file is closed at this size"),
+    key("rotation.max_age", Kind::Duration("1s", "30d"), "15m", "a live file is closed at this age; at most a quarter of each retention age"),
+    key("retention.traces.max_age", Kind::Duration("4s", "36500d"), "24h", "traces older than this are deleted"),
+    key("retention.logs.max_age", Kind::Duration("4s", "36500d"), "24h", "logs older than this are deleted"),
+    key("retention.metrics.max_age", Kind::Duration("4s", "36500d"), "7d", "metrics older than this are deleted"),
+    key("retention.max_bytes", Kind::Size("1MiB", "1024TiB"), "4GiB", "the most the directory may take; the oldest files go first"),
+    key("forward[].name", Kind::Name, "", "name in counters, events and cursors; `default` for a single destination, else its position"),
+    key("forward[].endpoint", Kind::Url, "", "base URL of the destination, such as `http://collector:4317`"),
+    key("forward[].protocol", PROTOCOL, "otlp_grpc", "how it is spoken to"),
+    key("forward[].signals", Kind::Signals, "traces, metrics, logs", "signals it takes"),
+    key("forward[].compression", COMPRESSION, "gzip", "compression of requests"),
+    key("forward[].timeout", Kind::Duration("10ms", "1h"), "10s", "the longest one request may take"),
+    key("forward[].max_in_flight", Kind::Count(1, 64), "4", "requests on their way at once; 1 keeps the order"),
+    key("forward[].memory", Kind::Size("0B", "64GiB"), "16MiB", "memory for fresh data that is forwarded as it came; the rest is read back from disk"),
+    key("forward[].headers", Kind::Headers, "", "headers of each request; values may be `{env: NAME}` or `{file: PATH}`"),
+    key("forward[].auth.bearer", Kind::Secret, "", "`Authorization: Bearer …`"),
+    key("forward[].auth.api_key.header", Kind::Name, "x-api-key", "name of the API key header"),
+    key("forward[].auth.api_key.key", Kind::Secret, "", "the API key"),
+    key("forward[].auth.basic.username", Kind::Text, "", "user name of `Authorization: Basic …`"),
+    key("forward[].auth.basic.password", Kind::Secret, "", "password of `Authorization: Basic …`"),
+    key("forward[].tls.ca_file", Kind::Path, "", "PEM file of authorities to trust instead of the system's"),
+    key("forward[].tls.cert_file", Kind::Path, "", "PEM file of the client certificate"),
+    key("forward[].tls.key_file", Kind::Path, "", "PEM file of the client key"),
+    key("forward[].tls.server_name", Kind::Text, "", "name to expect in the server's certificate"),
+    key("forward[].retry.initial", Kind::Duration("1ms", "1h"), "1s", "wait before the second attempt"),
+    key("forward[].retry.max", Kind::Duration("1ms", "1d"), "30s", "longest wait between attempts"),
+    key("forward[].retry.multiplier", Kind::Number(1.0, 10.0), "1.5", "growth of the wait"),
+    key("forward[].breaker.strategy", STRATEGY, "consecutive_failures", "what opens the circuit breaker"),
+    key("forward[].breaker.failures", Kind::Count(1, 1_000_000), "5", "with consecutive_failures: how many"),
+    key("forward[].breaker.rate", Kind::Number(0.01, 1.0), "0.5", "with failure_rate: the share that opens it"),
+    key("forward[].breaker.minimum", Kind::Count(1, 1_000_000), "20", "with failure_rate: fewer requests in the window never open it"),
+    key("forward[].breaker.window", Kind::Duration("100ms", "1d"), "30s", "with failure_rate: the window"),
+    key("forward[].breaker.open", Kind::Duration("1ms", "1d"), "5s", "first open time; it doubles, with jitter"),
+    key("forward[].breaker.max_open", Kind::Duration("1ms", "1d"), "5m", "longest open time"),
+    key("resource", Kind::Attributes, "", "attributes of records handed over without a resource, on top of `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES`"),
+    key("on_event.webhook", Kind::Secret, "", "URL that each event is posted to as JSON; may be `{env: NAME}` or `{file: PATH}`"),
+    key("on_event.command", Kind::Command, "", "program and arguments that are run for each event, which it reads as JSON from standard input"),
+    key("log.level", LEVEL, "info", "the least severe level of the service's log"),
+    key("log.format", FORMAT, "console", "form of the service's log lines on standard error"),
+    key("shutdown_timeout", Kind::Duration("0s", "1h"), "10s", "how long a shutdown may take"),
+];
+
+/// The row of a path with positions (`forward[0].name`) or without.
+pub(crate) fn lookup(path: &str) -> Option<&'static Key> {
+    let template = template(path);
+    KEYS.iter().find(|key| key.path == template)
+}
+
+/// `forward[3].name` as the table writes it: `forward[].name`.
+pub(crate) fn template(path: &str) -> String {
+    let mut out = String::with_capacity(path.len());
+    let mut skipping = false;
+    for c in path.chars() {
+        match c {
+            '[' => {
+                out.push(c);
+                skipping = true;
+            }
+            ']' => {
+                out.push(c);
+                skipping = false;
+            }
+            _ if skipping => {}
+            _ => out.push(c),
+        }
+    }
+    out
+}
+
+/// The names that may stand below `prefix` (a template, empty for the top), in table order.
+pub(crate) fn children(prefix: &str) -> Vec<&'static str> {
+    let mut names: Vec<&'static str> = Vec::new();
+    for key in KEYS {
+        let rest = match prefix {
+            "" => Some(key.path),
+            _ => key.path.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('.')),
+        };
+        if let Some(name) = rest.and_then(|rest| rest.split(['.', '[']).next())
+            && !names.contains(&name)
+        {
+            names.push(name);
+        }
+    }
+    names
+}
+
+impl Kind {
+    /// What it takes, for a person: `a time with a unit from 1ms to 1h, such as 5s`.
+    pub(crate) fn allowed(self) -> String {
+        match self {
+            Kind::Address => {
+                "an IP address and port such as 127.0.0.1:4317, localhost:4317, [::1]:0, or off".to_owned()
+            }
+            Kind::Attributes => "names and values, such as {service.name: shop}".to_owned(),
+            Kind::Choice(words) => {
+                let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+                match words.split_last() {
+                    Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+                    _ => words.concat(),
+                }
+            }
+            Kind::Command => "a list of a program and its arguments, such as [notify, --now]".to_owned(),
+            Kind::Count(from, to) => format!("a whole number from {from} to {to}"),
+            Kind::Duration(from, to) => format!("a time with a unit from {from} to {to}"),
+            Kind::Flag => "true or false".to_owned(),
+            Kind::Headers => "header names and values, such as {x-tenant: shop, x-token: {env: TOKEN}}".to_owned(),
+            Kind::Name => "letters, digits, '-', '_' and '.', at most 64".to_owned(),
+            Kind::Number(from, to) => format!("a number from {from} to {to}"),
+            Kind::Path => "a path".to_owned(),
+            Kind::Secret => "text, {env: NAME} or {file: PATH}".to_owned(),
+            Kind::Signals => "a list of traces, metrics, logs".to_owned(),
+            Kind::Size(from, to) => format!("a size with a unit from {from} to {to}"),
+            Kind::Text => "text".to_owned(),
+            Kind::Url => "an http:// or https:// URL".to_owned(),
+        }
+    }
+
+    /// Whether its values must never be shown.
+    pub(crate) fn is_secret(self) -> bool {
+        matches!(self, Kind::Secret | Kind::Headers)
+    }
+
+    /// Whether it takes names of its own, which may contain dots.
+    pub(crate) fn is_open(self) -> bool {
+        matches!(self, Kind::Attributes | Kind::Headers)
+    }
+}

@@ -1,0 +1,395 @@
+//! From the raw tree to typed values, by the table of keys. Mistakes are collected, so that all are told at once.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use otlp_arrow_columns::Signal;
+use secrecy::SecretString;
+
+use super::keys::{self, Key, Kind};
+use super::raw::{Node, Origin, Raw};
+use super::units;
+
+/// One key with its effective value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// The dotted key, destinations by position: `forward[0].endpoint`.
+    pub key: String,
+    /// The value as it would be written in a file; secrets are `***`.
+    pub value: String,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+/// What secrets are shown as.
+pub(crate) const HIDDEN: &str = "***";
+
+pub(crate) struct Reader<'a> {
+    root: &'a Node,
+    env: &'a BTreeMap<String, String>,
+    pub(crate) errors: Vec<String>,
+    pub(crate) settings: Vec<Setting>,
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn new(root: &'a Node, env: &'a BTreeMap<String, String>) -> Self {
+        Self { root, env, errors: Vec::new(), settings: Vec::new() }
+    }
+
+    /// The value somebody set at `path`.
+    pub(crate) fn at(&self, path: &str) -> Option<&'a Node> {
+        let mut node = self.root;
+        for segment in path.split('.') {
+            let (name, position) = match segment.split_once('[') {
+                Some((name, rest)) => (name, rest.trim_end_matches(']').parse::<usize>().ok()),
+                None => (segment, None),
+            };
+            node = node.child(name)?;
+            if let (Some(position), Raw::List(items)) = (position, &node.raw) {
+                node = items.get(position)?;
+            }
+        }
+        (node.raw != Raw::Null).then_some(node)
+    }
+
+    pub(crate) fn is_set(&self, path: &str) -> bool {
+        self.at(path).is_some()
+    }
+
+    pub(crate) fn origin(&self, path: &str) -> Origin {
+        self.at(path).map_or(Origin::Default, |node| node.origin.clone())
+    }
+
+    /// Adds a mistake about `path`; where its value came from is added.
+    pub(crate) fn fail(&mut self, path: &str, problem: &str) {
+        let origin = match self.at(path) {
+            Some(node) => node.origin.to_string(),
+            None => return self.errors.push(format!("{path} {problem}")),
+        };
+        self.errors.push(format!("{path} {problem} (from {origin})"));
+    }
+
+    pub(crate) fn record(&mut self, path: &str, value: String, origin: Origin) {
+        self.settings.push(Setting { key: path.to_owned(), value, origin });
+    }
+
+    /// Reads a key, or its default, with `parse`, which answers with what is wrong; `show` writes the value back.
+    fn value<T>(
+        &mut self,
+        path: &str,
+        parse: impl Fn(&Raw, &Key) -> Result<T, String>,
+        show: impl Fn(&T) -> String,
+    ) -> Option<T> {
+        let key = keys::lookup(path)?;
+        if let Some(node) = self.at(path) {
+            match parse(&node.raw, key) {
+                Ok(value) => {
+                    self.record(path, show(&value), node.origin.clone());
+                    return Some(value);
+                }
+                Err(problem) => self.fail(path, &format!("= {} {problem}", quote(&node.raw, key.kind))),
+            }
+        }
+        let default = (!key.default.is_empty()).then(|| parse(&Raw::Text(key.default.to_owned()), key).ok())??;
+        self.record(path, show(&default), Origin::Default);
+        Some(default)
+    }
+
+    pub(crate) fn duration(&mut self, path: &str) -> Duration {
+        let parse = |raw: &Raw, key: &Key| {
+            let value = units::duration(&word(raw, key)?)?;
+            match key.kind {
+                Kind::Duration(from, to) => within(value, units::duration(from)?, units::duration(to)?, key),
+                _ => Ok(value),
+            }
+        };
+        self.value(path, parse, |value| units::show_duration(*value)).unwrap_or_default()
+    }
+
+    pub(crate) fn size(&mut self, path: &str) -> u64 {
+        let parse = |raw: &Raw, key: &Key| {
+            let value = units::size(&word(raw, key)?)?;
+            match key.kind {
+                Kind::Size(from, to) => within(value, units::size(from)?, units::size(to)?, key),
+                _ => Ok(value),
+            }
+        };
+        self.value(path, parse, |value| units::show_size(*value)).unwrap_or_default()
+    }
+
+    /// A size that is kept in memory, so that it fits the platform's `usize`.
+    pub(crate) fn memory(&mut self, path: &str) -> usize {
+        usize::try_from(self.size(path)).unwrap_or(usize::MAX)
+    }
+
+    pub(crate) fn count(&mut self, path: &str) -> u64 {
+        let parse = |raw: &Raw, key: &Key| {
+            let value = word(raw, key)?.trim().parse::<u64>().map_err(|_| refused(key))?;
+            match key.kind {
+                Kind::Count(from, to) => within(value, from, to, key),
+                _ => Ok(value),
+            }
+        };
+        self.value(path, parse, u64::to_string).unwrap_or_default()
+    }
+
+    pub(crate) fn number(&mut self, path: &str) -> f64 {
+        let parse = |raw: &Raw, key: &Key| {
+            let value = word(raw, key)?.trim().parse::<f64>().map_err(|_| refused(key))?;
+            match key.kind {
+                Kind::Number(from, to) => within(value, from, to, key),
+                _ => Ok(value),
+            }
+        };
+        self.value(path, parse, f64::to_string).unwrap_or_default()
+    }
+
+    pub(crate) fn flag(&mut self, path: &str) -> bool {
+        let parse = |raw: &Raw, key: &Key| match raw {
+            Raw::Flag(flag) => Ok(*flag),
+            Raw::Text(text) if text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("on") => Ok(true),
+            Raw::Text(text) if text.eq_ignore_ascii_case("false") || text.eq_ignore_ascii_case("off") => Ok(false),
+            _ => Err(refused(key)),
+        };
+        self.value(path, parse, bool::to_string).unwrap_or_default()
+    }
+
+    /// One of the words of the key.
+    pub(crate) fn choice(&mut self, path: &str) -> &'static str {
+        let parse = |raw: &Raw, key: &Key| {
+            let Kind::Choice(words) = key.kind else { return Err(refused(key)) };
+            let given = word(raw, key)?;
+            let found = words.iter().find(|(word, _)| *word == given).map(|(word, _)| *word);
+            found.ok_or_else(|| match super::hint::nearest(&given, words.iter().map(|(word, _)| *word)) {
+                Some(near) => format!("{}: did you mean {near}?", refused(key)),
+                None => refused(key),
+            })
+        };
+        self.value(path, parse, |word| (*word).to_owned()).unwrap_or_default()
+    }
+
+    pub(crate) fn path(&mut self, path: &str) -> Option<PathBuf> {
+        let parse = |raw: &Raw, key: &Key| filled(raw, key).map(PathBuf::from);
+        self.value(path, parse, |value| plain(&value.to_string_lossy()))
+    }
+
+    pub(crate) fn text(&mut self, path: &str) -> Option<String> {
+        self.value(path, filled, |value| plain(value))
+    }
+
+    pub(crate) fn name(&mut self, path: &str) -> Option<String> {
+        let parse = |raw: &Raw, key: &Key| {
+            let name = word(raw, key)?;
+            let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+            let safe = name.starts_with(|c: char| c.is_ascii_alphanumeric()) && !name.ends_with('.');
+            if name.len() <= 64 && safe && name.chars().all(allowed) { Ok(name) } else { Err(refused(key)) }
+        };
+        self.value(path, parse, String::clone)
+    }
+
+    pub(crate) fn url(&mut self, path: &str) -> Option<String> {
+        self.value(path, |raw, key| check_url(&filled(raw, key)?), |value| plain(value))
+    }
+
+    /// `None` for `off`, and where nothing is set.
+    pub(crate) fn address(&mut self, path: &str) -> Option<SocketAddr> {
+        let parse = |raw: &Raw, key: &Key| {
+            let text = match raw {
+                Raw::Flag(false) => "off".to_owned(),
+                _ => word(raw, key)?,
+            };
+            if text == "off" {
+                return Ok(None);
+            }
+            let numeric = match text.strip_prefix("localhost:") {
+                Some(port) => format!("127.0.0.1:{port}"),
+                None => text,
+            };
+            numeric.parse::<SocketAddr>().map(Some).map_err(|_| refused(key))
+        };
+        let show = |value: &Option<SocketAddr>| match value {
+            Some(address) => plain(&address.to_string()),
+            None => "off".to_owned(),
+        };
+        self.value(path, parse, show).flatten()
+    }
+
+    pub(crate) fn signals(&mut self, path: &str) -> [bool; 3] {
+        let parse = |raw: &Raw, key: &Key| {
+            let names: Vec<String> = match raw {
+                Raw::List(items) => items.iter().map(|item| word(&item.raw, key)).collect::<Result<_, _>>()?,
+                _ => word(raw, key)?.split(',').map(|name| name.trim().to_owned()).collect(),
+            };
+            let mut wanted = [false; 3];
+            for name in names {
+                let signal: Signal = name.parse().map_err(|_| refused(key))?;
+                wanted[signal.index()] = true;
+            }
+            if wanted == [false; 3] { Err("is empty: name at least one signal".to_owned()) } else { Ok(wanted) }
+        };
+        let show = |wanted: &[bool; 3]| {
+            let names: Vec<&str> =
+                Signal::ALL.into_iter().filter(|signal| wanted[signal.index()]).map(Signal::as_str).collect();
+            format!("[{}]", names.join(", "))
+        };
+        self.value(path, parse, show).unwrap_or_default()
+    }
+
+    pub(crate) fn command(&mut self, path: &str) -> Option<Vec<String>> {
+        let parse = |raw: &Raw, key: &Key| match raw {
+            Raw::List(items) if !items.is_empty() => items.iter().map(|item| filled(&item.raw, key)).collect(),
+            _ => Err(refused(key)),
+        };
+        self.value(path, parse, |words: &Vec<String>| {
+            format!("[{}]", words.iter().map(|word| plain(word)).collect::<Vec<_>>().join(", "))
+        })
+    }
+
+    /// Names and texts, in the order they were written.
+    pub(crate) fn attributes(&mut self, path: &str) -> Vec<(String, String)> {
+        let parse = |raw: &Raw, key: &Key| match raw {
+            Raw::Map(entries) => entries
+                .iter()
+                .map(|(name, node)| Ok((name.clone(), scalar(&node.raw).ok_or_else(|| refused(key))?)))
+                .collect(),
+            Raw::Text(text) => super::otel_env::pairs(text),
+            _ => Err(refused(key)),
+        };
+        let show = |pairs: &Vec<(String, String)>| {
+            let pairs: Vec<String> =
+                pairs.iter().map(|(name, value)| format!("{}: {}", plain(name), plain(value))).collect();
+            format!("{{{}}}", pairs.join(", "))
+        };
+        self.value(path, parse, show).unwrap_or_default()
+    }
+
+    pub(crate) fn secret(&mut self, path: &str) -> Option<SecretString> {
+        let env = self.env;
+        self.value(
+            path,
+            |raw, key| secret(raw, env).map_err(|problem| format!("{problem}: use {}", key.kind.allowed())),
+            |_| HIDDEN.to_owned(),
+        )
+    }
+
+    pub(crate) fn headers(&mut self, path: &str) -> Vec<(String, SecretString)> {
+        use secrecy::ExposeSecret;
+        let env = self.env;
+        let parse = |raw: &Raw, key: &Key| {
+            let pairs: Vec<(String, SecretString)> = match raw {
+                Raw::Map(entries) => entries
+                    .iter()
+                    .map(|(name, node)| {
+                        Ok((name.clone(), secret(&node.raw, env).map_err(|problem| format!("{name} {problem}"))?))
+                    })
+                    .collect::<Result<_, String>>()?,
+                Raw::Text(text) => {
+                    super::otel_env::pairs(text)?.into_iter().map(|(name, value)| (name, value.into())).collect()
+                }
+                _ => return Err(refused(key)),
+            };
+            for (name, value) in &pairs {
+                http::HeaderName::from_bytes(name.as_bytes())
+                    .map_err(|_| format!("has {name:?}, which no header is called"))?;
+                http::HeaderValue::from_str(value.expose_secret())
+                    .map_err(|_| format!("has a value for {name} with characters that no header may have"))?;
+            }
+            Ok(pairs)
+        };
+        let show = |pairs: &Vec<(String, SecretString)>| {
+            let names: Vec<String> = pairs.iter().map(|(name, _)| format!("{}: \"{HIDDEN}\"", plain(name))).collect();
+            format!("{{{}}}", names.join(", "))
+        };
+        self.value(path, parse, show).unwrap_or_default()
+    }
+}
+
+/// An absolute `http` or `https` URL without credentials and fragment, as it was written.
+pub(crate) fn check_url(text: &str) -> Result<String, String> {
+    let remedy = "write a URL such as http://collector:4317 or https://otel.example.com";
+    let uri: http::Uri = text.parse().map_err(|_| format!("is not a URL: {remedy}"))?;
+    match (uri.scheme_str(), uri.authority()) {
+        (Some("http" | "https"), Some(authority)) if authority.as_str().contains('@') => {
+            Err("has credentials in it, which end up in logs: put them under auth".to_owned())
+        }
+        (Some("http" | "https"), Some(authority)) if !authority.host().is_empty() => Ok(text.to_owned()),
+        _ => Err(format!("is not an http or https URL: {remedy}")),
+    }
+}
+
+/// Text as it stands in a YAML file, quoted where it must be.
+pub(crate) fn plain(text: &str) -> String {
+    let safe = |c: char| c.is_alphanumeric() || matches!(c, '/' | '.' | '_' | '-' | ':' | '+' | '\\');
+    let reads_as_text = text.parse::<f64>().is_err() && !matches!(text, "true" | "false" | "null" | "");
+    let starts = text.starts_with(|c: char| c.is_alphanumeric() || matches!(c, '/' | '.' | '_'));
+    if reads_as_text && starts && text.chars().all(safe) && !text.ends_with(':') {
+        text.to_owned()
+    } else {
+        serde_json::Value::from(text).to_string()
+    }
+}
+
+fn secret(raw: &Raw, env: &BTreeMap<String, String>) -> Result<SecretString, String> {
+    let text = match raw {
+        Raw::Text(text) | Raw::Number(text) => text.clone(),
+        Raw::Map(entries) => match entries.as_slice() {
+            [(kind, Node { raw: Raw::Text(name), .. })] if kind == "env" => env
+                .get(name)
+                .cloned()
+                .ok_or_else(|| format!("names the environment variable {name}, which is not set"))?,
+            [(kind, Node { raw: Raw::Text(path), .. })] if kind == "file" => {
+                let text = std::fs::read_to_string(path)
+                    .map_err(|error| format!("names the file {path}, which cannot be read ({error})"))?;
+                text.trim_end_matches(['\r', '\n']).to_owned()
+            }
+            _ => return Err("is neither text nor a reference".to_owned()),
+        },
+        _ => return Err("is neither text nor a reference".to_owned()),
+    };
+    if text.is_empty() { Err("is an empty secret".to_owned()) } else { Ok(text.into()) }
+}
+
+fn within<T: PartialOrd>(value: T, from: T, to: T, key: &Key) -> Result<T, String> {
+    if value >= from && value <= to { Ok(value) } else { Err(format!("is out of range: use {}", key.kind.allowed())) }
+}
+
+fn refused(key: &Key) -> String {
+    format!("is not allowed: use {}", key.kind.allowed())
+}
+
+/// The text of a scalar that stands where one word is wanted.
+fn word(raw: &Raw, key: &Key) -> Result<String, String> {
+    match raw {
+        Raw::Text(text) | Raw::Number(text) => Ok(text.clone()),
+        _ => Err(refused(key)),
+    }
+}
+
+fn filled(raw: &Raw, key: &Key) -> Result<String, String> {
+    let text = word(raw, key)?;
+    if text.is_empty() { Err(refused(key)) } else { Ok(text) }
+}
+
+fn scalar(raw: &Raw) -> Option<String> {
+    match raw {
+        Raw::Text(text) | Raw::Number(text) => Some(text.clone()),
+        Raw::Flag(flag) => Some(flag.to_string()),
+        _ => None,
+    }
+}
+
+/// A value as an error quotes it; never a secret.
+fn quote(raw: &Raw, kind: Kind) -> String {
+    match raw {
+        _ if kind.is_secret() => HIDDEN.to_owned(),
+        Raw::Text(text) if matches!(kind, Kind::Url) && text.contains('@') => HIDDEN.to_owned(),
+        Raw::Text(text) => serde_json::Value::from(text.as_str()).to_string(),
+        Raw::Number(text) => text.clone(),
+        Raw::Flag(flag) => flag.to_string(),
+        Raw::Null => "null".to_owned(),
+        Raw::List(_) => "a list".to_owned(),
+        Raw::Map(_) => "a map".to_owned(),
+    }
+}

@@ -1,0 +1,161 @@
+//! YAML into a raw tree that knows its lines. Scalars follow the YAML 1.2 core schema.
+
+use std::path::Path;
+
+use saphyr_parser::{Event, Parser, ScalarStyle, Span};
+
+use super::raw::{Node, Origin, Raw};
+
+const MAX_DEPTH: usize = 32;
+
+/// Reads one document from a file's text. Errors name the line.
+pub(crate) fn read_file(path: &Path, text: &str) -> Result<Node, String> {
+    let place = |line: usize| Origin::File { path: path.to_owned(), line };
+    read(text, &place)
+}
+
+/// Reads text that stands in a variable or on the command line, such as `{endpoint: http://host:4317}`.
+pub(crate) fn read_inline(text: &str, origin: &Origin) -> Result<Node, String> {
+    read(text, &|_| origin.clone())
+}
+
+fn read(text: &str, place: &dyn Fn(usize) -> Origin) -> Result<Node, String> {
+    let mut reader = Reader { events: Parser::new_from_str(text), place };
+    let mut document = None;
+    loop {
+        let (event, span) = reader.next()?;
+        match event {
+            Event::StreamEnd => break,
+            Event::Nothing | Event::StreamStart | Event::DocumentStart(_) | Event::DocumentEnd => {}
+            _ if document.is_some() => return Err(reader.fail(&span, "a second document starts here: keep one")),
+            event => document = Some(reader.node(event, &span, 0)?),
+        }
+    }
+    Ok(document.unwrap_or_else(|| Node { raw: Raw::Null, origin: place(1) }))
+}
+
+struct Reader<'a> {
+    events: Parser<'a, saphyr_parser::StrInput<'a>>,
+    place: &'a dyn Fn(usize) -> Origin,
+}
+
+impl<'a> Reader<'a> {
+    fn next(&mut self) -> Result<(Event<'a>, Span), String> {
+        match self.events.next() {
+            Some(Ok(event)) => Ok(event),
+            Some(Err(error)) => Err(format!("{}: not YAML: {}", (self.place)(error.marker().line()), error.info())),
+            None => Ok((Event::StreamEnd, Span::default())),
+        }
+    }
+
+    fn node(&mut self, event: Event<'a>, span: &Span, depth: usize) -> Result<Node, String> {
+        if depth > MAX_DEPTH {
+            return Err(self.fail(span, "nested too deep for a configuration"));
+        }
+        let origin = (self.place)(span.start.line());
+        let raw = match event {
+            Event::Scalar(text, style, _, tag) => match style {
+                ScalarStyle::Plain if tag.is_none() => plain(&text),
+                _ => Raw::Text(text.into_owned()),
+            },
+            Event::SequenceStart(..) => {
+                let mut items = Vec::new();
+                loop {
+                    match self.next()? {
+                        (Event::SequenceEnd, _) => break Raw::List(items),
+                        (event, span) => items.push(self.node(event, &span, depth + 1)?),
+                    }
+                }
+            }
+            Event::MappingStart(..) => Raw::Map(self.entries(depth)?),
+            Event::Alias(_) => {
+                return Err(self.fail(span, "anchors and aliases are not supported: write the value out"));
+            }
+            _ => return Err(self.fail(span, "a value is missing")),
+        };
+        Ok(Node { raw, origin })
+    }
+
+    fn entries(&mut self, depth: usize) -> Result<Vec<(String, Node)>, String> {
+        let mut entries: Vec<(String, Node)> = Vec::new();
+        loop {
+            let (event, span) = self.next()?;
+            let key = match event {
+                Event::MappingEnd => return Ok(entries),
+                Event::Scalar(text, ..) => text.into_owned(),
+                _ => return Err(self.fail(&span, "a key must be one word")),
+            };
+            let (event, value_span) = self.next()?;
+            let mut value = self.node(event, &value_span, depth + 1)?;
+            // A person looks for the line of the key, also when the value starts below it.
+            value.origin = (self.place)(span.start.line());
+            if let Some((_, earlier)) = entries.iter().find(|(name, _)| *name == key) {
+                return Err(self.fail(&span, &format!("{key} stands here a second time, first at {}", earlier.origin)));
+            }
+            entries.push((key, value));
+        }
+    }
+
+    fn fail(&self, span: &Span, problem: &str) -> String {
+        format!("{}: {problem}", (self.place)(span.start.line()))
+    }
+}
+
+fn plain(text: &str) -> Raw {
+    match text {
+        "" | "~" | "null" | "Null" | "NULL" => Raw::Null,
+        "true" | "True" | "TRUE" => Raw::Flag(true),
+        "false" | "False" | "FALSE" => Raw::Flag(false),
+        _ if is_number(text) => Raw::Number(text.to_owned()),
+        _ => Raw::Text(text.to_owned()),
+    }
+}
+
+fn is_number(text: &str) -> bool {
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    digits.starts_with(|c: char| c.is_ascii_digit() || c == '.') && text.parse::<f64>().is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn values_carry_the_line_of_their_key() {
+        let text = "# top\noutput_dir: ./x\nbuffer:\n  max_bytes:\n    64MiB\nforward:\n  - endpoint: http://a\n    headers: {k: v}\n";
+        let tree = read_file(Path::new("c.yaml"), text).unwrap();
+        let at = |node: &Node| node.origin.to_string();
+        assert_eq!(at(tree.child("output_dir").unwrap()), "c.yaml:2");
+        assert_eq!(at(tree.child("buffer").unwrap().child("max_bytes").unwrap()), "c.yaml:4");
+        let Raw::List(items) = &tree.child("forward").unwrap().raw else { panic!("a list") };
+        assert_eq!(at(items[0].child("headers").unwrap().child("k").unwrap()), "c.yaml:8");
+    }
+
+    #[test]
+    fn scalars_follow_the_core_schema() {
+        let tree =
+            read_file(Path::new("c"), "a: true\nb: off\nc: 5\nd: 5s\ne: '5'\nf:\ng: 1.5\nh: 127.0.0.1:0\n").unwrap();
+        let raw = |key: &str| tree.child(key).unwrap().raw.clone();
+        assert_eq!(raw("a"), Raw::Flag(true));
+        assert_eq!(raw("b"), Raw::Text("off".into()));
+        assert_eq!(raw("c"), Raw::Number("5".into()));
+        assert_eq!(raw("d"), Raw::Text("5s".into()));
+        assert_eq!(raw("e"), Raw::Text("5".into()));
+        assert_eq!(raw("f"), Raw::Null);
+        assert_eq!(raw("g"), Raw::Number("1.5".into()));
+        assert_eq!(raw("h"), Raw::Text("127.0.0.1:0".into()));
+    }
+
+    #[test]
+    fn mistakes_name_their_line() {
+        let error = |text: &str| read_file(Path::new("c.yaml"), text).unwrap_err();
+        assert_eq!(error("a: 1\nb: 2\na: 3\n"), "c.yaml:3: a stands here a second time, first at c.yaml:1");
+        assert!(error("a: &x 1\nb: *x\n").starts_with("c.yaml:2: anchors"), "{}", error("a: &x 1\nb: *x\n"));
+        assert!(error("a: [1\nb: 2\n").starts_with("c.yaml:"), "{}", error("a: [1\nb: 2\n"));
+        assert!(error("a: 1\n---\nb: 2\n").starts_with("c.yaml:3: a second document"));
+        assert!(read_file(Path::new("c"), &"[".repeat(5000)).is_err());
+        assert_eq!(read_file(Path::new("c"), "# nothing\n").unwrap().raw, Raw::Null);
+    }
+}
