@@ -40,18 +40,18 @@ impl SchemaShape {
         let shapes = shapes(schema)?;
         let header = schema_message(&stamped(schema, writer));
         let batch = Template::new(&shapes, Form { note: true, ..Form::default() })?;
-        let dictionaries = dictionary_templates(&shapes, false)?;
+        let dictionaries = dictionary_templates(&shapes, Form::default())?;
         Ok(Self { schema: Arc::clone(schema), header, batch, dictionaries })
     }
 }
 
 /// The template of each dictionary message with its column, in the order of dictionary ids.
-pub(crate) fn dictionary_templates(shapes: &[Shape], zstd: bool) -> Result<Vec<(usize, Template)>> {
+pub(crate) fn dictionary_templates(shapes: &[Shape], form: Form) -> Result<Vec<(usize, Template)>> {
     let columns = shapes.iter().enumerate().filter(|(_, shape)| **shape == Shape::Dictionary);
     columns
         .zip(0i64..)
         .map(|((column, _), id)| {
-            let form = Form { dictionary: Some(id), zstd, note: false };
+            let form = Form { dictionary: Some(id), ..form };
             Ok((column, Template::new([&Shape::Bytes], form)?))
         })
         .collect()
@@ -127,13 +127,15 @@ impl CommitEncoder {
 /// The values of the dictionary column `column`.
 pub(crate) fn dictionary_values(batch: &RecordBatch, column: usize) -> Result<&dyn Array> {
     match batch.column(column).as_dictionary_opt::<Int32Type>() {
-        Some(array) => Ok(array.values().as_ref()),
+        Some(array) if array.values().null_count() == 0 => Ok(array.values().as_ref()),
+        Some(_) => Err(OtlpError::new(Code::Internal, format!("the dictionary of column {column} has a null value"))),
         None => Err(OtlpError::new(Code::Internal, format!("column {column} is no dictionary"))),
     }
 }
 
-// The checksum covers every byte of the commit, with its own digits as zeros: a torn page in the metadata is found too.
-fn write_note(out: &mut [u8], at: usize, first_row: u64, rows: usize) {
+/// Writes the note at `at`, with a checksum over all of `out`.
+// It covers every byte, its own digits as zeros: a torn page in the metadata is found too.
+pub(crate) fn write_note(out: &mut [u8], at: usize, first_row: u64, rows: usize) {
     let numbers = format!("{first_row:020},{rows:010},");
     out[at..at + NOTE_CRC].copy_from_slice(numbers.as_bytes());
     let crc = crc32c::crc32c(out);

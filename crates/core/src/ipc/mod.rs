@@ -3,13 +3,18 @@
 //! Written and read by our own small codec (see `docs/adr/0001-files.md`): the shape of a message depends on the schema
 //! alone, so its metadata is built once and patched, and what is read is checked before any length in it is believed.
 
+mod body;
 pub mod commit;
 mod layout;
+mod merge;
 mod message;
 mod parse;
+pub mod read;
 #[cfg(test)]
 mod sample;
 pub mod scan;
+pub mod seal;
+mod sealed;
 
 pub use commit::CommitEncoder;
 

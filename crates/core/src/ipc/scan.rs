@@ -73,7 +73,12 @@ pub struct Commits<'a> {
 impl<'a> Commits<'a> {
     /// The commits within the first `end` bytes of `file`. Memory is bounded by the largest head.
     pub fn new(file: &'a dyn ReadFile, end: u64, check: Check) -> Self {
-        Self { window: Window::new(file, end, CHUNK), check, at: 0, row: 0, version: None, writer: None }
+        Self::resume(file, end, check, 0, 0)
+    }
+
+    /// The commits from the one that begins at byte `at` with row `row`.
+    pub(crate) fn resume(file: &'a dyn ReadFile, end: u64, check: Check, at: u64, row: u64) -> Self {
+        Self { window: Window::new(file, end, CHUNK), check, at, row, version: None, writer: None }
     }
 
     /// The next commit, or `None` where the stream ends or stops to hold. An error is the disk's, never the content's.

@@ -6,7 +6,7 @@ mod commit_policy;
 mod committer;
 mod context;
 pub mod failpoint;
-mod fault;
+pub(crate) mod fault;
 pub mod hooks;
 mod lane;
 mod live;

@@ -1,0 +1,161 @@
+//! The body of a message, taken apart column by column, every length checked against what is there.
+
+use std::borrow::Cow;
+
+use arrow_ipc::{Buffer, FieldNode};
+
+use super::layout::Shape;
+use super::parse::Head;
+use crate::error::{Code, OtlpError, Result};
+
+/// More than any buffer of a message may hold: offsets are 32 bit.
+const MAX_BUFFER: usize = i32::MAX as usize;
+
+/// The error of content that cannot be what we wrote.
+pub(crate) fn damaged(what: impl Into<String>) -> OtlpError {
+    OtlpError::new(Code::StorageFailed, what)
+}
+
+/// Nodes and buffers of one message in order.
+#[derive(Debug)]
+pub(crate) struct Body<'a> {
+    /// Rows the message says it has.
+    pub(crate) rows: usize,
+    nodes: flatbuffers::VectorIter<'a, FieldNode>,
+    buffers: flatbuffers::VectorIter<'a, Buffer>,
+    bytes: &'a [u8],
+    zstd: bool,
+}
+
+impl<'a> Body<'a> {
+    /// The columns of `batch` in `bytes`.
+    pub(crate) fn new(batch: arrow_ipc::RecordBatch<'a>, bytes: &'a [u8]) -> Result<Self> {
+        let (Some(nodes), Some(buffers)) = (batch.nodes(), batch.buffers()) else {
+            return Err(damaged("a record batch has no nodes or buffers"));
+        };
+        let zstd = match batch.compression() {
+            None => false,
+            Some(compression) if compression.codec() == arrow_ipc::CompressionType::ZSTD => true,
+            Some(other) => return Err(damaged(format!("unknown compression {:?}", other.codec()))),
+        };
+        let rows = usize::try_from(batch.length()).map_err(|_| damaged("a record batch has a negative length"))?;
+        Ok(Self { rows, nodes: nodes.iter(), buffers: buffers.iter(), bytes, zstd })
+    }
+
+    /// Length and null count of the next array.
+    pub(crate) fn node(&mut self) -> Result<(usize, usize)> {
+        let node = self.nodes.next().ok_or_else(|| damaged("a record batch has too few nodes"))?;
+        match (usize::try_from(node.length()), usize::try_from(node.null_count())) {
+            (Ok(len), Ok(nulls)) if nulls <= len && len <= MAX_BUFFER => Ok((len, nulls)),
+            _ => Err(damaged(format!("a column claims {} rows, {} null", node.length(), node.null_count()))),
+        }
+    }
+
+    /// The bytes of the next buffer, decompressed.
+    pub(crate) fn buffer(&mut self) -> Result<Cow<'a, [u8]>> {
+        let buffer = self.buffers.next().ok_or_else(|| damaged("a record batch has too few buffers"))?;
+        let range = usize::try_from(buffer.offset()).ok().zip(usize::try_from(buffer.length()).ok());
+        let bytes = range.and_then(|(at, len)| self.bytes.get(at..at.checked_add(len)?));
+        let bytes = bytes.ok_or_else(|| damaged("a buffer lies outside of its message"))?;
+        match bytes.split_at_checked(8) {
+            Some((len, frame)) if self.zstd => match i64::from_le_bytes(len.try_into().unwrap_or_default()) {
+                -1 => Ok(Cow::Borrowed(frame)),
+                len => unzip(frame, len).map(Cow::Owned),
+            },
+            _ => Ok(Cow::Borrowed(bytes)),
+        }
+    }
+
+    /// Bytes of the body as it lies in the file.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Passes over a column.
+    pub(crate) fn skip(&mut self, shape: &Shape) -> Result<()> {
+        let nodes = (0..shape.nodes()).all(|_| self.nodes.next().is_some());
+        let buffers = (0..shape.buffers()).all(|_| self.buffers.next().is_some());
+        (nodes && buffers).then_some(()).ok_or_else(|| damaged("a record batch has too few columns"))
+    }
+}
+
+fn unzip(frame: &[u8], len: i64) -> Result<Vec<u8>> {
+    let len = usize::try_from(len).ok().filter(|len| *len <= MAX_BUFFER);
+    let len = len.ok_or_else(|| damaged("a compressed buffer claims an impossible length"))?;
+    // The frame says its length too; a claim that differs is refused before memory is taken for it.
+    if zstd::zstd_safe::get_frame_content_size(frame).ok().flatten() != Some(len as u64) {
+        return Err(damaged("a compressed buffer is not of the length it claims"));
+    }
+    let bytes = zstd::bulk::decompress(frame, len).map_err(|error| damaged(format!("zstd: {error}")))?;
+    (bytes.len() == len).then_some(bytes).ok_or_else(|| damaged("a compressed buffer is too short"))
+}
+
+/// The values of one dictionary as they lie in its message.
+#[derive(Clone, Debug)]
+pub(crate) struct Values<'a> {
+    offsets: Cow<'a, [u8]>,
+    bytes: Cow<'a, [u8]>,
+    /// How many.
+    pub(crate) len: usize,
+}
+
+impl<'a> Values<'a> {
+    /// The values of the dictionary message with this head and body, and their dictionary's id.
+    pub(crate) fn read(head: &Head<'a>, body: &'a [u8]) -> Result<(i64, Self)> {
+        let dictionary = head.message.header_as_dictionary_batch().ok_or_else(|| damaged("not a dictionary"))?;
+        let data = dictionary.data().ok_or_else(|| damaged("a dictionary without values"))?;
+        if dictionary.isDelta() {
+            return Err(damaged("a delta dictionary, which no file of ours has"));
+        }
+        let mut body = Body::new(data, body)?;
+        let (len, nulls) = body.node()?;
+        let (_, offsets, bytes) = (body.buffer()?, body.buffer()?, body.buffer()?);
+        if nulls > 0 || (len > 0 && offsets.len() / 4 <= len) {
+            return Err(damaged("a dictionary with nulls or too few offsets"));
+        }
+        Ok((dictionary.id(), Self { offsets, bytes, len }))
+    }
+
+    /// The value at `index`.
+    pub(crate) fn get(&self, index: usize) -> Option<&[u8]> {
+        let offset = |index: usize| {
+            let bytes = self.offsets.get(index * 4..index * 4 + 4)?;
+            usize::try_from(i32::from_le_bytes(bytes.try_into().ok()?)).ok()
+        };
+        if index >= self.len {
+            return None;
+        }
+        self.bytes.get(offset(index)?..offset(index + 1)?)
+    }
+
+    /// The same values in memory of their own.
+    pub(crate) fn into_owned(self) -> Values<'static> {
+        Values {
+            offsets: Cow::Owned(self.offsets.into_owned()),
+            bytes: Cow::Owned(self.bytes.into_owned()),
+            len: self.len,
+        }
+    }
+}
+
+/// One commit taken apart: what its dictionaries hold, by id, and its record batch.
+pub(crate) fn commit<'a>(mut bytes: &'a [u8], dictionaries: &mut Vec<Values<'a>>) -> Result<Body<'a>> {
+    dictionaries.clear();
+    loop {
+        let head = Head::parse(bytes).ok_or_else(|| damaged("a commit ends without its record batch"))?;
+        let body =
+            usize::try_from(head.body_len).ok().and_then(|len| bytes.get(head.len()..head.len().checked_add(len)?));
+        let body = body.ok_or_else(|| damaged("a message reaches beyond its commit"))?;
+        if let Some(batch) = head.message.header_as_record_batch() {
+            return Body::new(batch, body);
+        }
+        if head.message.header_as_dictionary_batch().is_some() {
+            let (id, values) = Values::read(&head, body)?;
+            if usize::try_from(id) != Ok(dictionaries.len()) {
+                return Err(damaged(format!("dictionary {id} is not in order")));
+            }
+            dictionaries.push(values);
+        }
+        bytes = &bytes[head.len() + body.len()..];
+    }
+}
