@@ -110,7 +110,10 @@ impl Lane {
     }
 
     /// Takes a request; the future resolves at the configured durability.
-    pub(crate) fn append(self: &Arc<Self>, request: Request) -> impl Future<Output = Result<()>> + Send + 'static {
+    pub(crate) fn append(
+        self: &Arc<Self>,
+        request: Request,
+    ) -> impl Future<Output = Result<()>> + Send + 'static + use<> {
         wait(self.enqueue(request))
     }
 

@@ -138,7 +138,11 @@ impl Store {
 
     /// Hands a request to the commit thread of its signal. The future resolves at the configured durability;
     /// the request is kept or not whether or not the future is polled.
-    pub fn append(&self, signal: Signal, request: Request) -> impl Future<Output = Result<()>> + Send + 'static {
+    pub fn append(
+        &self,
+        signal: Signal,
+        request: Request,
+    ) -> impl Future<Output = Result<()>> + Send + 'static + use<> {
         self.lanes[signal.index()].append(request)
     }
 
