@@ -1,1 +1,34 @@
+export type { DestinationConfig, Duration, OtlpConfig, Secret, Size } from './config.js';
+export type {
+  Attributes,
+  InstrumentationScope,
+  ReadableLogRecord,
+  ReadableSpan,
+  Resource,
+  ResourceMetrics,
+} from './encoder/types.js';
+export {
+  BindFailedError,
+  BufferFullError,
+  ClosedError,
+  type ErrorCode,
+  ForbiddenError,
+  InternalError,
+  InvalidConfigError,
+  InvalidDataError,
+  OtlpError,
+  StorageFailedError,
+  StorageFullError,
+  TimeoutError,
+  TooLargeError,
+  UnauthenticatedError,
+  UnavailableError,
+} from './errors.js';
+export type { ExportResult } from './exporters/exporter.js';
+export type { LogExporter } from './exporters/log.js';
+export type { MetricExporter, MetricExporterOptions, Temporality } from './exporters/metric.js';
+export type { ExporterOptions } from './exporters/options.js';
+export type { SpanExporter } from './exporters/span.js';
+export { type ExportOutcome, OtlpLibrary } from './library.js';
 export { SIGNALS, type Signal } from './signal.js';
+export type { ReadOptions } from './snapshot.js';

@@ -9,8 +9,6 @@ pub mod event;
 pub mod forward;
 pub mod ipc;
 pub mod library;
-pub mod receive;
-mod runtime;
 pub mod stats;
 pub mod store;
 

@@ -1,1 +1,12 @@
-//! Node addon.
+//! The Node.js addon: converts types and errors between JavaScript and the core. No policy lives here.
+//!
+//! Everything that crosses is named `Binding*` and is wrapped once more in `ts/src`; nothing here is public API.
+//! Failures cross as a [`error::BindingError`] value in a union with the result, because napi keeps no error code of an
+//! async function.
+#![deny(clippy::unwrap_used)]
+
+mod error;
+mod library;
+mod pending;
+mod reader;
+mod runtime;

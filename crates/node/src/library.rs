@@ -1,0 +1,175 @@
+//! `BindingLibrary`: the core's `OtlpLibrary` for JavaScript.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use napi::Env;
+use napi::bindgen_prelude::PromiseRaw;
+use napi_derive::napi;
+use otlp_arrow::{Code, Config, ExportOutcome, OtlpError, OtlpLibrary};
+
+use crate::error::{Outcome, outcome, signal};
+use crate::pending::Pending;
+use crate::reader::{BindingReader, read_options};
+use crate::runtime::{blocking, promise};
+
+/// What became of the records of one export.
+#[napi(object)]
+pub struct BindingOutcome {
+    /// Records that are kept.
+    pub accepted: f64,
+    /// Records that were refused as invalid.
+    pub rejected: f64,
+    /// Why the first was refused; empty when none was.
+    pub message: String,
+}
+
+impl From<ExportOutcome> for BindingOutcome {
+    fn from(outcome: ExportOutcome) -> Self {
+        Self { accepted: outcome.accepted as f64, rejected: outcome.rejected as f64, message: outcome.message }
+    }
+}
+
+/// A recorder.
+#[napi]
+pub struct BindingLibrary {
+    inner: OtlpLibrary,
+    pending: Arc<Pending>,
+    /// Set at once by a shutdown; the core is told when what was called before is in.
+    closing: AtomicBool,
+    shutdown_timeout: Duration,
+    resource: Vec<(String, String)>,
+}
+
+impl BindingLibrary {
+    fn open(config: Config) -> otlp_arrow::Result<Self> {
+        Ok(Self {
+            pending: Arc::default(),
+            closing: AtomicBool::new(false),
+            shutdown_timeout: config.shutdown_timeout,
+            resource: config.resource.clone(),
+            inner: OtlpLibrary::open(config)?,
+        })
+    }
+}
+
+/// Opens a recorder; `config` is a JSON object of keys as in the configuration file.
+#[napi(catch_unwind)]
+pub fn open(env: &Env, config: String) -> napi::Result<PromiseRaw<'_, Outcome<BindingLibrary>>> {
+    promise(env, async move {
+        let opened = blocking(move || {
+            let arguments = serde_json::from_str(&config).map_err(|error| {
+                OtlpError::with_source(Code::InvalidConfig, "the configuration is no object", error)
+            })?;
+            BindingLibrary::open(Config::from_value(arguments)?)
+        });
+        outcome(opened.await)
+    })
+}
+
+#[napi]
+impl BindingLibrary {
+    /// Keeps one OTLP protobuf request. The bytes are copied before this returns. With `wait_ms` it waits so long for
+    /// room instead of failing.
+    #[napi(catch_unwind)]
+    pub fn export_otlp<'env>(
+        &self,
+        env: &'env Env,
+        signal_position: u32,
+        data: &[u8],
+        wait_ms: Option<f64>,
+    ) -> napi::Result<PromiseRaw<'env, Outcome<BindingOutcome>>> {
+        if self.closing.load(Ordering::SeqCst) {
+            return promise(env, async { outcome(Err(closed())) });
+        }
+        let library = self.inner.clone();
+        let entered = Pending::enter(&self.pending);
+        let bytes = Bytes::copy_from_slice(data);
+        promise(env, async move {
+            let export = async move {
+                let signal = signal(signal_position)?;
+                match wait_ms {
+                    None => library.export_otlp(signal, bytes).await,
+                    Some(wait) => library.export_otlp_within(signal, bytes, Instant::now() + milliseconds(wait)).await,
+                }
+            };
+            let done = export.await;
+            drop(entered);
+            outcome(done.map(BindingOutcome::from))
+        })
+    }
+
+    /// Resolves when everything accepted before the call is committed.
+    #[napi(catch_unwind)]
+    pub fn flush<'env>(&self, env: &'env Env) -> napi::Result<PromiseRaw<'env, Outcome<()>>> {
+        let library = self.inner.clone();
+        promise(env, async move { outcome(library.flush().await) })
+    }
+
+    /// Drains, commits, seals and lets go, within `deadline_ms` or the configured time.
+    #[napi(catch_unwind)]
+    pub fn shutdown<'env>(
+        &self,
+        env: &'env Env,
+        deadline_ms: Option<f64>,
+    ) -> napi::Result<PromiseRaw<'env, Outcome<()>>> {
+        let close = self.close(deadline_ms);
+        promise(env, async move { outcome(blocking(close).await) })
+    }
+
+    /// The same on the calling thread: for the moment in which no promise can be waited for any more.
+    #[napi(catch_unwind)]
+    pub fn shutdown_now(&self, deadline_ms: f64) -> Outcome<()> {
+        outcome(self.close(Some(deadline_ms))())
+    }
+
+    /// Attributes of the resource that records without one belong to.
+    #[napi(catch_unwind)]
+    pub fn resource(&self) -> Vec<Vec<String>> {
+        self.resource.iter().map(|(name, value)| vec![name.clone(), value.clone()]).collect()
+    }
+
+    /// A snapshot of what is committed; `options` is a JSON object.
+    #[napi(catch_unwind)]
+    pub fn read<'env>(
+        &self,
+        env: &'env Env,
+        signal_position: u32,
+        options: String,
+    ) -> napi::Result<PromiseRaw<'env, Outcome<BindingReader>>> {
+        let library = self.inner.clone();
+        promise(env, async move {
+            let opened = blocking(move || {
+                let options = read_options(&options)?;
+                let batches = library.read(signal(signal_position)?, &options)?;
+                BindingReader::new(batches)
+            });
+            outcome(opened.await)
+        })
+    }
+}
+
+impl BindingLibrary {
+    /// Refuses new exports from now on; the result, called on a thread that may block, lets those under way finish for
+    /// half of the time and shuts the core down with the rest.
+    fn close(&self, deadline_ms: Option<f64>) -> impl FnOnce() -> otlp_arrow::Result<()> + Send + 'static {
+        self.closing.store(true, Ordering::SeqCst);
+        let patience = deadline_ms.map_or(self.shutdown_timeout, milliseconds);
+        let (library, pending) = (self.inner.clone(), Arc::clone(&self.pending));
+        move || {
+            let deadline = Instant::now() + patience;
+            pending.wait(patience / 2);
+            library.shutdown_blocking(Some(deadline.saturating_duration_since(Instant::now()))).map(|_| ())
+        }
+    }
+}
+
+fn closed() -> OtlpError {
+    OtlpError::new(Code::Closed, "this OtlpLibrary is shut down: open a new one")
+}
+
+fn milliseconds(amount: f64) -> Duration {
+    Duration::try_from_secs_f64(amount.max(0.0) / 1000.0).unwrap_or(Duration::MAX / 4)
+}

@@ -1,0 +1,130 @@
+//! A snapshot on its way out, as the bytes of one Arrow IPC stream.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use arrow_array::RecordBatch;
+use arrow_ipc::writer::StreamWriter;
+use napi::Env;
+use napi::bindgen_prelude::{Buffer, PromiseRaw};
+use napi_derive::napi;
+use otlp_arrow::store::{Batches, ReadOptions};
+use otlp_arrow::{Code, OtlpError, Result};
+use serde_json::Value;
+
+use crate::error::{Outcome, outcome};
+use crate::runtime::{blocking, promise};
+
+/// What is left of a snapshot.
+#[napi]
+pub struct BindingReader {
+    stream: Arc<Mutex<Stream>>,
+}
+
+enum Stream {
+    /// No batch came yet: the schema is not known.
+    New(Batches),
+    /// The header is out.
+    Open(Batches, Box<StreamWriter<Vec<u8>>>),
+    /// Everything is out, or the caller let go.
+    Done,
+}
+
+impl BindingReader {
+    pub fn new(batches: Batches) -> Result<Self> {
+        Ok(Self { stream: Arc::new(Mutex::new(Stream::New(batches))) })
+    }
+}
+
+#[napi]
+impl BindingReader {
+    /// The next piece of the stream, or null at its end. A snapshot without rows has no bytes.
+    #[napi(catch_unwind)]
+    pub fn next<'env>(&self, env: &'env Env) -> napi::Result<PromiseRaw<'env, Outcome<Option<Buffer>>>> {
+        let stream = Arc::clone(&self.stream);
+        promise(env, async move {
+            let piece = blocking(move || {
+                let mut stream = stream.lock().unwrap_or_else(PoisonError::into_inner);
+                next_piece(&mut stream)
+            });
+            outcome(piece.await.map(|bytes| bytes.map(Buffer::from)))
+        })
+    }
+
+    /// Lets go of the files.
+    #[napi(catch_unwind)]
+    pub fn close(&self) {
+        // While a piece is being read the lock is taken; the reader then goes with the last reference to it.
+        if let Ok(mut stream) = self.stream.try_lock() {
+            *stream = Stream::Done;
+        }
+    }
+}
+
+fn next_piece(stream: &mut Stream) -> Result<Option<Vec<u8>>> {
+    match std::mem::replace(stream, Stream::Done) {
+        Stream::Done => Ok(None),
+        Stream::New(mut batches) => {
+            let Some(batch) = batches.next().transpose()? else { return Ok(None) };
+            let mut writer = StreamWriter::try_new(Vec::new(), &batch.schema()).map_err(unwritable)?;
+            let piece = write(&mut writer, &batch)?;
+            *stream = Stream::Open(batches, Box::new(writer));
+            Ok(Some(piece))
+        }
+        Stream::Open(mut batches, mut writer) => match batches.next().transpose()? {
+            Some(batch) => {
+                let piece = write(&mut writer, &batch)?;
+                *stream = Stream::Open(batches, writer);
+                Ok(Some(piece))
+            }
+            None => {
+                writer.finish().map_err(unwritable)?;
+                Ok(Some(std::mem::take(writer.get_mut())))
+            }
+        },
+    }
+}
+
+fn write(writer: &mut StreamWriter<Vec<u8>>, batch: &RecordBatch) -> Result<Vec<u8>> {
+    writer.write(batch).map_err(unwritable)?;
+    Ok(std::mem::take(writer.get_mut()))
+}
+
+fn unwritable(error: arrow_schema::ArrowError) -> OtlpError {
+    OtlpError::with_source(Code::Internal, "a batch could not be written as an Arrow IPC stream", error)
+}
+
+/// Parses `{from, to, columns, limit, dictionaries}`; the times are nanoseconds since 1970 as text.
+pub fn read_options(json: &str) -> Result<ReadOptions> {
+    let invalid = |what: &str| OtlpError::new(Code::InvalidConfig, format!("read: {what}"));
+    let value: Value = serde_json::from_str(json).map_err(|error| invalid(&error.to_string()))?;
+    let time = |key: &str| match &value[key] {
+        Value::Null => Ok(None),
+        Value::String(text) => text
+            .parse::<u64>()
+            .map(|nanoseconds| Some(SystemTime::UNIX_EPOCH + Duration::from_nanos(nanoseconds)))
+            .map_err(|_| invalid(&format!("{key} = {text:?} is no time: use a Date or nanoseconds since 1970"))),
+        other => Err(invalid(&format!("{key} = {other} is no time: use a Date or nanoseconds since 1970"))),
+    };
+    let columns = match &value["columns"] {
+        Value::Null => None,
+        Value::Array(names) => Some(
+            names
+                .iter()
+                .map(|name| name.as_str().map(str::to_owned).ok_or_else(|| invalid("columns must be names")))
+                .collect::<Result<Vec<_>>>()?,
+        ),
+        other => return Err(invalid(&format!("columns = {other}: use a list of names"))),
+    };
+    let limit = match &value["limit"] {
+        Value::Null => None,
+        other => Some(
+            other
+                .as_u64()
+                .and_then(|limit| usize::try_from(limit).ok())
+                .ok_or_else(|| invalid(&format!("limit = {other}: use a whole number")))?,
+        ),
+    };
+    let dictionaries = value["dictionaries"].as_bool().unwrap_or(false);
+    Ok(ReadOptions { from: time("from")?, to: time("to")?, columns, limit, dictionaries })
+}

@@ -1,0 +1,84 @@
+/** A result, or the error as a value: napi keeps no error code of an async function. */
+export type Outcome<T> = T | BindingError
+
+
+/**
+ * Which binding artifact the generated loader actually loaded: `'native'` for
+ * a native addon, otherwise the `platformArchABI` of the WASI flavor. Every
+ * flavor napi-rs can build is listed, because `NAPI_RS_NATIVE_LIBRARY_PATH`
+ * can point the loader at a WASI artifact this package does not build itself.
+ */
+export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-wasip1'
+
+/** A recorder. */
+export declare class BindingLibrary {
+  /**
+   * Keeps one OTLP protobuf request. The bytes are copied before this returns. With `wait_ms` it waits so long for
+   * room instead of failing.
+   */
+  exportOtlp(signalPosition: number, data: Uint8Array, waitMs?: number | undefined | null): Promise<Outcome<BindingOutcome>>
+  /** Resolves when everything accepted before the call is committed. */
+  flush(): Promise<Outcome<undefined>>
+  /** Drains, commits, seals and lets go, within `deadline_ms` or the configured time. */
+  shutdown(deadlineMs?: number | undefined | null): Promise<Outcome<undefined>>
+  /** The same on the calling thread: for the moment in which no promise can be waited for any more. */
+  shutdownNow(deadlineMs: number): Outcome<undefined>
+  /** Attributes of the resource that records without one belong to. */
+  resource(): Array<Array<string>>
+  /** A snapshot of what is committed; `options` is a JSON object. */
+  read(signalPosition: number, options: string): Promise<Outcome<BindingReader>>
+}
+
+/** What is left of a snapshot. */
+export declare class BindingReader {
+  /** The next piece of the stream, or null at its end. A snapshot without rows has no bytes. */
+  next(): Promise<Outcome<Buffer | undefined | null>>
+  /** Lets go of the files. */
+  close(): void
+}
+
+/** An [`OtlpError`] as a plain object. */
+export interface BindingError {
+  /** Always true: tells it from a result. */
+  isBindingError: boolean
+  /** The stable name. */
+  code: string
+  /** What went wrong and what to do. */
+  message: string
+  /** Whether the same call may succeed later. */
+  retryable: boolean
+  /** The texts of the causes, outermost first. */
+  causes: Array<string>
+}
+
+/** One row of the core's error table. */
+export interface BindingErrorCode {
+  /** The stable name. */
+  code: string
+  /** One line that says what it means. */
+  meaning: string
+  /** Whether the same call may succeed later without a change. */
+  retryable: boolean
+  /** gRPC status number. */
+  grpc: number
+  /** HTTP status number. */
+  http: number
+  /** How long a sender should wait, in milliseconds. */
+  retryAfterMs?: number
+}
+
+/** What became of the records of one export. */
+export interface BindingOutcome {
+  /** Records that are kept. */
+  accepted: number
+  /** Records that were refused as invalid. */
+  rejected: number
+  /** Why the first was refused; empty when none was. */
+  message: string
+}
+
+/** The error table: every code and what it is on the wire. */
+export declare function errorCodes(): Array<BindingErrorCode>
+
+/** Opens a recorder; `config` is a JSON object of keys as in the configuration file. */
+export declare function open(config: string): Promise<Outcome<BindingLibrary>>

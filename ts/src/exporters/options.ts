@@ -1,0 +1,15 @@
+/** Options of every exporter. */
+export interface ExporterOptions {
+  /**
+   * How long an export may wait for room before it fails, in milliseconds. Set it to the export timeout of the SDK
+   * processor, which drops a batch whose export failed. @default the OTEL variable of that timeout, else 30 000
+   */
+  timeoutMs?: number;
+}
+
+/** The wait an exporter may take: the option, then the SDK's own variable for its export timeout, then its default. */
+export function timeoutOf(options: ExporterOptions, variable: string): number {
+  if (options.timeoutMs !== undefined) return options.timeoutMs;
+  const set = Number(process.env[variable]);
+  return Number.isFinite(set) && set > 0 ? set : 30_000;
+}

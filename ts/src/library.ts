@@ -1,0 +1,168 @@
+import type { RecordBatch, Table } from 'apache-arrow';
+import type { BindingLibrary } from '../native/binding.cjs';
+import { type OtlpConfig, toJson } from './config.js';
+import { encodeLogs, encodeMetrics, encodeTraces, type Sink } from './encoder/index.js';
+import type { ReadableLogRecord, ReadableSpan, Resource, ResourceMetrics } from './encoder/types.js';
+import { unwrap } from './errors.js';
+import { closeAtExit } from './exit.js';
+import { LogExporter } from './exporters/log.js';
+import { MetricExporter, type MetricExporterOptions } from './exporters/metric.js';
+import type { ExporterOptions } from './exporters/options.js';
+import { SpanExporter } from './exporters/span.js';
+import { native } from './native.js';
+import { SIGNALS, type Signal } from './signal.js';
+import { IpcSnapshot, type ReadOptions, Snapshot } from './snapshot.js';
+
+/** What became of the records of one export. */
+export interface ExportOutcome {
+  /** Records that are kept. */
+  readonly accepted: number;
+  /** Records that were refused as invalid, alone. */
+  readonly rejected: number;
+  /** Why the first was refused; empty when none was. */
+  readonly message: string;
+}
+
+/**
+ * A recorder: telemetry goes in as SDK objects or OTLP bytes, and is kept as Arrow files in one directory.
+ *
+ * An open library does not keep the process alive; a call that is under way does. What was accepted is kept when the
+ * process ends without {@link OtlpLibrary.shutdown}.
+ *
+ * @example
+ * const library = await OtlpLibrary.open({ outputDir: './telemetry' });
+ * const processor = new BatchSpanProcessor(library.spanExporter());
+ */
+export class OtlpLibrary implements AsyncDisposable {
+  readonly #binding: BindingLibrary;
+  readonly #resource: Resource;
+  readonly #forget: () => void;
+  readonly #pending = new Set<Promise<unknown>>();
+  #closing: Promise<void> | undefined;
+
+  private constructor(binding: BindingLibrary) {
+    this.#binding = binding;
+    this.#resource = { attributes: Object.fromEntries(binding.resource()) };
+    this.#forget = closeAtExit(binding);
+  }
+
+  /** Opens the output directory and starts recording; what a crash left there is recovered. */
+  static async open(config: OtlpConfig = {}): Promise<OtlpLibrary> {
+    return new OtlpLibrary(unwrap(await native.open(toJson(config))));
+  }
+
+  /** Keeps spans. Resolves at the configured durability; a span that cannot be kept is refused alone. */
+  exportTraces(spans: readonly ReadableSpan[]): Promise<ExportOutcome> {
+    return this.#exportTraces(spans, undefined);
+  }
+
+  /** Keeps what a metric reader collected. */
+  exportMetrics(metrics: ResourceMetrics): Promise<ExportOutcome> {
+    return this.#exportMetrics(metrics, undefined);
+  }
+
+  /** Keeps log records. */
+  exportLogs(records: readonly ReadableLogRecord[]): Promise<ExportOutcome> {
+    return this.#exportLogs(records, undefined);
+  }
+
+  /** Keeps one OTLP protobuf export request. The bytes may be changed as soon as this returns. */
+  exportOtlp(signal: Signal, bytes: Uint8Array): Promise<ExportOutcome> {
+    return this.#send(signal, bytes, undefined);
+  }
+
+  /** A span exporter for the SDK's processors. */
+  spanExporter(options: ExporterOptions = {}): SpanExporter {
+    return new SpanExporter(this, (spans, waitMs) => this.#exportTraces(spans, waitMs), options);
+  }
+
+  /** A metric exporter for the SDK's readers. */
+  metricExporter(options: MetricExporterOptions = {}): MetricExporter {
+    return new MetricExporter(this, (metrics, waitMs) => this.#exportMetrics(metrics, waitMs), options);
+  }
+
+  /** A log record exporter for the SDK's processors. */
+  logExporter(options: ExporterOptions = {}): LogExporter {
+    return new LogExporter(this, (records, waitMs) => this.#exportLogs(records, waitMs), options);
+  }
+
+  /**
+   * What is committed now, over live and sealed files alike: awaited, an apache-arrow `Table`; iterated with
+   * `for await`, its record batches one by one.
+   */
+  read(signal: Signal, options: ReadOptions = {}): PromiseLike<Table> & AsyncIterable<RecordBatch> {
+    return new Snapshot(this.readIpc(signal, options));
+  }
+
+  /** The same as the bytes of one Arrow IPC stream: awaited as a whole, or iterated in pieces. */
+  readIpc(signal: Signal, options: ReadOptions = {}): PromiseLike<Uint8Array> & AsyncIterable<Uint8Array> {
+    return new IpcSnapshot(this.#binding, signal, options);
+  }
+
+  /** Resolves when everything exported before the call is committed. It never waits for a remote. */
+  async flush(): Promise<void> {
+    await Promise.allSettled([...this.#pending]);
+    unwrap(await this.#binding.flush());
+  }
+
+  /**
+   * Drains, commits, seals, and lets go of the directory. Called again, it answers as the first time.
+   *
+   * @param options.deadlineMs how long that may take, by default the `shutdownTimeout` of the configuration; then it
+   *   fails with TIMEOUT and says what stays behind.
+   */
+  shutdown(options: { deadlineMs?: number } = {}): Promise<void> {
+    this.#closing ??= this.#close(options.deadlineMs);
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.shutdown();
+  }
+
+  async #close(deadlineMs: number | undefined): Promise<void> {
+    // Exports that were called before are let in: the core drains them, waiting ones included, until the deadline.
+    const closing = this.#binding.shutdown(deadlineMs);
+    try {
+      unwrap(await closing);
+    } finally {
+      this.#forget();
+    }
+  }
+
+  #exportTraces(spans: readonly ReadableSpan[], waitMs: number | undefined): Promise<ExportOutcome> {
+    return encodeTraces(spans, this.#resource, this.#sink('traces', waitMs));
+  }
+
+  #exportMetrics(metrics: ResourceMetrics, waitMs: number | undefined): Promise<ExportOutcome> {
+    return encodeMetrics(metrics, this.#resource, this.#sink('metrics', waitMs));
+  }
+
+  #exportLogs(records: readonly ReadableLogRecord[], waitMs: number | undefined): Promise<ExportOutcome> {
+    return encodeLogs(records, this.#resource, this.#sink('logs', waitMs));
+  }
+
+  #sink(signal: Signal, waitMs: number | undefined): Sink<Promise<ExportOutcome>> {
+    return (request, skipped) => {
+      const sent = this.#send(signal, request, waitMs);
+      if (skipped.count === 0) return sent;
+      const reason = `${skipped.count} record(s) could not be read; first: ${skipped.reason}`;
+      return sent.then(({ accepted, rejected, message }) => ({
+        accepted,
+        rejected: rejected + skipped.count,
+        message: message ? `${message}; ${reason}` : reason,
+      }));
+    };
+  }
+
+  async #send(signal: Signal, bytes: Uint8Array, waitMs: number | undefined): Promise<ExportOutcome> {
+    // The addon copies the bytes before it returns.
+    const sent = this.#binding.exportOtlp(SIGNALS.indexOf(signal), bytes, waitMs);
+    this.#pending.add(sent);
+    try {
+      return unwrap(await sent);
+    } finally {
+      this.#pending.delete(sent);
+    }
+  }
+}

@@ -1,0 +1,91 @@
+import type { RecordBatch, Table } from 'apache-arrow';
+import type { BindingLibrary } from '../native/binding.cjs';
+import { unwrap } from './errors.js';
+import { SIGNALS, type Signal } from './signal.js';
+
+/** Which rows and columns to read. */
+export interface ReadOptions {
+  /** Records at or after this time: a Date, or nanoseconds since 1970. */
+  from?: Date | bigint;
+  /** Records before this time. */
+  to?: Date | bigint;
+  /** Only these columns, in this order. */
+  columns?: readonly string[];
+  /** At most so many rows. */
+  limit?: number;
+  /** Leaves dictionary columns as they are instead of delivering plain text. @default false */
+  dictionaries?: boolean;
+}
+
+/** A snapshot as the bytes of an Arrow IPC stream: awaited as a whole, iterated in pieces. */
+export class IpcSnapshot implements PromiseLike<Uint8Array>, AsyncIterable<Uint8Array> {
+  readonly #binding: BindingLibrary;
+  readonly #signal: number;
+  readonly #options: string;
+
+  constructor(binding: BindingLibrary, signal: Signal, options: ReadOptions) {
+    this.#binding = binding;
+    this.#signal = SIGNALS.indexOf(signal);
+    const { from, to, ...rest } = options;
+    this.#options = JSON.stringify({ ...rest, from: nanoseconds(from), to: nanoseconds(to) });
+  }
+
+  async *[Symbol.asyncIterator](): AsyncIterator<Uint8Array> {
+    const reader = unwrap(await this.#binding.read(this.#signal, this.#options));
+    try {
+      for (;;) {
+        const piece = unwrap(await reader.next());
+        if (!piece) return;
+        yield piece;
+      }
+    } finally {
+      reader.close();
+    }
+  }
+
+  // biome-ignore lint/suspicious/noThenProperty: awaiting a snapshot reads it whole
+  then<A = Uint8Array, B = never>(
+    onfulfilled?: ((bytes: Uint8Array) => A | PromiseLike<A>) | null,
+    onrejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    return this.#whole().then(onfulfilled, onrejected);
+  }
+
+  async #whole(): Promise<Uint8Array> {
+    const pieces: Uint8Array[] = [];
+    for await (const piece of this) pieces.push(piece);
+    return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);
+  }
+}
+
+/** A snapshot as apache-arrow objects: awaited as a table, iterated in record batches. */
+export class Snapshot implements PromiseLike<Table>, AsyncIterable<RecordBatch> {
+  readonly #ipc: PromiseLike<Uint8Array> & AsyncIterable<Uint8Array>;
+
+  constructor(ipc: PromiseLike<Uint8Array> & AsyncIterable<Uint8Array>) {
+    this.#ipc = ipc;
+  }
+
+  async *[Symbol.asyncIterator](): AsyncIterator<RecordBatch> {
+    const { RecordBatchReader } = await import('apache-arrow');
+    yield* await RecordBatchReader.from(this.#ipc);
+  }
+
+  // biome-ignore lint/suspicious/noThenProperty: awaiting a snapshot reads it whole
+  then<A = Table, B = never>(
+    onfulfilled?: ((table: Table) => A | PromiseLike<A>) | null,
+    onrejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    return this.#table().then(onfulfilled, onrejected);
+  }
+
+  async #table(): Promise<Table> {
+    const { tableFromIPC } = await import('apache-arrow');
+    return tableFromIPC(await this.#ipc);
+  }
+}
+
+function nanoseconds(time: Date | bigint | undefined): string | undefined {
+  if (time === undefined) return undefined;
+  return (typeof time === 'bigint' ? time : BigInt(time.getTime()) * 1_000_000n).toString();
+}
