@@ -62,6 +62,7 @@ pub struct Stats {
     events: [AtomicU64; EventName::ALL.len()],
     buffer_bytes: AtomicU64,
     disk_bytes: BySignal,
+    read_skipped: BySignal,
     destinations: Mutex<Vec<Arc<DestinationStats>>>,
 }
 
@@ -132,6 +133,11 @@ impl Stats {
         self.disk_bytes[signal.index()].store(bytes, Ordering::Relaxed);
     }
 
+    /// A file was deleted between the listing of a snapshot and its turn to be read.
+    pub fn read_skipped(&self, signal: Signal) {
+        add(&self.read_skipped[signal.index()], 1);
+    }
+
     /// Counters for a forwarding destination, listed from now on.
     pub fn destination(&self, name: impl Into<String>) -> Arc<DestinationStats> {
         let stats = Arc::new(DestinationStats {
@@ -193,6 +199,12 @@ impl Stats {
         for signal in Signal::ALL {
             let labels = [("signal", signal.as_str())];
             out.gauge("otlp_arrow_disk_bytes", &labels, load(&self.disk_bytes[signal.index()]) as f64);
+        }
+        for signal in Signal::ALL {
+            let skipped = load(&self.read_skipped[signal.index()]);
+            if skipped > 0 {
+                out.counter("otlp_arrow_read_skipped_files_total", &[("signal", signal.as_str())], skipped);
+            }
         }
         let usage = process::usage();
         if let Some(seconds) = usage.cpu_seconds {

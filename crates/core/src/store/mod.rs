@@ -12,6 +12,7 @@ mod lane;
 mod live;
 pub mod names;
 mod notify;
+mod read;
 mod room;
 mod seal;
 mod sealer;
@@ -145,8 +146,7 @@ impl Store {
 
     /// A snapshot of what is committed, over all writers of the directory.
     pub fn read(&self, signal: Signal, options: &ReadOptions) -> Result<Batches> {
-        let _ = (signal, options);
-        Ok(Box::new(std::iter::empty()))
+        read::read(&self.ctx, signal, options)
     }
 
     /// Commits what waits, seals until `deadline`, lets go of the directory. A second call reports the same.
