@@ -9,6 +9,8 @@ pub mod event;
 pub mod forward;
 pub mod ipc;
 pub mod library;
+pub mod receive;
+mod runtime;
 pub mod stats;
 pub mod store;
 

@@ -7,10 +7,13 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::channel::oneshot;
-use otlp_arrow_columns::{Limits, Signal};
+use otlp_arrow_columns::{Limits, Refused, Signal};
 
 use crate::config::Config;
 use crate::error::{Code, OtlpError, Result};
+use crate::receive::{Addresses, Doors, Ingest, Kept};
+use crate::stats::{Protocol, Snapshot, Stats};
+use crate::store::budget::{Budget, Reservation};
 use crate::store::storage_os::OsStorage;
 use crate::store::{Batches, ClosedReport, EventSink, ReadOptions, Request, Store};
 
@@ -36,10 +39,110 @@ pub struct OtlpLibrary {
 
 #[derive(Debug)]
 struct Inner {
+    /// Closed before the core: no door may outlive what stands behind it.
+    doors: Option<Doors>,
+    core: Arc<Core>,
+    shutdown_timeout: Duration,
+}
+
+/// What every way in shares: the doors, the exporters and the calls of the host program.
+#[derive(Debug)]
+struct Core {
     store: Store,
     limits: Limits,
-    shutdown_timeout: Duration,
     closed: AtomicBool,
+}
+
+impl Core {
+    fn open(config: &Config) -> Result<Self> {
+        let limits = Limits { nesting: config.limits.nesting, max_request_memory: config.limits.max_request_memory };
+        let events: EventSink = Arc::new(|event| tracing::info!(name = %event.name, "{}", event.message));
+        let store = Store::open(config, Arc::new(OsStorage), events)?;
+        Ok(Self { store, limits, closed: AtomicBool::new(false) })
+    }
+
+    fn ensure_open(&self) -> Result<()> {
+        if self.closed.load(Ordering::SeqCst) {
+            return Err(OtlpError::new(Code::Closed, "this OtlpLibrary is shut down: open a new one"));
+        }
+        Ok(())
+    }
+
+    /// Checks, reserves and appends; what is accepted is kept whether or not the future is polled.
+    fn take(
+        &self,
+        signal: Signal,
+        protocol: Protocol,
+        bytes: Bytes,
+        mut reservation: Reservation,
+    ) -> Result<(ExportOutcome, impl Future<Output = Result<()>> + Send + 'static + use<>)> {
+        let checked = otlp_arrow_columns::check(signal, &bytes, &self.limits)?;
+        reservation.grow(checked.arrow_bytes)?;
+        let outcome = ExportOutcome {
+            accepted: checked.rows as u64,
+            rejected: checked.refused.total(),
+            message: checked.refused.to_string(),
+        };
+        let refused = checked.refused.clone();
+        let appended = (checked.rows > 0).then(|| self.store.append(signal, Request { bytes, checked, reservation }));
+        let mut count = Count {
+            stats: Arc::clone(self.store.stats()),
+            signal,
+            protocol,
+            accepted: outcome.accepted,
+            refused: Some(refused),
+        };
+        let kept = async move {
+            if let Some(appended) = appended {
+                appended.await.inspect_err(|_| count.refused = None)?;
+            }
+            Ok(())
+        };
+        Ok((outcome, kept))
+    }
+}
+
+/// Counts one request when its fate is known, or when nobody waits for it any more: then it is kept.
+struct Count {
+    stats: Arc<Stats>,
+    signal: Signal,
+    protocol: Protocol,
+    accepted: u64,
+    /// None once the request has failed: then it will come again.
+    refused: Option<Refused>,
+}
+
+impl Drop for Count {
+    fn drop(&mut self) {
+        if let Some(refused) = &self.refused {
+            self.stats.received(self.signal, self.protocol, self.accepted, refused);
+        }
+    }
+}
+
+impl Ingest for Core {
+    fn budget(&self) -> &Arc<Budget> {
+        self.store.budget()
+    }
+
+    fn stats(&self) -> &Stats {
+        self.store.stats()
+    }
+
+    fn accept(
+        &self,
+        signal: Signal,
+        protocol: Protocol,
+        bytes: Bytes,
+        reservation: Reservation,
+    ) -> Result<(ExportOutcome, Kept)> {
+        let (outcome, kept) = self.take(signal, protocol, bytes, reservation)?;
+        Ok((outcome, Box::pin(kept)))
+    }
+
+    fn ready(&self) -> Result<()> {
+        self.ensure_open()
+    }
 }
 
 impl OtlpLibrary {
@@ -50,11 +153,15 @@ impl OtlpLibrary {
 
     /// [`OtlpLibrary::new`] for callers without an executor; blocks while files are recovered.
     pub fn open(config: Config) -> Result<Self> {
-        let limits = Limits { nesting: config.limits.nesting, max_request_memory: config.limits.max_request_memory };
-        let events: EventSink = Arc::new(|event| tracing::info!(name = %event.name, "{}", event.message));
-        let store = Store::open(&config, Arc::new(OsStorage), events)?;
-        let inner = Inner { store, limits, shutdown_timeout: config.shutdown_timeout, closed: AtomicBool::new(false) };
-        Ok(Self { inner: Arc::new(inner) })
+        let core = Arc::new(Core::open(&config)?);
+        let listens = config.listen.grpc.is_some() || config.listen.http.is_some();
+        let doors = listens.then(|| Doors::open(&config, Arc::clone(&core) as _)).transpose()?;
+        Ok(Self { inner: Arc::new(Inner { doors, core, shutdown_timeout: config.shutdown_timeout }) })
+    }
+
+    /// The addresses that were bound, with the ports the system chose; none unless `listen` was given.
+    pub fn addresses(&self) -> Addresses {
+        self.inner.doors.as_ref().map(Doors::addresses).unwrap_or_default()
     }
 
     /// Keeps one OTLP protobuf export request. Resolves at the configured durability.
@@ -64,22 +171,21 @@ impl OtlpLibrary {
         &self,
         signal: Signal,
         bytes: Bytes,
-    ) -> impl Future<Output = Result<ExportOutcome>> + Send + 'static {
-        let this = self.clone();
+    ) -> impl Future<Output = Result<ExportOutcome>> + Send + 'static + use<> {
+        let core = Arc::clone(&self.inner.core);
         async move {
-            this.ensure_open()?;
-            let mut reservation = this.inner.store.budget().reserve(signal, bytes.len())?;
-            let checked = otlp_arrow_columns::check(signal, &bytes, &this.inner.limits)?;
-            reservation.grow(checked.arrow_bytes)?;
-            let outcome = ExportOutcome {
-                accepted: checked.rows as u64,
-                rejected: checked.refused.total(),
-                message: checked.refused.to_string(),
-            };
-            if checked.rows > 0 {
-                this.inner.store.append(signal, Request { bytes, checked, reservation }).await?;
+            let started = Instant::now();
+            let done = async {
+                core.ensure_open()?;
+                let reservation = core.store.budget().reserve(signal, bytes.len())?;
+                let (outcome, kept) = core.take(signal, Protocol::Library, bytes, reservation)?;
+                kept.await?;
+                Ok(outcome)
             }
-            Ok(outcome)
+            .await;
+            let code = done.as_ref().err().map(OtlpError::code);
+            core.store.stats().request(signal, Protocol::Library, code, started.elapsed());
+            done
         }
     }
 
@@ -88,7 +194,7 @@ impl OtlpLibrary {
     pub async fn export_otlp_within(&self, signal: Signal, bytes: Bytes, deadline: Instant) -> Result<ExportOutcome> {
         loop {
             match self.export_otlp(signal, bytes.clone()).await {
-                Err(error) if error.retryable() && Instant::now() < deadline => self.inner.store.changed().await,
+                Err(error) if error.retryable() && Instant::now() < deadline => self.inner.core.store.changed().await,
                 done => return done,
             }
         }
@@ -96,12 +202,17 @@ impl OtlpLibrary {
 
     /// A snapshot of what is committed.
     pub fn read(&self, signal: Signal, options: &ReadOptions) -> Result<Batches> {
-        self.inner.store.read(signal, options)
+        self.inner.core.store.read(signal, options)
+    }
+
+    /// Everything that is counted: the same list as `/metrics`.
+    pub fn stats(&self) -> Snapshot {
+        self.inner.core.store.stats().snapshot()
     }
 
     /// Resolves when everything accepted before the call is committed at the configured durability. Never waits for a remote.
     pub async fn flush(&self) -> Result<()> {
-        self.inner.store.flush().await
+        self.inner.core.store.flush().await
     }
 
     /// Drains, commits, seals, and lets go of the directory, within `deadline` (default: `shutdown_timeout`).
@@ -125,9 +236,14 @@ impl OtlpLibrary {
 
     /// [`OtlpLibrary::shutdown`] for callers without an executor.
     pub fn shutdown_blocking(&self, deadline: Option<Duration>) -> Result<ClosedReport> {
-        self.inner.closed.store(true, Ordering::SeqCst);
+        let core = &self.inner.core;
+        core.closed.store(true, Ordering::SeqCst);
         let deadline = Instant::now() + deadline.unwrap_or(self.inner.shutdown_timeout);
-        let report = self.inner.store.close(deadline);
+        if let Some(doors) = &self.inner.doors {
+            // Half of the time at most: what was already accepted must still reach a file.
+            doors.close_blocking(deadline.saturating_duration_since(Instant::now()) / 2);
+        }
+        let report = core.store.close(deadline);
         if report == ClosedReport::default() {
             return Ok(report);
         }
@@ -138,12 +254,5 @@ impl OtlpLibrary {
                 report.uncommitted_records, report.unsealed_files
             ),
         ))
-    }
-
-    fn ensure_open(&self) -> Result<()> {
-        if self.inner.closed.load(Ordering::SeqCst) {
-            return Err(OtlpError::new(Code::Closed, "this OtlpLibrary is shut down: open a new one"));
-        }
-        Ok(())
     }
 }

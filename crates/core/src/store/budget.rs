@@ -47,6 +47,11 @@ impl Reservation {
         self.bytes
     }
 
+    /// An empty reservation from the same budget for the same signal.
+    pub fn sibling(&self) -> Reservation {
+        Reservation { budget: Arc::clone(&self.budget), signal: self.signal, bytes: 0 }
+    }
+
     /// Reserves `more` bytes on top, or BUFFER_FULL and the reservation stays as it is.
     pub fn grow(&mut self, more: usize) -> Result<()> {
         let used = &self.budget.used[self.signal.index()];

@@ -89,7 +89,9 @@ impl Committer {
             };
             match live.commit(&ctx, bytes, rows) {
                 Ok(()) => {
-                    ctx.room.wrote(len);
+                    if ctx.room.wrote(len) > ctx.settings.retention.max_bytes {
+                        ctx.keeper.kick();
+                    }
                     self.last = Some((live.stem.clone(), first_row));
                     self.live = Some(live);
                     return Ok(());
@@ -123,6 +125,12 @@ impl Committer {
 
     pub(crate) fn rotate_if_due(&mut self, now: Instant) {
         if let Some(live) = self.live.take_if(|live| live.is_due(&self.ctx.settings.rotation, now)) {
+            live.close(&self.ctx);
+        }
+    }
+
+    pub(crate) fn rotate(&mut self) {
+        if let Some(live) = self.live.take() {
             live.close(&self.ctx);
         }
     }
@@ -171,15 +179,7 @@ impl Committer {
     pub(crate) fn reset(&mut self) {
         self.builder = BatchBuilder::new(self.signal);
         self.encoder = CommitEncoder::new(self.ctx.writer.to_string());
-        if let Some(live) = self.live.take() {
-            live.close(&self.ctx);
-        }
-    }
-
-    pub(crate) fn close(self) {
-        if let Some(live) = self.live {
-            live.close(&self.ctx);
-        }
+        self.rotate();
     }
 }
 

@@ -14,6 +14,7 @@ use super::clock::Clock;
 use super::failpoint::Point;
 use super::fault::storage_error;
 use super::hooks::Hooks;
+use super::keeper::Keeper;
 use super::names::{Layout, Stem, WriterId};
 use super::notify::Notifier;
 use super::room::Room;
@@ -38,6 +39,7 @@ pub(crate) struct Context {
     pub(crate) room: Room,
     pub(crate) own: OwnFiles,
     pub(crate) seals: SealQueue,
+    pub(crate) keeper: Keeper,
     pub(crate) hooks: Arc<Hooks>,
     /// Nanoseconds the commit threads have worked, for those who yield to them.
     pub(crate) commit_nanos: AtomicU64,
@@ -104,6 +106,7 @@ impl Context {
             room: Room::default(),
             own: OwnFiles::default(),
             seals: SealQueue::default(),
+            keeper: Keeper::default(),
             hooks,
             commit_nanos: AtomicU64::new(0),
             seq: AtomicU32::new(1),
@@ -120,6 +123,20 @@ impl Context {
     pub(crate) fn event(&self, name: EventName, signal: Option<Signal>, count: Option<u64>, message: String) {
         self.stats.event(name);
         (self.events)(Event { name, time: std::time::SystemTime::now(), signal, destination: None, count, message });
+    }
+
+    /// Whether new data may come at all: STORAGE_FULL while too much waits to be sealed, or nothing can be deleted.
+    pub(crate) fn check_room(&self) -> Result<()> {
+        self.seals.check_room()?;
+        if self.room.is_overfull() {
+            let message = format!(
+                "{} holds more than retention.max_bytes ({}) and nothing in it may be deleted: raise the limit",
+                self.layout.root().display(),
+                self.settings.retention.max_bytes
+            );
+            return Err(OtlpError::new(Code::StorageFull, message));
+        }
+        Ok(())
     }
 
     /// Takes the writer's lock if it is not held yet; no data file may exist before.
@@ -215,6 +232,10 @@ impl OwnFiles {
 
     pub(crate) fn find(&self, stem: &Stem) -> Option<OwnFile> {
         lock(&self.0).get(stem).cloned()
+    }
+
+    pub(crate) fn any_live(&self) -> bool {
+        lock(&self.0).values().any(|file| file.live)
     }
 
     pub(crate) fn count(&self) -> usize {

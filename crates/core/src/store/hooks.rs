@@ -1,12 +1,14 @@
 //! What others may hang onto the store: to see commits as they happen, and to keep files a little longer.
 
 use std::fmt;
+use std::io;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
 use otlp_arrow_columns::Signal;
 
-use super::names::Stem;
+use super::names::{Stem, WriterId};
+use super::storage::FileLock;
 
 /// One commit, just written at the configured durability.
 #[derive(Clone, Debug)]
@@ -42,11 +44,45 @@ pub trait CommitHook: Send + Sync {
 
 /// Somebody who still needs rows; retention deletes such files last, and announces the loss.
 pub trait Needs: Send + Sync {
-    /// Rows of `stem`, of `rows` in all, that are still needed.
-    fn needed_rows(&self, signal: Signal, stem: &Stem, rows: u64) -> u64;
+    /// Rows of `stem` that are still needed.
+    fn needed_rows(&self, signal: Signal, stem: &Stem) -> u64;
 
-    /// Retention has deleted `stem`, of which `rows` were still needed.
+    /// Retention has deleted `stem`, of which this one still needed `rows`; asked for just before.
     fn evicted(&self, signal: Signal, stem: &Stem, rows: u64);
+
+    /// A dead writer's files are ours now; whoever has work left with them keeps a clone, and with it the lock.
+    fn adopted(&self, writer: &Arc<AdoptedWriter>) {
+        let _ = writer;
+    }
+
+    /// Whether rows of this writer are still to be worked on: then its lock file stays when nobody holds it.
+    fn keeps_writer(&self, writer: WriterId) -> bool {
+        let _ = writer;
+        false
+    }
+}
+
+/// A dead writer that this process looks after, as long as this exists.
+#[derive(Debug)]
+pub struct AdoptedWriter {
+    id: WriterId,
+    lock: Box<dyn FileLock>,
+}
+
+impl AdoptedWriter {
+    pub(crate) fn new(id: WriterId, lock: Box<dyn FileLock>) -> Arc<Self> {
+        Arc::new(Self { id, lock })
+    }
+
+    /// Which writer.
+    pub fn id(&self) -> WriterId {
+        self.id
+    }
+
+    /// Ends it for good: nobody needs anything of it any more.
+    pub fn remove(self) -> io::Result<()> {
+        self.lock.remove()
+    }
 }
 
 /// Everything that hangs onto one store.

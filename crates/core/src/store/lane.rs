@@ -53,6 +53,8 @@ struct Queue {
     /// New data is refused with this until then, because a write failed a moment ago.
     refusal: Option<(Instant, OtlpError)>,
     thread: Thread,
+    /// The live file is to be closed, whatever its size.
+    rotate: bool,
     /// No request is taken any more; what waits is tried until then.
     closing: Option<Instant>,
     totals: Totals,
@@ -108,7 +110,10 @@ impl Lane {
     }
 
     /// Takes a request; the future resolves at the configured durability.
-    pub(crate) fn append(self: &Arc<Self>, request: Request) -> impl Future<Output = Result<()>> + Send + 'static {
+    pub(crate) fn append(
+        self: &Arc<Self>,
+        request: Request,
+    ) -> impl Future<Output = Result<()>> + Send + 'static + use<> {
         wait(self.enqueue(request))
     }
 
@@ -123,7 +128,7 @@ impl Lane {
         {
             return Err(Err(error.clone()));
         }
-        self.ctx.seals.check_room().map_err(Err)?;
+        self.ctx.check_room().map_err(Err)?;
         if queue.thread == Thread::None {
             self.start(&mut queue).map_err(Err)?;
         }
@@ -182,13 +187,19 @@ impl Lane {
         wait(answer)
     }
 
+    /// Has the live file closed soon, so that it can be sealed or deleted.
+    pub(crate) fn rotate(&self) {
+        lock(&self.queue).rotate = true;
+        self.wake.notify_one();
+    }
+
     pub(crate) fn totals(&self) -> Totals {
         let queue = lock(&self.queue);
         let refused_with = queue
             .refusal
             .as_ref()
             .map(|(_, error)| error.code())
-            .or_else(|| self.ctx.seals.check_room().err().map(|e| e.code()));
+            .or_else(|| self.ctx.check_room().err().map(|e| e.code()));
         Totals { queued_requests: queue.came - queue.done, refused_with, ..queue.totals }
     }
 
@@ -231,11 +242,12 @@ impl Lane {
         loop {
             match self.next(&policy, committer.due_at()) {
                 Next::Commit(items) => self.commit(&mut policy, &mut committer, items),
-                Next::Rotate => committer.rotate_if_due(Instant::now()),
+                Next::RotateIfDue => committer.rotate_if_due(Instant::now()),
+                Next::Rotate => committer.rotate(),
                 Next::End => break,
             }
         }
-        committer.close();
+        committer.rotate();
         let mut queue = lock(&self.queue);
         queue.thread = Thread::Ended;
         self.ended.notify_all();
@@ -259,8 +271,11 @@ impl Lane {
                 Decision::Idle if queue.closing.is_some() => return Next::End,
                 Decision::Idle => None,
             };
-            if rotate_at.is_some_and(|at| at <= now) {
+            if std::mem::take(&mut queue.rotate) {
                 return Next::Rotate;
+            }
+            if rotate_at.is_some_and(|at| at <= now) {
+                return Next::RotateIfDue;
             }
             let until = [until, rotate_at].into_iter().flatten().min();
             queue = self.sleep(queue, until.map(|until| until.saturating_duration_since(now)));
@@ -371,6 +386,7 @@ impl Lane {
 
 enum Next {
     Commit(Vec<Item>),
+    RotateIfDue,
     Rotate,
     End,
 }

@@ -1,5 +1,6 @@
 //! The files: commit, rotation, sealing, recovery, retention, and reading while all of that goes on.
 
+mod adopt;
 pub mod budget;
 mod clock;
 mod commit_policy;
@@ -8,11 +9,14 @@ mod context;
 pub mod failpoint;
 pub(crate) mod fault;
 pub mod hooks;
+mod keeper;
 mod lane;
 mod live;
 pub mod names;
 mod notify;
 mod read;
+mod recover;
+mod retention;
 mod room;
 mod seal;
 mod sealer;
@@ -32,9 +36,11 @@ use crate::config::Config;
 use crate::error::Result;
 use crate::event::{Event, EventName};
 use crate::stats::Stats;
+use adopt::adopt;
 use budget::{Budget, Reservation};
 use context::{Context, lock};
 use hooks::{CommitHook, Needs};
+use keeper::Keeper;
 use lane::Lane;
 use storage::Storage;
 
@@ -89,6 +95,8 @@ pub struct Store {
     closed: Mutex<Option<ClosedReport>>,
 }
 
+/// How long opening may take over files of dead writers; the rest is done in the background.
+const ADOPT_DEADLINE: Duration = Duration::from_secs(2);
 /// How long a dropped store may take to write what it accepted.
 const DROP_DEADLINE: Duration = Duration::from_secs(5);
 
@@ -104,6 +112,8 @@ impl Store {
             ctx.event(EventName::StorageFailed, None, None, error.message().to_owned());
         }
         let lanes = Signal::ALL.map(|signal| Lane::new(signal, Arc::clone(&ctx)));
+        let adopted = adopt(&ctx, Instant::now() + ADOPT_DEADLINE);
+        Keeper::start(&ctx, lanes.clone(), adopted.left > 0);
         Ok(Store { ctx, lanes, generation: sys::generation(), closed: Mutex::new(None) })
     }
 
@@ -129,7 +139,11 @@ impl Store {
 
     /// Hands a request to the commit thread of its signal. The future resolves at the configured durability;
     /// the request is kept or not whether or not the future is polled.
-    pub fn append(&self, signal: Signal, request: Request) -> impl Future<Output = Result<()>> + Send + 'static {
+    pub fn append(
+        &self,
+        signal: Signal,
+        request: Request,
+    ) -> impl Future<Output = Result<()>> + Send + 'static + use<> {
         self.lanes[signal.index()].append(request)
     }
 
@@ -171,8 +185,10 @@ impl Store {
         let grace = commit_until + Duration::from_millis(200);
         let uncommitted_records = self.lanes.iter().map(|lane| lane.join(grace)).sum();
         self.ctx.seals.close(seal_until);
+        self.ctx.keeper.close(seal_until.max(commit_until));
         let unsealed_files = self.ctx.own.count();
-        self.ctx.release_writer(unsealed_files == 0);
+        let needed = self.ctx.hooks.needs().iter().any(|needs| needs.keeps_writer(self.ctx.writer));
+        self.ctx.release_writer(unsealed_files == 0 && !needed);
         ClosedReport { unsealed_files, uncommitted_records }
     }
 }

@@ -263,7 +263,7 @@ mod tests {
     #[test]
     fn text_order_is_stem_order() {
         let stem = |ms, writer, seq| Stem { created_ms: ms, writer: WriterId(writer), seq };
-        let mut stems = vec![stem(5, 1, 2), stem(5, 1, 1), stem(4, u64::MAX, 9), stem(90_000_000, 0, 0), stem(5, 0, 3)];
+        let mut stems = [stem(5, 1, 2), stem(5, 1, 1), stem(4, u64::MAX, 9), stem(90_000_000, 0, 0), stem(5, 0, 3)];
         let mut texts: Vec<String> = stems.iter().map(Stem::to_string).collect();
         stems.sort();
         texts.sort();

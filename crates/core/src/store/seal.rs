@@ -1,11 +1,91 @@
-//! The sealed form of one file.
+//! From a closed stream to a sealed file: each step leaves the directory in a state that everybody reads the same way.
+
+use std::io;
+use std::path::Path;
+
+use otlp_arrow_columns::Signal;
 
 use super::context::Context;
-use super::sealer::Rotated;
-use crate::error::Result;
+use super::failpoint::Point;
+use super::fault::storage_error;
+use super::names::{Form, Stem};
+use crate::config::SealingCompression;
+use crate::error::{Code, OtlpError, Result};
+use crate::ipc;
 
-/// Seals one file.
-pub(crate) fn seal(ctx: &Context, file: &Rotated) -> Result<()> {
-    let _ = (ctx, file);
-    Ok(())
+/// What became of a file that was to be sealed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// `.arrow` is there, and counts from now on.
+    Sealed,
+    /// `go_on` said no.
+    Stopped,
+    /// The stream is not there any more: retention or somebody else deleted it.
+    Gone,
+}
+
+/// Seals the first `len` bytes, `rows` rows, of a stream that nobody appends to. The stream stays; see [`unlink`].
+pub(crate) fn seal(
+    ctx: &Context,
+    signal: Signal,
+    stem: &Stem,
+    len: u64,
+    rows: u64,
+    go_on: &mut dyn FnMut() -> bool,
+) -> Result<Outcome> {
+    let storage = &*ctx.storage;
+    let (source, target) = (ctx.layout.data(signal, stem, Form::Live), ctx.layout.data(signal, stem, Form::Sealed));
+    if let Err(error) = storage.open(&source)
+        && error.kind() == io::ErrorKind::NotFound
+    {
+        return Ok(Outcome::Gone);
+    }
+    let tmp = ctx.layout.tmp(stem);
+    storage
+        .create_dir_all(&ctx.layout.tmp_dir())
+        .map_err(|error| storage_error("create", &ctx.layout.tmp_dir(), error))?;
+    // What an earlier attempt left; nobody reads in tmp/.
+    remove_if_there(ctx, &tmp)?;
+    let level = match ctx.settings.sealing.compression {
+        SealingCompression::Zstd => Some(ctx.settings.sealing.level),
+        SealingCompression::None => None,
+    };
+    let Some(sealed) = ipc::seal::seal(storage, &source, len, &tmp, level, go_on)? else {
+        return Ok(Outcome::Stopped);
+    };
+    if sealed.rows != rows {
+        let _ = storage.remove(&tmp);
+        let message =
+            format!("{} has {} rows where {rows} were committed: it stays as it is", source.display(), sealed.rows);
+        return Err(OtlpError::new(Code::Internal, message));
+    }
+    match Point::Rename.around(|| storage.rename(&tmp, &target)) {
+        Ok(()) => {}
+        // An earlier attempt came this far: the file was checked before it was renamed.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => remove_if_there(ctx, &tmp)?,
+        Err(error) => {
+            let _ = storage.remove(&tmp);
+            return Err(storage_error("name the sealed file", &target, error));
+        }
+    }
+    let dir = ctx.layout.signal_dir(signal);
+    ctx.sync_dir(&dir).map_err(|error| storage_error("sync", &dir, error))?;
+    ctx.room.wrote(sealed.bytes);
+    Ok(Outcome::Sealed)
+}
+
+/// Deletes a stream whose sealed form is there. Failing is a normal state: the stream does not count any more.
+pub(crate) fn unlink(ctx: &Context, signal: Signal, stem: &Stem) -> io::Result<()> {
+    let path = ctx.layout.data(signal, stem, Form::Live);
+    match Point::Unlink.around(|| ctx.storage.remove(&path)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn remove_if_there(ctx: &Context, path: &Path) -> Result<()> {
+    match ctx.storage.remove(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(storage_error("delete", path, error)),
+        _ => Ok(()),
+    }
 }

@@ -9,6 +9,7 @@ use otlp_arrow_columns::Signal;
 
 use super::context::{Context, lock};
 use super::names::Stem;
+use super::seal::{Outcome, seal, unlink};
 use crate::error::{Code, OtlpError, Result};
 
 /// With so many files waiting, sealing no longer yields to ingest.
@@ -17,6 +18,10 @@ const NO_YIELD: usize = 4;
 const NO_ROOM: usize = 16;
 /// Pause after a failure.
 const RETRY: Duration = Duration::from_secs(1);
+/// Pause after a failure while closing.
+const CLOSING_RETRY: Duration = Duration::from_millis(10);
+/// Between two attempts to delete what is sealed.
+const UNLINK_AGAIN: Duration = Duration::from_secs(10);
 /// Over this time it is measured whether ingest is busy.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -43,6 +48,8 @@ pub(crate) struct SealQueue {
 #[derive(Debug, Default)]
 struct State {
     files: VecDeque<Rotated>,
+    /// Streams whose sealed form is there and that could not be deleted.
+    to_unlink: Vec<(Signal, Stem)>,
     running: bool,
     /// Seal without yielding, until this moment, then end.
     closing: Option<Instant>,
@@ -94,20 +101,59 @@ impl SealQueue {
         self.waiting()
     }
 
+    /// Retention deletes this file: it need not be sealed any more.
+    pub(crate) fn forget(&self, stem: &Stem) {
+        let mut state = lock(&self.state);
+        let before = state.files.len();
+        state.files.retain(|file| file.stem != *stem);
+        self.waiting.fetch_sub(before - state.files.len(), Ordering::Relaxed);
+    }
+
     fn run(&self, ctx: &Context) {
-        while let Some(file) = self.next(ctx) {
-            match super::seal::seal(ctx, &file) {
-                Ok(()) => self.done(ctx),
-                Err(error) => {
-                    tracing::warn!(stem = %file.stem, %error, "cannot seal a file; it stays as it is and is tried again");
-                    let mut state = lock(&self.state);
-                    state.files.push_front(file);
-                    drop(self.wake.wait_timeout(state, RETRY).unwrap_or_else(PoisonError::into_inner));
-                }
+        while let Some(next) = self.next(ctx) {
+            match next {
+                Next::Seal(file) => self.seal(ctx, file),
+                Next::Unlink => self.unlink_again(ctx),
             }
         }
         lock(&self.state).running = false;
         self.ended.notify_all();
+    }
+
+    fn seal(&self, ctx: &Context, file: Rotated) {
+        let mut go_on = || lock(&self.state).closing.is_none_or(|deadline| Instant::now() < deadline);
+        match seal(ctx, file.signal, &file.stem, file.len, file.rows, &mut go_on) {
+            Ok(Outcome::Sealed) => {
+                ctx.own.remove(&file.stem);
+                self.done(ctx);
+                if let Err(error) = unlink(ctx, file.signal, &file.stem) {
+                    tracing::debug!(%error, stem = %file.stem, "a stream that is sealed stays for now");
+                    lock(&self.state).to_unlink.push((file.signal, file.stem));
+                }
+            }
+            Ok(Outcome::Gone) => {
+                ctx.own.remove(&file.stem);
+                self.done(ctx);
+            }
+            Ok(Outcome::Stopped) => lock(&self.state).files.push_front(file),
+            Err(error) => {
+                tracing::warn!(stem = %file.stem, %error, "cannot seal a file; it stays as it is and is tried again");
+                let mut state = lock(&self.state);
+                state.files.push_front(file);
+                let pause = if state.closing.is_some() { CLOSING_RETRY } else { RETRY };
+                drop(self.wake.wait_timeout(state, pause).unwrap_or_else(PoisonError::into_inner));
+            }
+        }
+    }
+
+    /// Deleting failed before, because somebody reads the file or the disk does not let us: tried for ever.
+    fn unlink_again(&self, ctx: &Context) {
+        let files = std::mem::take(&mut lock(&self.state).to_unlink);
+        for (signal, stem) in files {
+            if unlink(ctx, signal, &stem).is_err() {
+                lock(&self.state).to_unlink.push((signal, stem));
+            }
+        }
     }
 
     fn done(&self, ctx: &Context) {
@@ -115,29 +161,43 @@ impl SealQueue {
         ctx.changed.wake_all();
     }
 
-    /// The next file to seal, once it is its turn; `None` when the store is closed.
-    fn next(&self, ctx: &Context) -> Option<Rotated> {
+    /// The next thing to do, once it is its turn; `None` when the store is closed.
+    fn next(&self, ctx: &Context) -> Option<Next> {
         let mut state = lock(&self.state);
         loop {
             if state.closing.is_some_and(|deadline| state.files.is_empty() || Instant::now() >= deadline) {
                 return None;
             }
             if state.files.is_empty() {
-                state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
+                if state.to_unlink.is_empty() {
+                    state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
+                    continue;
+                }
+                let (after, timeout) =
+                    self.wake.wait_timeout(state, UNLINK_AGAIN).unwrap_or_else(PoisonError::into_inner);
+                state = after;
+                if timeout.timed_out() {
+                    return Some(Next::Unlink);
+                }
                 continue;
             }
             if state.closing.is_some() || state.files.len() >= NO_YIELD {
-                return state.files.pop_front();
+                return state.files.pop_front().map(Next::Seal);
             }
             let before = ctx.commit_nanos.load(Ordering::Relaxed);
             let began = Instant::now();
             state = self.wake.wait_timeout(state, LOOK).unwrap_or_else(PoisonError::into_inner).0;
             let worked = ctx.commit_nanos.load(Ordering::Relaxed) - before;
             if !is_busy(worked, began.elapsed()) && state.closing.is_none() {
-                return state.files.pop_front();
+                return state.files.pop_front().map(Next::Seal);
             }
         }
     }
+}
+
+enum Next {
+    Seal(Rotated),
+    Unlink,
 }
 
 /// Whether commits took at least half of the time that was looked at.

@@ -1,0 +1,61 @@
+//! The Tokio runtime of the core: what needs sockets runs here, whatever executor the host program has or has not.
+
+use std::future::Future;
+
+use tokio::runtime::{Builder, EnterGuard, Handle};
+use tokio::task::JoinHandle;
+
+use crate::error::{Code, OtlpError, Result};
+
+/// A few threads, made only where something listens or forwards.
+///
+/// Dropping it never blocks and never panics, in an async context or not. After a fork it is the parent's: a child
+/// leaves its copy alone.
+#[derive(Debug)]
+pub(crate) struct Runtime {
+    /// Taken only by `drop`.
+    inner: Option<tokio::runtime::Runtime>,
+    handle: Handle,
+    process: u32,
+}
+
+impl Runtime {
+    /// Starts the threads.
+    pub(crate) fn new() -> Result<Self> {
+        let threads = std::thread::available_parallelism().map_or(1, |cpus| cpus.get().min(4));
+        let inner = Builder::new_multi_thread()
+            .worker_threads(threads)
+            .max_blocking_threads(16)
+            .thread_name("otlp-arrow-io")
+            .enable_all()
+            .build()
+            .map_err(|error| {
+                OtlpError::with_source(Code::Internal, "threads for sockets could not be started", error)
+            })?;
+        Ok(Self { handle: inner.handle().clone(), inner: Some(inner), process: std::process::id() })
+    }
+
+    /// Runs a future to its end in the background.
+    pub(crate) fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        self.handle.spawn(future)
+    }
+
+    /// Makes sockets and timers of the calling thread belong to this runtime.
+    pub(crate) fn enter(&self) -> EnterGuard<'_> {
+        self.handle.enter()
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        let Some(inner) = self.inner.take() else { return };
+        if std::process::id() == self.process {
+            inner.shutdown_background();
+        } else {
+            std::mem::forget(inner);
+        }
+    }
+}

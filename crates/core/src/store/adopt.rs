@@ -1,0 +1,150 @@
+//! Taking over the files of writers that are dead, each under its lock.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Instant;
+
+use otlp_arrow_columns::Signal;
+
+use super::context::Context;
+use super::failpoint::Point;
+use super::fault::storage_error;
+use super::hooks::AdoptedWriter;
+use super::names::{Form, Stem, WriterId, parse_name};
+use super::recover::recover;
+use crate::error::Result;
+
+/// What one round of adoption did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Report {
+    /// Dead writers of which everything was taken over.
+    pub(crate) writers: usize,
+    /// Streams of dead writers that were looked after.
+    pub(crate) files: usize,
+    /// Streams that could not be looked after for now, or for which there was no time.
+    pub(crate) left: usize,
+}
+
+/// Adopts what dead writers left, until `deadline`. Never fails: what cannot be done now is tried again later.
+pub(crate) fn adopt(ctx: &Context, deadline: Instant) -> Report {
+    let mut report = Report::default();
+    let candidates = match candidates(ctx) {
+        Ok(candidates) => candidates,
+        Err(error) => {
+            tracing::warn!(%error, "cannot look for files of dead writers");
+            return report;
+        }
+    };
+    if candidates.is_empty() {
+        return report;
+    }
+    // One process at a time looks after others' files; whoever does not get the lock has nothing to do.
+    let Ok(Some(_maintenance)) = ctx.storage.try_lock(&ctx.layout.maintenance_lock()) else { return report };
+    for (writer, streams) in candidates {
+        if Instant::now() >= deadline {
+            report.left += streams.len();
+            continue;
+        }
+        let dir = ctx.layout.writers_dir();
+        let lock = ctx
+            .storage
+            .create_dir_all(&dir)
+            .and_then(|()| ctx.storage.try_lock(&ctx.layout.writer_lock(writer)))
+            .map_err(|error| storage_error("lock a writer in", &dir, error));
+        match lock {
+            Ok(Some(lock)) => adopt_writer(ctx, AdoptedWriter::new(writer, lock), deadline, &mut report),
+            Ok(None) => {} // Alive, or adopted by somebody else.
+            Err(error) => tracing::warn!(%error, %writer, "cannot adopt a writer"),
+        }
+    }
+    report
+}
+
+type Streams = BTreeSet<(usize, Stem)>;
+
+/// Every other writer that has a lock file, a stream or something unfinished in `tmp/`, with its streams.
+fn candidates(ctx: &Context) -> Result<BTreeMap<WriterId, Streams>> {
+    let list = |dir: &std::path::Path| ctx.storage.list(dir).map_err(|error| storage_error("list", dir, error));
+    let mut writers: BTreeMap<WriterId, Streams> = BTreeMap::new();
+    for entry in list(&ctx.layout.writers_dir())? {
+        if let Some(writer) = entry.name.strip_suffix(".lock").and_then(|id| id.parse().ok()) {
+            writers.entry(writer).or_default();
+        }
+    }
+    for signal in Signal::ALL {
+        for entry in list(&ctx.layout.signal_dir(signal))? {
+            if let Some((stem, Form::Live)) = parse_name(&entry.name) {
+                writers.entry(stem.writer).or_default().insert((signal.index(), stem));
+            }
+        }
+    }
+    for entry in list(&ctx.layout.tmp_dir())? {
+        if let Ok(stem) = entry.name.parse::<Stem>() {
+            writers.entry(stem.writer).or_default();
+        }
+    }
+    writers.remove(&ctx.writer);
+    Ok(writers)
+}
+
+/// Looks after everything of one dead writer, whose lock we hold.
+fn adopt_writer(ctx: &Context, adopted: Arc<AdoptedWriter>, deadline: Instant, report: &mut Report) {
+    Point::Adopt.before();
+    let mut left = 0;
+    for signal in Signal::ALL {
+        // Listed again under the lock: the writer may have been alive a moment ago.
+        let Ok(entries) = ctx.storage.list(&ctx.layout.signal_dir(signal)) else {
+            left += 1;
+            continue;
+        };
+        let mut files: Vec<(Stem, Form)> = entries.iter().filter_map(|entry| parse_name(&entry.name)).collect();
+        files.retain(|(stem, _)| stem.writer == adopted.id());
+        files.sort_by_key(|(stem, form)| (stem.seq, *form));
+        let sealed: BTreeSet<&Stem> =
+            files.iter().filter(|(_, form)| *form == Form::Sealed).map(|(stem, _)| stem).collect();
+        for (stem, _) in files.iter().filter(|(_, form)| *form == Form::Live) {
+            if Instant::now() >= deadline {
+                left += 1;
+                continue;
+            }
+            report.files += 1;
+            if let Err(error) = recover(ctx, signal, stem, sealed.contains(stem)) {
+                tracing::warn!(%error, %stem, "cannot recover a file for now; it is tried again");
+                left += 1;
+            }
+        }
+    }
+    remove_tmp(ctx, adopted.id());
+    Point::Adopt.after();
+    report.left += left;
+    if left == 0 {
+        report.writers += 1;
+        hand_on(ctx, adopted);
+    }
+}
+
+fn remove_tmp(ctx: &Context, writer: WriterId) {
+    let dir = ctx.layout.tmp_dir();
+    for entry in ctx.storage.list(&dir).unwrap_or_default() {
+        if entry.name.parse::<Stem>().is_ok_and(|stem| stem.writer == writer)
+            && let Err(error) = ctx.storage.remove(&dir.join(&entry.name))
+        {
+            tracing::debug!(%error, name = entry.name, "an unfinished file stays for now");
+        }
+    }
+}
+
+/// Offers the writer to those who may still need its rows; if nobody does, its lock file goes.
+fn hand_on(ctx: &Context, adopted: Arc<AdoptedWriter>) {
+    let mut kept = false;
+    for needs in ctx.hooks.needs() {
+        needs.adopted(&adopted);
+        kept |= needs.keeps_writer(adopted.id());
+    }
+    if let Ok(adopted) = Arc::try_unwrap(adopted)
+        && !kept
+        && let Err(error) = adopted.remove()
+    {
+        tracing::debug!(%error, "a dead writer's lock file stays for now");
+    }
+}

@@ -1,0 +1,275 @@
+//! The thread that looks after the directory: retention, and adoption of writers that died meanwhile.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use otlp_arrow_columns::Signal;
+
+use super::adopt::adopt;
+use super::context::{Context, lock};
+use super::failpoint::Point;
+use super::lane::Lane;
+use super::names::{Form, Stem, WriterId, parse_name};
+use super::retention::{Cause, File, plan};
+use super::storage::Entry;
+use crate::event::EventName;
+
+/// Between two looks at an idle directory, and between two adoptions.
+const EVERY: Duration = Duration::from_secs(30);
+/// Between two sweeps while there is too much.
+const SOON: Duration = Duration::from_millis(200);
+
+/// Wakes and ends the thread.
+#[derive(Debug, Default)]
+pub(crate) struct Keeper {
+    state: Mutex<State>,
+    wake: Condvar,
+    ended: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The directory may have grown beyond its limit.
+    kicked: bool,
+    closing: bool,
+    running: bool,
+}
+
+impl Keeper {
+    /// Starts the thread. Without it nothing is lost: the next open does its work.
+    pub(crate) fn start(ctx: &Arc<Context>, lanes: [Arc<Lane>; 3], adopt_soon: bool) {
+        let mut state = lock(&ctx.keeper.state);
+        let run = Arc::clone(ctx);
+        let thread = std::thread::Builder::new().name("otlp-keeper".into()).stack_size(1 << 20);
+        state.running = thread.spawn(move || run.keeper.run(&run, &lanes, adopt_soon)).is_ok();
+    }
+
+    /// The directory has grown beyond its limit: sweep now.
+    pub(crate) fn kick(&self) {
+        let mut state = lock(&self.state);
+        if !state.kicked {
+            state.kicked = true;
+            self.wake.notify_one();
+        }
+    }
+
+    /// Ends the thread, waiting for it until `deadline`.
+    pub(crate) fn close(&self, deadline: Instant) {
+        let mut state = lock(&self.state);
+        state.closing = true;
+        self.wake.notify_all();
+        while state.running {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            state = self.ended.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    fn run(&self, ctx: &Context, lanes: &[Arc<Lane>; 3], adopt_soon: bool) {
+        let mut adopted = (!adopt_soon).then(Instant::now);
+        let mut pause = SOON;
+        while self.sleep(pause) {
+            let swept = sweep(ctx);
+            pause = if swept.again { SOON } else { EVERY };
+            if swept.rotate {
+                // Only live files are left to make room: closed, they can go like all others.
+                for lane in lanes {
+                    lane.rotate();
+                }
+            }
+            if swept.deleted > 0 {
+                ctx.changed.wake_all();
+            }
+            if adopted.is_none_or(|adopted| adopted.elapsed() >= EVERY) {
+                adopt(ctx, Instant::now() + EVERY);
+                adopted = Some(Instant::now());
+            }
+        }
+        lock(&self.state).running = false;
+        self.ended.notify_all();
+    }
+
+    /// Sleeps until it is time; `false` when the store is closed.
+    fn sleep(&self, pause: Duration) -> bool {
+        let until = Instant::now() + pause;
+        let mut state = lock(&self.state);
+        loop {
+            if state.closing {
+                return false;
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if std::mem::take(&mut state.kicked) || left.is_zero() {
+                return true;
+            }
+            state = self.wake.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
+
+/// What a sweep found and did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Swept {
+    pub(crate) deleted: usize,
+    /// There is more to do soon.
+    pub(crate) again: bool,
+    /// Live files alone take more room than there is.
+    pub(crate) rotate: bool,
+}
+
+/// A data file with all its forms.
+struct Data {
+    signal: Signal,
+    stem: Stem,
+    forms: Vec<Form>,
+    needed_rows: u64,
+}
+
+/// Deletes what retention says, under the maintenance lock.
+pub(crate) fn sweep(ctx: &Context) -> Swept {
+    let Ok(Some(_maintenance)) = ctx.storage.try_lock(&ctx.layout.maintenance_lock()) else {
+        return Swept::default();
+    };
+    match sweep_locked(ctx) {
+        Ok(swept) => swept,
+        Err(error) => {
+            tracing::warn!(%error, dir = %ctx.layout.root().display(), "cannot look for files that are due to be deleted");
+            Swept::default()
+        }
+    }
+}
+
+fn sweep_locked(ctx: &Context) -> io::Result<Swept> {
+    let (files, data) = data_files(ctx)?;
+    let mut side = side_files(ctx)?;
+    let other: u64 = side.iter().map(|(_, entry)| entry.len).sum();
+    let now = ctx.clock.now();
+    let settings = &ctx.settings;
+    let plan = plan(&settings.retention, settings.rotation.max_age, &files, other, now);
+    let mut total = other + files.iter().map(|file| file.bytes).sum::<u64>();
+    let mut swept = Swept { again: plan.more, ..Swept::default() };
+    for (at, cause) in plan.victims {
+        match delete(ctx, &data[at], cause) {
+            Ok(()) => {
+                total -= files[at].bytes;
+                swept.deleted += 1;
+            }
+            Err(error) => {
+                tracing::warn!(%error, stem = %data[at].stem, "cannot delete a file that is due");
+                swept.again = true;
+            }
+        }
+    }
+    // What was set aside is a help for a person, not data: of it the oldest goes when nothing else is left.
+    side.sort_by_key(|(_, entry)| entry.modified);
+    for (path, entry) in side.into_iter().take_while(|_| plan.overfull) {
+        if total <= settings.retention.max_bytes {
+            break;
+        }
+        if ctx.storage.remove(&path).is_ok() {
+            total -= entry.len;
+            tracing::warn!(path = %path.display(), "deleted to keep to retention.max_bytes");
+        }
+    }
+    let overfull = total > settings.retention.max_bytes;
+    swept.rotate = overfull && ctx.own.any_live();
+    swept.again |= swept.rotate;
+    ctx.room.swept(total, overfull && !swept.rotate);
+    for signal in Signal::ALL {
+        let bytes = files.iter().filter(|file| file.signal == signal).map(|file| file.bytes).sum();
+        ctx.stats.set_disk_bytes(signal, bytes);
+    }
+    Ok(swept)
+}
+
+/// Every data file of the directory, once as retention sees it and once by name.
+fn data_files(ctx: &Context) -> io::Result<(Vec<File>, Vec<Data>)> {
+    let needs = ctx.hooks.needs();
+    let (mut files, mut data) = (Vec::new(), Vec::new());
+    for signal in Signal::ALL {
+        let mut stems: BTreeMap<Stem, (u64, Vec<Form>)> = BTreeMap::new();
+        for entry in ctx.storage.list(&ctx.layout.signal_dir(signal))? {
+            if let Some((stem, form)) = parse_name(&entry.name) {
+                let (bytes, forms) = stems.entry(stem).or_default();
+                *bytes += entry.len;
+                forms.push(form);
+            }
+        }
+        let live = possibly_live(ctx, stems.iter().map(|(stem, (_, forms))| (stem, forms.as_slice())));
+        for (stem, (bytes, forms)) in stems {
+            let needed_rows = needs.iter().map(|needs| needs.needed_rows(signal, &stem)).max().unwrap_or(0);
+            files.push(File {
+                signal,
+                created: stem.created(),
+                order: files.len(),
+                bytes,
+                deletable: !live.contains(&stem),
+                needed: needed_rows > 0,
+            });
+            data.push(Data { signal, stem, forms, needed_rows });
+        }
+    }
+    Ok((files, data))
+}
+
+/// Streams that somebody may be appending to: our own live ones, and the newest stream of each other writer.
+fn possibly_live<'a>(ctx: &Context, stems: impl Iterator<Item = (&'a Stem, &'a [Form])>) -> BTreeSet<Stem> {
+    let mut newest: BTreeMap<WriterId, &Stem> = BTreeMap::new();
+    let mut live = BTreeSet::new();
+    for (stem, forms) in stems {
+        if forms != [Form::Live] {
+            continue;
+        }
+        if stem.writer == ctx.writer {
+            // Not in the list yet means: created a moment ago.
+            if ctx.own.find(stem).is_none_or(|own| own.live) {
+                live.insert(stem.clone());
+            }
+        } else if newest.get(&stem.writer).is_none_or(|known| known.seq < stem.seq) {
+            newest.insert(stem.writer, stem);
+        }
+    }
+    live.extend(newest.into_values().cloned());
+    live
+}
+
+/// Files that are no data: set aside, refused by destinations, unfinished.
+fn side_files(ctx: &Context) -> io::Result<Vec<(std::path::PathBuf, Entry)>> {
+    let mut found = Vec::new();
+    for dir in [ctx.layout.quarantine_dir(), ctx.layout.rejected_dir()] {
+        found.extend(ctx.storage.list(&dir)?.into_iter().map(|entry| (dir.join(&entry.name), entry)));
+    }
+    Ok(found)
+}
+
+fn delete(ctx: &Context, file: &Data, cause: Cause) -> io::Result<()> {
+    ctx.seals.forget(&file.stem);
+    // The stream first: without its sealed form it would count again.
+    for form in [Form::Live, Form::Sealed] {
+        if file.forms.contains(&form) {
+            let path = ctx.layout.data(file.signal, &file.stem, form);
+            match Point::RetentionDelete.around(|| ctx.storage.remove(&path)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+    }
+    ctx.own.remove(&file.stem);
+    if file.needed_rows > 0 {
+        for needs in ctx.hooks.needs() {
+            needs.evicted(file.signal, &file.stem, needs.needed_rows(file.signal, &file.stem));
+        }
+        ctx.stats.dropped(file.signal, "evicted", file.needed_rows);
+        let why = match cause {
+            Cause::Age => "they are older than retention keeps them",
+            Cause::Room => "there is no more room",
+        };
+        let message =
+            format!("{} records of {} were deleted before they were forwarded: {why}", file.needed_rows, file.stem);
+        ctx.event(EventName::RecordsEvicted, Some(file.signal), Some(file.needed_rows), message);
+    }
+    Ok(())
+}

@@ -1,0 +1,168 @@
+//! One stream of a dead writer: its longest whole prefix is sealed, the rest is set aside or counted.
+
+use std::io;
+
+use otlp_arrow_columns::Signal;
+
+use super::context::Context;
+use super::failpoint::Point;
+use super::fault::storage_error;
+use super::names::{Form, Stem};
+use super::seal::{Outcome, seal, unlink};
+use super::storage::ReadFile;
+use crate::error::{Code, OtlpError, Result};
+use crate::event::EventName;
+use crate::ipc;
+use crate::ipc::scan::{Check, StreamScan};
+
+/// What became of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Recovered {
+    /// So many rows are sealed.
+    Sealed(u64),
+    /// Its sealed form was there already.
+    Superseded,
+    /// It held no whole commit, or nothing at all, and is deleted.
+    Empty,
+    /// Nothing in it could be read; it is in `quarantine/`.
+    Quarantined,
+    /// A newer version wrote it; it is left alone.
+    Newer,
+    /// It went while we looked.
+    Gone,
+}
+
+/// Recovers one stream that nobody appends to. It is never written to.
+pub(crate) fn recover(ctx: &Context, signal: Signal, stem: &Stem, sealed_is_there: bool) -> Result<Recovered> {
+    let path = ctx.layout.data(signal, stem, Form::Live);
+    if sealed_is_there {
+        return unlink(ctx, signal, stem)
+            .map(|()| Recovered::Superseded)
+            .map_err(|error| storage_error("delete", &path, error));
+    }
+    let file = match ctx.storage.open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Recovered::Gone),
+        Err(error) => return Err(storage_error("read", &path, error)),
+    };
+    let scan = ipc::scan::stream(&*file, Check::Full).map_err(|error| storage_error("read", &path, error))?;
+    if is_newer(&scan) {
+        tracing::warn!(path = %path.display(), version = scan.version, "a newer version of otlp-arrow wrote this file; it is left alone");
+        return Ok(Recovered::Newer);
+    }
+    if scan.commits.is_empty() {
+        return nothing_whole(ctx, signal, stem, file, &scan);
+    }
+    if scan.tail_non_zero {
+        let reason = format!(
+            "{} of {} bytes behind the last whole commit do not hold: a write that was cut short, or damage",
+            scan.len - scan.valid_len(),
+            scan.len
+        );
+        set_tail_aside(ctx, signal, stem, &*file, scan.valid_len(), &reason)?;
+    }
+    drop(file);
+    match seal(ctx, signal, stem, scan.valid_len(), scan.rows(), &mut || true)? {
+        Outcome::Sealed => {}
+        Outcome::Gone => return Ok(Recovered::Gone),
+        Outcome::Stopped => return Err(OtlpError::new(Code::Internal, "recovery was stopped by nobody")),
+    }
+    if let Err(error) = unlink(ctx, signal, stem) {
+        tracing::debug!(%error, path = %path.display(), "a stream that is sealed stays for now");
+    }
+    let message = format!(
+        "{} was left by a process that ended without closing it; {} records are kept",
+        path.display(),
+        scan.rows()
+    );
+    ctx.event(EventName::FileRecovered, Some(signal), Some(scan.rows()), message);
+    Ok(Recovered::Sealed(scan.rows()))
+}
+
+/// Whether a version after this one wrote the file.
+fn is_newer(scan: &StreamScan) -> bool {
+    let number = |text: &str| text.parse::<u32>().ok();
+    match (scan.version.as_deref().and_then(number), number(ipc::SCHEMA_VERSION)) {
+        (Some(theirs), Some(ours)) => theirs > ours,
+        _ => false,
+    }
+}
+
+fn nothing_whole(
+    ctx: &Context,
+    signal: Signal,
+    stem: &Stem,
+    file: Box<dyn ReadFile>,
+    scan: &StreamScan,
+) -> Result<Recovered> {
+    let path = ctx.layout.data(signal, stem, Form::Live);
+    drop(file);
+    // A first commit that was cut short was never acknowledged; anything else may be worth a person's look.
+    if !scan.tail_non_zero || scan.version.is_some() {
+        ctx.storage.remove(&path).map_err(|error| storage_error("delete", &path, error))?;
+        let message = format!("{} held no whole commit and is deleted: nothing in it was acknowledged", path.display());
+        ctx.event(EventName::FileRecovered, Some(signal), Some(0), message);
+        return Ok(Recovered::Empty);
+    }
+    let dir = ctx.layout.quarantine_dir();
+    let target = dir.join(format!("{signal}-{stem}.{}", Form::Live.extension()));
+    ctx.storage.create_dir_all(&dir).map_err(|error| storage_error("create", &dir, error))?;
+    write_reason(ctx, signal, stem, "nothing in this file can be read as a stream of commits")?;
+    Point::Quarantine
+        .around(|| ctx.storage.rename(&path, &target))
+        .map_err(|error| storage_error("move to quarantine", &path, error))?;
+    let message = format!("{} cannot be read and is kept as {}", path.display(), target.display());
+    ctx.event(EventName::FileQuarantined, Some(signal), None, message);
+    Ok(Recovered::Quarantined)
+}
+
+/// Copies everything from `offset` on into `quarantine/`, with the reason beside it.
+fn set_tail_aside(
+    ctx: &Context,
+    signal: Signal,
+    stem: &Stem,
+    file: &dyn ReadFile,
+    offset: u64,
+    reason: &str,
+) -> Result<()> {
+    let dir = ctx.layout.quarantine_dir();
+    let target = dir.join(format!("{signal}-{stem}.tail"));
+    let fail = |error| storage_error("set a damaged tail aside as", &target, error);
+    ctx.storage.create_dir_all(&dir).map_err(fail)?;
+    Point::Quarantine.before();
+    match ctx.storage.create(&target) {
+        // An earlier recovery came this far; what it wrote may be cut short.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            ctx.storage.remove(&target).and_then(|()| ctx.storage.create(&target))
+        }
+        done => done,
+    }
+    .and_then(|mut copy| {
+        let (mut at, mut buffer) = (offset, vec![0; 256 << 10]);
+        loop {
+            match file.read_at(at, &mut buffer)? {
+                0 => return copy.sync(),
+                read => {
+                    copy.append(&buffer[..read])?;
+                    at += read as u64;
+                }
+            }
+        }
+    })
+    .map_err(fail)?;
+    write_reason(ctx, signal, stem, reason)?;
+    Point::Quarantine.after();
+    let message = format!("{reason}; kept as {}", target.display());
+    ctx.event(EventName::FileQuarantined, Some(signal), None, message);
+    Ok(())
+}
+
+fn write_reason(ctx: &Context, signal: Signal, stem: &Stem, reason: &str) -> Result<()> {
+    let path = ctx.layout.quarantine_dir().join(format!("{signal}-{stem}.reason"));
+    let done = match ctx.storage.create(&path) {
+        Ok(mut file) => file.append(format!("{reason}\n").as_bytes()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    };
+    done.map_err(|error| storage_error("write", &path, error))
+}

@@ -1,0 +1,10 @@
+//! The doors over real sockets: what every kind of request is answered, and what reaches the other side.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod bodies;
+mod close;
+mod grpc;
+mod health;
+mod hostile;
+mod http;
+mod support;
