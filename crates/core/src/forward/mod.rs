@@ -3,4 +3,8 @@
 pub mod breaker;
 pub mod classify;
 pub mod client;
+pub mod position;
+mod recent;
 pub mod retry;
+mod watch;
+mod window;

@@ -1,0 +1,136 @@
+//! Which rows are on their way: a pure structure from which the cursor follows.
+
+use std::collections::VecDeque;
+
+use super::position::Position;
+
+/// Names one piece that was handed out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct Ticket(u64);
+
+/// The pieces of one writer's log that are on their way, in order. Answers arrive in any order.
+///
+/// Invariant: everything before [`Window::cursor`] is answered, and nothing that is not answered is before it.
+#[derive(Debug)]
+pub(super) struct Window {
+    cursor: Position,
+    next: Position,
+    first_ticket: u64,
+    pieces: VecDeque<(Position, bool)>,
+}
+
+impl Window {
+    /// A window that starts at `position`.
+    pub(super) fn new(position: Position) -> Self {
+        Self { cursor: position.clone(), next: position, first_ticket: 0, pieces: VecDeque::new() }
+    }
+
+    /// The lowest row that is not answered.
+    pub(super) fn cursor(&self) -> &Position {
+        &self.cursor
+    }
+
+    /// Where the next piece starts.
+    pub(super) fn next(&self) -> &Position {
+        &self.next
+    }
+
+    /// Whether everything that was handed out is answered.
+    pub(super) fn is_idle(&self) -> bool {
+        self.pieces.is_empty()
+    }
+
+    /// Hands out everything from [`Window::next`] up to `end`.
+    pub(super) fn issue(&mut self, end: Position) -> Ticket {
+        let ticket = Ticket(self.first_ticket + self.pieces.len() as u64);
+        self.pieces.push_back((end.clone(), false));
+        self.next = end;
+        ticket
+    }
+
+    /// Goes on in another file: what is left of the present one does not exist.
+    pub(super) fn skip_to(&mut self, position: Position) {
+        self.next = position.clone();
+        match self.pieces.back_mut() {
+            Some((end, _)) => *end = position,
+            None => self.cursor = position,
+        }
+    }
+
+    /// One piece is answered for good. Whether the cursor moved.
+    pub(super) fn answer(&mut self, ticket: Ticket) -> bool {
+        let index = ticket.0.checked_sub(self.first_ticket).and_then(|index| usize::try_from(index).ok());
+        if let Some((_, answered)) = index.and_then(|index| self.pieces.get_mut(index)) {
+            *answered = true;
+        }
+        let before = self.first_ticket;
+        while self.pieces.front().is_some_and(|(_, answered)| *answered) {
+            if let Some((end, _)) = self.pieces.pop_front() {
+                self.cursor = end;
+                self.first_ticket += 1;
+            }
+        }
+        self.first_ticket != before
+    }
+
+    /// Starts anew at `position`; answers to older pieces mean nothing any more.
+    pub(super) fn reset(&mut self, position: Position) {
+        self.first_ticket += self.pieces.len() as u64;
+        self.pieces.clear();
+        self.cursor = position.clone();
+        self.next = position;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::names::{Stem, WriterId};
+    use proptest::prelude::*;
+
+    fn at(seq: u32, row: u64) -> Position {
+        Position { stem: Stem { created_ms: 1, writer: WriterId(7), seq }, row }
+    }
+
+    #[test]
+    fn the_cursor_waits_for_the_oldest_answer() {
+        let mut window = Window::new(at(1, 0));
+        let first = window.issue(at(1, 10));
+        let second = window.issue(at(1, 20));
+        assert!(!window.answer(second));
+        assert_eq!(window.cursor(), &at(1, 0));
+        assert!(window.answer(first));
+        assert_eq!(window.cursor(), &at(1, 20));
+        assert!(!window.answer(first), "twice is harmless");
+        window.skip_to(at(3, 0));
+        assert_eq!((window.cursor(), window.next()), (&at(3, 0), &at(3, 0)));
+    }
+
+    #[test]
+    fn answers_from_before_a_reset_do_not_count() {
+        let mut window = Window::new(at(1, 0));
+        let old = window.issue(at(1, 10));
+        window.reset(at(1, 0));
+        let new = window.issue(at(1, 5));
+        assert!(!window.answer(old));
+        assert_eq!(window.cursor(), &at(1, 0));
+        assert!(window.answer(new));
+    }
+
+    proptest! {
+        /// However answers are shuffled, the cursor is at the end of the longest answered run.
+        #[test]
+        fn the_cursor_never_passes_an_unanswered_row(order in Just((0_usize..40).collect::<Vec<_>>()).prop_shuffle()) {
+            let mut window = Window::new(at(1, 0));
+            let tickets: Vec<_> = (0..40).map(|n| window.issue(at(1, n + 1))).collect();
+            let mut answered = [false; 40];
+            for index in order {
+                window.answer(tickets[index]);
+                answered[index] = true;
+                let run = answered.iter().take_while(|done| **done).count() as u64;
+                prop_assert_eq!(window.cursor(), &at(1, run));
+            }
+            prop_assert!(window.is_idle());
+        }
+    }
+}
