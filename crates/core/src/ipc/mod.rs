@@ -11,7 +11,7 @@ mod message;
 mod parse;
 pub mod read;
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 pub mod scan;
 pub mod seal;
 mod sealed;

@@ -6,6 +6,7 @@ mod clock;
 mod commit_policy;
 mod committer;
 mod context;
+pub mod directory;
 pub mod failpoint;
 pub(crate) mod fault;
 pub mod hooks;

@@ -1,55 +1,55 @@
 //! A snapshot over all files of a signal, while they are written, sealed and deleted.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use otlp_arrow_columns::Signal;
 
-use super::context::Context;
+use super::context::{Context, OwnFile};
+use super::directory::files_in;
 use super::fault::storage_error;
-use super::names::{Form, Stem, WriterId, parse_name};
+use super::names::{Form, Stem};
+use super::storage::Storage;
 use super::{Batches, ReadOptions};
 use crate::error::Result;
 use crate::ipc::read::{Extent, FileBatches, Wanted};
+use crate::stats::Stats;
 
 /// What is committed now, over all writers: per writer in commit order, writers by the time they started.
 pub(crate) fn read(ctx: &Arc<Context>, signal: Signal, options: &ReadOptions) -> Result<Batches> {
-    let wanted = Wanted::new(signal, options)?;
     let dir = ctx.layout.signal_dir(signal);
-    let entries = ctx.storage.list(&dir).map_err(|error| storage_error("list", &dir, error))?;
-    let mut sources: BTreeMap<Stem, Source> = BTreeMap::new();
-    for entry in entries {
-        let Some((stem, form)) = parse_name(&entry.name) else { continue };
+    snapshot(Arc::clone(&ctx.storage), dir, signal, options, || ctx.own.of(signal), Arc::clone(&ctx.stats))
+}
+
+/// The files of `dir` as they stand; `own` tells what of them this process wrote itself.
+pub(crate) fn snapshot(
+    storage: Arc<dyn Storage>,
+    dir: PathBuf,
+    signal: Signal,
+    options: &ReadOptions,
+    own: impl FnOnce() -> Vec<(Stem, OwnFile)>,
+    stats: Arc<Stats>,
+) -> Result<Batches> {
+    let wanted = Wanted::new(signal, options)?;
+    let mut waiting: VecDeque<(Stem, Source)> = VecDeque::new();
+    for file in files_in(storage.as_ref(), &dir)? {
         // A directory entry may lag behind an open file on Windows.
-        let len = if cfg!(windows) { None } else { Some(entry.len) };
-        let source = match form {
-            Form::Sealed => Source { form, extent: Extent::Prefix(None), rows: u64::MAX },
-            Form::Live => Source { form, extent: Extent::Prefix(len), rows: u64::MAX },
-        };
-        match sources.get_mut(&stem) {
-            // Where both exist the sealed form is the file.
-            Some(known) if form == Form::Sealed => *known = source,
-            Some(_) => {}
-            None => drop(sources.insert(stem, source)),
-        }
+        let len = if cfg!(windows) { None } else { Some(file.len) };
+        let extent = Extent::Prefix(if file.form == Form::Live { len } else { None });
+        waiting.push_back((file.stem, Source { form: file.form, extent, rows: u64::MAX }));
     }
     // Own files after the listing: what is not among them by now is sealed, and found in that form.
-    for (stem, own) in ctx.own.of(signal) {
-        if let Some(source) = sources.get_mut(&stem).filter(|source| source.form == Form::Live) {
+    let own: HashMap<Stem, OwnFile> = own().into_iter().collect();
+    for (stem, source) in waiting.iter_mut().filter(|(_, source)| source.form == Form::Live) {
+        if let Some(own) = own.get(stem) {
             (source.extent, source.rows) = (Extent::Committed(own.len), own.rows);
         }
     }
-    let snapshot = Snapshot {
-        ctx: Arc::clone(ctx),
-        signal,
-        wanted,
-        waiting: ordered(sources),
-        current: None,
-        left: options.limit.unwrap_or(usize::MAX),
-    };
-    Ok(Box::new(snapshot))
+    let left = options.limit.unwrap_or(usize::MAX);
+    Ok(Box::new(Snapshot { storage, dir, signal, stats, wanted, waiting, current: None, left }))
 }
 
 /// How one file is read.
@@ -61,20 +61,11 @@ struct Source {
     rows: u64,
 }
 
-fn ordered(sources: BTreeMap<Stem, Source>) -> VecDeque<(Stem, Source)> {
-    // In creation order, so the first stem of a writer tells when it started.
-    let mut started: HashMap<WriterId, u64> = HashMap::new();
-    for stem in sources.keys() {
-        started.entry(stem.writer).or_insert(stem.created_ms);
-    }
-    let mut files: Vec<_> = sources.into_iter().collect();
-    files.sort_by_key(|(stem, _)| (started.get(&stem.writer).copied(), stem.writer, stem.seq));
-    files.into()
-}
-
 struct Snapshot {
-    ctx: Arc<Context>,
+    storage: Arc<dyn Storage>,
+    dir: PathBuf,
     signal: Signal,
+    stats: Arc<Stats>,
     wanted: Wanted,
     waiting: VecDeque<(Stem, Source)>,
     current: Option<(FileBatches, u64)>,
@@ -112,8 +103,8 @@ impl Snapshot {
             Form::Sealed => &[(Form::Sealed, source.extent)],
         };
         for (form, extent) in forms {
-            let path = self.ctx.layout.data(self.signal, stem, *form);
-            match self.ctx.storage.open(&path) {
+            let path = self.dir.join(format!("{stem}.{}", form.extension()));
+            match self.storage.open(&path) {
                 Ok(file) => {
                     return FileBatches::open(file, path.display().to_string(), *extent, 0, &self.wanted).map(Some);
                 }
@@ -122,7 +113,7 @@ impl Snapshot {
             }
         }
         tracing::debug!(%stem, "a file was deleted while it waited to be read; it is skipped");
-        self.ctx.stats.read_skipped(self.signal);
+        self.stats.read_skipped(self.signal);
         Ok(None)
     }
 }
