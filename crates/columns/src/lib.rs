@@ -9,13 +9,17 @@
 //! [`decode`] and [`encode`] are the convenient whole-message forms. OTLP/JSON is transcoded to and from OTLP protobuf
 //! ([`json`]), so both encodings obey the same rules.
 #![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests"))]
 
+mod column;
 mod decode;
 pub mod json;
 mod outcome;
 mod put;
+mod render;
 pub mod schema;
 mod signal;
+mod wire;
 
 pub use decode::{BatchBuilder, check};
 pub use outcome::{Checked, DecodeError, Limits, Reason, Refusal, Refused};

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::decode::plan::Plan;
+
 /// Bounds that hold while a request is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -28,6 +30,8 @@ pub struct Checked {
     pub arrow_bytes: usize,
     /// What was left out.
     pub refused: Refused,
+    /// What the second pass wants to know.
+    pub(crate) plan: Plan,
 }
 
 /// Why a record was left out. One counter a reason.

@@ -1,0 +1,133 @@
+//! Attribute maps: keys and values as text, and the letters that say what the values were.
+
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock};
+
+use arrow_array::{ArrayRef, MapArray, StructArray};
+use arrow_schema::{FieldRef, Fields};
+
+use super::{Offsets, Text};
+use crate::decode::plan;
+use crate::render::{key_value, letter};
+use crate::schema;
+use crate::wire::{Cursor, Wire};
+
+static ENTRIES: LazyLock<FieldRef> = LazyLock::new(schema::entries_field);
+static ENTRY: LazyLock<Fields> = LazyLock::new(schema::entry_fields);
+
+/// The letters of one attribute list.
+#[derive(Debug, Default)]
+pub(crate) struct Letters {
+    letters: Vec<u8>,
+    /// Whether one is not that of a string.
+    mixed: bool,
+}
+
+impl Letters {
+    #[inline(always)]
+    pub(crate) fn clear(&mut self) {
+        self.letters.clear();
+        self.mixed = false;
+    }
+
+    #[inline(always)]
+    fn push(&mut self, letter: u8) {
+        self.letters.push(letter);
+        self.mixed |= letter != letter::STRING;
+    }
+
+    /// What `attribute_types` holds: nothing when all values are strings.
+    #[inline(always)]
+    pub(crate) fn text(&self) -> Option<&[u8]> {
+        self.mixed.then_some(&self.letters)
+    }
+}
+
+/// A `Map<Utf8, Utf8>` column.
+#[derive(Debug, Default)]
+pub(crate) struct Attributes {
+    offsets: Offsets,
+    keys: Text,
+    values: Text,
+}
+
+impl Attributes {
+    pub(crate) fn reserve(&mut self, rows: usize, counts: &plan::Attributes) {
+        self.offsets.reserve(rows);
+        self.keys.reserve(counts.entries, counts.keys);
+        self.values.reserve(counts.entries, counts.values);
+    }
+
+    /// Appends one `KeyValue` to the list that is open.
+    #[inline(always)]
+    pub(crate) fn push(&mut self, bytes: &[u8], attribute: Cursor<'_>, letters: &mut Letters) -> Wire<()> {
+        let (key, value) = key_value(attribute)?;
+        self.keys.push(bytes, key);
+        let letter = value.text(bytes, &mut self.values.data)?;
+        letters.push(letter);
+        if letter == letter::EMPTY {
+            self.values.push_null()
+        } else {
+            self.values.close()
+        }
+        Ok(())
+    }
+
+    /// Ends a list. `repeats` says that a key may occur in it twice.
+    #[inline(always)]
+    pub(crate) fn close(&mut self, repeats: bool, letters: &mut Letters) {
+        if repeats {
+            self.number_repeated_keys(letters);
+        }
+        self.offsets.push(self.keys.len());
+    }
+
+    /// Gives the second and later `k` of the open list the names `k#2`, `k#3` and so on, leaving out names that are
+    /// keys themselves, and makes their letters upper case.
+    #[cold]
+    fn number_repeated_keys(&mut self, letters: &mut Letters) {
+        let first = self.offsets.last();
+        let start = self.keys.start(first);
+        let old = self.keys.data[start..].to_vec();
+        let ends: Vec<usize> = (first..self.keys.len()).map(|row| self.keys.start(row + 1) - start).collect();
+        // How often each key was seen, and the last number it was given.
+        let mut numbers: HashMap<&[u8], usize> = HashMap::with_capacity(ends.len().min(1024));
+        let starts = || std::iter::once(0).chain(ends.iter().copied());
+        let mut distinct = 0;
+        for (start, &end) in starts().zip(&ends) {
+            distinct += usize::from(numbers.insert(&old[start..end], 0).is_none());
+        }
+        if distinct == ends.len() {
+            return;
+        }
+        self.keys.truncate(first);
+        let mut name = Vec::new();
+        for (i, (start, &end)) in starts().zip(&ends).enumerate() {
+            let key = &old[start..end];
+            let mut number = numbers.get(key).copied().unwrap_or_default() + 1;
+            if number == 1 {
+                self.keys.push_slice(key);
+            } else {
+                loop {
+                    name.clear();
+                    name.extend_from_slice(key);
+                    name.push(b'#');
+                    name.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+                    if !numbers.contains_key(&name[..]) {
+                        break;
+                    }
+                    number += 1;
+                }
+                self.keys.push_slice(&name);
+                letters.letters[i].make_ascii_uppercase();
+                letters.mixed = true;
+            }
+            numbers.insert(key, number);
+        }
+    }
+
+    pub(crate) fn finish(&mut self) -> ArrayRef {
+        let entries = StructArray::new(ENTRY.clone(), vec![self.keys.finish(), self.values.finish()], None);
+        Arc::new(MapArray::new(ENTRIES.clone(), self.offsets.finish(), entries, None, false))
+    }
+}

@@ -1,0 +1,242 @@
+//! Column builders over plain vectors. They hand their vectors over to Arrow without a copy, except dictionary values,
+//! which are few and stay the same from batch to batch.
+
+mod attributes;
+mod dictionary;
+mod list;
+mod text;
+
+use std::sync::Arc;
+
+use arrow_array::types::TimestampNanosecondType;
+use arrow_array::{ArrayRef, ArrowPrimitiveType, BooleanArray, FixedSizeBinaryArray, PrimitiveArray};
+use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, ScalarBuffer};
+
+use crate::wire::Block;
+
+pub(crate) use attributes::{Attributes, Letters};
+pub(crate) use dictionary::{Dictionary, Zeros};
+pub(crate) use list::{Lists, Offsets};
+pub(crate) use text::Text;
+
+/// Grows a vector for what one request adds: exactly for the first, doubling when several share a batch.
+pub(crate) fn reserve<T>(vector: &mut Vec<T>, additional: usize) {
+    if vector.is_empty() {
+        vector.reserve_exact(additional);
+    } else {
+        vector.reserve(additional);
+    }
+}
+
+/// Bits, least significant first, as Arrow keeps booleans and validity.
+#[derive(Debug, Default)]
+pub(crate) struct Bits {
+    words: Vec<u64>,
+    len: usize,
+}
+
+impl Bits {
+    /// Appends equal bits until there are `len`.
+    pub(crate) fn fill(&mut self, len: usize, bit: bool) {
+        while self.len < len {
+            let at = self.len % 64;
+            if at == 0 {
+                self.words.push(0);
+            }
+            let take = (64 - at).min(len - self.len);
+            if bit && let Some(word) = self.words.last_mut() {
+                *word |= (u64::MAX >> (64 - take)) << at;
+            }
+            self.len += take;
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(crate) fn finish(&mut self) -> BooleanBuffer {
+        let mut words = std::mem::take(&mut self.words);
+        words.iter_mut().for_each(|word| *word = word.to_le());
+        BooleanBuffer::new(Buffer::from_vec(words), 0, std::mem::take(&mut self.len))
+    }
+}
+
+/// Which rows of a column are null. A row that is not mentioned is valid; without nulls there is no bitmap.
+#[derive(Debug, Default)]
+pub(crate) struct Validity {
+    bits: Bits,
+}
+
+impl Validity {
+    /// Says that `row` is null. Rows come in ascending order.
+    #[inline]
+    pub(crate) fn null(&mut self, row: usize) {
+        self.nulls(row, row + 1);
+    }
+
+    /// Says that the rows from `first` to before `end` are null.
+    #[inline]
+    pub(crate) fn nulls(&mut self, first: usize, end: usize) {
+        self.bits.fill(first, true);
+        self.bits.fill(end, false);
+    }
+
+    pub(crate) fn finish(&mut self, rows: usize) -> Option<NullBuffer> {
+        if self.bits.len() == 0 {
+            return None;
+        }
+        self.bits.fill(rows, true);
+        Some(NullBuffer::new(self.bits.finish()))
+    }
+}
+
+/// A column of numbers.
+#[derive(Debug)]
+pub(crate) struct Numbers<P: ArrowPrimitiveType> {
+    values: Vec<P::Native>,
+    validity: Validity,
+}
+
+impl<P: ArrowPrimitiveType> Default for Numbers<P> {
+    fn default() -> Self {
+        Self { values: Vec::new(), validity: Validity::default() }
+    }
+}
+
+impl<P: ArrowPrimitiveType> Numbers<P> {
+    pub(crate) fn reserve(&mut self, rows: usize) {
+        reserve(&mut self.values, rows);
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    pub(crate) fn extend(&mut self, values: impl Iterator<Item = P::Native>) {
+        self.values.extend(values);
+    }
+
+    #[inline(always)]
+    pub(crate) fn push(&mut self, value: P::Native) {
+        self.values.push(value);
+    }
+
+    #[inline(always)]
+    pub(crate) fn push_option(&mut self, value: Option<P::Native>) {
+        if value.is_none() {
+            self.validity.null(self.values.len());
+        }
+        self.values.push(value.unwrap_or_default());
+    }
+
+    /// Appends the same value `count` times.
+    pub(crate) fn fill(&mut self, value: P::Native, count: usize) {
+        self.values.resize(self.values.len() + count, value);
+    }
+
+    fn take(&mut self) -> PrimitiveArray<P> {
+        let nulls = self.validity.finish(self.values.len());
+        PrimitiveArray::new(ScalarBuffer::from(std::mem::take(&mut self.values)), nulls)
+    }
+
+    pub(crate) fn finish(&mut self) -> ArrayRef {
+        Arc::new(self.take())
+    }
+}
+
+/// A column of times in nanoseconds, as the bit pattern of OTLP's unsigned ones.
+#[derive(Debug, Default)]
+pub(crate) struct Times {
+    values: Numbers<TimestampNanosecondType>,
+}
+
+impl Times {
+    pub(crate) fn reserve(&mut self, rows: usize) {
+        self.values.reserve(rows);
+    }
+
+    #[inline(always)]
+    pub(crate) fn push(&mut self, nanos: u64) {
+        self.values.push(nanos as i64);
+    }
+
+    /// Appends a time that is null when unknown, which is 0 in OTLP.
+    #[inline(always)]
+    pub(crate) fn push_known(&mut self, nanos: u64) {
+        self.values.push_option((nanos != 0).then_some(nanos as i64));
+    }
+
+    pub(crate) fn finish(&mut self) -> ArrayRef {
+        Arc::new(self.values.take().with_data_type(crate::schema::timestamp()))
+    }
+}
+
+/// A nullable column of booleans that comes in runs.
+#[derive(Debug, Default)]
+pub(crate) struct Booleans {
+    bits: Bits,
+    validity: Validity,
+}
+
+impl Booleans {
+    pub(crate) fn fill(&mut self, value: Option<bool>, count: usize) {
+        let end = self.bits.len() + count;
+        if value.is_none() {
+            self.validity.nulls(self.bits.len(), end);
+        }
+        self.bits.fill(end, value.unwrap_or_default());
+    }
+
+    pub(crate) fn finish(&mut self) -> ArrayRef {
+        let nulls = self.validity.finish(self.bits.len());
+        Arc::new(BooleanArray::new(self.bits.finish(), nulls))
+    }
+}
+
+/// A column of ids of `N` bytes, null where there is none.
+#[derive(Debug, Default)]
+pub(crate) struct Ids<const N: usize> {
+    data: Vec<u8>,
+    validity: Validity,
+}
+
+impl<const N: usize> Ids<N> {
+    pub(crate) fn reserve(&mut self, rows: usize) {
+        reserve(&mut self.data, rows * N);
+    }
+
+    #[inline(always)]
+    pub(crate) fn push(&mut self, bytes: &[u8], block: Block) {
+        match block.of(bytes).first_chunk::<N>() {
+            Some(id) => self.data.extend_from_slice(id),
+            None => {
+                self.validity.null(self.data.len() / N);
+                self.data.extend_from_slice(&[0; N]);
+            }
+        }
+    }
+
+    pub(crate) fn finish(&mut self) -> ArrayRef {
+        let rows = self.data.len() / N;
+        let nulls = self.validity.finish(rows);
+        Arc::new(FixedSizeBinaryArray::new(N as i32, Buffer::from_vec(std::mem::take(&mut self.data)), nulls))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bits_fill_over_words() {
+        let mut validity = Validity::default();
+        validity.null(0);
+        validity.nulls(63, 65);
+        validity.nulls(130, 300);
+        let nulls = validity.finish(400).unwrap();
+        let expected = |row| row == 0 || (63..65).contains(&row) || (130..300).contains(&row);
+        assert!((0..400).all(|row| nulls.is_null(row) == expected(row)));
+        assert!(validity.finish(10).is_none());
+    }
+}

@@ -1,0 +1,434 @@
+//! Metrics in the second pass: one row a data point.
+
+use arrow_array::ArrayRef;
+use arrow_array::types::{Float64Type, Int32Type, Int64Type, UInt32Type, UInt64Type};
+use arrow_schema::{DataType, FieldRef};
+
+use super::points::{Exemplars, NumberLists, Quantiles, Skips};
+use super::{Enumeration, push_types_dictionary};
+use crate::column::{Attributes, Booleans, Dictionary, Letters, Lists, Numbers, Times, Zeros};
+use crate::decode::plan::Counts;
+use crate::render::json_object;
+use crate::schema;
+use crate::wire::{Block, Cursor, Wire, block_key, zigzag};
+
+const TYPES: [&str; 5] = ["gauge", "sum", "histogram", "exponential_histogram", "summary"];
+const TEMPORALITIES: [&str; 3] = ["unspecified", "delta", "cumulative"];
+
+/// Positions in `TYPES`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Gauge,
+    Sum,
+    Histogram,
+    Exponential,
+    Summary,
+}
+
+#[derive(Debug)]
+pub(super) struct Metrics {
+    name: Dictionary,
+    description: Dictionary,
+    unit: Dictionary,
+    kind: Enumeration<5>,
+    temporality: Enumeration<3>,
+    monotonic: Booleans,
+    metadata: Dictionary,
+    start_time: Times,
+    time: Times,
+    attributes: Attributes,
+    attribute_types: Dictionary,
+    flags: Numbers<UInt32Type>,
+    value: Numbers<Float64Type>,
+    value_int: Numbers<Int64Type>,
+    count: Numbers<UInt64Type>,
+    sum: Numbers<Float64Type>,
+    min: Numbers<Float64Type>,
+    max: Numbers<Float64Type>,
+    bucket_counts: NumberLists<UInt64Type>,
+    explicit_bounds: NumberLists<Float64Type>,
+    scale: Numbers<Int32Type>,
+    zero_count: Numbers<UInt64Type>,
+    zero_threshold: Numbers<Float64Type>,
+    positive: Side,
+    negative: Side,
+    quantile_lists: Lists,
+    quantiles: Quantiles,
+    exemplar_lists: Lists,
+    exemplars: Exemplars,
+    letters: Letters,
+    scratch: Vec<u8>,
+    u64_item: FieldRef,
+    f64_item: FieldRef,
+}
+
+/// One side of exponential histograms.
+#[derive(Debug, Default)]
+struct Side {
+    offset: Numbers<Int32Type>,
+    counts: NumberLists<UInt64Type>,
+}
+
+/// What one data point holds beside lists, which go to their columns as they come.
+#[derive(Clone, Copy, Default)]
+struct Point {
+    start: u64,
+    time: u64,
+    flags: u32,
+    value: Option<f64>,
+    int: Option<i64>,
+    count: Option<u64>,
+    sum: Option<f64>,
+    min: Option<f64>,
+    max: Option<f64>,
+    scale: Option<i32>,
+    zero_count: Option<u64>,
+    zero_threshold: Option<f64>,
+}
+
+fn double(cursor: &mut Cursor<'_>) -> Wire<f64> {
+    Ok(f64::from_bits(cursor.fixed64()?))
+}
+
+impl Metrics {
+    pub(super) fn new() -> Self {
+        Self {
+            name: Dictionary::new(),
+            description: Dictionary::new(),
+            unit: Dictionary::new(),
+            kind: Enumeration::new(TYPES),
+            temporality: Enumeration::new(TEMPORALITIES),
+            monotonic: Booleans::default(),
+            metadata: Dictionary::new(),
+            start_time: Times::default(),
+            time: Times::default(),
+            attributes: Attributes::default(),
+            attribute_types: Dictionary::new(),
+            flags: Numbers::default(),
+            value: Numbers::default(),
+            value_int: Numbers::default(),
+            count: Numbers::default(),
+            sum: Numbers::default(),
+            min: Numbers::default(),
+            max: Numbers::default(),
+            bucket_counts: NumberLists::default(),
+            explicit_bounds: NumberLists::default(),
+            scale: Numbers::default(),
+            zero_count: Numbers::default(),
+            zero_threshold: Numbers::default(),
+            positive: Side::default(),
+            negative: Side::default(),
+            quantile_lists: Lists::default(),
+            quantiles: Quantiles::new(),
+            exemplar_lists: Lists::default(),
+            exemplars: Exemplars::new(),
+            letters: Letters::default(),
+            scratch: Vec::new(),
+            u64_item: schema::item(DataType::UInt64),
+            f64_item: schema::item(DataType::Float64),
+        }
+    }
+
+    pub(super) fn reserve(&mut self, counts: &Counts) {
+        let rows = counts.rows;
+        for column in
+            [&mut self.name, &mut self.description, &mut self.unit, &mut self.metadata, &mut self.attribute_types]
+        {
+            column.reserve(rows);
+        }
+        self.kind.column.reserve(rows);
+        self.temporality.column.reserve(rows);
+        self.start_time.reserve(rows);
+        self.time.reserve(rows);
+        self.attributes.reserve(rows, &counts.attributes);
+        self.flags.reserve(rows);
+        for column in [&mut self.value, &mut self.sum, &mut self.min, &mut self.max, &mut self.zero_threshold] {
+            column.reserve(rows);
+        }
+        self.value_int.reserve(rows);
+        self.count.reserve(rows);
+        self.zero_count.reserve(rows);
+        for column in [&mut self.scale, &mut self.positive.offset, &mut self.negative.offset] {
+            column.reserve(rows);
+        }
+        let [buckets, bounds, positive, negative] = counts.numbers;
+        self.bucket_counts.reserve(rows, buckets);
+        self.explicit_bounds.reserve(rows, bounds);
+        self.positive.counts.reserve(rows, positive);
+        self.negative.counts.reserve(rows, negative);
+        self.exemplar_lists.reserve(rows);
+        self.exemplars.reserve(&counts.children[0]);
+        self.quantile_lists.reserve(rows);
+        self.quantiles.reserve(&counts.children[1]);
+    }
+
+    /// Appends the points of a `Metric`; how many there were.
+    pub(super) fn metric(&mut self, bytes: &[u8], mut cursor: Cursor<'_>, skips: &mut Skips<'_>) -> Wire<usize> {
+        let message = cursor.rest();
+        let (mut name, mut description, mut unit) = (Block::default(), Block::default(), Block::default());
+        let mut data = None;
+        let mut has_metadata = false;
+        while !cursor.done() {
+            match cursor.key()? {
+                0x0a => name = cursor.block()?,
+                0x12 => description = cursor.block()?,
+                0x1a => unit = cursor.block()?,
+                0x2a => data = Some((Kind::Gauge, cursor.message()?)),
+                0x3a => data = Some((Kind::Sum, cursor.message()?)),
+                0x4a => data = Some((Kind::Histogram, cursor.message()?)),
+                0x52 => data = Some((Kind::Exponential, cursor.message()?)),
+                0x5a => data = Some((Kind::Summary, cursor.message()?)),
+                0x62 => {
+                    has_metadata = true;
+                    cursor.block()?;
+                }
+                key => cursor.skip(key, 0)?,
+            }
+        }
+        let Some((kind, data)) = data else { return Ok(0) };
+        let before = self.rows();
+        let (temporality, monotonic) = self.points(bytes, kind, data, skips)?;
+        let count = self.rows() - before;
+        if count == 0 {
+            return Ok(0);
+        }
+        for (column, block) in [(&mut self.name, name), (&mut self.description, description), (&mut self.unit, unit)] {
+            let key = column.key(block.of(bytes));
+            column.fill(Some(key), count);
+        }
+        self.kind.fill(Some(kind as i32), count);
+        let has_temporality = !matches!(kind, Kind::Gauge | Kind::Summary);
+        self.temporality.fill(has_temporality.then_some(temporality), count);
+        self.monotonic.fill((kind == Kind::Sum).then_some(monotonic), count);
+        let metadata = if has_metadata {
+            self.scratch.clear();
+            json_object(&mut self.scratch, bytes, message, 12)?;
+            Some(self.metadata.key(&self.scratch))
+        } else {
+            None
+        };
+        self.metadata.fill(metadata, count);
+        Ok(count)
+    }
+
+    fn rows(&self) -> usize {
+        self.flags.len()
+    }
+
+    /// Appends the points of a `Gauge`, `Sum` and so on; its temporality and whether it is monotonic.
+    fn points(&mut self, bytes: &[u8], kind: Kind, mut cursor: Cursor<'_>, skips: &mut Skips<'_>) -> Wire<(i32, bool)> {
+        let (mut temporality, mut monotonic) = (0, false);
+        while !cursor.done() {
+            match cursor.key()? {
+                0x0a => {
+                    let point = cursor.message()?;
+                    if let Some(repeats) = skips.next() {
+                        self.point(bytes, kind, point, repeats)?;
+                    }
+                }
+                0x10 if kind != Kind::Gauge && kind != Kind::Summary => temporality = cursor.varint32()? as i32,
+                0x18 if kind == Kind::Sum => monotonic = cursor.varint()? != 0,
+                key => cursor.skip(key, 0)?,
+            }
+        }
+        Ok((temporality, monotonic))
+    }
+
+    #[inline(always)]
+    fn point(&mut self, bytes: &[u8], kind: Kind, cursor: Cursor<'_>, repeats: bool) -> Wire<()> {
+        self.letters.clear();
+        let point = match kind {
+            Kind::Gauge | Kind::Sum => self.number(bytes, cursor, repeats)?,
+            Kind::Histogram => self.histogram(bytes, cursor, repeats)?,
+            Kind::Exponential => self.exponential(bytes, cursor, repeats)?,
+            Kind::Summary => self.summary(bytes, cursor)?,
+        };
+        self.start_time.push_known(point.start);
+        self.time.push(point.time);
+        self.attributes.close(repeats, &mut self.letters);
+        push_types_dictionary(&mut self.attribute_types, &self.letters);
+        self.flags.push(point.flags);
+        self.value.push_option(point.value);
+        self.value_int.push_option(point.int);
+        self.count.push_option(point.count);
+        self.sum.push_option(point.sum);
+        self.min.push_option(point.min);
+        self.max.push_option(point.max);
+        self.bucket_counts.close(kind == Kind::Histogram);
+        self.explicit_bounds.close(kind == Kind::Histogram);
+        self.scale.push_option(point.scale);
+        self.zero_count.push_option(point.zero_count);
+        self.zero_threshold.push_option(point.zero_threshold);
+        if kind != Kind::Exponential {
+            for side in [&mut self.positive, &mut self.negative] {
+                side.push(None)?;
+            }
+        }
+        if kind == Kind::Summary {
+            self.quantile_lists.push(self.quantiles.len());
+        } else {
+            self.quantile_lists.push_null();
+        }
+        self.exemplar_lists.push_known(self.exemplars.len());
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn number(&mut self, bytes: &[u8], mut cursor: Cursor<'_>, repeats: bool) -> Wire<Point> {
+        let mut point = Point::default();
+        while !cursor.done() {
+            match cursor.key()? {
+                0x11 => point.start = cursor.fixed64()?,
+                0x19 => point.time = cursor.fixed64()?,
+                0x21 => (point.value, point.int) = (Some(double(&mut cursor)?), None),
+                0x2a => self.exemplars.push(bytes, cursor.message()?, repeats)?,
+                0x31 => {
+                    let int = cursor.fixed64()? as i64;
+                    (point.value, point.int) = (Some(int as f64), Some(int));
+                }
+                0x3a => self.attributes.push(bytes, cursor.message()?, &mut self.letters)?,
+                0x40 => point.flags = cursor.varint32()?,
+                key => cursor.skip(key, 0)?,
+            }
+        }
+        Ok(point)
+    }
+
+    fn histogram(&mut self, bytes: &[u8], mut cursor: Cursor<'_>, repeats: bool) -> Wire<Point> {
+        let mut point = Point { count: Some(0), ..Point::default() };
+        while !cursor.done() {
+            match cursor.key()? {
+                0x11 => point.start = cursor.fixed64()?,
+                0x19 => point.time = cursor.fixed64()?,
+                0x21 => point.count = Some(cursor.fixed64()?),
+                0x29 => point.sum = Some(double(&mut cursor)?),
+                0x32 => self.bucket_counts.extend(cursor.block()?.of(bytes), u64::from_le_bytes),
+                0x31 => self.bucket_counts.push(cursor.fixed64()?),
+                0x3a => self.explicit_bounds.extend(cursor.block()?.of(bytes), f64::from_le_bytes),
+                0x39 => self.explicit_bounds.push(double(&mut cursor)?),
+                0x42 => self.exemplars.push(bytes, cursor.message()?, repeats)?,
+                0x4a => self.attributes.push(bytes, cursor.message()?, &mut self.letters)?,
+                0x50 => point.flags = cursor.varint32()?,
+                0x59 => point.min = Some(double(&mut cursor)?),
+                0x61 => point.max = Some(double(&mut cursor)?),
+                key => cursor.skip(key, 0)?,
+            }
+        }
+        Ok(point)
+    }
+
+    fn exponential(&mut self, bytes: &[u8], mut cursor: Cursor<'_>, repeats: bool) -> Wire<Point> {
+        let mut point = Point {
+            count: Some(0),
+            scale: Some(0),
+            zero_count: Some(0),
+            zero_threshold: Some(0.0),
+            ..Point::default()
+        };
+        let (mut positive, mut negative) = (None, None);
+        while !cursor.done() {
+            match cursor.key()? {
+                0x0a => self.attributes.push(bytes, cursor.message()?, &mut self.letters)?,
+                0x11 => point.start = cursor.fixed64()?,
+                0x19 => point.time = cursor.fixed64()?,
+                0x21 => point.count = Some(cursor.fixed64()?),
+                0x29 => point.sum = Some(double(&mut cursor)?),
+                0x30 => point.scale = Some(zigzag(cursor.varint32()?)),
+                0x39 => point.zero_count = Some(cursor.fixed64()?),
+                0x42 => positive = Some(cursor.message()?),
+                0x4a => negative = Some(cursor.message()?),
+                0x50 => point.flags = cursor.varint32()?,
+                0x5a => self.exemplars.push(bytes, cursor.message()?, repeats)?,
+                0x61 => point.min = Some(double(&mut cursor)?),
+                0x69 => point.max = Some(double(&mut cursor)?),
+                0x71 => point.zero_threshold = Some(double(&mut cursor)?),
+                key => cursor.skip(key, 0)?,
+            }
+        }
+        self.positive.push(positive)?;
+        self.negative.push(negative)?;
+        Ok(point)
+    }
+
+    fn summary(&mut self, bytes: &[u8], mut cursor: Cursor<'_>) -> Wire<Point> {
+        let mut point = Point { count: Some(0), sum: Some(0.0), ..Point::default() };
+        while !cursor.done() {
+            match cursor.key()? {
+                0x11 => point.start = cursor.fixed64()?,
+                0x19 => point.time = cursor.fixed64()?,
+                0x21 => point.count = Some(cursor.fixed64()?),
+                0x29 => point.sum = Some(double(&mut cursor)?),
+                0x32 => self.quantiles.push(cursor.message()?)?,
+                0x3a => self.attributes.push(bytes, cursor.message()?, &mut self.letters)?,
+                0x40 => point.flags = cursor.varint32()?,
+                key => cursor.skip(key, 0)?,
+            }
+        }
+        Ok(point)
+    }
+
+    /// The columns in schema order.
+    pub(super) fn finish(&mut self, zeros: &mut Zeros, columns: &mut Vec<ArrayRef>) {
+        let quantiles = self.quantiles.finish();
+        let exemplars = self.exemplars.finish();
+        columns.extend([
+            self.name.finish(zeros),
+            self.description.finish(zeros),
+            self.unit.finish(zeros),
+            self.kind.finish(zeros),
+            self.temporality.finish(zeros),
+            self.monotonic.finish(),
+            self.metadata.finish(zeros),
+            self.start_time.finish(),
+            self.time.finish(),
+            self.attributes.finish(),
+            self.attribute_types.finish(zeros),
+            self.flags.finish(),
+            self.value.finish(),
+            self.value_int.finish(),
+            self.count.finish(),
+            self.sum.finish(),
+            self.min.finish(),
+            self.max.finish(),
+            self.bucket_counts.finish(&self.u64_item),
+            self.explicit_bounds.finish(&self.f64_item),
+            self.scale.finish(),
+            self.zero_count.finish(),
+            self.zero_threshold.finish(),
+            self.positive.offset.finish(),
+            self.positive.counts.finish(&self.u64_item),
+            self.negative.offset.finish(),
+            self.negative.counts.finish(&self.u64_item),
+            self.quantile_lists.finish(self.quantiles.item.clone(), quantiles),
+            self.exemplar_lists.finish(self.exemplars.item.clone(), exemplars),
+        ]);
+    }
+}
+
+impl Side {
+    /// Appends a `Buckets` message, or nulls.
+    fn push(&mut self, buckets: Option<Cursor<'_>>) -> Wire<()> {
+        let Some(mut cursor) = buckets else {
+            self.offset.push_option(None);
+            self.counts.close(false);
+            return Ok(());
+        };
+        let mut offset = 0;
+        while !cursor.done() {
+            match cursor.key()? {
+                0x08 => offset = zigzag(cursor.varint32()?),
+                0x10 => self.counts.push(cursor.varint()?),
+                key if key == block_key(2) => {
+                    let mut packed = cursor.message()?;
+                    while !packed.done() {
+                        self.counts.push(packed.varint()?);
+                    }
+                }
+                key => cursor.skip(key, 0)?,
+            }
+        }
+        self.offset.push_option(Some(offset));
+        self.counts.close(true);
+        Ok(())
+    }
+}

@@ -1,0 +1,234 @@
+//! The second pass: checked requests become columns.
+
+mod cache;
+mod common;
+mod logs;
+mod metrics;
+mod points;
+mod traces;
+
+use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
+
+use crate::column::{Dictionary, Letters, Text, Zeros};
+use crate::schema::schema;
+use crate::wire::{Block, Cursor, Wire};
+use crate::{Checked, Signal};
+use common::Common;
+use logs::Logs;
+use metrics::Metrics;
+use points::Skips;
+use traces::Traces;
+
+/// The second pass: appends checked requests to columns. Reused from batch to batch.
+///
+/// Resources and scopes seen before are recognised by their bytes and not rendered again; at most 1,024 of each, or
+/// 1 MiB, are remembered.
+#[derive(Debug)]
+pub struct BatchBuilder {
+    table: Table,
+    common: Common,
+    zeros: Zeros,
+    rows: usize,
+}
+
+#[derive(Debug)]
+enum Table {
+    Traces(Box<Traces>),
+    Logs(Box<Logs>),
+    Metrics(Box<Metrics>),
+}
+
+impl BatchBuilder {
+    /// An empty builder; it allocates when the first request comes.
+    pub fn new(signal: Signal) -> Self {
+        let table = match signal {
+            Signal::Traces => Table::Traces(Box::new(Traces::new())),
+            Signal::Logs => Table::Logs(Box::new(Logs::new())),
+            Signal::Metrics => Table::Metrics(Box::new(Metrics::new())),
+        };
+        Self { table, common: Common::new(), zeros: Zeros::new(), rows: 0 }
+    }
+
+    /// The signal whose requests it takes.
+    pub fn signal(&self) -> Signal {
+        match self.table {
+            Table::Traces(_) => Signal::Traces,
+            Table::Logs(_) => Signal::Logs,
+            Table::Metrics(_) => Signal::Metrics,
+        }
+    }
+
+    /// Appends the rows of one request. `checked` is what [`check`](crate::check) returned for exactly these bytes and
+    /// the signal of this builder. The `arrow_bytes` of all requests of a batch together must stay below 2 GiB.
+    ///
+    /// # Panics
+    /// If the bytes are not those that were checked; the builder is useless then.
+    pub fn append(&mut self, bytes: &[u8], checked: &Checked) {
+        let bytes = checked.plan.merged.as_deref().unwrap_or(bytes);
+        let before = self.rows;
+        match &mut self.table {
+            Table::Traces(table) => table.reserve(&checked.plan.counts),
+            Table::Logs(table) => table.reserve(&checked.plan.counts),
+            Table::Metrics(table) => table.reserve(&checked.plan.counts),
+        }
+        self.common.reserve(checked.rows);
+        let read = self.request(bytes, &mut Skips::new(&checked.plan));
+        assert!(
+            read.is_ok() && self.rows - before == checked.rows,
+            "append was given other bytes than check: {read:?}"
+        );
+    }
+
+    /// Rows appended since the last [`BatchBuilder::finish`].
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// The batch of everything appended; the builder is empty again and keeps its resource cache.
+    pub fn finish(&mut self) -> RecordBatch {
+        let schema = schema(self.signal());
+        let mut columns: Vec<ArrayRef> = Vec::with_capacity(schema.fields().len());
+        match &mut self.table {
+            Table::Traces(table) => table.finish(&mut self.zeros, &mut columns),
+            Table::Logs(table) => table.finish(&mut self.zeros, &mut columns),
+            Table::Metrics(table) => table.finish(&mut self.zeros, &mut columns),
+        }
+        self.common.finish(&mut self.zeros, &mut columns);
+        let options = RecordBatchOptions::new().with_row_count(Some(std::mem::take(&mut self.rows)));
+        RecordBatch::try_new_with_options(schema, columns, &options).expect("columns are built as the schema says")
+    }
+
+    fn request(&mut self, bytes: &[u8], skips: &mut Skips<'_>) -> Wire<()> {
+        let mut cursor = Cursor::new(bytes);
+        while !cursor.done() {
+            match cursor.key()? {
+                0x0a => self.envelope(bytes, cursor.message()?, skips)?,
+                key => cursor.skip(key, 0)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// `ResourceSpans` and its like.
+    fn envelope(&mut self, bytes: &[u8], mut cursor: Cursor<'_>, skips: &mut Skips<'_>) -> Wire<()> {
+        let before = self.rows;
+        let (mut resource, mut url) = (None, Block::default());
+        while !cursor.done() {
+            match cursor.key()? {
+                0x0a => resource = Some(cursor.block()?),
+                0x12 => self.scope_envelope(bytes, cursor.message()?, skips)?,
+                0x1a => url = cursor.block()?,
+                key => cursor.skip(key, 0)?,
+            }
+        }
+        match self.rows - before {
+            0 => Ok(()),
+            rows => self.common.resource(bytes, resource, url, rows),
+        }
+    }
+
+    /// `ScopeSpans` and its like.
+    fn scope_envelope(&mut self, bytes: &[u8], mut cursor: Cursor<'_>, skips: &mut Skips<'_>) -> Wire<()> {
+        let before = self.rows;
+        let (mut scope, mut url) = (None, Block::default());
+        while !cursor.done() {
+            match cursor.key()? {
+                0x0a => scope = Some(cursor.block()?),
+                0x12 => {
+                    let record = cursor.message()?;
+                    self.rows += self.record(bytes, record, skips)?;
+                }
+                0x1a => url = cursor.block()?,
+                key => cursor.skip(key, 0)?,
+            }
+        }
+        match self.rows - before {
+            0 => Ok(()),
+            rows => self.common.scope(bytes, scope, url, rows),
+        }
+    }
+
+    /// A span, a log record or a metric: the rows it gave.
+    #[inline(always)]
+    fn record(&mut self, bytes: &[u8], record: Cursor<'_>, skips: &mut Skips<'_>) -> Wire<usize> {
+        match &mut self.table {
+            Table::Metrics(table) => return table.metric(bytes, record, skips),
+            Table::Traces(table) => match skips.next() {
+                Some(repeats) => table.span(bytes, record, repeats)?,
+                None => return Ok(0),
+            },
+            Table::Logs(table) => match skips.next() {
+                Some(repeats) => table.log(bytes, record, repeats)?,
+                None => return Ok(0),
+            },
+        }
+        Ok(1)
+    }
+}
+
+/// A dictionary column of an enumeration: names, or the number where there is none.
+#[derive(Debug)]
+struct Enumeration<const N: usize> {
+    column: Dictionary,
+    names: [&'static str; N],
+    /// Keys of the names in the batch being built, or -1.
+    keys: [i32; N],
+}
+
+impl<const N: usize> Enumeration<N> {
+    fn new(names: [&'static str; N]) -> Self {
+        Self { column: Dictionary::new(), names, keys: [-1; N] }
+    }
+
+    #[inline(always)]
+    fn key(&mut self, value: i32) -> i32 {
+        match self.keys.get(value as usize) {
+            Some(&key) if key >= 0 => key,
+            _ => self.new_key(value),
+        }
+    }
+
+    #[cold]
+    fn new_key(&mut self, value: i32) -> i32 {
+        let Some(name) = self.names.get(value as usize) else {
+            return self.column.key(itoa::Buffer::new().format(value).as_bytes());
+        };
+        let key = self.column.key(name.as_bytes());
+        self.keys[value as usize] = key;
+        key
+    }
+
+    #[inline(always)]
+    fn push(&mut self, value: i32) {
+        let key = self.key(value);
+        self.column.push_key(key);
+    }
+
+    fn fill(&mut self, value: Option<i32>, count: usize) {
+        let key = value.map(|value| self.key(value));
+        self.column.fill(key, count);
+    }
+
+    fn finish(&mut self, zeros: &mut Zeros) -> ArrayRef {
+        self.keys = [-1; N];
+        self.column.finish(zeros)
+    }
+}
+
+/// Appends the letters of a list to the `attribute_types` beside it.
+#[inline(always)]
+fn push_types(column: &mut Text, letters: &Letters) {
+    match letters.text() {
+        Some(letters) => column.push_slice(letters),
+        None => column.push_null(),
+    }
+}
+
+/// The same at the top level of a row.
+#[inline(always)]
+fn push_types_dictionary(column: &mut Dictionary, letters: &Letters) {
+    match letters.text() {
+        Some(letters) => column.push(letters),
+        None => column.push_null(),
+    }
+}

@@ -1,0 +1,122 @@
+//! What the first pass finds out for the second one.
+
+use crate::{Reason, Refusal, Refused, Signal};
+
+/// Entries of one attribute map column.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Attributes {
+    pub(crate) entries: usize,
+    /// Bytes of all keys.
+    pub(crate) keys: usize,
+    /// Bytes of all values as text, at most.
+    pub(crate) values: usize,
+}
+
+/// What lies in one list column: events, links, exemplars or quantiles.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Children {
+    pub(crate) items: usize,
+    pub(crate) attributes: Attributes,
+    /// Bytes of their one plain text column.
+    pub(crate) text: usize,
+}
+
+/// Sizes of everything a request adds to the columns; builders reserve by it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) rows: usize,
+    pub(crate) attributes: Attributes,
+    /// Bytes of the plain text columns: trace state and status message, or body.
+    pub(crate) text: [usize; 2],
+    /// Bytes of text in dictionary columns, as if all were different.
+    pub(crate) dictionary: usize,
+    /// Events and links, or exemplars and quantiles.
+    pub(crate) children: [Children; 2],
+    /// Elements of bucket counts, explicit bounds, positive and negative buckets.
+    pub(crate) numbers: [usize; 4],
+    /// Bytes that are needed on the way: merged requests, sets of keys.
+    pub(crate) transient: usize,
+}
+
+/// Bytes of one row without what is counted apart: values, offsets, dictionary indexes and entries, validity bits.
+const fn row_bytes(signal: Signal) -> usize {
+    match signal {
+        Signal::Traces => 192,
+        Signal::Metrics => 248,
+        Signal::Logs => 160,
+    }
+}
+
+/// The same for one element of the two list columns of a signal.
+const fn child_bytes(signal: Signal) -> [usize; 2] {
+    match signal {
+        Signal::Traces => [26, 48],
+        Signal::Metrics => [60, 16],
+        Signal::Logs => [0, 0],
+    }
+}
+
+/// Two offsets, a type letter and a validity bit.
+const ENTRY_BYTES: usize = 10;
+
+impl Attributes {
+    fn bytes(&self) -> usize {
+        self.entries * ENTRY_BYTES + self.keys + self.values
+    }
+}
+
+impl Counts {
+    /// Bytes of Arrow memory, at most.
+    pub(crate) fn bytes(&self, signal: Signal) -> usize {
+        let [first, second] = child_bytes(signal);
+        self.rows * row_bytes(signal)
+            + self.attributes.bytes()
+            + self.text.iter().sum::<usize>()
+            + self.dictionary
+            + self.children[0].items * first
+            + self.children[1].items * second
+            + self.children.iter().map(|child| child.attributes.bytes() + child.text).sum::<usize>()
+            + self.numbers.iter().sum::<usize>() * 8
+            + self.transient
+    }
+}
+
+/// Consecutive records that are left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Skip {
+    pub(crate) first: usize,
+    pub(crate) end: usize,
+}
+
+/// How the second pass is to read the request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Plan {
+    pub(crate) counts: Counts,
+    /// Records to leave out, by position in the request, ascending.
+    pub(crate) skips: Vec<Skip>,
+    /// Records with a key that occurs more than once in one attribute list, by position, ascending.
+    pub(crate) repeats: Vec<usize>,
+    /// The request with its repeated singular messages merged, to be read instead of the bytes given.
+    pub(crate) merged: Option<Vec<u8>>,
+}
+
+impl Plan {
+    /// Bytes of the lists themselves.
+    pub(crate) fn bytes(&self) -> usize {
+        (self.skips.len() * size_of::<Skip>() + self.repeats.len() * size_of::<usize>()) * 2
+    }
+
+    /// Leaves out `count` records from `first` on and counts them as refused.
+    pub(crate) fn refuse(&mut self, refused: &mut Refused, refusal: Refusal, count: usize) {
+        let end = refusal.index + count;
+        match self.skips.last_mut() {
+            Some(last) if last.end == refusal.index => last.end = end,
+            _ => self.skips.push(Skip { first: refusal.index, end }),
+        }
+        refused.by_reason[refusal.reason as usize] += count as u64;
+        refused.first.get_or_insert(refusal);
+    }
+}
+
+/// Why a record cannot be kept: the field and the reason.
+pub(crate) type Flaw = (&'static str, Reason);
