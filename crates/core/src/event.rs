@@ -59,6 +59,14 @@ event_names! {
     EventsDropped = "events_dropped",
 }
 
+impl EventName {
+    /// Whether things became better: logged as information, everything else as a warning.
+    pub fn is_good_news(self) -> bool {
+        use EventName::{BreakerClosed, BreakerHalfOpen, FileRecovered, ForwardRecovered, StorageRecovered};
+        matches!(self, StorageRecovered | FileRecovered | ForwardRecovered | BreakerHalfOpen | BreakerClosed)
+    }
+}
+
 impl fmt::Display for EventName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())

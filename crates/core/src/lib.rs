@@ -6,6 +6,7 @@
 pub mod config;
 pub mod error;
 pub mod event;
+pub mod event_bus;
 pub mod forward;
 pub mod ipc;
 pub mod library;

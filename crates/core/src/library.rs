@@ -1,8 +1,9 @@
 //! [`OtlpLibrary`]: the one class of this project, the same in three languages.
 
+use std::fmt;
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -11,11 +12,13 @@ use otlp_arrow_columns::{Limits, Refused, Signal};
 
 use crate::config::Config;
 use crate::error::{Code, OtlpError, Result};
+use crate::event::Event;
+use crate::event_bus::{CLOSE_WAIT, EventBus, EventListener, EventReceiver};
 use crate::receive::{Addresses, Doors, Ingest, Kept};
-use crate::stats::{Protocol, Snapshot, Stats};
+use crate::stats::{Health, HealthStatus, LibraryStats, Problem, Protocol, Stats};
 use crate::store::budget::{Budget, Reservation};
 use crate::store::storage_os::OsStorage;
-use crate::store::{Batches, ClosedReport, EventSink, ReadOptions, Request, Store};
+use crate::store::{Batches, ClosedReport, ReadOptions, Request, Store, sys};
 
 /// What became of the records of one export.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,10 +34,60 @@ pub struct ExportOutcome {
 /// A recorder: telemetry goes in as SDK objects or OTLP bytes, and is kept as Arrow files in one directory.
 ///
 /// Cloning is cheap and every clone is the same recorder. Its threads end with [`OtlpLibrary::shutdown`], or when the
-/// last clone is dropped.
+/// last clone is dropped: then what was accepted is written, and sealed by the next open of the directory.
+///
+/// In a forked child the first call opens a writer of its own in the same directory; the parent's goes on in the parent.
 #[derive(Clone, Debug)]
 pub struct OtlpLibrary {
+    root: Arc<Root>,
+}
+
+#[derive(Debug)]
+struct Root {
+    config: Config,
+    listener: Listener,
+    closed: Arc<AtomicBool>,
+    first: Incarnation,
+}
+
+/// The library in one process; a forked child makes the next one.
+#[derive(Debug)]
+struct Incarnation {
+    generation: u64,
     inner: Arc<Inner>,
+    next: OnceLock<Box<Incarnation>>,
+}
+
+/// What belongs to the parent process is never ended in a child: its threads do not exist here, its locks may be held.
+impl Drop for Incarnation {
+    fn drop(&mut self) {
+        if self.generation != sys::generation() {
+            std::mem::forget(Arc::clone(&self.inner));
+        }
+    }
+}
+
+#[derive(Clone, Default)]
+struct Listener(Option<EventListener>);
+
+impl fmt::Debug for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Some(_)" } else { "None" })
+    }
+}
+
+impl Root {
+    fn inner(&self) -> &Inner {
+        let generation = sys::generation();
+        let mut incarnation = &self.first;
+        while incarnation.generation != generation {
+            incarnation = incarnation.next.get_or_init(|| {
+                let inner = Inner::in_child(&self.config, &self.listener, Arc::clone(&self.closed));
+                Box::new(Incarnation { generation, inner: Arc::new(inner), next: OnceLock::new() })
+            });
+        }
+        &incarnation.inner
+    }
 }
 
 #[derive(Debug)]
@@ -42,7 +95,32 @@ struct Inner {
     /// Closed before the core: no door may outlive what stands behind it.
     doors: Option<Doors>,
     core: Arc<Core>,
+    events: EventBus,
     shutdown_timeout: Duration,
+}
+
+impl Inner {
+    fn open(config: &Config, listener: &Listener, closed: Arc<AtomicBool>) -> Result<Self> {
+        let mut inner = Self::without_doors(config, listener, closed);
+        let listens = config.listen.grpc.is_some() || config.listen.http.is_some();
+        inner.doors = listens.then(|| Doors::open(config, Arc::clone(&inner.core) as _)).transpose()?;
+        Ok(inner)
+    }
+
+    /// The ports belong to the parent; everything else is there again.
+    fn in_child(config: &Config, listener: &Listener, closed: Arc<AtomicBool>) -> Self {
+        Self::without_doors(config, listener, closed)
+    }
+
+    fn without_doors(config: &Config, listener: &Listener, closed: Arc<AtomicBool>) -> Self {
+        let stats = Arc::new(Stats::default());
+        let events = EventBus::new(Arc::clone(&stats));
+        if let Some(listener) = &listener.0 {
+            events.listen(Arc::clone(listener));
+        }
+        let core = Arc::new(Core::open(config, &events, stats, closed));
+        Self { doors: None, core, events, shutdown_timeout: config.shutdown_timeout }
+    }
 }
 
 /// What every way in shares: the doors, the exporters and the calls of the host program.
@@ -50,15 +128,14 @@ struct Inner {
 struct Core {
     store: Store,
     limits: Limits,
-    closed: AtomicBool,
+    closed: Arc<AtomicBool>,
 }
 
 impl Core {
-    fn open(config: &Config) -> Result<Self> {
+    fn open(config: &Config, events: &EventBus, stats: Arc<Stats>, closed: Arc<AtomicBool>) -> Self {
         let limits = Limits { nesting: config.limits.nesting, max_request_memory: config.limits.max_request_memory };
-        let events: EventSink = Arc::new(|event| tracing::info!(name = %event.name, "{}", event.message));
-        let store = Store::open(config, Arc::new(OsStorage), events)?;
-        Ok(Self { store, limits, closed: AtomicBool::new(false) })
+        let store = Store::start(config, Arc::new(OsStorage), events.sink(), stats);
+        Self { store, limits, closed }
     }
 
     fn ensure_open(&self) -> Result<()> {
@@ -141,7 +218,8 @@ impl Ingest for Core {
     }
 
     fn ready(&self) -> Result<()> {
-        self.ensure_open()
+        self.ensure_open()?;
+        self.store.troubles().into_iter().next().map_or(Ok(()), |(_, error)| Err(error))
     }
 }
 
@@ -153,15 +231,29 @@ impl OtlpLibrary {
 
     /// [`OtlpLibrary::new`] for callers without an executor; blocks while files are recovered.
     pub fn open(config: Config) -> Result<Self> {
-        let core = Arc::new(Core::open(&config)?);
-        let listens = config.listen.grpc.is_some() || config.listen.http.is_some();
-        let doors = listens.then(|| Doors::open(&config, Arc::clone(&core) as _)).transpose()?;
-        Ok(Self { inner: Arc::new(Inner { doors, core, shutdown_timeout: config.shutdown_timeout }) })
+        Self::open_with(config, None)
+    }
+
+    /// [`OtlpLibrary::open`] with a listener that is told everything from the first moment, see [`OtlpLibrary::on_event`].
+    pub fn open_with(config: Config, listener: Option<EventListener>) -> Result<Self> {
+        let (listener, closed) = (Listener(listener), Arc::new(AtomicBool::new(false)));
+        let inner = Inner::open(&config, &listener, Arc::clone(&closed))?;
+        let first = Incarnation { generation: sys::generation(), inner: Arc::new(inner), next: OnceLock::new() };
+        Ok(Self { root: Arc::new(Root { config, listener, closed, first }) })
+    }
+
+    fn inner(&self) -> &Inner {
+        self.root.inner()
+    }
+
+    /// The configuration in force.
+    pub fn config(&self) -> &Config {
+        &self.root.config
     }
 
     /// The addresses that were bound, with the ports the system chose; none unless `listen` was given.
     pub fn addresses(&self) -> Addresses {
-        self.inner.doors.as_ref().map(Doors::addresses).unwrap_or_default()
+        self.inner().doors.as_ref().map(Doors::addresses).unwrap_or_default()
     }
 
     /// Keeps one OTLP protobuf export request. Resolves at the configured durability.
@@ -172,7 +264,7 @@ impl OtlpLibrary {
         signal: Signal,
         bytes: Bytes,
     ) -> impl Future<Output = Result<ExportOutcome>> + Send + 'static + use<> {
-        let core = Arc::clone(&self.inner.core);
+        let core = Arc::clone(&self.inner().core);
         async move {
             let started = Instant::now();
             let done = async {
@@ -194,7 +286,7 @@ impl OtlpLibrary {
     pub async fn export_otlp_within(&self, signal: Signal, bytes: Bytes, deadline: Instant) -> Result<ExportOutcome> {
         loop {
             match self.export_otlp(signal, bytes.clone()).await {
-                Err(error) if error.retryable() && Instant::now() < deadline => self.inner.core.store.changed().await,
+                Err(error) if error.retryable() && Instant::now() < deadline => self.inner().core.store.changed().await,
                 done => return done,
             }
         }
@@ -202,17 +294,44 @@ impl OtlpLibrary {
 
     /// A snapshot of what is committed.
     pub fn read(&self, signal: Signal, options: &ReadOptions) -> Result<Batches> {
-        self.inner.core.store.read(signal, options)
+        self.inner().core.store.read(signal, options)
     }
 
-    /// Everything that is counted: the same list as `/metrics`.
-    pub fn stats(&self) -> Snapshot {
-        self.inner.core.store.stats().snapshot()
+    /// What was done and what is in hand, and everything that is counted (the list of `/metrics`).
+    pub fn stats(&self) -> LibraryStats {
+        let store = &self.inner().core.store;
+        let mut stats = LibraryStats { events: store.stats().events(), ..LibraryStats::default() };
+        store.report(&mut stats);
+        store.stats().set_buffer_bytes(stats.buffer_bytes);
+        stats.counters = store.stats().snapshot();
+        stats
+    }
+
+    /// Whether new data is taken, and everything that is not well.
+    pub fn health(&self) -> Health {
+        if self.root.closed.load(Ordering::SeqCst) {
+            return Health { status: HealthStatus::Closed, accepting: false, problems: Vec::new() };
+        }
+        let problems: Vec<Problem> = self.inner().core.store.troubles().iter().map(storage_problem).collect();
+        let status = if problems.is_empty() { HealthStatus::Ok } else { HealthStatus::Failing };
+        Health { status, accepting: problems.len() < Signal::ALL.len(), problems }
+    }
+
+    /// A stream of everything that happens, beginning with the last 64 events; it ends with [`OtlpLibrary::shutdown`].
+    ///
+    /// A receiver that is more than 1,024 events behind misses events, which are counted as `events_dropped`.
+    pub fn events(&self) -> EventReceiver {
+        self.inner().events.receiver()
+    }
+
+    /// Has `listener` called with each event from now on, one after the other, on a thread of the library.
+    pub fn on_event(&self, listener: impl Fn(&Event) + Send + Sync + 'static) {
+        self.inner().events.listen(Arc::new(listener));
     }
 
     /// Resolves when everything accepted before the call is committed at the configured durability. Never waits for a remote.
     pub async fn flush(&self) -> Result<()> {
-        self.inner.core.store.flush().await
+        self.inner().core.store.flush().await
     }
 
     /// Drains, commits, seals, and lets go of the directory, within `deadline` (default: `shutdown_timeout`).
@@ -236,14 +355,15 @@ impl OtlpLibrary {
 
     /// [`OtlpLibrary::shutdown`] for callers without an executor.
     pub fn shutdown_blocking(&self, deadline: Option<Duration>) -> Result<ClosedReport> {
-        let core = &self.inner.core;
-        core.closed.store(true, Ordering::SeqCst);
-        let deadline = Instant::now() + deadline.unwrap_or(self.inner.shutdown_timeout);
-        if let Some(doors) = &self.inner.doors {
+        self.root.closed.store(true, Ordering::SeqCst);
+        let inner = self.inner();
+        let deadline = Instant::now() + deadline.unwrap_or(inner.shutdown_timeout);
+        if let Some(doors) = &inner.doors {
             // Half of the time at most: what was already accepted must still reach a file.
             doors.close_blocking(deadline.saturating_duration_since(Instant::now()) / 2);
         }
-        let report = core.store.close(deadline);
+        let report = inner.core.store.close(deadline);
+        inner.events.close(Instant::now() + CLOSE_WAIT);
         if report == ClosedReport::default() {
             return Ok(report);
         }
@@ -254,5 +374,22 @@ impl OtlpLibrary {
                 report.uncommitted_records, report.unsealed_files
             ),
         ))
+    }
+}
+
+fn storage_problem((signal, error): &(Signal, OtlpError)) -> Problem {
+    Problem {
+        part: "storage",
+        signal: Some(signal.as_str()),
+        destination: None,
+        code: Some(error.code()),
+        message: error.message().to_owned(),
+    }
+}
+
+/// Ends the events once nobody can hear them.
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.events.close(Instant::now());
     }
 }

@@ -5,6 +5,7 @@
 mod histogram;
 mod process;
 mod prometheus;
+mod report;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,6 +17,7 @@ use otlp_arrow_columns::{Reason, Refused, Signal};
 use crate::error::Code;
 use crate::event::EventName;
 use histogram::Histogram;
+pub use report::{Health, HealthStatus, LibraryStats, PerSignal, Problem};
 
 /// The way a request came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -152,6 +154,18 @@ impl Stats {
         });
         self.destinations.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&stats));
         stats
+    }
+
+    /// How often each event happened that happened at all.
+    pub fn events(&self) -> BTreeMap<String, u64> {
+        let counts =
+            EventName::ALL.iter().zip(&self.events).map(|(name, count)| (name.as_str().to_owned(), load(count)));
+        counts.filter(|(_, count)| *count > 0).collect()
+    }
+
+    /// Bytes of the files by signal, as of the last look at the directory.
+    pub fn disk_bytes(&self) -> [u64; SIGNALS] {
+        self.disk_bytes.each_ref().map(load)
     }
 
     /// Everything, as it is now. Series that never counted are left out where there is one for each reason or code.

@@ -20,6 +20,11 @@ impl Budget {
         Self { max, used: Default::default() }
     }
 
+    /// Bytes that may be reserved.
+    pub fn max(&self) -> usize {
+        self.max
+    }
+
     /// Bytes reserved now.
     pub fn used(&self) -> usize {
         self.used.iter().map(|used| used.load(Ordering::Relaxed)).sum()

@@ -8,12 +8,11 @@ use otlp_arrow_columns::{BatchBuilder, Signal};
 
 use super::Request;
 use super::context::Context;
-use super::fault::{Fault, storage_error};
+use super::fault::storage_error;
 use super::hooks::{Committed, CommittedRequest};
 use super::lane::Item;
 use super::live::{Failed, LiveFile};
 use crate::error::{Code, OtlpError, Result};
-use crate::event::EventName;
 use crate::ipc::CommitEncoder;
 
 /// How often a live file is looked for on the disk: somebody may have deleted it, and writing to it succeeds on Unix.
@@ -26,7 +25,6 @@ pub(crate) struct Committer {
     builder: BatchBuilder,
     encoder: CommitEncoder,
     live: Option<LiveFile>,
-    fault: Fault,
     looked: Instant,
     /// Where the last commit went, for the hooks.
     last: Option<(super::names::Stem, u64)>,
@@ -41,7 +39,6 @@ impl Committer {
             builder: BatchBuilder::new(signal),
             encoder,
             live: None,
-            fault: Fault::default(),
             looked: Instant::now(),
             last: None,
         }
@@ -61,16 +58,6 @@ impl Committer {
         }
         let batch = self.builder.finish();
         let result = self.write(&batch, now);
-        let event = match &result {
-            Ok(()) => self.fault.succeeded().map(|event| (event, format!("{} are written again", self.signal))),
-            Err(error) if error.retryable() => {
-                self.fault.failed(error.code()).map(|event| (event, error.message().to_owned()))
-            }
-            Err(_) => None,
-        };
-        if let Some((event, message)) = event {
-            self.ctx.event(event, Some(self.signal), None, message);
-        }
         self.rotate_if_due(now);
         result
     }
@@ -98,7 +85,12 @@ impl Committer {
                 }
                 Err(Failed::Undone(error)) => {
                     let error = storage_error("write", &live.path, error);
-                    self.keep_if_used(live);
+                    // A full disk says nothing about the file; after anything else a new one has better chances.
+                    if error.code() == Code::StorageFull && live.rows > 0 {
+                        self.live = Some(live);
+                    } else {
+                        live.close(&ctx);
+                    }
                     return Err(error);
                 }
                 Err(Failed::Abandoned { error, sync }) => {
@@ -112,15 +104,6 @@ impl Committer {
             }
         }
         Err(OtlpError::new(Code::StorageFailed, "no file could be synced; look after the disk"))
-    }
-
-    /// A file without any commit must not stay.
-    fn keep_if_used(&mut self, live: LiveFile) {
-        if live.rows > 0 {
-            self.live = Some(live);
-        } else {
-            live.close(&self.ctx);
-        }
     }
 
     pub(crate) fn rotate_if_due(&mut self, now: Instant) {
@@ -145,8 +128,7 @@ impl Committer {
             ctx.own.remove(&gone.stem);
             ctx.stats.dropped(self.signal, "deleted", gone.rows);
             let message = format!("{} was deleted by somebody with its {} records", gone.path.display(), gone.rows);
-            ctx.event(EventName::StorageFailed, Some(self.signal), Some(gone.rows), message);
-            self.fault.failed(Code::StorageFailed);
+            ctx.write_failed(self.signal, &OtlpError::new(Code::StorageFailed, message));
             if let Err(error) = ctx.renew_writer() {
                 tracing::warn!(%error, "cannot take the writer's lock again");
             }

@@ -12,7 +12,7 @@ use otlp_arrow_columns::Signal;
 use super::budget::Budget;
 use super::clock::Clock;
 use super::failpoint::Point;
-use super::fault::storage_error;
+use super::fault::{Fault, storage_error};
 use super::hooks::Hooks;
 use super::keeper::Keeper;
 use super::names::{Layout, Stem, WriterId};
@@ -44,6 +44,7 @@ pub(crate) struct Context {
     /// Nanoseconds the commit threads have worked, for those who yield to them.
     pub(crate) commit_nanos: AtomicU64,
     seq: AtomicU32,
+    faults: [Mutex<Fault>; 3],
     lock: Mutex<Option<Box<dyn FileLock>>>,
 }
 
@@ -110,6 +111,7 @@ impl Context {
             hooks,
             commit_nanos: AtomicU64::new(0),
             seq: AtomicU32::new(1),
+            faults: Default::default(),
             lock: Mutex::new(None),
         }
     }
@@ -119,10 +121,25 @@ impl Context {
         Stem::new(self.clock.now(), self.writer, self.seq.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Announces something: counted, and handed to the sink.
+    /// Announces something.
     pub(crate) fn event(&self, name: EventName, signal: Option<Signal>, count: Option<u64>, message: String) {
-        self.stats.event(name);
         (self.events)(Event { name, time: std::time::SystemTime::now(), signal, destination: None, count, message });
+    }
+
+    /// Writing failed: announced once, until it works again or fails differently.
+    pub(crate) fn write_failed(&self, signal: Signal, error: &OtlpError) {
+        let event = lock(&self.faults[signal.index()]).failed(error.code());
+        if let Some(event) = event {
+            self.event(event, Some(signal), None, error.message().to_owned());
+        }
+    }
+
+    /// Writing works, or will as far as anybody can tell.
+    pub(crate) fn write_works(&self, signal: Signal) {
+        let event = lock(&self.faults[signal.index()]).succeeded();
+        if let Some(event) = event {
+            self.event(event, Some(signal), None, format!("{signal} can be written again"));
+        }
     }
 
     /// Whether new data may come at all: STORAGE_FULL while too much waits to be sealed, or nothing can be deleted.

@@ -26,11 +26,6 @@ impl Fault {
     pub(crate) fn succeeded(&mut self) -> Option<EventName> {
         self.now.take().map(|_| EventName::StorageRecovered)
     }
-
-    /// The code new data is refused with.
-    pub(crate) fn code(&self) -> Option<Code> {
-        self.now
-    }
 }
 
 /// The error that a failed step is answered with: STORAGE_FULL if room is the trouble, else STORAGE_FAILED.
@@ -65,7 +60,6 @@ mod tests {
         assert_eq!(fault.failed(Code::StorageFull), Some(EventName::StorageFull));
         assert_eq!(fault.failed(Code::StorageFull), None);
         assert_eq!(fault.failed(Code::StorageFailed), Some(EventName::StorageFailed));
-        assert_eq!(fault.code(), Some(Code::StorageFailed));
         assert_eq!(fault.succeeded(), Some(EventName::StorageRecovered));
         assert_eq!(fault.succeeded(), None);
     }

@@ -10,6 +10,7 @@ use otlp_arrow_columns::Signal;
 use super::adopt::adopt;
 use super::context::{Context, lock};
 use super::failpoint::Point;
+use super::fault::storage_error;
 use super::lane::Lane;
 use super::names::{Form, Stem, WriterId, parse_name};
 use super::retention::{Cause, File, plan};
@@ -20,6 +21,9 @@ use crate::event::EventName;
 const EVERY: Duration = Duration::from_secs(30);
 /// Between two sweeps while there is too much.
 const SOON: Duration = Duration::from_millis(200);
+
+/// Between two tries while a signal is refused. Without them a sender that waits for readiness would wait for ever.
+const PROBE_EVERY: Duration = Duration::from_secs(1);
 
 /// Wakes and ends the thread.
 #[derive(Debug, Default)]
@@ -74,7 +78,12 @@ impl Keeper {
         let mut pause = SOON;
         while self.sleep(pause) {
             let swept = sweep(ctx);
-            pause = if swept.again { SOON } else { EVERY };
+            let troubled = probe(ctx, lanes);
+            pause = match (swept.again, troubled) {
+                (true, _) => SOON,
+                (false, true) => PROBE_EVERY,
+                (false, false) => EVERY,
+            };
             if swept.rotate {
                 // Only live files are left to make room: closed, they can go like all others.
                 for lane in lanes {
@@ -95,19 +104,47 @@ impl Keeper {
 
     /// Sleeps until it is time; `false` when the store is closed.
     fn sleep(&self, pause: Duration) -> bool {
-        let until = Instant::now() + pause;
+        let began = Instant::now();
         let mut state = lock(&self.state);
         loop {
             if state.closing {
                 return false;
             }
-            let left = until.saturating_duration_since(Instant::now());
-            if std::mem::take(&mut state.kicked) || left.is_zero() {
+            // However often it is kicked, the directory is not looked at more often than that.
+            let pause = if state.kicked { pause.min(SOON) } else { pause };
+            let left = pause.saturating_sub(began.elapsed());
+            if left.is_zero() {
+                state.kicked = false;
                 return true;
             }
             state = self.wake.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
+}
+
+/// Tries the disk for signals that are refused and that nobody sends anything for; whether one is still in trouble.
+fn probe(ctx: &Context, lanes: &[Arc<Lane>; 3]) -> bool {
+    let troubled: Vec<_> = lanes.iter().filter(|lane| lane.trouble().is_some()).collect();
+    // Where data comes, its commits are the better probe.
+    let quiet: Vec<_> = troubled.iter().filter(|lane| lane.is_quiet(PROBE_EVERY)).collect();
+    if !quiet.is_empty() && try_the_disk(ctx).is_ok() {
+        for lane in quiet {
+            lane.try_again();
+        }
+        ctx.changed.wake_all();
+    }
+    !troubled.is_empty()
+}
+
+fn try_the_disk(ctx: &Context) -> crate::error::Result<()> {
+    ctx.ensure_writer()?;
+    ctx.room.check(&*ctx.storage, ctx.layout.root(), ctx.settings.min_free_bytes, 1, Instant::now())?;
+    let path = ctx.layout.tmp(&ctx.next_stem());
+    ctx.storage
+        .create_dir_all(&ctx.layout.tmp_dir())
+        .and_then(|()| ctx.storage.create(&path)?.append(&[0; 4096]))
+        .and_then(|()| ctx.storage.remove(&path))
+        .map_err(|error| storage_error("write", &path, error))
 }
 
 /// What a sweep found and did.

@@ -81,8 +81,6 @@ pub(crate) struct Totals {
     pub(crate) dropped: u64,
     /// Requests on their way that are not acknowledged yet.
     pub(crate) queued_requests: u64,
-    /// What new data is refused with now.
-    pub(crate) refused_with: Option<Code>,
 }
 
 impl fmt::Debug for Lane {
@@ -195,17 +193,24 @@ impl Lane {
 
     pub(crate) fn totals(&self) -> Totals {
         let queue = lock(&self.queue);
-        let refused_with = queue
-            .refusal
-            .as_ref()
-            .map(|(_, error)| error.code())
-            .or_else(|| self.ctx.check_room().err().map(|e| e.code()));
-        Totals { queued_requests: queue.came - queue.done, refused_with, ..queue.totals }
+        Totals { queued_requests: queue.came - queue.done, ..queue.totals }
     }
 
-    /// The refusal that is in force, for a person.
+    /// What new data is refused with; a refusal stays until a write succeeds or [`Lane::try_again`].
     pub(crate) fn trouble(&self) -> Option<OtlpError> {
         lock(&self.queue).refusal.as_ref().map(|(_, error)| error.clone())
+    }
+
+    /// Whether nothing was tried for so long.
+    pub(crate) fn is_quiet(&self, long: Duration) -> bool {
+        let queue = lock(&self.queue);
+        queue.items.is_empty() && queue.refusal.as_ref().is_none_or(|(until, _)| until.elapsed() >= long)
+    }
+
+    /// The disk seems to work again: forget the refusal, though nothing was written since.
+    pub(crate) fn try_again(&self) {
+        lock(&self.queue).refusal = None;
+        self.ctx.write_works(self.signal);
     }
 
     /// Takes nothing more; what waits is committed, or tried until `deadline`.
@@ -302,9 +307,16 @@ impl Lane {
         let rows: usize = items.iter().map(|item| item.request.checked.rows).sum();
         if result.is_ok() {
             policy.succeeded();
+            self.ctx.write_works(self.signal);
             self.ctx.stats.committed(self.signal, rows as u64, elapsed);
         } else {
             policy.failed(Instant::now());
+        }
+        if let Err(error) = &result
+            && error.retryable()
+        {
+            self.ctx.write_failed(self.signal, error);
+            self.ctx.keeper.kick();
         }
         self.finish(committer, policy, items, rows as u64, result);
         self.ctx.changed.wake_all();

@@ -34,9 +34,9 @@ use bytes::Bytes;
 use otlp_arrow_columns::{Checked, Signal};
 
 use crate::config::Config;
-use crate::error::Result;
+use crate::error::{OtlpError, Result};
 use crate::event::{Event, EventName};
-use crate::stats::Stats;
+use crate::stats::{LibraryStats, Stats};
 use adopt::adopt;
 use budget::{Budget, Reservation};
 use context::{Context, lock};
@@ -107,15 +107,26 @@ impl Store {
     /// A directory that cannot be written to is no error: new data is refused as retryable until it can be, and
     /// `events` tells.
     pub fn open(config: &Config, storage: Arc<dyn Storage>, events: EventSink) -> Result<Store> {
+        let stats = Arc::new(Stats::default());
+        let counted = Arc::clone(&stats);
+        let events: EventSink = Arc::new(move |event| {
+            counted.event(event.name);
+            events(event);
+        });
+        Ok(Self::start(config, storage, events, stats))
+    }
+
+    /// [`Store::open`] with a sink that counts the events itself, and with everything else counted in `stats`.
+    pub fn start(config: &Config, storage: Arc<dyn Storage>, events: EventSink, stats: Arc<Stats>) -> Store {
         sys::watch();
-        let ctx = Arc::new(Context::new(config, storage, events, Arc::default(), Arc::default()));
+        let ctx = Arc::new(Context::new(config, storage, events, stats, Arc::default()));
         if let Err(error) = ctx.ensure_writer() {
             ctx.event(EventName::StorageFailed, None, None, error.message().to_owned());
         }
         let lanes = Signal::ALL.map(|signal| Lane::new(signal, Arc::clone(&ctx)));
         let adopted = adopt(&ctx, Instant::now() + ADOPT_DEADLINE);
         Keeper::start(&ctx, lanes.clone(), adopted.left > 0);
-        Ok(Store { ctx, lanes, generation: sys::generation(), closed: Mutex::new(None) })
+        Store { ctx, lanes, generation: sys::generation(), closed: Mutex::new(None) }
     }
 
     /// The memory budget that bodies are reserved from as they arrive.
@@ -157,6 +168,27 @@ impl Store {
     pub fn flush(&self) -> impl Future<Output = Result<()>> + Send + 'static {
         let lanes = self.lanes.each_ref().map(|lane| lane.flush());
         async move { futures::future::join_all(lanes).await.into_iter().collect() }
+    }
+
+    /// Fills in what the store knows.
+    pub fn report(&self, stats: &mut LibraryStats) {
+        let totals = self.lanes.each_ref().map(|lane| lane.totals());
+        stats.accepted_records = totals.map(|of| of.accepted).into();
+        stats.committed_records = totals.map(|of| of.committed).into();
+        stats.waiting_records = totals.map(|of| of.waiting).into();
+        stats.dropped_records = totals.map(|of| of.dropped).into();
+        stats.queued_requests = totals.map(|of| of.queued_requests).into();
+        stats.buffer_bytes = self.ctx.budget.used() as u64;
+        stats.buffer_max_bytes = self.ctx.budget.max() as u64;
+        stats.disk_bytes = self.ctx.stats.disk_bytes().into();
+        stats.unsealed_files = self.ctx.own.count() as u64;
+    }
+
+    /// The signals whose new data is refused now, and with what.
+    pub fn troubles(&self) -> Vec<(Signal, OtlpError)> {
+        let room = self.ctx.check_room().err();
+        let of = |lane: &Arc<Lane>| lane.trouble().or_else(|| room.clone());
+        Signal::ALL.into_iter().zip(&self.lanes).filter_map(|(signal, lane)| Some((signal, of(lane)?))).collect()
     }
 
     /// A snapshot of what is committed, over all writers of the directory.

@@ -1,0 +1,207 @@
+//! What `stats()` and `health()` return: plain values that become JSON in every language.
+
+use std::collections::BTreeMap;
+use std::time::UNIX_EPOCH;
+
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+
+use super::{Sample, Snapshot, Value};
+use crate::error::Code;
+use crate::event::Event;
+
+/// One number for each signal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct PerSignal {
+    /// Of spans.
+    pub traces: u64,
+    /// Of data points.
+    pub metrics: u64,
+    /// Of log records.
+    pub logs: u64,
+}
+
+impl From<[u64; 3]> for PerSignal {
+    fn from([traces, metrics, logs]: [u64; 3]) -> Self {
+        Self { traces, metrics, logs }
+    }
+}
+
+/// What a library has done and has in hand. For each signal `accepted = committed + waiting + dropped`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct LibraryStats {
+    /// Records that were acknowledged.
+    pub accepted_records: PerSignal,
+    /// Records that are in a file.
+    pub committed_records: PerSignal,
+    /// Acknowledged records that are in memory only: what a crash would lose (durability `buffered`).
+    pub waiting_records: PerSignal,
+    /// Acknowledged records that could not be written before the end.
+    pub dropped_records: PerSignal,
+    /// Requests that are on their way and not acknowledged yet.
+    pub queued_requests: PerSignal,
+    /// Bytes of memory that arriving and accepted data takes.
+    pub buffer_bytes: u64,
+    /// Bytes it may take (`buffer.max_bytes`).
+    pub buffer_max_bytes: u64,
+    /// Bytes of the files, as of the last look at the directory.
+    pub disk_bytes: PerSignal,
+    /// Files of this writer that are not sealed yet, live ones included.
+    pub unsealed_files: u64,
+    /// How often each event happened; names without an occurrence are left out.
+    pub events: BTreeMap<String, u64>,
+    /// Every counter, gauge and histogram: the list of `/metrics`.
+    pub counters: Snapshot,
+}
+
+/// Whether a library does its work, and why not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Health {
+    /// The worst of everything below.
+    pub status: HealthStatus,
+    /// Whether new data is taken: false when every signal is refused, and after shutdown. `/readyz` answers this.
+    pub accepting: bool,
+    /// One entry for each thing that is not well; empty when all is.
+    pub problems: Vec<Problem>,
+}
+
+/// How well it goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HealthStatus {
+    /// Everything works.
+    Ok,
+    /// Data is kept, something else does not work, such as a destination.
+    Degraded,
+    /// New data of some signal is refused.
+    Failing,
+    /// Shut down.
+    Closed,
+}
+
+/// Something that is not well.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// `storage`, `forward` or another part.
+    pub part: &'static str,
+    /// Which signal, where it concerns one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signal: Option<&'static str>,
+    /// Which destination, where it concerns one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub destination: Option<String>,
+    /// The code that data is refused with, where it is refused.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "code_name")]
+    pub code: Option<Code>,
+    /// For a person: what is wrong and what to do.
+    pub message: String,
+}
+
+fn code_name<S: Serializer>(code: &Option<Code>, serializer: S) -> Result<S::Ok, S::Error> {
+    code.map(Code::as_str).serialize(serializer)
+}
+
+/// `{"name":…,"labels":{…},"value":…}`; a histogram has `count`, `sum` and `buckets` (`[bound, count]`) instead of `value`.
+impl Serialize for Sample {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("name", self.name)?;
+        let labels: BTreeMap<&str, &str> = self.labels.iter().map(|(key, value)| (*key, value.as_str())).collect();
+        map.serialize_entry("labels", &labels)?;
+        match &self.value {
+            Value::Counter(value) => map.serialize_entry("value", value)?,
+            Value::Seconds(value) | Value::Gauge(value) => map.serialize_entry("value", value)?,
+            Value::Histogram { count, sum, buckets } => {
+                map.serialize_entry("count", count)?;
+                map.serialize_entry("sum", sum)?;
+                // JSON has no infinity: the last bucket's bound is null.
+                let buckets: Vec<_> =
+                    buckets.iter().map(|(bound, count)| (bound.is_finite().then_some(*bound), *count)).collect();
+                map.serialize_entry("buckets", &buckets)?;
+            }
+        }
+        map.end()
+    }
+}
+
+/// A list of samples.
+impl Serialize for Snapshot {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.samples.serialize(serializer)
+    }
+}
+
+/// `{"name":…,"time":<milliseconds since 1970>,"signal"?,"destination"?,"count"?,"message":…}`.
+impl Serialize for Event {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let time = self.time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("name", self.name.as_str())?;
+        map.serialize_entry("time", &time)?;
+        if let Some(signal) = self.signal {
+            map.serialize_entry("signal", signal.as_str())?;
+        }
+        if let Some(destination) = &self.destination {
+            map.serialize_entry("destination", destination)?;
+        }
+        if let Some(count) = self.count {
+            map.serialize_entry("count", &count)?;
+        }
+        map.serialize_entry("message", &self.message)?;
+        map.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use crate::event::EventName;
+    use crate::stats::{Protocol, Stats};
+    use otlp_arrow_columns::Signal;
+    use std::time::{Duration, SystemTime};
+
+    #[test]
+    fn an_event_is_plain_json() {
+        let event = Event {
+            name: EventName::RecordsEvicted,
+            time: SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_123),
+            signal: Some(Signal::Logs),
+            destination: Some("far".into()),
+            count: Some(7),
+            message: "gone".into(),
+        };
+        assert_eq!(
+            serde_json::to_string(&event).unwrap(),
+            r#"{"name":"records_evicted","time":1700000000123,"signal":"logs","destination":"far","count":7,"message":"gone"}"#
+        );
+    }
+
+    #[test]
+    fn counters_are_a_list_of_named_values() {
+        let stats = Stats::default();
+        stats.request(Signal::Logs, Protocol::OtlpGrpc, None, Duration::from_secs(60));
+        let json = serde_json::to_value(stats.snapshot()).unwrap();
+        let of = |name: &str| json.as_array().unwrap().iter().find(|sample| sample["name"] == name).unwrap().clone();
+        assert_eq!(of("otlp_arrow_received_records_total")["labels"]["signal"], "traces");
+        let histogram = of("otlp_arrow_request_seconds");
+        assert_eq!((&histogram["count"], &histogram["sum"]), (&1.into(), &60.0.into()));
+        assert_eq!(histogram["buckets"].as_array().unwrap().last().unwrap(), &serde_json::json!([null, 1]));
+    }
+
+    #[test]
+    fn health_names_codes_and_leaves_out_what_does_not_apply() {
+        let problem = Problem {
+            part: "storage",
+            signal: Some("logs"),
+            destination: None,
+            code: Some(Code::StorageFull),
+            message: "full".into(),
+        };
+        let health = Health { status: HealthStatus::Failing, accepting: true, problems: vec![problem] };
+        assert_eq!(
+            serde_json::to_string(&health).unwrap(),
+            r#"{"status":"failing","accepting":true,"problems":[{"part":"storage","signal":"logs","code":"STORAGE_FULL","message":"full"}]}"#
+        );
+    }
+}
