@@ -13,6 +13,7 @@
 
 mod column;
 mod decode;
+mod encode;
 pub mod json;
 mod outcome;
 mod put;
@@ -22,6 +23,7 @@ mod signal;
 mod wire;
 
 pub use decode::{BatchBuilder, check};
+pub use encode::{EncodeError, encode_protobuf};
 pub use outcome::{Checked, DecodeError, Limits, Reason, Refusal, Refused};
 pub use schema::schema;
 pub use signal::{Format, Signal, UnknownName};

@@ -1,5 +1,7 @@
 //! Generators, fakes and clocks for the tests of otlp-arrow.
 
 pub mod backend;
+pub mod canonical;
+pub mod generate;
 pub mod payload;
 pub mod rng;

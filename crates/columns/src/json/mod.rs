@@ -17,7 +17,7 @@
 mod read;
 mod scalar;
 mod table;
-mod tokens;
+pub(crate) mod tokens;
 mod write;
 
 use crate::{DecodeError, Limits, Signal};

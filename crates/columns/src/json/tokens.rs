@@ -7,33 +7,33 @@ use crate::DecodeError;
 
 /// A string as it stands between its quotes.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Text<'a> {
-    pub(super) raw: &'a [u8],
+pub(crate) struct Text<'a> {
+    pub(crate) raw: &'a [u8],
     /// Whether `raw` holds a backslash.
-    pub(super) escaped: bool,
+    pub(crate) escaped: bool,
 }
 
-/// A cursor over JSON text.
-#[derive(Debug)]
-pub(super) struct Tokens<'a> {
+/// A cursor over JSON text. A copy of it looks ahead.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tokens<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
 impl<'a> Tokens<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
         // A byte order mark is allowed to be ignored, and .NET writes one.
         Self { bytes, at: if bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 } }
     }
 
     #[cold]
-    pub(super) fn error(&self, message: &str) -> DecodeError {
+    pub(crate) fn error(&self, message: &str) -> DecodeError {
         DecodeError::Malformed { offset: self.at, message: message.to_owned() }
     }
 
     /// The first byte of the next token, without taking it.
     #[inline]
-    pub(super) fn peek(&mut self) -> Result<u8, DecodeError> {
+    pub(crate) fn peek(&mut self) -> Result<u8, DecodeError> {
         while let Some(&byte) = self.bytes.get(self.at) {
             if !matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
                 return Ok(byte);
@@ -45,7 +45,7 @@ impl<'a> Tokens<'a> {
 
     /// Takes one byte of punctuation if it is the next token.
     #[inline]
-    pub(super) fn eat(&mut self, byte: u8) -> Result<bool, DecodeError> {
+    pub(crate) fn eat(&mut self, byte: u8) -> Result<bool, DecodeError> {
         let is = self.peek()? == byte;
         self.at += usize::from(is);
         Ok(is)
@@ -53,13 +53,13 @@ impl<'a> Tokens<'a> {
 
     /// Takes one byte of punctuation.
     #[inline]
-    pub(super) fn expect(&mut self, byte: u8, message: &str) -> Result<(), DecodeError> {
+    pub(crate) fn expect(&mut self, byte: u8, message: &str) -> Result<(), DecodeError> {
         if self.eat(byte)? { Ok(()) } else { Err(self.error(message)) }
     }
 
     /// After an element: true when another one follows, false when `close` was taken.
     #[inline]
-    pub(super) fn more(&mut self, close: u8) -> Result<bool, DecodeError> {
+    pub(crate) fn more(&mut self, close: u8) -> Result<bool, DecodeError> {
         match self.peek()? {
             b',' => {
                 self.at += 1;
@@ -75,7 +75,7 @@ impl<'a> Tokens<'a> {
 
     /// Takes a key and its colon.
     #[inline]
-    pub(super) fn key(&mut self) -> Result<Text<'a>, DecodeError> {
+    pub(crate) fn key(&mut self) -> Result<Text<'a>, DecodeError> {
         if self.peek()? != b'"' {
             return Err(self.error("expected a key in quotes"));
         }
@@ -85,7 +85,7 @@ impl<'a> Tokens<'a> {
     }
 
     /// Takes `null`, `true` or `false`.
-    pub(super) fn literal(&mut self, word: &str) -> Result<(), DecodeError> {
+    pub(crate) fn literal(&mut self, word: &str) -> Result<(), DecodeError> {
         if self.bytes[self.at..].starts_with(word.as_bytes()) {
             self.at += word.len();
             Ok(())
@@ -95,7 +95,7 @@ impl<'a> Tokens<'a> {
     }
 
     /// Takes a string; the next byte is its quote.
-    pub(super) fn string(&mut self) -> Result<Text<'a>, DecodeError> {
+    pub(crate) fn string(&mut self) -> Result<Text<'a>, DecodeError> {
         self.at += 1;
         let start = self.at;
         let mut escaped = false;
@@ -127,7 +127,7 @@ impl<'a> Tokens<'a> {
     }
 
     /// Takes a number, as text.
-    pub(super) fn number(&mut self) -> Result<&'a [u8], DecodeError> {
+    pub(crate) fn number(&mut self) -> Result<&'a [u8], DecodeError> {
         let rest = &self.bytes[self.at..];
         match number_len(rest) {
             Some(len) => {
@@ -139,7 +139,7 @@ impl<'a> Tokens<'a> {
     }
 
     /// Takes one value of any kind and depth; memory grows by one bit a level.
-    pub(super) fn skip(&mut self) -> Result<(), DecodeError> {
+    pub(crate) fn skip(&mut self) -> Result<(), DecodeError> {
         let mut open = Levels::default();
         loop {
             match self.peek()? {
@@ -182,7 +182,7 @@ impl<'a> Tokens<'a> {
     }
 
     /// Makes sure that nothing but white space follows.
-    pub(super) fn finish(&mut self) -> Result<(), DecodeError> {
+    pub(crate) fn finish(&mut self) -> Result<(), DecodeError> {
         match self.peek() {
             Err(_) => Ok(()),
             Ok(_) => Err(self.error("text after the end of the JSON value")),
@@ -224,7 +224,7 @@ impl Levels {
 
 /// How many bytes come before the first quote, backslash or control character.
 #[inline]
-pub(super) fn plain_prefix(bytes: &[u8]) -> usize {
+pub(crate) fn plain_prefix(bytes: &[u8]) -> usize {
     const ONES: u64 = u64::MAX / 255;
     const HIGH: u64 = ONES << 7;
     let (words, _) = bytes.as_chunks::<8>();
@@ -249,7 +249,7 @@ fn hex4(bytes: &[u8]) -> Option<u16> {
 }
 
 /// Length of the JSON number at the start, if there is one.
-pub(super) fn number_len(bytes: &[u8]) -> Option<usize> {
+pub(crate) fn number_len(bytes: &[u8]) -> Option<usize> {
     let digits = |at: usize| bytes[at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
     let mut at = usize::from(bytes.first() == Some(&b'-'));
     at += match bytes.get(at)? {
@@ -277,7 +277,7 @@ pub(super) fn number_len(bytes: &[u8]) -> Option<usize> {
 
 impl Text<'_> {
     /// Appends what the string means. A surrogate without its partner becomes U+FFFD.
-    pub(super) fn append_to(self, out: &mut Vec<u8>) {
+    pub(crate) fn append_to(self, out: &mut Vec<u8>) {
         if !self.escaped {
             out.extend_from_slice(self.raw);
             return;

@@ -1,0 +1,169 @@
+//! Record batches of schema v1 back to one OTLP protobuf export request.
+//!
+//! Rows are regrouped by resource and scope in the order these first occur; within a scope the order of rows is kept.
+//! Columns are found by name and may hold plain text in place of a dictionary. Whatever is wrong with them is told as
+//! an error with its column and row.
+
+mod attributes;
+mod column;
+mod envelope;
+mod group;
+mod logs;
+mod metrics;
+mod out;
+mod spans;
+mod value;
+
+use std::fmt;
+
+use arrow_array::RecordBatch;
+
+use crate::Signal;
+use column::{Cell, Flaw};
+use group::Grouped;
+use out::{Out, room_for};
+
+/// Why batches cannot be turned into OTLP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EncodeError {
+    /// A batch lacks a column of the storage schema.
+    MissingColumn {
+        /// The column, such as `trace_id` or `events.time`.
+        column: &'static str,
+    },
+    /// A column has another type than the storage schema gives it.
+    WrongType {
+        /// The column.
+        column: &'static str,
+        /// The Arrow type it should have.
+        expected: &'static str,
+        /// The Arrow type it has.
+        found: String,
+    },
+    /// A cell holds what no decoder of ours writes.
+    Corrupt {
+        /// Position of the batch.
+        batch: usize,
+        /// Row within the batch.
+        row: usize,
+        /// The column.
+        column: &'static str,
+        /// What is wrong.
+        message: &'static str,
+    },
+    /// The rows cannot be written in the format asked for.
+    Unwritable {
+        /// What is in the way.
+        message: String,
+    },
+}
+
+impl fmt::Display for EncodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            EncodeError::MissingColumn { column } => {
+                write!(f, "column {column} is missing: pass batches of storage schema v1 with all of their columns")
+            }
+            EncodeError::WrongType { column, expected, found } => {
+                write!(f, "column {column} is of type {found} and must be {expected}")
+            }
+            EncodeError::Corrupt { batch, row, column, message } => {
+                write!(f, "batch {batch}, row {row}, column {column}: {message}")
+            }
+            EncodeError::Unwritable { message } => f.write_str(message),
+        }
+    }
+}
+
+impl std::error::Error for EncodeError {}
+
+/// The columns of one signal in one batch.
+trait Records<'a>: Sized {
+    /// Finds them.
+    fn of(batch: &'a RecordBatch) -> Result<Self, EncodeError>;
+    /// About how many bytes all rows take.
+    fn estimate(&self) -> usize;
+}
+
+/// Rows that each are one message of a `ScopeSpans` or `ScopeLogs`.
+trait Messages {
+    /// Writes one row.
+    fn write(&self, out: &mut Out, row: usize) -> Cell<()>;
+}
+
+/// Turns record batches of schema v1 into one OTLP export request.
+///
+/// # Errors
+/// [`EncodeError`] when a column is missing, has a wrong type, or holds a value that no decoder of ours writes.
+pub fn encode_protobuf(signal: Signal, batches: &[RecordBatch]) -> Result<Vec<u8>, EncodeError> {
+    match signal {
+        Signal::Traces => {
+            let records = views::<spans::Spans<'_>>(batches)?;
+            write(batches, &records, &mut |out, runs| each_run(out, &records, runs))
+        }
+        Signal::Logs => {
+            let records = views::<logs::Logs<'_>>(batches)?;
+            write(batches, &records, &mut |out, runs| each_run(out, &records, runs))
+        }
+        Signal::Metrics => {
+            let records = views::<metrics::Points<'_>>(batches)?;
+            write(batches, &records, &mut |out, runs| metrics::write_scope(out, &records, runs))
+        }
+    }
+}
+
+fn views<'a, R: Records<'a>>(batches: &'a [RecordBatch]) -> Result<Vec<R>, EncodeError> {
+    batches.iter().map(R::of).collect()
+}
+
+/// Rows `start..end` of the batch at this position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Run {
+    batch: usize,
+    start: usize,
+    end: usize,
+}
+
+impl Run {
+    fn corrupt(&self, row: usize, flaw: Flaw) -> EncodeError {
+        EncodeError::Corrupt { batch: self.batch, row, column: flaw.column, message: flaw.message }
+    }
+}
+
+fn each_run<R: Messages>(out: &mut Out, records: &[R], runs: &[Run]) -> Result<(), EncodeError> {
+    for run in runs {
+        let Some(records) = records.get(run.batch) else { continue };
+        for row in run.start..run.end {
+            records.write(out, row).map_err(|flaw| run.corrupt(row, flaw))?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes the envelopes, and the rows of each scope by `rows`.
+fn write<'a, R: Records<'a>>(
+    batches: &'a [RecordBatch],
+    records: &[R],
+    rows: &mut dyn FnMut(&mut Out, &[Run]) -> Result<(), EncodeError>,
+) -> Result<Vec<u8>, EncodeError> {
+    let grouped = Grouped::of(batches)?;
+    let estimate: usize = records.iter().map(R::estimate).sum();
+    let total: usize = batches.iter().map(RecordBatch::num_rows).sum();
+    let share = |count: usize| room_for(estimate / total.max(1) * count);
+    let mut out = Out::with_capacity(estimate + estimate / 16 + 1024);
+    for resource in &grouped.resources {
+        let resource_field = out.open(1, share(resource.scopes.iter().map(|scope| scope.rows()).sum()));
+        envelope::resource(&mut out, resource)?;
+        for scope in &resource.scopes {
+            let scope_field = out.open(2, share(scope.rows()));
+            envelope::scope(&mut out, scope)?;
+            rows(&mut out, &scope.runs)?;
+            out.bytes_unless_empty(3, scope.key.schema_url);
+            out.close(scope_field);
+        }
+        out.bytes_unless_empty(3, resource.key.schema_url);
+        out.close(resource_field);
+    }
+    Ok(out.finish())
+}

@@ -1,0 +1,207 @@
+//! Rows of the traces table back to `Span` messages.
+
+use arrow_array::RecordBatch;
+use arrow_array::types::{TimestampNanosecondType, UInt32Type};
+
+use super::attributes::Attributes;
+use super::column::{Cell, Columns, Flaw, Ids, Numbers, Rows, Text};
+use super::out::Out;
+use super::{EncodeError, Messages, Records, value};
+
+/// The columns of spans.
+pub(super) struct Spans<'a> {
+    rows: usize,
+    trace_id: Ids<'a>,
+    span_id: Ids<'a>,
+    parent_span_id: Ids<'a>,
+    trace_state: Text<'a>,
+    flags: Numbers<'a, UInt32Type>,
+    name: Text<'a>,
+    kind: Names<'a>,
+    start_time: Numbers<'a, TimestampNanosecondType>,
+    end_time: Numbers<'a, TimestampNanosecondType>,
+    status_code: Names<'a>,
+    status_message: Text<'a>,
+    attributes: Attributes<'a>,
+    dropped_attributes: Numbers<'a, UInt32Type>,
+    events: Rows<'a>,
+    event: Events<'a>,
+    dropped_events: Numbers<'a, UInt32Type>,
+    links: Rows<'a>,
+    link: Links<'a>,
+    dropped_links: Numbers<'a, UInt32Type>,
+}
+
+/// A column of enum values by name, unknown ones as decimal text.
+pub(super) struct Names<'a> {
+    text: Text<'a>,
+    names: &'static [&'static str],
+    /// The numbers of the texts of a short dictionary.
+    numbers: Vec<Option<i32>>,
+}
+
+impl<'a> Names<'a> {
+    pub(super) fn of(text: Text<'a>, names: &'static [&'static str]) -> Self {
+        let mut this = Self { text, names, numbers: Vec::new() };
+        if text.has_dictionary() && text.values.len() <= 64 {
+            this.numbers = (0..text.values.len()).map(|slot| this.number(text.values.get(slot)?)).collect();
+        }
+        this
+    }
+
+    fn number(&self, text: &[u8]) -> Option<i32> {
+        let known = self.names.iter().position(|name| name.as_bytes() == text);
+        known.map(|at| at as i32).or_else(|| value::integer(text).ok()?.try_into().ok())
+    }
+
+    /// The number of a row, none for null.
+    #[inline(always)]
+    pub(super) fn get(&self, row: usize) -> Cell<Option<i32>> {
+        let Some(slot) = self.text.slot(row)? else { return Ok(None) };
+        let number = match self.numbers.get(slot) {
+            Some(number) => *number,
+            None => self.text.values.get(slot).and_then(|text| self.number(text)),
+        };
+        match number {
+            Some(number) => Ok(Some(number)),
+            None => Err(Flaw { column: self.text.name, message: "neither a name nor a number of the enum" }),
+        }
+    }
+}
+
+/// The columns of `events`.
+struct Events<'a> {
+    time: Numbers<'a, TimestampNanosecondType>,
+    name: Text<'a>,
+    attributes: Attributes<'a>,
+    dropped: Numbers<'a, UInt32Type>,
+}
+
+/// The columns of `links`.
+struct Links<'a> {
+    trace_id: Ids<'a>,
+    span_id: Ids<'a>,
+    trace_state: Text<'a>,
+    flags: Numbers<'a, UInt32Type>,
+    attributes: Attributes<'a>,
+    dropped: Numbers<'a, UInt32Type>,
+}
+
+pub(super) const TIME: &str = "Timestamp(ns)";
+
+impl<'a> Records<'a> for Spans<'a> {
+    fn of(batch: &'a RecordBatch) -> Result<Self, EncodeError> {
+        let columns = Columns::of(batch);
+        let (events, event) = columns.structs("events")?;
+        let (links, link) = columns.structs("links")?;
+        Ok(Self {
+            rows: batch.num_rows(),
+            trace_id: columns.ids("trace_id", 16)?,
+            span_id: columns.ids("span_id", 8)?,
+            parent_span_id: columns.ids("parent_span_id", 8)?,
+            trace_state: columns.text("trace_state")?,
+            flags: columns.numbers("flags", "UInt32")?,
+            name: columns.text("name")?,
+            kind: Names::of(
+                columns.text("kind")?,
+                &["unspecified", "internal", "server", "client", "producer", "consumer"],
+            ),
+            start_time: columns.numbers("start_time", TIME)?,
+            end_time: columns.numbers("end_time", TIME)?,
+            status_code: Names::of(columns.text("status_code")?, &["unset", "ok", "error"]),
+            status_message: columns.text("status_message")?,
+            attributes: Attributes::of(&columns, "attributes", "attribute_types")?,
+            dropped_attributes: columns.numbers("dropped_attributes_count", "UInt32")?,
+            events,
+            event: Events {
+                time: event.numbers("events.time", TIME)?,
+                name: event.text("events.name")?,
+                attributes: Attributes::of(&event, "events.attributes", "events.attribute_types")?,
+                dropped: event.numbers("events.dropped_attributes_count", "UInt32")?,
+            },
+            dropped_events: columns.numbers("dropped_events_count", "UInt32")?,
+            links,
+            link: Links {
+                trace_id: link.ids("links.trace_id", 16)?,
+                span_id: link.ids("links.span_id", 8)?,
+                trace_state: link.text("links.trace_state")?,
+                flags: link.numbers("links.flags", "UInt32")?,
+                attributes: Attributes::of(&link, "links.attributes", "links.attribute_types")?,
+                dropped: link.numbers("links.dropped_attributes_count", "UInt32")?,
+            },
+            dropped_links: columns.numbers("dropped_links_count", "UInt32")?,
+        })
+    }
+
+    fn estimate(&self) -> usize {
+        self.rows * 130
+            + self.attributes.estimate()
+            + self.event.attributes.estimate()
+            + self.link.attributes.estimate()
+    }
+}
+
+impl Messages for Spans<'_> {
+    fn write(&self, out: &mut Out, row: usize) -> Cell<()> {
+        let span = out.open(2, 2);
+        id(out, 1, self.trace_id.get(row));
+        id(out, 2, self.span_id.get(row));
+        out.bytes_unless_empty(3, self.trace_state.or_empty(row)?);
+        id(out, 4, self.parent_span_id.get(row));
+        out.bytes_unless_empty(5, self.name.or_empty(row)?);
+        out.varint_unless_zero(6, self.kind.get(row)?.unwrap_or_default() as u64);
+        out.fixed64_unless_zero(7, self.start_time.or_zero(row) as u64);
+        out.fixed64_unless_zero(8, self.end_time.or_zero(row) as u64);
+        self.attributes.write(out, 9, row)?;
+        out.varint_unless_zero(10, self.dropped_attributes.or_zero(row).into());
+        for at in self.events.range(row)? {
+            self.event(out, at)?;
+        }
+        out.varint_unless_zero(12, self.dropped_events.or_zero(row).into());
+        for at in self.links.range(row)? {
+            self.link(out, at)?;
+        }
+        out.varint_unless_zero(14, self.dropped_links.or_zero(row).into());
+        if let Some(code) = self.status_code.get(row)? {
+            let status = out.open(15, 1);
+            out.bytes_unless_empty(2, self.status_message.or_empty(row)?);
+            out.varint_unless_zero(3, code as u64);
+            out.close(status);
+        }
+        out.fixed32_unless_zero(16, self.flags.or_zero(row));
+        out.close(span);
+        Ok(())
+    }
+}
+
+impl Spans<'_> {
+    fn event(&self, out: &mut Out, at: usize) -> Cell<()> {
+        let event = out.open(11, 1);
+        out.fixed64_unless_zero(1, self.event.time.or_zero(at) as u64);
+        out.bytes_unless_empty(2, self.event.name.or_empty(at)?);
+        self.event.attributes.write(out, 3, at)?;
+        out.varint_unless_zero(4, self.event.dropped.or_zero(at).into());
+        out.close(event);
+        Ok(())
+    }
+
+    fn link(&self, out: &mut Out, at: usize) -> Cell<()> {
+        let link = out.open(13, 1);
+        id(out, 1, self.link.trace_id.get(at));
+        id(out, 2, self.link.span_id.get(at));
+        out.bytes_unless_empty(3, self.link.trace_state.or_empty(at)?);
+        self.link.attributes.write(out, 4, at)?;
+        out.varint_unless_zero(5, self.link.dropped.or_zero(at).into());
+        out.fixed32_unless_zero(6, self.link.flags.or_zero(at));
+        out.close(link);
+        Ok(())
+    }
+}
+
+/// Writes an id field; a null one is absent.
+#[inline(always)]
+pub(super) fn id(out: &mut Out, number: u8, id: Option<&[u8]>) {
+    if let Some(id) = id {
+        out.bytes_field(number, id);
+    }
+}
