@@ -27,3 +27,46 @@ pub use encode::{EncodeError, encode_protobuf};
 pub use outcome::{Checked, DecodeError, Limits, Reason, Refusal, Refused};
 pub use schema::schema;
 pub use signal::{Format, Signal, UnknownName};
+
+use std::borrow::Cow;
+
+use arrow_array::RecordBatch;
+
+/// One request as columns.
+#[derive(Clone, Debug)]
+pub struct Decoded {
+    /// Its records, one row each: spans, data points or log records, in schema v1.
+    pub batch: RecordBatch,
+    /// The records that are not in it, because they are invalid.
+    pub refused: Refused,
+}
+
+/// Turns one OTLP export request into a record batch, within the default [`Limits`].
+///
+/// # Errors
+/// [`DecodeError`] when the bytes are not such a request, or would take too much memory. Invalid records do not fail:
+/// they are left out and counted.
+pub fn decode(signal: Signal, bytes: &[u8], format: Format) -> Result<Decoded, DecodeError> {
+    let limits = Limits::default();
+    let bytes = match format {
+        Format::Protobuf => Cow::Borrowed(bytes),
+        Format::Json => Cow::Owned(json::to_protobuf(signal, bytes, &limits)?),
+    };
+    let checked = check(signal, &bytes, &limits)?;
+    let mut builder = BatchBuilder::new(signal);
+    builder.append(&bytes, &checked);
+    Ok(Decoded { batch: builder.finish(), refused: checked.refused })
+}
+
+/// Turns record batches of schema v1 into one OTLP export request; JSON is compact, on one line.
+///
+/// # Errors
+/// [`EncodeError`] when a column is missing, has a wrong type, or holds a value that [`decode`] never makes.
+pub fn encode(signal: Signal, batches: &[RecordBatch], format: Format) -> Result<Vec<u8>, EncodeError> {
+    let protobuf = encode_protobuf(signal, batches)?;
+    match format {
+        Format::Protobuf => Ok(protobuf),
+        Format::Json => json::from_protobuf(signal, &protobuf)
+            .map_err(|error| EncodeError::Unwritable { message: format!("as JSON: {error}") }),
+    }
+}

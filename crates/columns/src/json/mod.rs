@@ -22,8 +22,9 @@ mod write;
 
 use crate::{DecodeError, Limits, Signal};
 
-/// Arrays and maps within a value are followed to this depth at most, whatever [`Limits::nesting`] says.
-const MAX_NESTING: usize = 128;
+/// Arrays and maps within a value nest no deeper than this in what [`crate::check`] accepts, whatever
+/// [`Limits::nesting`] says.
+const MAX_NESTING: usize = 64;
 
 /// Turns one OTLP/JSON export request into OTLP protobuf.
 ///

@@ -201,7 +201,7 @@ impl<'a> Reader<'a> {
                     put::varint_field(&mut self.out, put::INVALID_VALUE_FIELD, 1);
                 }
             }
-            Role::Nested => self.nested(parent, field, kind)?,
+            Role::Nested => self.nested(kind)?,
             Role::Envelope | Role::Part | Role::Value => self.object(kind)?,
         }
         put::close(&mut self.out, open);
@@ -209,15 +209,9 @@ impl<'a> Reader<'a> {
     }
 
     /// Follows an array or map just far enough for [`crate::check`] to see that it is too deep.
-    fn nested(
-        &mut self,
-        parent: &'static Message,
-        field: &'static Field,
-        kind: &'static Message,
-    ) -> Result<(), DecodeError> {
-        let enough = self.limits.nesting.min(MAX_NESTING) + 2;
-        if self.nesting == enough {
-            return if self.limits.nesting > MAX_NESTING { self.refuse(parent, field) } else { self.tokens.skip() };
+    fn nested(&mut self, kind: &'static Message) -> Result<(), DecodeError> {
+        if self.nesting == self.limits.nesting.min(MAX_NESTING) + 2 {
+            return self.tokens.skip();
         }
         self.nesting += 1;
         self.object(kind)?;
