@@ -12,6 +12,7 @@ pub mod ipc;
 pub mod library;
 pub mod receive;
 mod runtime;
+pub mod sdk;
 pub mod stats;
 pub mod store;
 

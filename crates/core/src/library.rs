@@ -2,19 +2,22 @@
 
 use std::fmt;
 use std::future::Future;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::channel::oneshot;
+use futures::future::{Either, select};
 use otlp_arrow_columns::{Limits, Refused, Signal};
 
 use crate::config::Config;
 use crate::error::{Code, OtlpError, Result};
-use crate::event::Event;
+use crate::event::{Event, EventName};
 use crate::event_bus::{CLOSE_WAIT, EventBus, EventListener, EventReceiver};
 use crate::receive::{Addresses, Doors, Ingest, Kept};
+use crate::sdk::{Expected, ResourceFields};
 use crate::stats::{Health, HealthStatus, LibraryStats, Problem, Protocol, Stats};
 use crate::store::budget::{Budget, Reservation};
 use crate::store::storage_os::OsStorage;
@@ -129,13 +132,18 @@ struct Core {
     store: Store,
     limits: Limits,
     closed: Arc<AtomicBool>,
+    /// Of SDK objects that come without one.
+    resource: ResourceFields,
+    /// How large the next request of SDK objects will be, by signal.
+    expected: [Expected; 3],
 }
 
 impl Core {
     fn open(config: &Config, events: &EventBus, stats: Arc<Stats>, closed: Arc<AtomicBool>) -> Self {
         let limits = Limits { nesting: config.limits.nesting, max_request_memory: config.limits.max_request_memory };
         let store = Store::start(config, Arc::new(OsStorage), events.sink(), stats);
-        Self { store, limits, closed }
+        let resource = ResourceFields::of_text(&config.resource);
+        Self { store, limits, closed, resource, expected: Default::default() }
     }
 
     fn ensure_open(&self) -> Result<()> {
@@ -143,6 +151,15 @@ impl Core {
             return Err(OtlpError::new(Code::Closed, "this OtlpLibrary is shut down: open a new one"));
         }
         Ok(())
+    }
+
+    fn report(&self) -> LibraryStats {
+        let counters = self.store.stats();
+        let mut stats = LibraryStats { events: counters.events(), ..LibraryStats::default() };
+        self.store.report(&mut stats);
+        counters.set_buffer_bytes(stats.buffer_bytes);
+        stats.counters = counters.snapshot();
+        stats
     }
 
     /// Checks, reserves and appends; what is accepted is kept whether or not the future is polled.
@@ -215,6 +232,10 @@ impl Ingest for Core {
     ) -> Result<(ExportOutcome, Kept)> {
         let (outcome, kept) = self.take(signal, protocol, bytes, reservation)?;
         Ok((outcome, Box::pin(kept)))
+    }
+
+    fn metrics(&self) -> String {
+        self.report().counters.to_prometheus()
     }
 
     fn ready(&self) -> Result<()> {
@@ -292,6 +313,38 @@ impl OtlpLibrary {
         }
     }
 
+    /// [`OtlpLibrary::export_otlp_within`] that answers TIMEOUT at the deadline in any case; what it sent may still be kept.
+    pub(crate) async fn send_within(&self, signal: Signal, bytes: Bytes, deadline: Instant) -> Result<ExportOutcome> {
+        let mut sent = pin!(self.export_otlp_within(signal, bytes, deadline));
+        loop {
+            let changed = pin!(self.inner().core.store.changed());
+            match select(sent.as_mut(), changed).await {
+                Either::Left((done, _)) => return done,
+                Either::Right(_) if Instant::now() < deadline => {}
+                Either::Right(_) => {
+                    let message = "the data was not written in time: look after the disk, or raise the export timeout";
+                    return Err(OtlpError::new(Code::Timeout, message));
+                }
+            }
+        }
+    }
+
+    /// Tells of records that an SDK exporter could not hand over.
+    pub(crate) fn not_kept(&self, signal: Signal, records: u64, error: &OtlpError) {
+        let store = &self.inner().core.store;
+        store.stats().not_kept(signal, Protocol::Library, error.code(), records);
+        let message = format!("{records} record(s) of {signal} from an SDK exporter were not kept: {error}");
+        store.announce(EventName::RecordsDropped, signal, records, message);
+    }
+
+    pub(crate) fn resource(&self) -> &ResourceFields {
+        &self.inner().core.resource
+    }
+
+    pub(crate) fn expected(&self, signal: Signal) -> &Expected {
+        &self.inner().core.expected[signal.index()]
+    }
+
     /// A snapshot of what is committed.
     pub fn read(&self, signal: Signal, options: &ReadOptions) -> Result<Batches> {
         self.inner().core.store.read(signal, options)
@@ -299,12 +352,7 @@ impl OtlpLibrary {
 
     /// What was done and what is in hand, and everything that is counted (the list of `/metrics`).
     pub fn stats(&self) -> LibraryStats {
-        let store = &self.inner().core.store;
-        let mut stats = LibraryStats { events: store.stats().events(), ..LibraryStats::default() };
-        store.report(&mut stats);
-        store.stats().set_buffer_bytes(stats.buffer_bytes);
-        stats.counters = store.stats().snapshot();
-        stats
+        self.inner().core.report()
     }
 
     /// Whether new data is taken, and everything that is not well.

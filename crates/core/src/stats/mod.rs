@@ -57,6 +57,7 @@ type BySignal = [AtomicU64; SIGNALS];
 pub struct Stats {
     received: [[AtomicU64; PROTOCOLS]; SIGNALS],
     refused: [[[AtomicU64; REASONS]; PROTOCOLS]; SIGNALS],
+    not_kept: [[[AtomicU64; OUTCOMES - 1]; PROTOCOLS]; SIGNALS],
     request_seconds: [[[Histogram; OUTCOMES]; PROTOCOLS]; SIGNALS],
     committed: BySignal,
     dropped: Mutex<BTreeMap<(Signal, &'static str), u64>>,
@@ -98,6 +99,11 @@ impl Stats {
                 add(counter, count);
             }
         }
+    }
+
+    /// Records that were handed over and could not be accepted, because of `code`.
+    pub fn not_kept(&self, signal: Signal, protocol: Protocol, code: Code, records: u64) {
+        add(&self.not_kept[signal.index()][protocol as usize][code as usize], records);
     }
 
     /// One request was answered after `elapsed`: with success, or with the code.
@@ -180,12 +186,13 @@ impl Stats {
         }
         for signal in Signal::ALL {
             for protocol in Protocol::ALL {
-                for reason in Reason::ALL {
-                    let refused = load(&self.refused[signal.index()][protocol as usize][reason as usize]);
-                    if refused > 0 {
-                        let labels =
-                            [("signal", signal.as_str()), ("protocol", protocol.as_str()), ("reason", reason.as_str())];
-                        out.counter("otlp_arrow_refused_records_total", &labels, refused);
+                let invalid = Reason::ALL.into_iter().map(Reason::as_str);
+                let invalid = invalid.zip(&self.refused[signal.index()][protocol as usize]);
+                let failed = Code::all().map(Code::as_str).zip(&self.not_kept[signal.index()][protocol as usize]);
+                for (reason, counter) in invalid.chain(failed) {
+                    let labels = [("signal", signal.as_str()), ("protocol", protocol.as_str()), ("reason", reason)];
+                    if load(counter) > 0 {
+                        out.counter("otlp_arrow_refused_records_total", &labels, load(counter));
                     }
                 }
             }

@@ -8,7 +8,7 @@ use super::{Snapshot, Value};
 fn help(name: &str) -> &'static str {
     match name {
         "otlp_arrow_received_records_total" => "Records accepted: kept, or on their way into a file.",
-        "otlp_arrow_refused_records_total" => "Records left out because OTLP calls them invalid.",
+        "otlp_arrow_refused_records_total" => "Records not accepted: invalid, or for want of room or time.",
         "otlp_arrow_committed_records_total" => "Records written to a file.",
         "otlp_arrow_dropped_records_total" => "Accepted records that were lost.",
         "otlp_arrow_forwarded_records_total" => "Records delivered to a destination.",

@@ -139,6 +139,11 @@ impl Store {
         &self.ctx.stats
     }
 
+    /// Tells of something that happened to records of `signal` before they came here.
+    pub(crate) fn announce(&self, name: EventName, signal: Signal, records: u64, message: String) {
+        self.ctx.event(name, Some(signal), Some(records), message);
+    }
+
     /// Has `hook` see every commit from now on.
     pub fn on_commit(&self, hook: Arc<dyn CommitHook>) {
         self.ctx.hooks.on_commit(hook);

@@ -1,0 +1,290 @@
+//! Exporters for the processors and readers of `opentelemetry_sdk`.
+//!
+//! They wait for room instead of failing, because a processor drops a batch whose export failed; they need no Tokio
+//! context; and their shutdown leaves the library to its owner.
+
+use std::fmt;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
+use opentelemetry_sdk::logs::LogBatch;
+use opentelemetry_sdk::metrics::Temporality;
+use opentelemetry_sdk::metrics::data::ResourceMetrics;
+use opentelemetry_sdk::trace::SpanData;
+use otlp_arrow_columns::Signal;
+
+use super::values::ResourceFields;
+use super::{Expected, logs, metrics, spans, wait};
+use crate::error::{Code, OtlpError, Result};
+use crate::library::{ExportOutcome, OtlpLibrary};
+
+/// What an export may take when nothing says otherwise: the SDK's own default.
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// What `force_flush` may take: the SDK names no time.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(10);
+/// Refused records are logged this often at most.
+const WARN_EVERY: Duration = Duration::from_secs(10);
+
+/// What the three exporters share.
+struct Way {
+    library: OtlpLibrary,
+    signal: Signal,
+    timeout: Duration,
+    expected: Expected,
+    closed: AtomicBool,
+    warned: Mutex<Option<Instant>>,
+}
+
+impl fmt::Debug for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Way").field("signal", &self.signal).field("timeout", &self.timeout).finish_non_exhaustive()
+    }
+}
+
+impl Way {
+    fn new(library: OtlpLibrary, signal: Signal) -> Self {
+        let variable = match signal {
+            Signal::Traces => "OTEL_BSP_EXPORT_TIMEOUT",
+            Signal::Metrics => "OTEL_METRIC_EXPORT_TIMEOUT",
+            Signal::Logs => "OTEL_BLRP_EXPORT_TIMEOUT",
+        };
+        let set = std::env::var(variable).ok().and_then(|text| text.trim().parse().ok());
+        Self {
+            library,
+            signal,
+            timeout: set.filter(|millis| *millis > 0).map_or(TIMEOUT, Duration::from_millis),
+            expected: Expected::default(),
+            closed: AtomicBool::new(false),
+            warned: Mutex::new(None),
+        }
+    }
+
+    fn ensure_open(&self) -> OTelSdkResult {
+        if self.closed.load(Ordering::SeqCst) { Err(OTelSdkError::AlreadyShutdown) } else { Ok(()) }
+    }
+
+    /// Sends one request of `records` records and says what came of it, as the SDK wants to hear it.
+    async fn send(&self, bytes: Bytes, records: u64) -> OTelSdkResult {
+        let started = Instant::now();
+        let sent = self.library.send_within(self.signal, bytes, started + self.timeout).await;
+        self.told(sent, records, started.elapsed())
+    }
+
+    fn told(&self, sent: Result<ExportOutcome>, records: u64, waited: Duration) -> OTelSdkResult {
+        match sent {
+            Ok(outcome) if outcome.rejected > 0 && outcome.accepted == 0 => {
+                Err(sdk_error(&OtlpError::new(Code::InvalidData, outcome.message), waited))
+            }
+            Ok(outcome) => {
+                if outcome.rejected > 0 {
+                    self.warn(&outcome);
+                }
+                Ok(())
+            }
+            Err(error) => {
+                self.library.not_kept(self.signal, records, &error);
+                Err(sdk_error(&error, waited))
+            }
+        }
+    }
+
+    fn warn(&self, outcome: &ExportOutcome) {
+        let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
+        if warned.is_none_or(|last| last.elapsed() >= WARN_EVERY) {
+            *warned = Some(Instant::now());
+            tracing::warn!(signal = %self.signal, "{} record(s) kept, {}", outcome.accepted, outcome.message);
+        }
+    }
+
+    fn flush(&self, timeout: Duration) -> OTelSdkResult {
+        let started = Instant::now();
+        match wait(self.library.flush(), started + timeout) {
+            Some(done) => done.map_err(|error| sdk_error(&error, started.elapsed())),
+            None => Err(OTelSdkError::Timeout(timeout)),
+        }
+    }
+
+    /// Flushes, then refuses: the library is another's to shut down.
+    fn shutdown(&self, timeout: Duration) -> OTelSdkResult {
+        if self.closed.swap(true, Ordering::SeqCst) {
+            return Err(OTelSdkError::AlreadyShutdown);
+        }
+        self.flush(timeout)
+    }
+}
+
+/// An error as the SDK's own, with the context kept.
+fn sdk_error(error: &OtlpError, waited: Duration) -> OTelSdkError {
+    match error.code() {
+        Code::Closed => OTelSdkError::AlreadyShutdown,
+        Code::Timeout => OTelSdkError::Timeout(waited),
+        _ => OTelSdkError::InternalFailure(error.to_string()),
+    }
+}
+
+/// Keeps spans: give it to a `SimpleSpanProcessor` or `BatchSpanProcessor`.
+#[derive(Debug)]
+pub struct SpanExporter {
+    way: Way,
+    resource: ResourceFields,
+}
+
+impl SpanExporter {
+    pub(super) fn new(library: OtlpLibrary) -> Self {
+        Self { resource: library.resource().clone(), way: Way::new(library, Signal::Traces) }
+    }
+
+    /// How long one export may wait for room: `OTEL_BSP_EXPORT_TIMEOUT`, or 30 s, unless it is set here.
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.way.timeout = timeout;
+        self
+    }
+}
+
+impl opentelemetry_sdk::trace::SpanExporter for SpanExporter {
+    async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+        self.way.ensure_open()?;
+        let bytes = spans::request(&batch, &self.resource, self.way.expected.capacity());
+        let records = batch.len() as u64;
+        drop(batch);
+        self.way.send(self.way.expected.learn(bytes), records).await
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.way.shutdown(timeout)
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.way.flush(FLUSH_TIMEOUT)
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.resource = ResourceFields::of(resource);
+    }
+}
+
+/// Keeps log records: give it to a `SimpleLogProcessor` or `BatchLogProcessor`.
+#[derive(Debug)]
+pub struct LogExporter {
+    way: Way,
+    resource: ResourceFields,
+}
+
+impl LogExporter {
+    pub(super) fn new(library: OtlpLibrary) -> Self {
+        Self { resource: library.resource().clone(), way: Way::new(library, Signal::Logs) }
+    }
+
+    /// How long one export may wait for room: `OTEL_BLRP_EXPORT_TIMEOUT`, or 30 s, unless it is set here.
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.way.timeout = timeout;
+        self
+    }
+}
+
+impl opentelemetry_sdk::logs::LogExporter for LogExporter {
+    async fn export(&self, batch: LogBatch<'_>) -> OTelSdkResult {
+        self.way.ensure_open()?;
+        let (bytes, records) = logs::request(&batch, &self.resource, self.way.expected.capacity());
+        self.way.send(self.way.expected.learn(bytes), records).await
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.way.shutdown(timeout)
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.resource = ResourceFields::of(resource);
+    }
+}
+
+/// Keeps metrics: give it to a `PeriodicReader`.
+#[derive(Debug)]
+pub struct MetricExporter {
+    way: Way,
+    temporality: Temporality,
+}
+
+impl MetricExporter {
+    pub(super) fn new(library: OtlpLibrary) -> Self {
+        let preference = std::env::var("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE").unwrap_or_default();
+        Self { way: Way::new(library, Signal::Metrics), temporality: preferred(&preference) }
+    }
+
+    /// Whether values add up over the life of the program or since the last export. Without this
+    /// `OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE` decides, and without that they are cumulative.
+    pub fn with_temporality(mut self, temporality: Temporality) -> Self {
+        self.temporality = temporality;
+        self
+    }
+
+    /// How long one export may wait for room: `OTEL_METRIC_EXPORT_TIMEOUT`, or 30 s, unless it is set here.
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.way.timeout = timeout;
+        self
+    }
+}
+
+/// The temporality a value of the environment variable names, in any case; cumulative if it names none.
+fn preferred(preference: &str) -> Temporality {
+    match preference.trim().to_ascii_lowercase().as_str() {
+        "delta" => Temporality::Delta,
+        "lowmemory" => Temporality::LowMemory,
+        _ => Temporality::Cumulative,
+    }
+}
+
+impl opentelemetry_sdk::metrics::exporter::PushMetricExporter for MetricExporter {
+    async fn export(&self, metrics: &ResourceMetrics) -> OTelSdkResult {
+        self.way.ensure_open()?;
+        let (bytes, points) = metrics::request(metrics, self.way.expected.capacity());
+        self.way.send(self.way.expected.learn(bytes), points).await
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.way.flush(FLUSH_TIMEOUT)
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.way.shutdown(timeout)
+    }
+
+    fn temporality(&self) -> Temporality {
+        self.temporality
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_reaches_the_sdk_with_its_context() {
+        for code in Code::all() {
+            let error = OtlpError::new(code, "what; remedy");
+            let told = sdk_error(&error, Duration::from_secs(3));
+            match code {
+                Code::Closed => assert!(matches!(told, OTelSdkError::AlreadyShutdown)),
+                Code::Timeout => assert!(matches!(told, OTelSdkError::Timeout(waited) if waited.as_secs() == 3)),
+                _ => {
+                    let OTelSdkError::InternalFailure(text) = told else { panic!("{code}: {told:?}") };
+                    assert_eq!(text, format!("{code}: what; remedy"));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_environment_names_a_temporality_in_any_case() {
+        assert_eq!(preferred("DELTA"), Temporality::Delta);
+        assert_eq!(preferred(" LowMemory "), Temporality::LowMemory);
+        for cumulative in ["", "cumulative", "something"] {
+            assert_eq!(preferred(cumulative), Temporality::Cumulative);
+        }
+    }
+}
