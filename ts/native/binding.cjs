@@ -837,5 +837,6 @@ module.exports.__napiBindingTarget = __napiStampBindingTarget(nativeBinding, __n
 module.exports = nativeBinding
 module.exports.BindingLibrary = nativeBinding.BindingLibrary
 module.exports.BindingReader = nativeBinding.BindingReader
+module.exports.decompressZstd = nativeBinding.decompressZstd
 module.exports.errorCodes = nativeBinding.errorCodes
 module.exports.open = nativeBinding.open

@@ -17,6 +17,8 @@ export declare class BindingLibrary {
    * room instead of failing.
    */
   exportOtlp(signalPosition: number, data: Uint8Array, waitMs?: number | undefined | null): Promise<Outcome<BindingOutcome>>
+  /** One request to an OTLP service of a gRPC server in JavaScript, and what to answer. It never waits for room. */
+  answerGrpc(signalPosition: number, data: Uint8Array): Promise<BindingGrpcAnswer>
   /** Resolves when everything accepted before the call is committed. */
   flush(): Promise<Outcome<undefined>>
   /** Drains, commits, seals and lets go, within `deadline_ms` or the configured time. */
@@ -25,6 +27,10 @@ export declare class BindingLibrary {
   shutdownNow(deadlineMs: number): Outcome<undefined>
   /** Attributes of the resource that records without one belong to. */
   resource(): Array<Array<string>>
+  /** What was bound. */
+  addresses(): BindingAddresses
+  /** Everything that is counted. */
+  stats(): Array<BindingSample>
   /** A snapshot of what is committed; `options` is a JSON object. */
   read(signalPosition: number, options: string): Promise<Outcome<BindingReader>>
 }
@@ -35,6 +41,14 @@ export declare class BindingReader {
   next(): Promise<Outcome<Buffer | undefined | null>>
   /** Lets go of the files. */
   close(): void
+}
+
+/** The listeners of a library, as `host:port`. */
+export interface BindingAddresses {
+  /** The gRPC listener. */
+  grpc?: string
+  /** The HTTP listener. */
+  http?: string
 }
 
 /** An [`OtlpError`] as a plain object. */
@@ -67,6 +81,16 @@ export interface BindingErrorCode {
   retryAfterMs?: number
 }
 
+/** The answer of a gRPC server. */
+export interface BindingGrpcAnswer {
+  /** gRPC status number; 0 is success. */
+  code: number
+  /** The status message. */
+  message: string
+  /** On success the response message, else `google.rpc.Status` for `grpc-status-details-bin`. */
+  body: Buffer
+}
+
 /** What became of the records of one export. */
 export interface BindingOutcome {
   /** Records that are kept. */
@@ -76,6 +100,21 @@ export interface BindingOutcome {
   /** Why the first was refused; empty when none was. */
   message: string
 }
+
+/** One series. */
+export interface BindingSample {
+  /** The Prometheus name. */
+  name: string
+  /** Label names and values. */
+  labels: Record<string, string>
+  /** A count, a level, or the sum of a distribution in seconds. */
+  value: number
+  /** Observations, where it is a distribution. */
+  count?: number
+}
+
+/** One zstd frame, decompressed: the codec of apache-arrow for sealed files. */
+export declare function decompressZstd(data: Uint8Array): Outcome<Buffer>
 
 /** The error table: every code and what it is on the wire. */
 export declare function errorCodes(): Array<BindingErrorCode>

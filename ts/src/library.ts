@@ -1,5 +1,5 @@
 import type { RecordBatch, Table } from 'apache-arrow';
-import type { BindingLibrary } from '../native/binding.cjs';
+import type { BindingGrpcAnswer, BindingLibrary } from '../native/binding.cjs';
 import { type OtlpConfig, toJson } from './config.js';
 import { encodeLogs, encodeMetrics, encodeTraces, type Sink } from './encoder/index.js';
 import type { ReadableLogRecord, ReadableSpan, Resource, ResourceMetrics } from './encoder/types.js';
@@ -23,6 +23,24 @@ export interface ExportOutcome {
   readonly message: string;
 }
 
+/** One counted series; the names and labels are those of the service's `/metrics`. */
+export interface Sample {
+  /** Such as `otlp_arrow_committed_records_total`. */
+  readonly name: string;
+  readonly labels: { readonly [name: string]: string };
+  /** A count, a level, or, with `count`, the sum of a distribution in seconds. */
+  readonly value: number;
+  /** Observations of a distribution. */
+  readonly count?: number;
+}
+
+let bindingOf: (library: OtlpLibrary) => BindingLibrary;
+
+/** Answers one OTLP/gRPC request with the bytes of a response or of a `google.rpc.Status`. @internal */
+export function answerGrpc(library: OtlpLibrary, signal: Signal, request: Uint8Array): Promise<BindingGrpcAnswer> {
+  return bindingOf(library).answerGrpc(SIGNALS.indexOf(signal), request);
+}
+
 /**
  * A recorder: telemetry goes in as SDK objects or OTLP bytes, and is kept as Arrow files in one directory.
  *
@@ -34,6 +52,10 @@ export interface ExportOutcome {
  * const processor = new BatchSpanProcessor(library.spanExporter());
  */
 export class OtlpLibrary implements AsyncDisposable {
+  static {
+    bindingOf = library => library.#binding;
+  }
+
   readonly #binding: BindingLibrary;
   readonly #resource: Resource;
   readonly #forget: () => void;
@@ -99,6 +121,16 @@ export class OtlpLibrary implements AsyncDisposable {
     return new IpcSnapshot(this.#binding, signal, options);
   }
 
+  /** What `listen` bound, as `host:port`, with the ports the system chose. */
+  addresses(): { readonly grpc?: string; readonly http?: string } {
+    return this.#binding.addresses();
+  }
+
+  /** Everything that is counted: accepted = committed + waiting + dropped, always. */
+  stats(): readonly Sample[] {
+    return this.#binding.stats();
+  }
+
   /** Resolves when everything exported before the call is committed. It never waits for a remote. */
   async flush(): Promise<void> {
     await Promise.allSettled([...this.#pending]);
@@ -121,10 +153,9 @@ export class OtlpLibrary implements AsyncDisposable {
   }
 
   async #close(deadlineMs: number | undefined): Promise<void> {
-    // Exports that were called before are let in: the core drains them, waiting ones included, until the deadline.
-    const closing = this.#binding.shutdown(deadlineMs);
     try {
-      unwrap(await closing);
+      // Exports that were called before are let in, those that wait for room for half of the time.
+      unwrap(await this.#binding.shutdown(deadlineMs));
     } finally {
       this.#forget();
     }

@@ -5,8 +5,10 @@
 //! async function.
 #![deny(clippy::unwrap_used)]
 
+mod convert;
 mod error;
 mod library;
 mod pending;
 mod reader;
 mod runtime;
+mod stats;

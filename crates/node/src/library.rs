@@ -6,14 +6,16 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use napi::Env;
-use napi::bindgen_prelude::PromiseRaw;
+use napi::bindgen_prelude::{Buffer, PromiseRaw};
 use napi_derive::napi;
-use otlp_arrow::{Code, Config, ExportOutcome, OtlpError, OtlpLibrary};
+use otlp_arrow::receive::{self, Addresses};
+use otlp_arrow::{Code, Config, ExportOutcome, OtlpError, OtlpLibrary, status_of};
 
 use crate::error::{Outcome, outcome, signal};
 use crate::pending::Pending;
 use crate::reader::{BindingReader, read_options};
 use crate::runtime::{blocking, promise};
+use crate::stats::BindingSample;
 
 /// What became of the records of one export.
 #[napi(object)]
@@ -24,6 +26,26 @@ pub struct BindingOutcome {
     pub rejected: f64,
     /// Why the first was refused; empty when none was.
     pub message: String,
+}
+
+/// The answer of a gRPC server.
+#[napi(object)]
+pub struct BindingGrpcAnswer {
+    /// gRPC status number; 0 is success.
+    pub code: i32,
+    /// The status message.
+    pub message: String,
+    /// On success the response message, else `google.rpc.Status` for `grpc-status-details-bin`.
+    pub body: Buffer,
+}
+
+/// The listeners of a library, as `host:port`.
+#[napi(object)]
+pub struct BindingAddresses {
+    /// The gRPC listener.
+    pub grpc: Option<String>,
+    /// The HTTP listener.
+    pub http: Option<String>,
 }
 
 impl From<ExportOutcome> for BindingOutcome {
@@ -101,6 +123,37 @@ impl BindingLibrary {
         })
     }
 
+    /// One request to an OTLP service of a gRPC server in JavaScript, and what to answer. It never waits for room.
+    #[napi(catch_unwind)]
+    pub fn answer_grpc<'env>(
+        &self,
+        env: &'env Env,
+        signal_position: u32,
+        data: &[u8],
+    ) -> napi::Result<PromiseRaw<'env, BindingGrpcAnswer>> {
+        let library = self.inner.clone();
+        let entered = Pending::enter(&self.pending);
+        let bytes = Bytes::copy_from_slice(data);
+        promise(env, async move {
+            let answer = match signal(signal_position) {
+                Ok(signal) => {
+                    let done = library.export_otlp(signal, bytes).await;
+                    done.map(|outcome| receive::grpc_response(signal, &outcome))
+                }
+                Err(error) => Err(error),
+            };
+            drop(entered);
+            match answer {
+                Ok(response) => BindingGrpcAnswer { code: 0, message: String::new(), body: response.into() },
+                Err(error) => BindingGrpcAnswer {
+                    code: status_of(error.code()).grpc,
+                    message: error.message().to_owned(),
+                    body: receive::grpc_status_details(&error).into(),
+                },
+            }
+        })
+    }
+
     /// Resolves when everything accepted before the call is committed.
     #[napi(catch_unwind)]
     pub fn flush<'env>(&self, env: &'env Env) -> napi::Result<PromiseRaw<'env, Outcome<()>>> {
@@ -129,6 +182,19 @@ impl BindingLibrary {
     #[napi(catch_unwind)]
     pub fn resource(&self) -> Vec<Vec<String>> {
         self.resource.iter().map(|(name, value)| vec![name.clone(), value.clone()]).collect()
+    }
+
+    /// What was bound.
+    #[napi(catch_unwind)]
+    pub fn addresses(&self) -> BindingAddresses {
+        let Addresses { grpc, http } = self.inner.addresses();
+        BindingAddresses { grpc: grpc.map(|address| address.to_string()), http: http.map(|address| address.to_string()) }
+    }
+
+    /// Everything that is counted.
+    #[napi(catch_unwind)]
+    pub fn stats(&self) -> Vec<BindingSample> {
+        self.inner.stats().samples.into_iter().map(BindingSample::from).collect()
     }
 
     /// A snapshot of what is committed; `options` is a JSON object.

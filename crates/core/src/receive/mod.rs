@@ -24,11 +24,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use otlp_arrow_columns::Signal;
+use otlp_arrow_columns::{Format, Signal};
 use tokio::sync::watch;
 
 use crate::config::Config;
-use crate::error::Result;
+use crate::error::{OtlpError, Result};
 use crate::library::ExportOutcome;
 use crate::runtime::Runtime;
 use crate::stats::{Protocol, Stats};
@@ -62,6 +62,17 @@ pub trait Ingest: Send + Sync + 'static {
     fn metrics(&self) -> String {
         self.stats().snapshot().to_prometheus()
     }
+}
+
+/// `Export*ServiceResponse` in protobuf, for a gRPC server that is not ours.
+pub fn grpc_response(signal: Signal, outcome: &ExportOutcome) -> Vec<u8> {
+    wire::response(signal, outcome, Format::Protobuf)
+}
+
+/// `google.rpc.Status` in protobuf, with what the sender should know besides the code: the `grpc-status-details-bin`
+/// of a gRPC server that is not ours.
+pub fn grpc_status_details(error: &OtlpError) -> Vec<u8> {
+    wire::status(&error.clone().into(), Format::Protobuf)
 }
 
 /// What was bound.
