@@ -188,7 +188,10 @@ impl BindingLibrary {
     #[napi(catch_unwind)]
     pub fn addresses(&self) -> BindingAddresses {
         let Addresses { grpc, http } = self.inner.addresses();
-        BindingAddresses { grpc: grpc.map(|address| address.to_string()), http: http.map(|address| address.to_string()) }
+        BindingAddresses {
+            grpc: grpc.map(|address| address.to_string()),
+            http: http.map(|address| address.to_string()),
+        }
     }
 
     /// Everything that is counted.

@@ -1,0 +1,15 @@
+/**
+ * Zero-code: `node --import otlp-arrow/register app.js` records the program's telemetry without a line of it changed.
+ *
+ * It starts the OpenTelemetry SDK for traces, metrics and logs, with the instrumentations that are installed, unless
+ * the program has registered one already. Settings: `OTLP_ARROW_*` and `otlp-arrow.yaml` for what is kept and where,
+ * the `OTEL_*` variables for the SDK. It never keeps the program from running: what goes wrong is said on stderr.
+ */
+import { start } from './start.js';
+
+try {
+  await start();
+} catch (error) {
+  const reason = error instanceof Error ? error.message : String(error);
+  process.stderr.write(`otlp-arrow/register: telemetry is not recorded: ${reason}\n`);
+}
