@@ -29,8 +29,10 @@ export declare class BindingLibrary {
   resource(): Array<Array<string>>
   /** What was bound. */
   addresses(): BindingAddresses
-  /** Everything that is counted. */
-  stats(): Array<BindingSample>
+  /** What was done and what is in hand, as JSON. */
+  stats(): Outcome<string>
+  /** Whether it works, and why not, as JSON. */
+  health(): Outcome<string>
   /** A snapshot of what is committed; `options` is a JSON object. */
   read(signalPosition: number, options: string): Promise<Outcome<BindingReader>>
 }
@@ -101,18 +103,6 @@ export interface BindingOutcome {
   message: string
 }
 
-/** One series. */
-export interface BindingSample {
-  /** The Prometheus name. */
-  name: string
-  /** Label names and values. */
-  labels: Record<string, string>
-  /** A count, a level, or the sum of a distribution in seconds. */
-  value: number
-  /** Observations, where it is a distribution. */
-  count?: number
-}
-
 /** One zstd frame, decompressed: the codec of apache-arrow for sealed files. */
 export declare function decompressZstd(data: Uint8Array): Outcome<Buffer>
 
@@ -120,4 +110,4 @@ export declare function decompressZstd(data: Uint8Array): Outcome<Buffer>
 export declare function errorCodes(): Array<BindingErrorCode>
 
 /** Opens a recorder; `config` is a JSON object of keys as in the configuration file. */
-export declare function open(config: string): Promise<Outcome<BindingLibrary>>
+export declare function open(config: string, onEvent: (event: string) => void): Promise<Outcome<BindingLibrary>>

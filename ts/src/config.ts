@@ -1,3 +1,4 @@
+import { renamed, snakeKey } from './case.js';
 import type { Signal } from './signal.js';
 
 /** A time with a unit, such as `500ms`, `5s`, `15m`, `24h` or `7d`. Bare numbers are refused. */
@@ -118,16 +119,5 @@ const OPAQUE = new Set(['resource', 'headers']);
 
 /** The configuration as the core reads it: JSON with keys in snake case. */
 export function toJson(config: OtlpConfig): string {
-  return JSON.stringify(snake(config) ?? {});
-}
-
-function snake(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(snake);
-  if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(
-    Object.entries(value).map(([key, inner]) => [
-      key.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`),
-      OPAQUE.has(key) ? inner : snake(inner),
-    ]),
-  );
+  return JSON.stringify(renamed(config, snakeKey, OPAQUE));
 }

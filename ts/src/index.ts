@@ -29,6 +29,7 @@ export type { LogExporter } from './exporters/log.js';
 export type { MetricExporter, MetricExporterOptions, Temporality } from './exporters/metric.js';
 export type { ExporterOptions } from './exporters/options.js';
 export type { SpanExporter } from './exporters/span.js';
-export { type ExportOutcome, OtlpLibrary, type Sample } from './library.js';
+export { type ExportOutcome, OtlpLibrary } from './library.js';
+export type { EventName, Health, LibraryStats, OtlpEvent, PerSignal, Sample } from './reports.js';
 export { SIGNALS, type Signal } from './signal.js';
 export type { ReadOptions } from './snapshot.js';

@@ -10,6 +10,7 @@ import { MetricExporter, type MetricExporterOptions } from './exporters/metric.j
 import type { ExporterOptions } from './exporters/options.js';
 import { SpanExporter } from './exporters/span.js';
 import { native } from './native.js';
+import { event, type Health, type LibraryStats, type OtlpEvent, report } from './reports.js';
 import { SIGNALS, type Signal } from './signal.js';
 import { IpcSnapshot, type ReadOptions, Snapshot } from './snapshot.js';
 
@@ -23,16 +24,7 @@ export interface ExportOutcome {
   readonly message: string;
 }
 
-/** One counted series; the names and labels are those of the service's `/metrics`. */
-export interface Sample {
-  /** Such as `otlp_arrow_committed_records_total`. */
-  readonly name: string;
-  readonly labels: { readonly [name: string]: string };
-  /** A count, a level, or, with `count`, the sum of a distribution in seconds. */
-  readonly value: number;
-  /** Observations of a distribution. */
-  readonly count?: number;
-}
+type Listeners = Set<(event: OtlpEvent) => void>;
 
 let bindingOf: (library: OtlpLibrary) => BindingLibrary;
 
@@ -57,20 +49,28 @@ export class OtlpLibrary implements AsyncDisposable {
   }
 
   readonly #binding: BindingLibrary;
+  readonly #events: Listeners;
   readonly #resource: Resource;
   readonly #forget: () => void;
   readonly #pending = new Set<Promise<unknown>>();
   #closing: Promise<void> | undefined;
 
-  private constructor(binding: BindingLibrary) {
+  private constructor(binding: BindingLibrary, events: Listeners) {
     this.#binding = binding;
-    this.#resource = { attributes: Object.fromEntries(binding.resource()) };
+    this.#events = events;
+    this.#resource = { attributes: Object.fromEntries(binding.resource() as [string, string][]) };
     this.#forget = closeAtExit(binding);
   }
 
   /** Opens the output directory and starts recording; what a crash left there is recovered. */
   static async open(config: OtlpConfig = {}): Promise<OtlpLibrary> {
-    return new OtlpLibrary(unwrap(await native.open(toJson(config))));
+    const listeners: Listeners = new Set();
+    const tell = (json: string): void => {
+      if (listeners.size === 0) return;
+      const happened = event(json);
+      for (const listener of listeners) listener(happened);
+    };
+    return new OtlpLibrary(unwrap(await native.open(toJson(config), tell)), listeners);
   }
 
   /** Keeps spans. Resolves at the configured durability; a span that cannot be kept is refused alone. */
@@ -126,9 +126,29 @@ export class OtlpLibrary implements AsyncDisposable {
     return this.#binding.addresses();
   }
 
-  /** Everything that is counted: accepted = committed + waiting + dropped, always. */
-  stats(): readonly Sample[] {
-    return this.#binding.stats();
+  /** What was done and what is in hand, and everything that is counted. */
+  stats(): LibraryStats {
+    return report(unwrap(this.#binding.stats()));
+  }
+
+  /** Whether new data is taken, and everything that is not well. */
+  health(): Health {
+    return report(unwrap(this.#binding.health()));
+  }
+
+  /**
+   * Has `listener` called with everything that happens inside and a person should know: storage that is full, files
+   * recovered, records refused or lost. Listening does not keep the process alive.
+   */
+  on(_name: 'event', listener: (event: OtlpEvent) => void): this {
+    this.#events.add(listener);
+    return this;
+  }
+
+  /** Ends what {@link OtlpLibrary.on} began. */
+  off(_name: 'event', listener: (event: OtlpEvent) => void): this {
+    this.#events.delete(listener);
+    return this;
   }
 
   /** Resolves when everything exported before the call is committed. It never waits for a remote. */

@@ -11,4 +11,3 @@ mod library;
 mod pending;
 mod reader;
 mod runtime;
-mod stats;

@@ -5,17 +5,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use napi::Env;
-use napi::bindgen_prelude::{Buffer, PromiseRaw};
+use napi::bindgen_prelude::{Buffer, Function, PromiseRaw};
+use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
+use napi::{Env, Status};
 use napi_derive::napi;
+use otlp_arrow::event_bus::EventListener;
 use otlp_arrow::receive::{self, Addresses};
-use otlp_arrow::{Code, Config, ExportOutcome, OtlpError, OtlpLibrary, status_of};
+use otlp_arrow::{Code, Config, Event, ExportOutcome, OtlpError, OtlpLibrary, status_of};
 
 use crate::error::{Outcome, outcome, signal};
 use crate::pending::Pending;
 use crate::reader::{BindingReader, read_options};
 use crate::runtime::{blocking, promise};
-use crate::stats::BindingSample;
 
 /// What became of the records of one export.
 #[napi(object)]
@@ -66,26 +67,44 @@ pub struct BindingLibrary {
 }
 
 impl BindingLibrary {
-    fn open(config: Config) -> otlp_arrow::Result<Self> {
+    fn open(config: Config, on_event: Option<EventListener>) -> otlp_arrow::Result<Self> {
         Ok(Self {
             pending: Arc::default(),
             closing: AtomicBool::new(false),
             shutdown_timeout: config.shutdown_timeout,
             resource: config.resource.clone(),
-            inner: OtlpLibrary::open(config)?,
+            inner: OtlpLibrary::open_with(config, on_event)?,
         })
     }
 }
 
+/// A function of the host program that is told each event as JSON. It does not keep the process alive; when the program
+/// is too busy to listen, events are left out, which the core's counters do not miss.
+type OnEvent = ThreadsafeFunction<String, (), String, Status, false, true, EVENT_QUEUE>;
+
+/// Events that wait for the program to listen.
+const EVENT_QUEUE: usize = 1024;
+
 /// Opens a recorder; `config` is a JSON object of keys as in the configuration file.
 #[napi(catch_unwind)]
-pub fn open(env: &Env, config: String) -> napi::Result<PromiseRaw<'_, Outcome<BindingLibrary>>> {
+pub fn open<'env>(
+    env: &'env Env,
+    config: String,
+    #[napi(ts_arg_type = "(event: string) => void")] on_event: Function<'env, String, ()>,
+) -> napi::Result<PromiseRaw<'env, Outcome<BindingLibrary>>> {
+    let on_event: OnEvent =
+        on_event.build_threadsafe_function().weak::<true>().max_queue_size::<EVENT_QUEUE>().build()?;
+    let listener: EventListener = Arc::new(move |event: &Event| {
+        if let Ok(event) = json(event) {
+            on_event.call(event, ThreadsafeFunctionCallMode::NonBlocking);
+        }
+    });
     promise(env, async move {
         let opened = blocking(move || {
             let arguments = serde_json::from_str(&config).map_err(|error| {
                 OtlpError::with_source(Code::InvalidConfig, "the configuration is no object", error)
             })?;
-            BindingLibrary::open(Config::from_value(arguments)?)
+            BindingLibrary::open(Config::from_value(arguments)?, Some(listener))
         });
         outcome(opened.await)
     })
@@ -194,10 +213,16 @@ impl BindingLibrary {
         }
     }
 
-    /// Everything that is counted.
+    /// What was done and what is in hand, as JSON.
     #[napi(catch_unwind)]
-    pub fn stats(&self) -> Vec<BindingSample> {
-        self.inner.stats().samples.into_iter().map(BindingSample::from).collect()
+    pub fn stats(&self) -> Outcome<String> {
+        outcome(json(&self.inner.stats()))
+    }
+
+    /// Whether it works, and why not, as JSON.
+    #[napi(catch_unwind)]
+    pub fn health(&self) -> Outcome<String> {
+        outcome(json(&self.inner.health()))
     }
 
     /// A snapshot of what is committed; `options` is a JSON object.
@@ -233,6 +258,11 @@ impl BindingLibrary {
             library.shutdown_blocking(Some(deadline.saturating_duration_since(Instant::now()))).map(|_| ())
         }
     }
+}
+
+fn json(value: &impl serde::Serialize) -> otlp_arrow::Result<String> {
+    serde_json::to_string(value)
+        .map_err(|error| OtlpError::with_source(Code::Internal, "a report could not be written as JSON", error))
 }
 
 fn closed() -> OtlpError {
