@@ -28,3 +28,12 @@ pub const META_VERSION: &str = "otlp_arrow.version";
 pub const META_COMMIT: &str = "otlp_arrow.commit";
 /// The storage schema that is written.
 pub const SCHEMA_VERSION: &str = otlp_arrow_columns::schema::VERSION;
+
+/// Rows of a file in either form, by its heads; 0 for what is neither.
+pub(crate) fn rows(file: &dyn crate::store::storage::ReadFile) -> std::io::Result<u64> {
+    Ok(match scan::form(file)? {
+        scan::Form::File => sealed::Contents::read(file)?.map_or(0, |contents| contents.rows()),
+        scan::Form::Stream => scan::stream(file, scan::Check::Heads)?.rows(),
+        scan::Form::Unknown => 0,
+    })
+}

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use arrow_array::RecordBatch;
 use otlp_arrow_columns::{BatchBuilder, Signal};
 
-use super::Request;
 use super::context::Context;
 use super::fault::storage_error;
 use super::hooks::{Committed, CommittedRequest};
@@ -136,20 +135,12 @@ impl Committer {
     }
 
     /// Tells the hooks about the commit that was just made.
-    pub(crate) fn announce(&mut self, requests: Vec<Request>) {
+    pub(crate) fn announce(&mut self, requests: Vec<CommittedRequest>) {
         let Some((stem, first_row)) = self.last.take() else { return };
         let hooks = self.ctx.hooks.commit_hooks();
         if hooks.is_empty() {
             return;
         }
-        let requests: Vec<_> = requests
-            .into_iter()
-            .map(|request| CommittedRequest {
-                rows: request.checked.rows as u64,
-                whole: request.checked.refused.total() == 0,
-                bytes: request.bytes,
-            })
-            .collect();
         let rows = requests.iter().map(|request| request.rows).sum();
         let commit = Committed { signal: self.signal, stem, first_row, rows, requests };
         for hook in hooks {

@@ -44,10 +44,10 @@ pub trait CommitHook: Send + Sync {
 
 /// Somebody who still needs rows; retention deletes such files last, and announces the loss.
 pub trait Needs: Send + Sync {
-    /// Rows of `stem` that are still needed.
-    fn needed_rows(&self, signal: Signal, stem: &Stem) -> u64;
+    /// The first row of `stem` that is still needed; `None` if none is. Asked for every file at every sweep.
+    fn first_needed(&self, signal: Signal, stem: &Stem) -> Option<u64>;
 
-    /// Retention has deleted `stem`, of which this one still needed `rows`; asked for just before.
+    /// Retention has deleted `stem`, of which this one still needed `rows`.
     fn evicted(&self, signal: Signal, stem: &Stem, rows: u64);
 
     /// A dead writer's files are ours now; whoever has work left with them keeps a clone, and with it the lock.

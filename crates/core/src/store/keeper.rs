@@ -16,6 +16,7 @@ use super::names::{Form, Stem, WriterId, parse_name};
 use super::retention::{Cause, File, plan};
 use super::storage::Entry;
 use crate::event::EventName;
+use crate::ipc;
 
 /// Between two looks at an idle directory, and between two adoptions.
 const EVERY: Duration = Duration::from_secs(30);
@@ -162,7 +163,8 @@ struct Data {
     signal: Signal,
     stem: Stem,
     forms: Vec<Form>,
-    needed_rows: u64,
+    /// The first row somebody needs.
+    needed_from: Option<u64>,
 }
 
 /// Deletes what retention says, under the maintenance lock.
@@ -237,16 +239,16 @@ fn data_files(ctx: &Context) -> io::Result<(Vec<File>, Vec<Data>)> {
         }
         let live = possibly_live(ctx, stems.iter().map(|(stem, (_, forms))| (stem, forms.as_slice())));
         for (stem, (bytes, forms)) in stems {
-            let needed_rows = needs.iter().map(|needs| needs.needed_rows(signal, &stem)).max().unwrap_or(0);
+            let needed_from = needs.iter().filter_map(|needs| needs.first_needed(signal, &stem)).min();
             files.push(File {
                 signal,
                 created: stem.created(),
                 order: files.len(),
                 bytes,
                 deletable: !live.contains(&stem),
-                needed: needed_rows > 0,
+                needed: needed_from.is_some(),
             });
-            data.push(Data { signal, stem, forms, needed_rows });
+            data.push(Data { signal, stem, forms, needed_from });
         }
     }
     Ok((files, data))
@@ -283,6 +285,7 @@ fn side_files(ctx: &Context) -> io::Result<Vec<(std::path::PathBuf, Entry)>> {
 }
 
 fn delete(ctx: &Context, file: &Data, cause: Cause) -> io::Result<()> {
+    let rows = file.needed_from.map(|_| rows_of(ctx, file));
     ctx.seals.forget(&file.stem);
     // The stream first: without its sealed form it would count again.
     for form in [Form::Live, Form::Sealed] {
@@ -295,18 +298,35 @@ fn delete(ctx: &Context, file: &Data, cause: Cause) -> io::Result<()> {
         }
     }
     ctx.own.remove(&file.stem);
-    if file.needed_rows > 0 {
-        for needs in ctx.hooks.needs() {
-            needs.evicted(file.signal, &file.stem, needs.needed_rows(file.signal, &file.stem));
-        }
-        ctx.stats.dropped(file.signal, "evicted", file.needed_rows);
-        let why = match cause {
-            Cause::Age => "they are older than retention keeps them",
-            Cause::Room => "there is no more room",
-        };
-        let message =
-            format!("{} records of {} were deleted before they were forwarded: {why}", file.needed_rows, file.stem);
-        ctx.event(EventName::RecordsEvicted, Some(file.signal), Some(file.needed_rows), message);
+    if let Some(rows) = rows {
+        announce_loss(ctx, file, cause, rows);
     }
     Ok(())
+}
+
+/// Rows of a file; 0 if it cannot be read, since then nobody could have delivered them either.
+fn rows_of(ctx: &Context, file: &Data) -> u64 {
+    if let Some(own) = ctx.own.find(&file.stem) {
+        return own.rows;
+    }
+    let form = if file.forms.contains(&Form::Sealed) { Form::Sealed } else { Form::Live };
+    let opened = ctx.storage.open(&ctx.layout.data(file.signal, &file.stem, form));
+    opened.ok().and_then(|file| ipc::rows(&*file).ok()).unwrap_or(0)
+}
+
+fn announce_loss(ctx: &Context, file: &Data, cause: Cause, rows: u64) {
+    let mut lost = 0;
+    for needs in ctx.hooks.needs() {
+        if let Some(from) = needs.first_needed(file.signal, &file.stem) {
+            needs.evicted(file.signal, &file.stem, rows.saturating_sub(from));
+            lost = lost.max(rows.saturating_sub(from));
+        }
+    }
+    ctx.stats.dropped(file.signal, "evicted", lost);
+    let why = match cause {
+        Cause::Age => "they are older than retention keeps them",
+        Cause::Room => "there is no more room",
+    };
+    let message = format!("{lost} records of {} were deleted before they were delivered: {why}", file.stem);
+    ctx.event(EventName::RecordsEvicted, Some(file.signal), Some(lost), message);
 }

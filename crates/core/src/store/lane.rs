@@ -382,7 +382,9 @@ impl Lane {
             self.ctx.event(EventName::RecordsDropped, Some(self.signal), Some(rows), message);
         }
         let written = result.is_ok();
-        let (senders, requests): (Vec<_>, Vec<_>) = answers.into_iter().map(|item| (item.done, item.request)).unzip();
+        // Memory is given back before anybody is told: whoever is told may come again at once.
+        let (senders, requests): (Vec<_>, Vec<_>) =
+            answers.into_iter().map(|item| (item.done, item.request.done())).unzip();
         for sender in senders.into_iter().flatten() {
             let _ = sender.send(result.clone());
         }

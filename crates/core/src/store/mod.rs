@@ -40,7 +40,7 @@ use crate::stats::{LibraryStats, Stats};
 use adopt::adopt;
 use budget::{Budget, Reservation};
 use context::{Context, lock};
-use hooks::{CommitHook, Needs};
+use hooks::{CommitHook, CommittedRequest, Needs};
 use keeper::Keeper;
 use lane::Lane;
 use storage::Storage;
@@ -57,6 +57,14 @@ pub struct Request {
     pub checked: Checked,
     /// Covers the bytes and the Arrow memory they will take; given back when the commit is done.
     pub reservation: Reservation,
+}
+
+impl Request {
+    /// What is left of it when its memory is given back.
+    fn done(self) -> CommittedRequest {
+        let (rows, whole) = (self.checked.rows as u64, self.checked.refused.total() == 0);
+        CommittedRequest { bytes: self.bytes, rows, whole }
+    }
 }
 
 /// Which rows to read.

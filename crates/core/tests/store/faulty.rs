@@ -1,0 +1,143 @@
+//! The real disk with switches: each operation can be made to fail.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use otlp_arrow::store::storage::{Entry, FileLock, ReadFile, Storage, WriteFile};
+use otlp_arrow::store::storage_os::OsStorage;
+
+/// An operation that can fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Op {
+    Create,
+    Append,
+    /// Half of the bytes are written before it fails.
+    ShortAppend,
+    Truncate,
+    Sync,
+    SyncDir,
+    Rename,
+    Remove,
+    Lock,
+}
+
+/// How often each operation fails from now on, and with what.
+pub type Switches = Arc<Mutex<HashMap<Op, (usize, io::ErrorKind)>>>;
+
+#[derive(Clone, Debug, Default)]
+pub struct Faulty {
+    switches: Switches,
+    free: Arc<Mutex<Option<u64>>>,
+}
+
+impl Faulty {
+    /// The next `times` calls of `op` fail.
+    pub fn fail(&self, op: Op, times: usize, kind: io::ErrorKind) {
+        self.switches.lock().unwrap().insert(op, (times, kind));
+    }
+
+    /// Nothing fails any more.
+    pub fn heal(&self) {
+        self.switches.lock().unwrap().clear();
+    }
+
+    /// What the file system says about its free bytes.
+    pub fn set_free(&self, bytes: Option<u64>) {
+        *self.free.lock().unwrap() = bytes;
+    }
+
+    fn check(&self, op: Op) -> io::Result<()> {
+        check(&self.switches, op)
+    }
+}
+
+fn check(switches: &Switches, op: Op) -> io::Result<()> {
+    match switches.lock().unwrap().get_mut(&op) {
+        Some((times, kind)) if *times > 0 => {
+            *times -= 1;
+            Err((*kind).into())
+        }
+        _ => Ok(()),
+    }
+}
+
+impl Storage for Faulty {
+    fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
+        OsStorage.create_dir_all(dir)
+    }
+
+    fn create(&self, path: &Path) -> io::Result<Box<dyn WriteFile>> {
+        self.check(Op::Create)?;
+        Ok(Box::new(FaultyFile { file: OsStorage.create(path)?, switches: Arc::clone(&self.switches) }))
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn ReadFile>> {
+        OsStorage.open(path)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.check(Op::Rename)?;
+        OsStorage.rename(from, to)
+    }
+
+    fn replace(&self, from: &Path, to: &Path) -> io::Result<()> {
+        OsStorage.replace(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        if path.exists() {
+            self.check(Op::Remove)?;
+        }
+        OsStorage.remove(path)
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<Entry>> {
+        OsStorage.list(dir)
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        self.check(Op::SyncDir)?;
+        OsStorage.sync_dir(dir)
+    }
+
+    fn free_bytes(&self, dir: &Path) -> io::Result<u64> {
+        match *self.free.lock().unwrap() {
+            Some(bytes) => Ok(bytes),
+            None => OsStorage.free_bytes(dir),
+        }
+    }
+
+    fn try_lock(&self, path: &Path) -> io::Result<Option<Box<dyn FileLock>>> {
+        self.check(Op::Lock)?;
+        OsStorage.try_lock(path)
+    }
+}
+
+#[derive(Debug)]
+struct FaultyFile {
+    file: Box<dyn WriteFile>,
+    switches: Switches,
+}
+
+impl WriteFile for FaultyFile {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if let Err(error) = check(&self.switches, Op::ShortAppend) {
+            self.file.append(&bytes[..bytes.len() / 2])?;
+            return Err(error);
+        }
+        check(&self.switches, Op::Append)?;
+        self.file.append(bytes)
+    }
+
+    fn truncate(&mut self, len: u64) -> io::Result<()> {
+        check(&self.switches, Op::Truncate)?;
+        self.file.truncate(len)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        check(&self.switches, Op::Sync)?;
+        self.file.sync()
+    }
+}

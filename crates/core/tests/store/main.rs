@@ -1,0 +1,9 @@
+//! The store under load, faults, crashes of writers, and time.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod faults;
+mod faulty;
+mod lifecycle;
+mod recovery;
+mod rotation;
+mod support;
