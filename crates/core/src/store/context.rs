@@ -206,6 +206,25 @@ impl Context {
     pub(crate) fn sync_dir(&self, dir: &std::path::Path) -> io::Result<()> {
         Point::DirectorySync.around(|| self.storage.sync_dir(dir))
     }
+
+    /// [`Context::sync_dir`] for `dir` and what it lies in, up to where the output directory itself is named: a file
+    /// survives only with every directory on the way to it.
+    pub(crate) fn sync_way_to(&self, dir: &std::path::Path) -> io::Result<()> {
+        let root = self.layout.root();
+        for dir in dir.ancestors().take_while(|dir| dir.starts_with(root)) {
+            self.sync_dir(dir)?;
+        }
+        let parent = match root.parent() {
+            Some(parent) if parent.as_os_str().is_empty() => std::path::Path::new("."),
+            Some(parent) => parent,
+            None => return Ok(()),
+        };
+        match self.storage.sync_dir(parent) {
+            // It may belong to somebody else, who lets us pass and not look.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+            done => done,
+        }
+    }
 }
 
 /// The files this writer has not sealed yet, with what of them is committed.

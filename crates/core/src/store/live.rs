@@ -78,7 +78,7 @@ impl LiveFile {
         if ctx.settings.durability == Durability::Synced {
             let synced = Point::Fdatasync.around(|| self.file.sync()).and_then(|()| {
                 // The name of a new file must survive as well, before anything in it is acknowledged.
-                if self.commits == 0 { ctx.sync_dir(&ctx.layout.signal_dir(self.signal)) } else { Ok(()) }
+                if self.commits == 0 { ctx.sync_way_to(&ctx.layout.signal_dir(self.signal)) } else { Ok(()) }
             });
             if let Err(error) = synced {
                 // What could not be synced goes to another file; here it must not be found a second time.
