@@ -140,11 +140,11 @@ impl Schedule {
                 (Ok(()), Durability::Written) => Promise::Written,
                 (Ok(()), Durability::Buffered { .. }) => Promise::Buffered,
             };
-            self.oracle.answered(request, promise);
+            self.oracle.answered(request, life.process.id(), promise);
             self.expect_code(&answer);
         }
         if flushed {
-            self.oracle.flushed();
+            self.oracle.flushed(life.process.id());
         }
     }
 
@@ -175,6 +175,9 @@ impl Schedule {
             End::PowerCut => "power cut",
         };
         *self.ends.entry(name).or_default() += 1;
+        if std::env::var_os("OTLP_ARROW_TRACE").is_some() {
+            eprintln!("---- {name}");
+        }
         let died = lives.iter().any(|life| !life.process.is_alive());
         match end {
             End::Close if !died => {
@@ -183,12 +186,13 @@ impl Schedule {
                     let report = life.store.close(Instant::now() + Duration::from_secs(10));
                     if life.process.is_alive() {
                         assert_eq!(report.uncommitted_records, 0, "seed {}", self.seed);
-                        self.oracle.flushed();
+                        self.oracle.flushed(life.process.id());
                     }
                 }
             }
             End::Close | End::Kill => self.disk.kill_all(),
             End::PowerCut => {
+                self.oracle.sync_failed |= self.disk.injected().contains_key(&Op::Sync);
                 self.disk.cut_power(&mut self.rng);
                 self.oracle.power_cut();
             }
@@ -239,7 +243,7 @@ fn number(name: &str) -> Option<u64> {
 fn what_was_promised_is_kept_through_faults_and_crashes() {
     let seeds = match number("OTLP_ARROW_SEED") {
         Some(seed) => seed..seed + 1,
-        None => 0..number("OTLP_ARROW_SCHEDULES").unwrap_or(300),
+        None => 0..number("OTLP_ARROW_SCHEDULES").unwrap_or(120),
     };
     let (mut ends, mut injected) = (BTreeMap::new(), BTreeMap::new());
     let mut found = support::oracle::Found::default();

@@ -46,7 +46,7 @@ pub(crate) enum Failed {
     Abandoned {
         /// What failed.
         error: io::Error,
-        /// `fdatasync` failed: the batch may go to a new file at once.
+        /// `fdatasync` failed, and the batch was cut off again: it may go to a new file at once.
         sync: bool,
     },
 }
@@ -81,9 +81,9 @@ impl LiveFile {
                 if self.commits == 0 { ctx.sync_way_to(&ctx.layout.signal_dir(self.signal)) } else { Ok(()) }
             });
             if let Err(error) = synced {
-                // What could not be synced goes to another file; here it must not be found a second time.
-                let _ = self.file.truncate(self.len);
-                return Err(Failed::Abandoned { error, sync: true });
+                // What could not be synced goes to another file, but only if it is not found here a second time.
+                let sync = self.file.truncate(self.len).is_ok();
+                return Err(Failed::Abandoned { error, sync });
             }
         }
         self.len += bytes.len() as u64;

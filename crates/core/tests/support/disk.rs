@@ -3,6 +3,8 @@
 //! Whether an operation fails depends on the seed, the kind of operation and how many of that kind came before, so a
 //! schedule that runs its operations in the same order meets the same faults.
 
+#![allow(clippy::print_stderr, reason = "tests")]
+
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -241,6 +243,14 @@ impl State {
     }
 }
 
+/// Prints an operation where `OTLP_ARROW_TRACE` asks for it.
+pub fn trace(process: u64, op: Op, path: &Path, outcome: &str) {
+    if std::env::var_os("OTLP_ARROW_TRACE").is_some() {
+        let name = path.strip_prefix("/out/telemetry").unwrap_or(path);
+        eprintln!("process {process}: {op:?} {} -> {outcome}", name.display());
+    }
+}
+
 /// Why an operation does not happen as asked.
 enum Stop {
     /// The process is dead already.
@@ -276,6 +286,11 @@ impl fmt::Debug for Process {
 }
 
 impl Process {
+    /// Its number.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
     /// Whether it has not died.
     pub fn is_alive(&self) -> bool {
         self.disk.state().alive.get(&self.id).copied().unwrap_or(false)
@@ -290,12 +305,17 @@ impl Process {
     }
 
     /// Runs an operation that happens as a whole or not at all.
-    fn whole<T>(&self, op: Op, act: impl FnOnce(&mut State) -> io::Result<T>) -> io::Result<T> {
+    fn whole<T>(&self, op: Op, path: &Path, act: impl FnOnce(&mut State) -> io::Result<T>) -> io::Result<T> {
         let mut state = self.disk.state();
         match state.begin(self.id, op) {
-            Ok(()) => act(&mut state),
+            Ok(()) => {
+                let done = act(&mut state);
+                trace(self.id, op, path, &done.as_ref().err().map_or_else(|| "ok".to_owned(), ToString::to_string));
+                done
+            }
             Err(stop) => {
                 let (error, happened) = stop.whole();
+                trace(self.id, op, path, &format!("{error}{}", if happened { ", but it happened" } else { "" }));
                 if happened {
                     let _ = act(&mut state);
                 }
@@ -307,7 +327,7 @@ impl Process {
 
 impl Storage for Process {
     fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
-        self.whole(Op::CreateDir, |state| {
+        self.whole(Op::CreateDir, dir, |state| {
             for dir in dir.ancestors().filter(|dir| *dir != Path::new("/")) {
                 state.entries.entry(dir.to_owned()).or_insert(Node::Dir);
             }
@@ -316,23 +336,23 @@ impl Storage for Process {
     }
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn WriteFile>> {
-        let id = self.whole(Op::Create, |state| {
+        let id = self.whole(Op::Create, path, |state| {
             state.parent_exists(path)?;
             if state.entries.contains_key(path) {
                 return Err(ErrorKind::AlreadyExists.into());
             }
             Ok(state.new_file(path))
         })?;
-        Ok(Box::new(Handle { process: self.clone(), file: id }))
+        Ok(Box::new(Handle { process: self.clone(), path: path.to_owned(), file: id }))
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn ReadFile>> {
-        let id = self.whole(Op::Open, |state| state.file(path))?;
-        Ok(Box::new(Handle { process: self.clone(), file: id }))
+        let id = self.whole(Op::Open, path, |state| state.file(path))?;
+        Ok(Box::new(Handle { process: self.clone(), path: path.to_owned(), file: id }))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.whole(Op::Rename, |state| {
+        self.whole(Op::Rename, to, |state| {
             let file = state.file(from)?;
             state.parent_exists(to)?;
             if state.entries.contains_key(to) {
@@ -345,7 +365,7 @@ impl Storage for Process {
     }
 
     fn replace(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.whole(Op::Rename, |state| {
+        self.whole(Op::Rename, to, |state| {
             let file = state.file(from)?;
             state.parent_exists(to)?;
             state.entries.remove(from);
@@ -355,7 +375,7 @@ impl Storage for Process {
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        self.whole(Op::Remove, |state| {
+        self.whole(Op::Remove, path, |state| {
             state.file(path)?;
             state.entries.remove(path);
             Ok(())
@@ -363,7 +383,7 @@ impl Storage for Process {
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<Entry>> {
-        self.whole(Op::List, |state| {
+        self.whole(Op::List, dir, |state| {
             let mut found = Vec::new();
             for (path, node) in &state.entries {
                 if let (Node::File(id), Some(name)) = (node, path.file_name())
@@ -381,7 +401,7 @@ impl Storage for Process {
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        self.whole(Op::SyncDir, |state| {
+        self.whole(Op::SyncDir, dir, |state| {
             let State { entries, synced, .. } = state;
             let inside = |path: &PathBuf| path.parent() == Some(dir);
             synced.retain(|path, _| !inside(path));
@@ -395,7 +415,7 @@ impl Storage for Process {
     }
 
     fn try_lock(&self, path: &Path) -> io::Result<Option<Box<dyn FileLock>>> {
-        let file = self.whole(Op::Lock, |state| {
+        let file = self.whole(Op::Lock, path, |state| {
             state.parent_exists(path)?;
             let file = match state.file(path) {
                 Ok(file) => file,
@@ -422,7 +442,7 @@ struct Lock {
 
 impl FileLock for Lock {
     fn remove(self: Box<Self>) -> io::Result<()> {
-        self.process.whole(Op::Remove, |state| {
+        self.process.whole(Op::Remove, &self.path, |state| {
             if state.entries.get(&self.path) == Some(&Node::File(self.file)) {
                 state.entries.remove(&self.path);
             }
@@ -444,6 +464,7 @@ impl Drop for Lock {
 #[derive(Debug)]
 struct Handle {
     process: Process,
+    path: PathBuf,
     file: u64,
 }
 
@@ -453,13 +474,24 @@ impl WriteFile for Handle {
         match state.begin(self.process.id, Op::Append) {
             Ok(()) => {
                 state.pages(self.file).append(bytes);
+                trace(self.process.id, Op::Append, &self.path, &format!("{} bytes", bytes.len()));
                 Ok(())
             }
-            Err(Stop::Dead) => Err(eio()),
-            Err(Stop::Dies(mut rng) | Stop::Fails(mut rng)) => {
-                // A short write, sometimes of nothing or of everything.
-                let len = [0, bytes.len(), rng.index(bytes.len() + 1)][rng.index(3)];
+            Err(stop) => {
+                // A short write, sometimes of nothing; of everything only if nobody is there to be told.
+                let (mut rng, most) = match stop {
+                    Stop::Dies(rng) => (rng, bytes.len() + 1),
+                    Stop::Dead => return Err(eio()),
+                    Stop::Fails(rng) => (rng, bytes.len()),
+                };
+                let len = [0, most.saturating_sub(1), rng.index(most)][rng.index(3)];
                 state.pages(self.file).append(&bytes[..len]);
+                trace(
+                    self.process.id,
+                    Op::Append,
+                    &self.path,
+                    &format!("{len} of {} bytes, then an error", bytes.len()),
+                );
                 Err(if rng.one_in(2) { eio() } else { ErrorKind::StorageFull.into() })
             }
         }
@@ -467,7 +499,7 @@ impl WriteFile for Handle {
 
     fn truncate(&mut self, len: u64) -> io::Result<()> {
         let file = self.file;
-        self.process.whole(Op::Truncate, |state| {
+        self.process.whole(Op::Truncate, &self.path, |state| {
             state.pages(file).truncate(len as usize);
             Ok(())
         })
@@ -478,12 +510,14 @@ impl WriteFile for Handle {
         match state.begin(self.process.id, Op::Sync) {
             Ok(()) => {
                 state.pages(self.file).sync();
+                trace(self.process.id, Op::Sync, &self.path, "ok");
                 Ok(())
             }
             Err(Stop::Dead) => Err(eio()),
             Err(Stop::Dies(_)) => Err(eio()),
             Err(Stop::Fails(mut rng)) => {
                 state.pages(self.file).fail_sync(&mut rng);
+                trace(self.process.id, Op::Sync, &self.path, "failed");
                 Err(eio())
             }
         }
@@ -499,7 +533,7 @@ impl ReadFile for Handle {
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
         let file = self.file;
         let mut copied = 0;
-        self.process.whole(Op::Read, |state| {
+        self.process.whole(Op::Read, &self.path, |state| {
             let bytes = &state.pages(file).bytes;
             let rest = usize::try_from(offset).ok().and_then(|offset| bytes.get(offset..)).unwrap_or_default();
             copied = rest.len().min(buffer.len());

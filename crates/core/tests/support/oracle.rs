@@ -34,6 +34,8 @@ struct Sent {
     signal: Signal,
     expected: RecordBatch,
     promise: Promise,
+    /// The process that was asked.
+    process: u64,
 }
 
 /// What checks came across.
@@ -45,6 +47,8 @@ pub struct Found {
     pub unpromised_kept: u64,
     /// The same, and are not there.
     pub unpromised_lost: u64,
+    /// Requests that are there twice, where that cannot be helped.
+    pub twice: u64,
 }
 
 impl Found {
@@ -53,6 +57,7 @@ impl Found {
         self.kept += other.kept;
         self.unpromised_kept += other.unpromised_kept;
         self.unpromised_lost += other.unpromised_lost;
+        self.twice += other.twice;
     }
 }
 
@@ -64,6 +69,10 @@ pub struct Oracle {
     /// By the text in the first row.
     keys: HashMap<String, usize>,
     pub found: Found,
+    /// A sync failed, so the disk may keep what was cut off after it; a power cut may bring that back beside the copy
+    /// that went to another file. No file system offers a way around this.
+    pub sync_failed: bool,
+    twice: bool,
 }
 
 /// The column whose text is unique to a request.
@@ -77,7 +86,14 @@ fn key_column(signal: Signal) -> &'static str {
 
 impl Oracle {
     pub fn new(seed: u64) -> Self {
-        Self { rng: Rng::new(!seed), sent: Vec::new(), keys: HashMap::new(), found: Found::default() }
+        Self {
+            rng: Rng::new(!seed),
+            sent: Vec::new(),
+            keys: HashMap::new(),
+            found: Found::default(),
+            sync_failed: false,
+            twice: false,
+        }
     }
 
     /// A new request, about which nothing is promised yet.
@@ -120,18 +136,20 @@ impl Oracle {
         let expected = plain(&builder.finish());
         assert_eq!(expected.num_rows(), checked.rows);
         self.keys.insert(text_at(&expected, key_column(signal), 0), number);
-        self.sent.push(Sent { signal, expected, promise: Promise::None });
+        self.sent.push(Sent { signal, expected, promise: Promise::None, process: 0 });
         (number, bytes.into(), checked)
     }
 
-    /// The store answered.
-    pub fn answered(&mut self, request: usize, promise: Promise) {
-        self.sent[request].promise = promise;
+    /// The store of `process` answered.
+    pub fn answered(&mut self, request: usize, process: u64, promise: Promise) {
+        (self.sent[request].process, self.sent[request].promise) = (process, promise);
     }
 
-    /// What was acknowledged in memory is written.
-    pub fn flushed(&mut self) {
-        self.change(Promise::Buffered, Promise::Written);
+    /// What `process` acknowledged in memory is written.
+    pub fn flushed(&mut self, process: u64) {
+        for sent in self.sent.iter_mut().filter(|sent| sent.process == process && sent.promise == Promise::Buffered) {
+            sent.promise = Promise::Written;
+        }
     }
 
     /// Every process ended, one way or another.
@@ -141,6 +159,7 @@ impl Oracle {
 
     /// What was not synced may be gone.
     pub fn power_cut(&mut self) {
+        self.twice |= self.sync_failed;
         self.change(Promise::Written, Promise::None);
         self.change(Promise::Buffered, Promise::None);
     }
@@ -174,6 +193,7 @@ impl Oracle {
                     (0, _) => self.found.unpromised_lost += 1,
                     (1, Promise::Written | Promise::Synced) => self.found.kept += 1,
                     (1, _) => self.found.unpromised_kept += 1,
+                    (2, _) if self.twice => self.found.twice += 1,
                     (times, _) => return Err(format!("{signal} request {number} is there {times} times")),
                 }
             }
