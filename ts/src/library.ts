@@ -4,13 +4,14 @@ import { type OtlpConfig, toJson } from './config.js';
 import { encodeLogs, encodeMetrics, encodeTraces, type Sink } from './encoder/index.js';
 import type { ReadableLogRecord, ReadableSpan, Resource, ResourceMetrics } from './encoder/types.js';
 import { unwrap } from './errors.js';
+import { Events } from './events.js';
 import { closeAtExit } from './exit.js';
 import { LogExporter } from './exporters/log.js';
 import { MetricExporter, type MetricExporterOptions } from './exporters/metric.js';
 import type { ExporterOptions } from './exporters/options.js';
 import { SpanExporter } from './exporters/span.js';
 import { native } from './native.js';
-import { event, type Health, type LibraryStats, type OtlpEvent, report } from './reports.js';
+import { type Health, type LibraryStats, type OtlpEvent, report } from './reports.js';
 import { SIGNALS, type Signal } from './signal.js';
 import { IpcSnapshot, type ReadOptions, Snapshot } from './snapshot.js';
 
@@ -23,8 +24,6 @@ export interface ExportOutcome {
   /** Why the first was refused; empty when none was. */
   readonly message: string;
 }
-
-type Listeners = Set<(event: OtlpEvent) => void>;
 
 let bindingOf: (library: OtlpLibrary) => BindingLibrary;
 
@@ -49,13 +48,13 @@ export class OtlpLibrary implements AsyncDisposable {
   }
 
   readonly #binding: BindingLibrary;
-  readonly #events: Listeners;
+  readonly #events: Events;
   readonly #resource: Resource;
   readonly #forget: () => void;
   readonly #pending = new Set<Promise<unknown>>();
   #closing: Promise<void> | undefined;
 
-  private constructor(binding: BindingLibrary, events: Listeners) {
+  private constructor(binding: BindingLibrary, events: Events) {
     this.#binding = binding;
     this.#events = events;
     this.#resource = { attributes: Object.fromEntries(binding.resource() as [string, string][]) };
@@ -64,13 +63,8 @@ export class OtlpLibrary implements AsyncDisposable {
 
   /** Opens the output directory and starts recording; what a crash left there is recovered. */
   static async open(config: OtlpConfig = {}): Promise<OtlpLibrary> {
-    const listeners: Listeners = new Set();
-    const tell = (json: string): void => {
-      if (listeners.size === 0) return;
-      const happened = event(json);
-      for (const listener of listeners) listener(happened);
-    };
-    return new OtlpLibrary(unwrap(await native.open(toJson(config), tell)), listeners);
+    const events = new Events();
+    return new OtlpLibrary(unwrap(await native.open(toJson(config), json => events.tell(json))), events);
   }
 
   /** Keeps spans. Resolves at the configured durability; a span that cannot be kept is refused alone. */

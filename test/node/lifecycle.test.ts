@@ -1,0 +1,211 @@
+/** The lifecycle table of the main job, in JavaScript. */
+import { ClosedError, type ExportResult, InvalidConfigError, OtlpError, OtlpLibrary } from 'otlp-arrow';
+import { describe, expect, test } from 'vitest';
+import { directory, files, open, readDirectory, rows, span } from './support.js';
+
+const exported = (exporter: { export(batch: any, done: (result: ExportResult) => void): void }, batch: unknown) =>
+  new Promise<ExportResult>(resolve => exporter.export(batch, resolve));
+
+const names = async (library: OtlpLibrary) => rows(await library.read('traces')).map(row => row.name);
+
+test('what was exported is read back', async () => {
+  const library = await open();
+  const outcome = await library.exportTraces([span('a'), span('b')]);
+  expect(outcome).toEqual({ accepted: 2, rejected: 0, message: '' });
+  const [a, b] = rows(await library.read('traces'));
+  expect([a!.name, b!.name]).toEqual(['a', 'b']);
+  expect(a!.attributes['http.route']).toBe('/a');
+  expect(a!.service_name).toBe('shop');
+  expect(a!.start_time).toBe(1_700_000_000_000_000_001n);
+  expect(a!.kind).toBe('server');
+});
+
+test('an export after shutdown fails with CLOSED', async () => {
+  const library = await open();
+  await library.shutdown();
+  await expect(library.exportTraces([span('a')])).rejects.toThrow(ClosedError);
+  await expect(library.exportOtlp('logs', new Uint8Array())).rejects.toMatchObject({
+    code: 'CLOSED',
+    retryable: false,
+  });
+});
+
+test('an exporter of a closed library fails with CLOSED at export, it does not throw', async () => {
+  const library = await open();
+  await library.shutdown();
+  for (const exporter of [library.spanExporter(), library.metricExporter(), library.logExporter()]) {
+    const result = await exported(exporter, exporter === library.metricExporter() ? { scopeMetrics: [] } : []);
+    expect(result.code).toBe(1);
+    expect(result.error).toBeInstanceOf(OtlpError);
+    expect(result.error).toMatchObject({ code: expect.stringMatching(/CLOSED|INTERNAL/) });
+    await exporter.forceFlush();
+    await exporter.shutdown();
+  }
+});
+
+test('an empty batch is a success and leaves no file', async () => {
+  const outputDir = directory();
+  const library = await open({ outputDir });
+  expect(await library.exportTraces([])).toEqual({ accepted: 0, rejected: 0, message: '' });
+  expect(await library.exportLogs([])).toEqual({ accepted: 0, rejected: 0, message: '' });
+  expect(await library.exportMetrics({ scopeMetrics: [] })).toEqual({ accepted: 0, rejected: 0, message: '' });
+  expect(await exported(library.spanExporter(), [])).toEqual({ code: 0 });
+  await library.shutdown();
+  expect(files(outputDir, 'traces')).toEqual([]);
+});
+
+describe('a malformed record among good ones is refused alone', () => {
+  const bad = {
+    'with an id of the wrong length': span('bad', {
+      spanContext: () => ({ traceId: 'abc', spanId: '12', traceFlags: 1 }),
+    }),
+    'with an id that is no hexadecimal': span('bad', {
+      spanContext: () => ({ traceId: 'z'.repeat(32), spanId: '1'.repeat(16), traceFlags: 1 }),
+    }),
+    'that nests too deep': span('bad', {
+      attributes: { deep: Array.from({ length: 70 }).reduce(inner => [inner], 1) },
+    }),
+    'that throws when it is read': span('bad', {
+      spanContext: () => {
+        throw new Error('unreadable');
+      },
+    }),
+    'that is null': null as never,
+  };
+  test.each(Object.entries(bad))('%s', async (_, record) => {
+    const library = await open();
+    const outcome = await library.exportTraces([span('a'), record, span('b')]);
+    expect(outcome).toMatchObject({ accepted: 2, rejected: 1 });
+    expect(outcome.message).not.toBe('');
+    expect(await names(library)).toEqual(['a', 'b']);
+  });
+
+  test('the exporter reports success when some were refused, and failure when all were', async () => {
+    const library = await open();
+    const exporter = library.spanExporter();
+    const refused = bad['with an id of the wrong length'];
+    expect(await exported(exporter, [span('a'), refused])).toEqual({ code: 0 });
+    const result = await exported(exporter, [refused]);
+    expect(result).toMatchObject({ code: 1, error: { code: 'INVALID_DATA' } });
+    expect(await names(library)).toEqual(['a']);
+  });
+});
+
+test('bytes that are no OTLP are refused whole, with the place', async () => {
+  const library = await open();
+  await expect(library.exportOtlp('traces', new Uint8Array([0xff, 0xff, 0xff]))).rejects.toMatchObject({
+    code: 'INVALID_DATA',
+    retryable: false,
+    message: expect.stringContaining('byte'),
+  });
+  expect(await names(library)).toEqual([]);
+});
+
+test('the bytes may be changed as soon as the call returns', async () => {
+  const library = await open();
+  const { encodeTraces } = await import('#dist/encoder/index.js');
+  const request = encodeTraces([span('kept')], undefined, bytes => bytes.slice());
+  const done = library.exportOtlp('traces', request);
+  request.fill(0);
+  expect(await done).toMatchObject({ accepted: 1, rejected: 0 });
+  expect(await names(library)).toEqual(['kept']);
+});
+
+test('shutdown twice is harmless and answers the same', async () => {
+  const library = await open();
+  await library.exportTraces([span('a')]);
+  await Promise.all([library.shutdown(), library.shutdown()]);
+  await library.shutdown();
+});
+
+test('shutdown during exports loses nothing that was called before it', async () => {
+  const outputDir = directory();
+  const library = await open({ outputDir });
+  const exports = Array.from({ length: 50 }, (_, n) => library.exportTraces([span(`s${n}`)]));
+  const closing = library.shutdown();
+  const late = library.exportTraces([span('late')]);
+  await expect(late).rejects.toThrow(ClosedError);
+  const outcomes = await Promise.all(exports);
+  await closing;
+  expect(outcomes.every(outcome => outcome.accepted === 1)).toBe(true);
+  const kept = (await readDirectory(outputDir, 'traces')).map(row => row.name);
+  expect(new Set(kept)).toEqual(new Set(Array.from({ length: 50 }, (_, n) => `s${n}`)));
+  expect(kept).toHaveLength(50);
+});
+
+test('the shutdown of an exporter leaves the library and its other exporters open', async () => {
+  const library = await open();
+  const first = library.spanExporter();
+  await first.shutdown();
+  await first.shutdown();
+  expect(await exported(first, [span('a')])).toMatchObject({ code: 1, error: { code: 'CLOSED' } });
+  expect(await exported(library.spanExporter(), [span('b')])).toEqual({ code: 0 });
+  expect(await names(library)).toEqual(['b']);
+});
+
+test('a flush covers exports that were called and not awaited', async () => {
+  const library = await open({ durability: 'buffered', writeInterval: '1h' });
+  void library.exportTraces([span('a')]);
+  await library.flush();
+  expect(library.stats().committedRecords.traces).toBe(1);
+  expect(await names(library)).toEqual(['a']);
+});
+
+test('a full buffer makes callers fail and exporters wait', async () => {
+  const library = await open({ buffer: { maxBytes: '1MiB' } });
+  const exporter = library.spanExporter();
+  const wide = () => Array.from({ length: 100 }, (_, n) => span(`w${n}`, { attributes: { text: 'x'.repeat(1000) } }));
+  const waiting = Array.from({ length: 40 }, () => exported(exporter, wide()));
+  const direct = await Promise.allSettled(Array.from({ length: 40 }, () => library.exportTraces(wide())));
+  const refused = direct.filter(outcome => outcome.status === 'rejected');
+  expect(refused.length).toBeGreaterThan(0);
+  for (const { reason } of refused) expect(reason).toMatchObject({ code: 'BUFFER_FULL', retryable: true });
+  expect((await Promise.all(waiting)).every(result => result.code === 0)).toBe(true);
+  const kept = (await names(library)).length;
+  expect(kept).toBe((40 + direct.length - refused.length) * 100);
+});
+
+test('an exporter gives up at its timeout', async () => {
+  const library = await open({ buffer: { maxBytes: '1MiB' } });
+  const huge = [span('huge', { attributes: { text: 'x'.repeat(900_000) } })];
+  const started = performance.now();
+  const result = await exported(library.spanExporter({ timeoutMs: 300 }), huge);
+  expect(result).toMatchObject({ code: 1, error: { code: expect.stringMatching(/BUFFER_FULL|TOO_LARGE/) } });
+  expect(performance.now() - started).toBeLessThan(10_000);
+});
+
+test('configuration errors name key, value, origin and remedy', async () => {
+  await expect(OtlpLibrary.open({ outputDir: directory(), bufer: {} } as object)).rejects.toThrow(/bufer.*buffer/);
+  const wrong = OtlpLibrary.open({ outputDir: directory(), rotation: { maxBytes: '5 parsecs' } });
+  await expect(wrong).rejects.toThrow(InvalidConfigError);
+  await expect(wrong).rejects.toThrow(/rotation\.max_bytes.*5 parsecs/);
+});
+
+test('many libraries live side by side, also in one directory', async () => {
+  const outputDir = directory();
+  const libraries = await Promise.all(Array.from({ length: 5 }, () => open({ outputDir })));
+  await Promise.all(libraries.map((library, n) => library.exportTraces([span(`from ${n}`)])));
+  const seen = await names(libraries[0]!);
+  expect(seen.toSorted()).toEqual(Array.from({ length: 5 }, (_, n) => `from ${n}`));
+});
+
+test('records without a resource take the configured one', async () => {
+  const library = await open({ resource: { 'service.name': 'configured', 'deployment.environment.name': 'test' } });
+  await library.exportTraces([span('a', { resource: undefined })]);
+  const [row] = rows(await library.read('traces'));
+  expect(row!.service_name).toBe('configured');
+  expect(JSON.parse(row!.resource_attributes)['deployment.environment.name']).toBe('test');
+});
+
+test('statistics and health say what is in hand', async () => {
+  const library = await open();
+  expect(library.health()).toMatchObject({ status: 'ok', accepting: true, problems: [] });
+  await library.exportTraces([span('a'), span('b')]);
+  await library.flush();
+  const stats = library.stats();
+  expect(stats.acceptedRecords).toEqual({ traces: 2, metrics: 0, logs: 0 });
+  expect(stats.committedRecords.traces + stats.waitingRecords.traces + stats.droppedRecords.traces).toBe(2);
+  expect(stats.counters.some(sample => sample.name === 'otlp_arrow_committed_records_total')).toBe(true);
+  await library.shutdown();
+  expect(library.health()).toMatchObject({ status: 'closed', accepting: false });
+});

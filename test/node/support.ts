@@ -1,0 +1,94 @@
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type OtlpConfig, OtlpLibrary, type ReadableSpan, type Signal } from 'otlp-arrow';
+import { onTestFinished } from 'vitest';
+
+/** A directory of the test's own, gone afterwards. */
+export function directory(): string {
+  const made = mkdtempSync(join(tmpdir(), 'otlp-arrow-test-'));
+  onTestFinished(() => rmSync(made, { recursive: true, force: true }));
+  return made;
+}
+
+/** A library in a directory of its own, shut down after the test. */
+export async function open(config: OtlpConfig = {}): Promise<OtlpLibrary> {
+  const library = await OtlpLibrary.open({ outputDir: directory(), storage: { minFreeBytes: '0B' }, ...config });
+  onTestFinished(() => library.shutdown());
+  return library;
+}
+
+/** Reads a whole directory with a library of its own. */
+export async function readDirectory(outputDir: string, signal: Signal): Promise<Row[]> {
+  const library = await OtlpLibrary.open({ outputDir, storage: { minFreeBytes: '0B' } });
+  try {
+    return rows(await library.read(signal));
+  } finally {
+    await library.shutdown();
+  }
+}
+
+export type Row = Record<string, any>;
+
+/** The rows of a table as plain objects; maps as objects, 64-bit numbers as BigInt, times as nanoseconds. */
+export function rows(table: {
+  numRows: number;
+  schema: { fields: { name: string }[] };
+  getChild(name: string): any;
+}): Row[] {
+  const names = table.schema.fields.map(field => field.name);
+  return Array.from({ length: table.numRows }, (_, index) =>
+    Object.fromEntries(names.map(name => [name, plain(table.getChild(name), index)])),
+  );
+}
+
+function plain(column: any, index: number): unknown {
+  const value = column.get(index);
+  if (value === null) return null;
+  // get() of a timestamp is a float of milliseconds; the array beneath it is exact.
+  if (String(column.type).startsWith('Timestamp')) return exactTime(column, index);
+  if (value instanceof Uint8Array) return Buffer.from(value).toString('hex');
+  return typeof value === 'object' && 'toJSON' in value ? value.toJSON() : value;
+}
+
+function exactTime(column: any, index: number): bigint {
+  let rest = index;
+  for (const data of column.data) {
+    if (rest < data.length) return data.values[rest];
+    rest -= data.length;
+  }
+  throw new RangeError(`no row ${index}`);
+}
+
+let serial = 0;
+
+/** A finished span as the SDK would hand it over. */
+export function span(name: string, overrides: Partial<ReadableSpan> = {}): ReadableSpan {
+  const id = (++serial).toString(16).padStart(16, '0');
+  return {
+    name,
+    kind: 1,
+    spanContext: () => ({ traceId: `a1${id}`.padEnd(32, '7'), spanId: id, traceFlags: 1 }),
+    startTime: [1_700_000_000, 1],
+    endTime: [1_700_000_001, 2],
+    status: { code: 0 },
+    attributes: { 'http.route': `/${name}`, n: serial },
+    links: [],
+    events: [],
+    resource: RESOURCE,
+    instrumentationScope: SCOPE,
+    droppedAttributesCount: 0,
+    droppedEventsCount: 0,
+    droppedLinksCount: 0,
+    ...overrides,
+  };
+}
+
+const RESOURCE = { attributes: { 'service.name': 'shop' } };
+const SCOPE = { name: 'tests', version: '1' };
+
+/** Names of the data files of a signal. */
+export function files(outputDir: string, signal: Signal): string[] {
+  const folder = join(outputDir, 'otlp', signal);
+  return existsSync(folder) ? readdirSync(folder) : [];
+}
