@@ -20,7 +20,9 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent.parent / "test" / "python"))
 
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+
 from otlp_arrow import _native
+
 from sdk_objects import ended_spans
 
 SPANS = 512

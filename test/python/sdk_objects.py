@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import random
 from typing import Any
@@ -31,6 +32,9 @@ from opentelemetry.sdk.trace import Event, ReadableSpan, SpanLimits, TracerProvi
 from opentelemetry.sdk.util import BoundedList
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
+
+# It warns about each attribute that a limit drops, which is done here on purpose.
+logging.getLogger("opentelemetry.attributes").setLevel(logging.ERROR)
 
 _TEXTS = ["", "a", "GET /pay", "größe", "日本語", "🦀", "x" * 127, "y" * 128, "z" * 20_000, "\x00", 'q"\\']
 

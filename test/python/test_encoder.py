@@ -19,7 +19,9 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanContext, TraceFlags
+
 from otlp_arrow import _native
+
 from sdk_objects import Maker, ended_spans
 
 SEEDS = range(40)

@@ -314,7 +314,7 @@ impl OtlpLibrary {
     }
 
     /// [`OtlpLibrary::export_otlp_within`] that answers TIMEOUT at the deadline in any case; what it sent may still be kept.
-    pub(crate) async fn send_within(&self, signal: Signal, bytes: Bytes, deadline: Instant) -> Result<ExportOutcome> {
+    pub async fn send_within(&self, signal: Signal, bytes: Bytes, deadline: Instant) -> Result<ExportOutcome> {
         let mut sent = pin!(self.export_otlp_within(signal, bytes, deadline));
         loop {
             let changed = pin!(self.inner().core.store.changed());
@@ -330,7 +330,7 @@ impl OtlpLibrary {
     }
 
     /// Tells of records that an SDK exporter could not hand over.
-    pub(crate) fn not_kept(&self, signal: Signal, records: u64, error: &OtlpError) {
+    pub fn not_kept(&self, signal: Signal, records: u64, error: &OtlpError) {
         let store = &self.inner().core.store;
         store.stats().not_kept(signal, Protocol::Library, error.code(), records);
         let message = format!("{records} record(s) of {signal} from an SDK exporter were not kept: {error}");

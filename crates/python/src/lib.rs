@@ -1,7 +1,12 @@
 //! The Python extension module `otlp_arrow._native`: converts types and errors, and holds no policy.
 
+mod convert;
+mod error;
+mod library;
 mod proto;
 mod sdk;
+mod table;
+mod wait;
 
 use pyo3::prelude::*;
 
@@ -11,7 +16,16 @@ mod _native {
     use pyo3::prelude::*;
     use pyo3::types::PyBytes;
 
-    use crate::sdk;
+    use crate::sdk::{self, DefaultResource};
+
+    #[pymodule_export]
+    use crate::convert::{decode, encode};
+
+    #[pymodule_export]
+    use crate::library::Library;
+
+    #[pymodule_export]
+    use crate::table::Table;
 
     /// The version of the package.
     #[pymodule_export]
@@ -26,18 +40,18 @@ mod _native {
     /// Encodes SDK spans as one OTLP export request.
     #[pyfunction]
     fn encode_spans<'py>(spans: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
-        Ok(PyBytes::new(spans.py(), &sdk::encode_spans(spans)?.bytes))
+        Ok(PyBytes::new(spans.py(), &sdk::encode_spans(spans, &DefaultResource::default())?.bytes))
     }
 
     /// Encodes SDK log records as one OTLP export request.
     #[pyfunction]
     fn encode_logs<'py>(records: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
-        Ok(PyBytes::new(records.py(), &sdk::encode_logs(records)?.bytes))
+        Ok(PyBytes::new(records.py(), &sdk::encode_logs(records, &DefaultResource::default())?.bytes))
     }
 
     /// Encodes the SDK's `MetricsData` as one OTLP export request.
     #[pyfunction]
     fn encode_metrics<'py>(data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
-        Ok(PyBytes::new(data.py(), &sdk::encode_metrics(data)?.bytes))
+        Ok(PyBytes::new(data.py(), &sdk::encode_metrics(data, &DefaultResource::default())?.bytes))
     }
 }

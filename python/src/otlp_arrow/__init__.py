@@ -3,8 +3,34 @@
 from __future__ import annotations
 
 from otlp_arrow import _native, errors
+from otlp_arrow._library import (
+    ArrowStream,
+    Event,
+    ExportOutcome,
+    Format,
+    OtlpLibrary,
+    Signal,
+    Temporality,
+    decode,
+    encode,
+)
+from otlp_arrow._native import Table
 from otlp_arrow.errors import OtlpError
 
 __version__ = _native.VERSION
 
-__all__ = ["OtlpError", "__version__", "errors"]
+__all__ = [
+    "ArrowStream",
+    "Event",
+    "ExportOutcome",
+    "Format",
+    "OtlpError",
+    "OtlpLibrary",
+    "Signal",
+    "Table",
+    "Temporality",
+    "__version__",
+    "decode",
+    "encode",
+    "errors",
+]

@@ -3,21 +3,22 @@
 use pyo3::intern;
 use pyo3::prelude::*;
 
-use super::Failure;
 use super::ids::{field, text};
 use super::types::{RESOURCE, SCOPE};
 use super::value::attributes;
+use super::{DefaultResource, Failure};
 use crate::proto::Writer;
 
 /// What an encoded record usually needs; only a first guess.
 const RECORD_BYTES: usize = 512;
 
 /// The envelopes of one request, each with its encoded records.
-pub(super) struct Groups<'py> {
+pub(super) struct Groups<'py, 'd> {
     /// Which objects belong to which group. Held, so that no address is used again while it is a key.
     keys: Vec<Key<'py>>,
     groups: Vec<Group>,
     capacity: usize,
+    default: &'d DefaultResource,
 }
 
 struct Key<'py> {
@@ -39,9 +40,9 @@ struct Envelope {
     schema_url: Vec<u8>,
 }
 
-impl<'py> Groups<'py> {
-    pub(super) fn new(records: usize) -> Self {
-        Self { keys: Vec::new(), groups: Vec::new(), capacity: records * RECORD_BYTES }
+impl<'py, 'd> Groups<'py, 'd> {
+    pub(super) fn new(records: usize, default: &'d DefaultResource) -> Self {
+        Self { keys: Vec::new(), groups: Vec::new(), capacity: records * RECORD_BYTES, default }
     }
 
     /// Where the records of this resource and scope go. Objects are recognised by identity first, by content else.
@@ -78,7 +79,7 @@ impl<'py> Groups<'py> {
         resource_schema_url: Option<&Bound<'py, PyAny>>,
         scope_schema_url: Option<&Bound<'py, PyAny>>,
     ) -> Result<usize, Failure> {
-        let resource_envelope = encode_resource(resource, resource_schema_url)?;
+        let resource_envelope = encode_resource(resource, resource_schema_url, self.default)?;
         let scope_envelope = encode_scope(scope, scope_schema_url)?;
         let same = |group: &Group| group.resource == resource_envelope && group.scope == scope_envelope;
         let group = self.groups.iter().position(same).unwrap_or_else(|| {
@@ -119,19 +120,46 @@ impl<'py> Groups<'py> {
     }
 }
 
-fn encode_resource(resource: &Bound<'_, PyAny>, schema_url: Option<&Bound<'_, PyAny>>) -> Result<Envelope, Failure> {
-    const RESOURCE_FIELD: u32 = 1;
-    const ATTRIBUTES: u32 = 1;
+const RESOURCE_FIELD: u32 = 1;
+const RESOURCE_ATTRIBUTES: u32 = 1;
+
+/// The resource field of an envelope, of text attributes; nothing when there are none.
+pub(super) fn resource_of(attributes: &[(String, String)]) -> Vec<u8> {
+    const KEY: u32 = 1;
+    const VALUE: u32 = 2;
+    const STRING_VALUE: u32 = 1;
+    if attributes.is_empty() {
+        return Vec::new();
+    }
+    let mut writer = Writer::default();
+    let message = writer.open(RESOURCE_FIELD, 2);
+    for (key, value) in attributes {
+        let entry = writer.open(RESOURCE_ATTRIBUTES, 1);
+        writer.default_bytes(KEY, key.as_bytes());
+        let any = writer.open(VALUE, 1);
+        writer.present_bytes(STRING_VALUE, value.as_bytes());
+        writer.close(any);
+        writer.close(entry);
+    }
+    writer.close(message);
+    writer.into_bytes()
+}
+
+fn encode_resource(
+    resource: &Bound<'_, PyAny>,
+    schema_url: Option<&Bound<'_, PyAny>>,
+    default: &DefaultResource,
+) -> Result<Envelope, Failure> {
     const DROPPED_ATTRIBUTES_COUNT: u32 = 2;
     let py = resource.py();
     let mut writer = Writer::default();
     if resource.is_none() {
-        return Ok(Envelope { message: Vec::new(), schema_url: own_or(schema_url, None)? });
+        return Ok(Envelope { message: default.0.clone(), schema_url: own_or(schema_url, None)? });
     }
     let known = RESOURCE.is(resource);
     let message = writer.open(RESOURCE_FIELD, 2);
     let mapping = field(resource, known, intern!(py, "_attributes"), intern!(py, "attributes"))?;
-    let left_out = attributes(&mut writer, ATTRIBUTES, &mapping)?;
+    let left_out = attributes(&mut writer, RESOURCE_ATTRIBUTES, &mapping)?;
     writer.default_varint(DROPPED_ATTRIBUTES_COUNT, left_out.into());
     writer.close(message);
     let fallback = field(resource, known, intern!(py, "_schema_url"), intern!(py, "schema_url"))?;

@@ -25,7 +25,7 @@ mod log {
 }
 
 /// Appends one log record to its group; nothing of it stays there if it cannot be written whole.
-pub(super) fn encode<'py>(record: &Bound<'py, PyAny>, groups: &mut Groups<'py>) -> Result<(), Failure> {
+pub(super) fn encode<'py>(record: &Bound<'py, PyAny>, groups: &mut Groups<'py, '_>) -> Result<(), Failure> {
     const LOG_RECORDS: u32 = 2;
     let py = record.py();
     let resource = record.getattr(intern!(py, "resource"))?;

@@ -9,7 +9,7 @@ use super::group::Groups;
 use super::ids::{nanos, span_id, text, trace_id};
 use super::types::{EXPONENTIAL_HISTOGRAM, GAUGE, HISTOGRAM, SUM};
 use super::value::attributes;
-use super::{Encoded, Failure};
+use super::{DefaultResource, Encoded, Failure};
 use crate::proto::Writer;
 
 mod metric {
@@ -31,10 +31,10 @@ const TIME: u32 = 3;
 type Point = fn(&mut Writer, &Bound<'_, PyAny>) -> Result<(), Failure>;
 
 /// Encodes every data point of a `MetricsData`.
-pub(super) fn encode(data: &Bound<'_, PyAny>) -> PyResult<Encoded> {
+pub(super) fn encode(data: &Bound<'_, PyAny>, default: &DefaultResource) -> PyResult<Encoded> {
     const METRICS: u32 = 2;
     let py = data.py();
-    let mut groups = Groups::new(0);
+    let mut groups = Groups::new(0, default);
     let mut refused = 0;
     for resource_metrics in data.getattr(intern!(py, "resource_metrics"))?.try_iter()? {
         let resource_metrics = resource_metrics?;

@@ -45,26 +45,38 @@ impl From<PyErr> for Failure {
     }
 }
 
+/// An encoded resource for records that come without one; none when empty.
+#[derive(Debug, Default)]
+pub(crate) struct DefaultResource(Vec<u8>);
+
+impl DefaultResource {
+    /// A resource of these attributes.
+    pub(crate) fn new(attributes: &[(String, String)]) -> Self {
+        Self(group::resource_of(attributes))
+    }
+}
+
 /// Encodes a sequence of `ReadableSpan`.
-pub(crate) fn encode_spans(spans: &Bound<'_, PyAny>) -> PyResult<Encoded> {
-    encode_each(spans, spans::encode)
+pub(crate) fn encode_spans(spans: &Bound<'_, PyAny>, default: &DefaultResource) -> PyResult<Encoded> {
+    encode_each(spans, default, spans::encode)
 }
 
 /// Encodes a sequence of `ReadableLogRecord`.
-pub(crate) fn encode_logs(records: &Bound<'_, PyAny>) -> PyResult<Encoded> {
-    encode_each(records, logs::encode)
+pub(crate) fn encode_logs(records: &Bound<'_, PyAny>, default: &DefaultResource) -> PyResult<Encoded> {
+    encode_each(records, default, logs::encode)
 }
 
 /// Encodes a `MetricsData`.
-pub(crate) fn encode_metrics(data: &Bound<'_, PyAny>) -> PyResult<Encoded> {
-    metrics::encode(data)
+pub(crate) fn encode_metrics(data: &Bound<'_, PyAny>, default: &DefaultResource) -> PyResult<Encoded> {
+    metrics::encode(data, default)
 }
 
 fn encode_each<'py>(
     records: &Bound<'py, PyAny>,
-    mut encode: impl FnMut(&Bound<'py, PyAny>, &mut Groups<'py>) -> Result<(), Failure>,
+    default: &DefaultResource,
+    mut encode: impl FnMut(&Bound<'py, PyAny>, &mut Groups<'py, '_>) -> Result<(), Failure>,
 ) -> PyResult<Encoded> {
-    let mut groups = Groups::new(records.len().unwrap_or(0));
+    let mut groups = Groups::new(records.len().unwrap_or(0), default);
     let mut refused = 0;
     for record in records.try_iter()? {
         match encode(&record?, &mut groups) {

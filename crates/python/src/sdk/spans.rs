@@ -30,7 +30,7 @@ mod span {
 }
 
 /// Appends one span to its group; nothing of it stays there if it cannot be written whole.
-pub(super) fn encode<'py>(span: &Bound<'py, PyAny>, groups: &mut Groups<'py>) -> Result<(), Failure> {
+pub(super) fn encode<'py>(span: &Bound<'py, PyAny>, groups: &mut Groups<'py, '_>) -> Result<(), Failure> {
     const SPANS: u32 = 2;
     let py = span.py();
     // The SDK's own spans only return a private field from each property, so the call is saved.

@@ -1,0 +1,252 @@
+//! The recorder behind `otlp_arrow.OtlpLibrary`.
+
+use std::collections::BTreeMap;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::Bytes;
+use otlp_arrow::config::{Loaded, Sources};
+use otlp_arrow::event_bus::EventListener;
+use otlp_arrow::ipc::read::Wanted;
+use otlp_arrow::receive::Addresses;
+use otlp_arrow::store::ReadOptions;
+use otlp_arrow::{Code, Config, ExportOutcome, OtlpError, OtlpLibrary, Result, Signal};
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use crate::error::IntoPython;
+use crate::sdk::{self, DefaultResource, Encoded};
+use crate::table::Table;
+use crate::wait::{seconds, wait, wait_while};
+
+/// Records accepted, records refused, why the first was refused.
+type Outcome = (u64, u64, String);
+
+/// How long to wait for room in seconds, and a function that may end it sooner.
+type Patience<'py> = (f64, Bound<'py, PyAny>);
+
+/// One open recorder. Every method lets go of the interpreter while it waits.
+#[pyclass(module = "otlp_arrow._native", frozen)]
+pub(crate) struct Library {
+    library: Detached,
+    resource: DefaultResource,
+    output_dir: String,
+    warnings: Vec<String>,
+}
+
+#[pymethods]
+impl Library {
+    /// Opens a recorder; `config` is a JSON object of keys as in the configuration file.
+    #[new]
+    fn new(py: Python<'_>, config: &str, deliver: Py<PyAny>) -> PyResult<Self> {
+        let listener = listener(deliver);
+        py.detach(|| {
+            let Loaded { config, warnings, .. } = load(config)?;
+            let output_dir = config.output_dir.display().to_string();
+            let resource = DefaultResource::new(&config.resource);
+            Ok(Self {
+                library: Detached(Some(OtlpLibrary::open_with(config, Some(listener))?)),
+                resource,
+                output_dir,
+                warnings,
+            })
+        })
+        .into_python(py)
+    }
+
+    /// What the configuration leaves out, and why.
+    fn warnings(&self) -> Vec<String> {
+        self.warnings.clone()
+    }
+
+    fn output_dir(&self) -> &str {
+        &self.output_dir
+    }
+
+    /// Keeps SDK spans. With `patience` = (seconds, function) it waits so long for room instead of failing, and as long
+    /// as the function, asked every 100 ms, says yes.
+    #[pyo3(signature = (spans, patience=None))]
+    fn export_spans(&self, spans: &Bound<'_, PyAny>, patience: Option<Patience<'_>>) -> PyResult<Outcome> {
+        self.export_encoded(spans.py(), Signal::Traces, sdk::encode_spans(spans, &self.resource)?, patience)
+    }
+
+    /// Keeps the SDK's `MetricsData`.
+    #[pyo3(signature = (data, patience=None))]
+    fn export_metrics(&self, data: &Bound<'_, PyAny>, patience: Option<Patience<'_>>) -> PyResult<Outcome> {
+        self.export_encoded(data.py(), Signal::Metrics, sdk::encode_metrics(data, &self.resource)?, patience)
+    }
+
+    /// Keeps SDK log records.
+    #[pyo3(signature = (records, patience=None))]
+    fn export_logs(&self, records: &Bound<'_, PyAny>, patience: Option<Patience<'_>>) -> PyResult<Outcome> {
+        self.export_encoded(records.py(), Signal::Logs, sdk::encode_logs(records, &self.resource)?, patience)
+    }
+
+    /// Keeps one OTLP protobuf request. The bytes are copied: Python may let go of them before they are written.
+    fn export_otlp(&self, py: Python<'_>, signal: &str, data: &Bound<'_, PyBytes>) -> PyResult<Outcome> {
+        let signal = parse_signal(signal).into_python(py)?;
+        self.export(py, signal, Bytes::copy_from_slice(data.as_bytes()), None)
+    }
+
+    /// Counts and announces records that an exporter could not hand over, because of the error of this code.
+    fn not_kept(&self, py: Python<'_>, signal: &str, records: u64, code: &str, message: &str) -> PyResult<()> {
+        let signal = parse_signal(signal).into_python(py)?;
+        let code = Code::all().find(|known| known.as_str() == code).unwrap_or(Code::Internal);
+        py.detach(|| self.library.not_kept(signal, records, &OtlpError::new(code, message)));
+        Ok(())
+    }
+
+    /// A snapshot of what is committed; times are nanoseconds since 1970.
+    #[allow(clippy::too_many_arguments, reason = "one for each keyword of the Python method")]
+    fn read(
+        &self,
+        py: Python<'_>,
+        signal: &str,
+        from_nanos: Option<u64>,
+        to_nanos: Option<u64>,
+        columns: Option<Vec<String>>,
+        limit: Option<usize>,
+        dictionaries: bool,
+    ) -> PyResult<Table> {
+        let options = ReadOptions { from: time(from_nanos), to: time(to_nanos), columns, limit, dictionaries };
+        let library = self.library.clone();
+        py.detach(move || {
+            let signal = parse_signal(signal)?;
+            let schema = Wanted::new(signal, &options)?.schema(signal);
+            Table::open(schema, move || library.read(signal, &options))
+        })
+        .into_python(py)
+    }
+
+    /// The addresses that were bound, by name of the listener.
+    fn addresses(&self) -> BTreeMap<&'static str, String> {
+        let Addresses { grpc, http } = self.library.addresses();
+        let bound = [("grpc", grpc), ("http", http)];
+        bound.into_iter().filter_map(|(name, address)| Some((name, address?.to_string()))).collect()
+    }
+
+    /// What was done and what is in hand, as JSON.
+    fn stats(&self, py: Python<'_>) -> PyResult<String> {
+        as_json(py, &py.detach(|| self.library.stats()))
+    }
+
+    /// Whether new data is taken and what is not well, as JSON.
+    fn health(&self, py: Python<'_>) -> PyResult<String> {
+        as_json(py, &py.detach(|| self.library.health()))
+    }
+
+    /// Returns when everything accepted before the call is committed.
+    fn flush(&self, py: Python<'_>, timeout_seconds: Option<f64>) -> PyResult<()> {
+        let deadline = seconds(timeout_seconds).and_then(|timeout| Instant::now().checked_add(timeout));
+        wait(py, deadline, self.library.flush())?.into_python(py)
+    }
+
+    /// Drains, commits, seals and lets go, within the deadline or the configured time.
+    fn shutdown(&self, py: Python<'_>, deadline_seconds: Option<f64>) -> PyResult<()> {
+        let deadline = seconds(deadline_seconds);
+        wait(py, None, self.library.shutdown(deadline))?.into_python(py).map(drop)
+    }
+}
+
+impl Library {
+    fn export_encoded(
+        &self,
+        py: Python<'_>,
+        signal: Signal,
+        encoded: Encoded,
+        patience: Option<Patience<'_>>,
+    ) -> PyResult<Outcome> {
+        let (accepted, rejected, message) = self.export(py, signal, Bytes::from(encoded.bytes), patience)?;
+        if encoded.refused == 0 {
+            return Ok((accepted, rejected, message));
+        }
+        let also = format!("{} record(s) hold a value that is nested too deeply to be walked", encoded.refused);
+        let message = if message.is_empty() { also } else { format!("{message}; {also}") };
+        Ok((accepted, rejected + encoded.refused, message))
+    }
+
+    fn export(
+        &self,
+        py: Python<'_>,
+        signal: Signal,
+        bytes: Bytes,
+        patience: Option<Patience<'_>>,
+    ) -> PyResult<Outcome> {
+        let outcome = match patience {
+            None => wait(py, None, self.library.export_otlp(signal, bytes))?,
+            Some((limit, go_on)) => {
+                let deadline = Instant::now() + seconds(Some(limit)).unwrap_or(DAY).min(DAY);
+                let export = self.library.send_within(signal, bytes, deadline);
+                wait_while(py, None, export, || go_on.call0()?.is_truthy())?.unwrap_or_else(|| {
+                    Err(OtlpError::new(Code::Timeout, "the program ends, and the data cannot be written"))
+                })
+            }
+        };
+        let ExportOutcome { accepted, rejected, message } = outcome.into_python(py)?;
+        Ok((accepted, rejected, message))
+    }
+}
+
+fn as_json(py: Python<'_>, value: &impl serde::Serialize) -> PyResult<String> {
+    serde_json::to_string(value)
+        .map_err(|error| OtlpError::with_source(Code::Internal, "a report could not be written as JSON", error))
+        .into_python(py)
+}
+
+/// Calls `deliver(name, nanoseconds since 1970, signal, destination, count, message)` with each event.
+fn listener(deliver: Py<PyAny>) -> EventListener {
+    Arc::new(move |event| {
+        // Without an interpreter there is nobody left to tell.
+        Python::try_attach(|py| {
+            let time = event.time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
+            let signal = event.signal.map(Signal::as_str);
+            let arguments = (event.name.as_str(), time, signal, &event.destination, event.count, &event.message);
+            if let Err(error) = deliver.call1(py, arguments) {
+                error.write_unraisable(py, Some(deliver.bind(py)));
+            }
+        });
+    })
+}
+
+/// The core's library, let go of without holding on to the interpreter: its threads may need that to come to an end.
+struct Detached(Option<OtlpLibrary>);
+
+impl Deref for Detached {
+    type Target = OtlpLibrary;
+
+    fn deref(&self) -> &OtlpLibrary {
+        match &self.0 {
+            Some(library) => library,
+            None => unreachable!("taken by drop only"),
+        }
+    }
+}
+
+impl Drop for Detached {
+    fn drop(&mut self) {
+        let library = self.0.take();
+        // Without an interpreter to attach to, the closure and the library with it are dropped all the same.
+        Python::try_attach(|py| py.detach(|| drop(library)));
+    }
+}
+
+/// Longer than any exporter waits.
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// The configuration: these arguments over the environment and the file of this process.
+fn load(arguments: &str) -> Result<Loaded> {
+    let arguments = serde_json::from_str(arguments).map_err(|error| {
+        OtlpError::with_source(Code::InvalidConfig, "the configuration is no object of keys", error)
+    })?;
+    Config::load(&Sources { arguments, ..Sources::process()? })
+}
+
+/// A signal by its name.
+pub(crate) fn parse_signal(name: &str) -> Result<Signal> {
+    name.parse().map_err(|error| OtlpError::with_source(Code::InvalidConfig, format!("signal: {error}"), error))
+}
+
+fn time(nanos: Option<u64>) -> Option<SystemTime> {
+    nanos.map(|nanos| SystemTime::UNIX_EPOCH + Duration::from_nanos(nanos))
+}

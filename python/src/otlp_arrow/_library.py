@@ -1,0 +1,350 @@
+"""`OtlpLibrary`, the recorder."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import json
+import logging
+import threading
+import weakref
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, Self
+
+from otlp_arrow import _config, _native
+from otlp_arrow.errors import OtlpError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from types import TracebackType
+    from typing import Unpack
+
+    from otlp_arrow._native import Table
+    from otlp_arrow.otel import ArrowLogRecordExporter, ArrowMetricExporter, ArrowSpanExporter
+
+Signal = Literal["traces", "metrics", "logs"]
+Format = Literal["protobuf", "json"]
+Temporality = Literal["cumulative", "delta", "lowmemory"]
+
+_logger = logging.getLogger("otlp_arrow")
+
+
+class ExportOutcome(NamedTuple):
+    """What became of the records of one export."""
+
+    accepted: int
+    """Records that are kept."""
+    rejected: int
+    """Records that were refused as invalid."""
+    message: str
+    """Why the first was refused; empty when none was."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """One thing that happened inside and a person should know."""
+
+    name: str
+    """Such as ``storage_full``; each has a counter of the same name in `OtlpLibrary.stats`."""
+    time: datetime
+    message: str
+    signal: Signal | None = None
+    destination: str | None = None
+    count: int | None = None
+
+
+class ArrowStream(Protocol):
+    """Rows of any tool that speaks the Arrow C stream interface."""
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
+
+
+# Announced as information; every other event is a warning.
+_GOOD_NEWS = frozenset(
+    {
+        "storage_recovered",
+        "file_recovered",
+        "forward_recovered",
+        "breaker_half_open",
+        "breaker_closed",
+        "records_dropped",  # the exporter or the call that lost them says so itself
+    }
+)
+
+
+class OtlpLibrary:
+    """A recorder: telemetry goes in as SDK objects or OTLP bytes, and is kept as Arrow files in one directory.
+
+    Keyword arguments are the keys of the configuration. `on_event` is called with each `Event`, from a thread of the
+    library (or it is the configuration's key of that name). Several may be open in one process, every method may be
+    called from any thread, and after a fork the child's first export opens a writer of its own. Use it as a context
+    manager, or call `shutdown`; a library that is still open when the interpreter exits is shut down then.
+
+        library = OtlpLibrary(output_dir="telemetry")
+        provider.add_span_processor(BatchSpanProcessor(library.span_exporter()))
+    """
+
+    def __init__(
+        self,
+        *,
+        on_event: Callable[[Event], object] | _config.OnEvent | None = None,
+        **config: Unpack[_config.Config],
+    ) -> None:
+        self._exporters: weakref.WeakSet[Any] = weakref.WeakSet()
+        arguments: dict[str, Any] = dict(config)
+        callback: Callable[[Event], object] | None = None
+        if callable(on_event):
+            callback = on_event
+        elif on_event is not None:
+            arguments["on_event"] = on_event
+        self._native = _native.Library(_config.as_json(arguments), _deliver_to(callback))
+        for warning in self._native.warnings():
+            _logger.warning("%s", warning)
+        _open.add(self)
+
+    # SDK objects and OTLP bytes
+
+    def export_traces(self, spans: Iterable[Any]) -> ExportOutcome:
+        """Keep spans of the OpenTelemetry SDK (`ReadableSpan`).
+
+        Refuses at once with a retryable error when there is no room; the exporters wait instead.
+        """
+        return ExportOutcome(*self._native.export_spans(spans))
+
+    def export_metrics(self, data: Any) -> ExportOutcome:
+        """Keep the data points of the SDK's `MetricsData`."""
+        return ExportOutcome(*self._native.export_metrics(data))
+
+    def export_metrics_ref(self, data: Any) -> ExportOutcome:
+        """Do what `export_metrics` does: a Python object is never copied, so the borrowed form is the only one."""
+        return self.export_metrics(data)
+
+    def export_logs(self, records: Iterable[Any]) -> ExportOutcome:
+        """Keep log records of the OpenTelemetry SDK (`ReadableLogRecord`)."""
+        return ExportOutcome(*self._native.export_logs(records))
+
+    def export_otlp(self, signal: Signal, data: bytes) -> ExportOutcome:
+        """Keep one OTLP export request in protobuf."""
+        return ExportOutcome(*self._native.export_otlp(signal, data))
+
+    # SDK exporters
+
+    def span_exporter(self, *, timeout_millis: float | None = None) -> ArrowSpanExporter:
+        """Make an exporter for the SDK's span processors.
+
+        It waits for room up to `timeout_millis` (default ``OTEL_BSP_EXPORT_TIMEOUT``, 30 s) before it reports failure,
+        because processors drop a batch whose export failed.
+        """
+        exporter: ArrowSpanExporter = _otel().ArrowSpanExporter(self, timeout_millis=timeout_millis)
+        return exporter
+
+    def metric_exporter(
+        self,
+        *,
+        temporality: Temporality | None = None,
+        preferred_temporality: dict[type, Any] | None = None,
+        preferred_aggregation: dict[type, Any] | None = None,
+    ) -> ArrowMetricExporter:
+        """Make an exporter for the SDK's `PeriodicExportingMetricReader`.
+
+        `temporality` falls back on ``OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE``, then cumulative; the other
+        two are the SDK's own, by instrument class, and win over it.
+        """
+        exporter: ArrowMetricExporter = _otel().ArrowMetricExporter(
+            self,
+            temporality=temporality,
+            preferred_temporality=preferred_temporality,
+            preferred_aggregation=preferred_aggregation,
+        )
+        return exporter
+
+    def log_exporter(self, *, timeout_millis: float | None = None) -> ArrowLogRecordExporter:
+        """Make an exporter for the SDK's log record processors; see `span_exporter`."""
+        exporter: ArrowLogRecordExporter = _otel().ArrowLogRecordExporter(self, timeout_millis=timeout_millis)
+        return exporter
+
+    # Reading
+
+    def read(
+        self,
+        signal: Signal,
+        *,
+        from_: datetime | None = None,
+        to: datetime | None = None,
+        columns: Sequence[str] | None = None,
+        limit: int | None = None,
+        dictionaries: bool = False,
+    ) -> Table:
+        """Read back what is committed, of every writer of the directory, as an Arrow C stream.
+
+        Pass the result to ``pyarrow.table()``, ``polars.DataFrame()``, DuckDB or pandas. `from_` is the first moment
+        that counts and `to` the first that does not; text columns are plain unless `dictionaries` is set.
+        """
+        return self._native.read(
+            signal, _nanos(from_), _nanos(to), None if columns is None else list(columns), limit, dictionaries
+        )
+
+    # Lifecycle
+
+    def flush(self, timeout: float | None = None) -> None:
+        """Return when everything accepted before the call is committed; never waits for a remote.
+
+        `timeout` is in seconds; `errors.DeadlineError` when it passes first.
+        """
+        self._native.flush(timeout)
+
+    async def aflush(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - the deadline is the core's own
+        """Do what `flush` does, without blocking the event loop."""
+        await asyncio.to_thread(self.flush, timeout)
+
+    def shutdown(self, deadline: float | None = None) -> None:
+        """Commit and seal what is there, let go of the directory, and refuse exports from then on.
+
+        `deadline` is in seconds (default: the key `shutdown_timeout`); `errors.DeadlineError` says what stays behind
+        when it passes first. A second call does nothing.
+        """
+        self._native.shutdown(deadline)
+
+    async def ashutdown(self, deadline: float | None = None) -> None:
+        """Do what `shutdown` does, without blocking the event loop."""
+        await asyncio.to_thread(self.shutdown, deadline)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.shutdown()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.ashutdown()
+
+    # Inside
+
+    def stats(self) -> dict[str, Any]:
+        """Tell what was done and what is in hand.
+
+        For each signal, ``accepted_records`` is ``committed_records`` + ``waiting_records`` + ``dropped_records``;
+        ``counters`` is the list that ``/metrics`` prints.
+        """
+        stats: dict[str, Any] = json.loads(self._native.stats())
+        return stats
+
+    def health(self) -> dict[str, Any]:
+        """Tell whether new data is taken (``accepting``), how well it goes (``status``), and what is not well."""
+        health: dict[str, Any] = json.loads(self._native.health())
+        return health
+
+    def addresses(self) -> dict[str, str]:
+        """Tell what the listeners were bound to, by name: ``grpc``, ``http``. Empty when nothing listens."""
+        return self._native.addresses()
+
+    def __repr__(self) -> str:
+        return f"<OtlpLibrary {self._native.output_dir()}>"
+
+
+def decode(signal: Signal, data: bytes, format: Format = "protobuf") -> Table:  # noqa: A002 - the name in all languages
+    """Turn one OTLP export request into rows, no library needed.
+
+    The result's `rejected` counts the invalid records that were left out, and `message` says why the first was.
+    """
+    return _native.decode(signal, data, format)
+
+
+def encode(signal: Signal, rows: ArrowStream, format: Format = "protobuf") -> bytes:  # noqa: A002 - the name in all languages
+    """Turn rows back into one OTLP export request. `rows` is anything with ``__arrow_c_stream__``."""
+    return _native.encode(signal, rows, format)
+
+
+def _otel() -> Any:
+    try:
+        from otlp_arrow import otel
+    except ImportError as error:
+        message = "the exporters need the OpenTelemetry SDK, 1.44 or later: pip install 'otlp-arrow[otel]'"
+        raise ImportError(message) from error
+    return otel
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _nanos(moment: datetime | None) -> int | None:
+    if moment is None:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.astimezone()
+    return (moment - _EPOCH) // timedelta(microseconds=1) * 1000
+
+
+def _deliver_to(
+    on_event: Callable[[Event], object] | None,
+) -> Callable[[str, int, str | None, str | None, int | None, str], None]:
+    """Log each event, and hand it on. Called from a thread of the library."""
+
+    def deliver(
+        name: str, time_nanos: int, signal: Any, destination: str | None, count: int | None, message: str
+    ) -> None:
+        level = logging.INFO if name in _GOOD_NEWS else logging.WARNING
+        _logger.log(level, "%s: %s", name, message)
+        if on_event is None:
+            return
+        time = _EPOCH + timedelta(microseconds=time_nanos // 1000)
+        try:
+            on_event(Event(name, time, message, signal, destination, count))
+        except Exception:
+            _logger.exception("on_event failed for %s", name)
+
+    return deliver
+
+
+# Exit and fork
+
+_open: weakref.WeakSet[OtlpLibrary] = weakref.WeakSet()
+_shared: dict[str, OtlpLibrary] = {}
+_shared_lock = threading.Lock()
+_exiting = False
+
+
+def shared(config: dict[str, Any]) -> OtlpLibrary:
+    """Find or open the library that exporters made without one share: one per process and configuration."""
+    key = _config.as_json(config)
+    with _shared_lock:
+        library = _shared.get(key)
+        if library is None:
+            library = _shared[key] = OtlpLibrary(**config)
+        return library
+
+
+def exporter_closed(library: OtlpLibrary) -> None:
+    """Shut the library down if the interpreter is exiting and this was the last exporter on it."""
+    if _exiting and all(exporter.closed for exporter in library._exporters):
+        _shutdown_at_exit(library)
+
+
+def _shutdown_at_exit(library: OtlpLibrary) -> None:
+    try:
+        library.shutdown()
+    except OtlpError as error:
+        _logger.warning("%s", error)
+
+
+@atexit.register
+def _at_exit() -> None:
+    """Shut down what is open. Providers flush their exporters at exit too, perhaps later: those are waited for."""
+    global _exiting
+    _exiting = True
+    for library in list(_open):
+        if all(exporter.closed for exporter in library._exporters):
+            _shutdown_at_exit(library)
+        else:
+            try:
+                library.flush(10)
+            except OtlpError as error:
+                _logger.warning("%s", error)

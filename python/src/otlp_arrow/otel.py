@@ -1,0 +1,262 @@
+"""Exporters for the OpenTelemetry SDK for Python.
+
+Get them from a library (`OtlpLibrary.span_exporter` and its siblings), or name `otlp_arrow` in
+``OTEL_TRACES_EXPORTER``, ``OTEL_METRICS_EXPORTER``, ``OTEL_LOGS_EXPORTER``: made without a library they share one,
+configured by ``OTLP_ARROW_*``. Keyword arguments that are keys of the configuration configure it instead.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.sdk._logs.export import LogRecordExporter, LogRecordExportResult
+from opentelemetry.sdk.metrics import (
+    Counter,
+    Histogram,
+    ObservableCounter,
+    ObservableGauge,
+    ObservableUpDownCounter,
+    UpDownCounter,
+)
+from opentelemetry.sdk.metrics.export import AggregationTemporality, MetricExporter, MetricExportResult
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+
+from otlp_arrow import _library
+from otlp_arrow.errors import ClosedError, InternalError, InvalidConfigError, OtlpError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from opentelemetry.sdk._logs import ReadableLogRecord
+    from opentelemetry.sdk.metrics.export import MetricsData
+    from opentelemetry.sdk.metrics.view import Aggregation
+    from opentelemetry.sdk.trace import ReadableSpan
+
+    from otlp_arrow._library import OtlpLibrary, Temporality
+
+_logger = logging.getLogger("otlp_arrow")
+
+_WARN_EVERY_SECONDS = 60.0
+_END_PATIENCE_SECONDS = 2.0
+_ending_since: float | None = None
+
+
+class _Exports:
+    """What the three exporters share: one export at a time is judged, warned about and counted the same way."""
+
+    def __init__(self, signal: str, library: OtlpLibrary | None, config: dict[str, Any]) -> None:
+        if library is not None and config:
+            names = ", ".join(sorted(config))
+            message = f"{names}: an exporter of a library takes no configuration; give it to OtlpLibrary"
+            raise InvalidConfigError(message)
+        self.signal = signal
+        self.library = _library.shared(config) if library is None else library
+        self.native = self.library._native
+        self.closed = False
+        self.failed_records = 0
+        self._lock = threading.Lock()
+        self._warned_at: float | None = None
+        self._unsaid = 0
+        self.library._exporters.add(self)
+
+    def run(self, export: Callable[[], tuple[int, int, str]], records: Callable[[], int]) -> bool:
+        """Whether the SDK is told that the export succeeded. Never raises an `Exception`."""
+        if self.closed:
+            self._failed(records(), ClosedError("this exporter is shut down"))
+            return False
+        try:
+            accepted, rejected, message = export()
+        except OtlpError as error:
+            self._failed(records(), error)
+            return False
+        except Exception as error:
+            self._failed(records(), InternalError(f"the batch cannot be read: {error!r}"), error)
+            return False
+        if rejected:
+            self._warn(f"{rejected} of {accepted + rejected} {self.signal} records were refused: {message}")
+        return accepted > 0 or rejected == 0
+
+    def flush(self, timeout_millis: float) -> bool:
+        try:
+            self.library.flush(timeout_millis / 1000)
+        except OtlpError as error:
+            self._warn(f"flush: {error}")
+            return False
+        return True
+
+    def shutdown(self, timeout_millis: float) -> None:
+        if self.closed:
+            return
+        self.flush(timeout_millis)
+        self.closed = True
+        _library.exporter_closed(self.library)
+
+    def patience(self, timeout_millis: float) -> tuple[float, Callable[[], bool]]:
+        """Let the core wait for room until the SDK's timeout, but not let a failing disk hold up a program's end."""
+
+        def go_on() -> bool:
+            global _ending_since
+            if threading.main_thread().is_alive():
+                return True
+            _ending_since = _ending_since or time.monotonic()
+            if time.monotonic() - _ending_since < _END_PATIENCE_SECONDS:
+                return True
+            return bool(self.library.health()["status"] == "ok")
+
+        return timeout_millis / 1000, go_on
+
+    def _failed(self, records: int, error: OtlpError, cause: Exception | None = None) -> None:
+        with self._lock:
+            self.failed_records += records
+        self.native.not_kept(self.signal, records, error.code, error.message)
+        self._warn(f"{records} {self.signal} records were not kept: {error}", cause)
+
+    def _warn(self, message: str, error: Exception | None = None) -> None:
+        now = time.monotonic()
+        with self._lock:
+            if self._warned_at is not None and now - self._warned_at < _WARN_EVERY_SECONDS:
+                self._unsaid += 1
+                return
+            self._warned_at = now
+            unsaid, self._unsaid = self._unsaid, 0
+        more = f" ({unsaid} more warnings in the meantime)" if unsaid else ""
+        _logger.warning("%s%s", message, more, exc_info=error)
+
+
+def _millis(variable: str, default: float) -> float:
+    text = os.environ.get(variable, "").strip()
+    try:
+        return float(text) if text else default
+    except ValueError:
+        _logger.warning("%s is not a number of milliseconds: %r; %s is used", variable, text, default)
+        return default
+
+
+class ArrowSpanExporter(SpanExporter):
+    """Keeps spans as Arrow files."""
+
+    def __init__(
+        self, library: OtlpLibrary | None = None, *, timeout_millis: float | None = None, **config: Any
+    ) -> None:
+        super().__init__()
+        self._exports = _Exports("traces", library, config)
+        self._timeout_millis = _millis("OTEL_BSP_EXPORT_TIMEOUT", 30_000) if timeout_millis is None else timeout_millis
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Keep a batch; waits for room until the export timeout."""
+        exports = self._exports
+        patience = exports.patience(self._timeout_millis)
+        kept = exports.run(lambda: exports.native.export_spans(spans, patience), lambda: len(spans))
+        return SpanExportResult.SUCCESS if kept else SpanExportResult.FAILURE
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        """Return once everything exported before is committed; False if that takes longer."""
+        return self._exports.flush(timeout_millis)
+
+    def shutdown(self) -> None:
+        """Flush, and refuse further exports. The library stays open."""
+        self._exports.shutdown(self._timeout_millis)
+
+
+class ArrowLogRecordExporter(LogRecordExporter):
+    """Keeps log records as Arrow files."""
+
+    def __init__(
+        self, library: OtlpLibrary | None = None, *, timeout_millis: float | None = None, **config: Any
+    ) -> None:
+        super().__init__()
+        self._exports = _Exports("logs", library, config)
+        self._timeout_millis = _millis("OTEL_BLRP_EXPORT_TIMEOUT", 30_000) if timeout_millis is None else timeout_millis
+
+    def export(self, batch: Sequence[ReadableLogRecord]) -> LogRecordExportResult:
+        """Keep a batch; waits for room until the export timeout."""
+        exports = self._exports
+        patience = exports.patience(self._timeout_millis)
+        kept = exports.run(lambda: exports.native.export_logs(batch, patience), lambda: len(batch))
+        return LogRecordExportResult.SUCCESS if kept else LogRecordExportResult.FAILURE
+
+    def force_flush(self, timeout_millis: int = 10_000) -> bool:
+        """Return once everything exported before is committed; False if that takes longer."""
+        return self._exports.flush(timeout_millis)
+
+    def shutdown(self) -> None:
+        """Flush, and refuse further exports. The library stays open."""
+        self._exports.shutdown(self._timeout_millis)
+
+
+class ArrowMetricExporter(MetricExporter):
+    """Keeps data points as Arrow files."""
+
+    def __init__(
+        self,
+        library: OtlpLibrary | None = None,
+        *,
+        temporality: Temporality | None = None,
+        preferred_temporality: dict[type, AggregationTemporality] | None = None,
+        preferred_aggregation: dict[type, Aggregation] | None = None,
+        **config: Any,
+    ) -> None:
+        super().__init__(
+            preferred_temporality={**_temporality_of(temporality), **(preferred_temporality or {})},
+            preferred_aggregation=preferred_aggregation,
+        )
+        self._exports = _Exports("metrics", library, config)
+
+    def export(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: Any) -> MetricExportResult:
+        """Keep what was collected; waits for room until the reader's timeout."""
+        exports = self._exports
+        patience = exports.patience(timeout_millis)
+        kept = exports.run(
+            lambda: exports.native.export_metrics(metrics_data, patience), lambda: _points_of(metrics_data)
+        )
+        return MetricExportResult.SUCCESS if kept else MetricExportResult.FAILURE
+
+    def force_flush(self, timeout_millis: float = 10_000) -> bool:
+        """Return once everything exported before is committed; False if that takes longer."""
+        return self._exports.flush(timeout_millis)
+
+    def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:
+        """Flush, and refuse further exports. The library stays open.
+
+        The SDK's reader says ``timeout=`` where the base class says `timeout_millis`.
+        """
+        self._exports.shutdown(kwargs.get("timeout", timeout_millis))
+
+
+def _points_of(data: MetricsData) -> int:
+    return sum(
+        len(metric.data.data_points)
+        for resource in data.resource_metrics
+        for scope in resource.scope_metrics
+        for metric in scope.metrics
+    )
+
+
+_PREFERENCE = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE"
+# Up-down counters and observable gauges are cumulative in each.
+_DELTA: dict[str, frozenset[type]] = {
+    "cumulative": frozenset(),
+    "delta": frozenset({Counter, Histogram, ObservableCounter}),
+    "lowmemory": frozenset({Counter, Histogram}),
+}
+_INSTRUMENTS = (Counter, UpDownCounter, Histogram, ObservableCounter, ObservableUpDownCounter, ObservableGauge)
+
+
+def _temporality_of(preference: str | None) -> dict[type, AggregationTemporality]:
+    if preference is None:
+        preference = os.environ.get(_PREFERENCE, "").strip().lower() or "cumulative"
+        if preference not in _DELTA:
+            _logger.warning("%s is %r, not one of %s: cumulative is used", _PREFERENCE, preference, ", ".join(_DELTA))
+            preference = "cumulative"
+    elif preference not in _DELTA:
+        message = f"temporality is {preference!r}: use one of {', '.join(_DELTA)}"
+        raise InvalidConfigError(message)
+    delta = _DELTA[preference]
+    return {
+        instrument: AggregationTemporality.DELTA if instrument in delta else AggregationTemporality.CUMULATIVE
+        for instrument in _INSTRUMENTS
+    }

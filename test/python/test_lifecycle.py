@@ -1,0 +1,261 @@
+"""What happens at the edges of a library's life."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExportResult
+from opentelemetry.trace import SpanContext
+
+from otlp_arrow import OtlpLibrary, errors
+
+from conftest import read_directory, rows, run_python
+from sdk_objects import Maker, ended_spans
+
+
+def test_an_export_after_shutdown_fails_with_closed(directory: Path) -> None:
+    library = OtlpLibrary(output_dir=directory)
+    library.shutdown()
+    with pytest.raises(errors.ClosedError):
+        library.export_traces(ended_spans(1))
+    with pytest.raises(errors.ClosedError):
+        library.export_otlp("traces", b"")
+
+
+def test_an_exporter_of_a_closed_library_fails_at_export(directory: Path, caplog: pytest.LogCaptureFixture) -> None:
+    library = OtlpLibrary(output_dir=directory)
+    library.shutdown()
+    exporter = library.span_exporter()
+    assert exporter.export(ended_spans(3)) is SpanExportResult.FAILURE
+    assert exporter.export(ended_spans(2)) is SpanExportResult.FAILURE
+    warnings = [record.message for record in caplog.records if record.name == "otlp_arrow"]
+    assert len(warnings) == 1
+    assert "3 traces records were not kept: CLOSED" in warnings[0]
+    assert exporter._exports.failed_records == 5
+
+
+def test_an_empty_batch_is_nothing(library: OtlpLibrary) -> None:
+    assert library.export_traces([]) == (0, 0, "")
+    assert library.export_logs(()) == (0, 0, "")
+    assert library.export_otlp("metrics", b"") == (0, 0, "")
+    assert library.span_exporter().export([]) is SpanExportResult.SUCCESS
+    assert rows(library, "traces") == []
+
+
+def test_a_malformed_record_is_refused_alone(library: OtlpLibrary, caplog: pytest.LogCaptureFixture) -> None:
+    request = ExportTraceServiceRequest()
+    spans = request.resource_spans.add().scope_spans.add().spans
+    for name, length in (("first", 16), ("bad", 15), ("last", 16)):
+        spans.add(name=name, trace_id=b"t" * length, span_id=b"s" * 8)
+    outcome = library.export_otlp("traces", request.SerializeToString())
+    assert (outcome.accepted, outcome.rejected) == (2, 1)
+    assert "record 1" in outcome.message
+    assert "trace_id" in outcome.message
+    assert [row["name"] for row in rows(library, "traces")] == ["first", "last"]
+
+    circle: list[Any] = []
+    circle.append(circle)
+    good, bad = (
+        ReadableSpan(name, SpanContext(1, 1, False), resource=Resource({}), attributes=attributes)
+        for name, attributes in (("good", {"a": 1}), ("bad", {"a": circle}))
+    )
+    outcome = library.export_traces([good, bad])
+    assert (outcome.accepted, outcome.rejected) == (1, 1)
+    exporter = library.span_exporter()
+    assert exporter.export([good, bad]) is SpanExportResult.SUCCESS
+    assert exporter.export([bad]) is SpanExportResult.FAILURE
+    assert "1 of 2 traces records were refused" in caplog.text
+
+
+def test_a_batch_that_cannot_be_read_fails_without_raising(library: OtlpLibrary) -> None:
+    assert library.span_exporter().export([object()]) is SpanExportResult.FAILURE  # type: ignore[list-item]
+    with pytest.raises(AttributeError):
+        library.export_traces([object()])
+
+
+def test_a_processor_outlives_the_variable(directory: Path) -> None:
+    library = OtlpLibrary(output_dir=directory)
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(BatchSpanProcessor(library.span_exporter()))
+    del library
+    gc.collect()
+    for i in range(10):
+        provider.get_tracer("t").start_span(f"s{i}").end()
+    provider.shutdown()
+    assert [row["name"] for row in read_directory(directory, "traces")] == [f"s{i}" for i in range(10)]
+
+
+def test_a_library_nobody_holds_lets_go_of_its_directory(directory: Path) -> None:
+    library = OtlpLibrary(output_dir=directory)
+    library.export_traces(ended_spans(5))
+    del library
+    gc.collect()
+    assert len(read_directory(directory, "traces")) == 5
+
+
+def test_shutdown_twice_and_during_exports_loses_nothing(directory: Path) -> None:
+    library = OtlpLibrary(output_dir=directory)
+    accepted: list[int] = []
+    started = threading.Barrier(5)
+
+    def produce() -> None:
+        batch = ended_spans(10)
+        kept = 0
+        started.wait()
+        try:
+            while True:
+                kept += library.export_traces(batch).accepted
+        except errors.ClosedError:
+            accepted.append(kept)
+
+    threads = [threading.Thread(target=produce) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    started.wait()
+    closers = [threading.Thread(target=library.shutdown) for _ in range(2)]
+    for thread in closers:
+        thread.start()
+    for thread in [*threads, *closers]:
+        thread.join(30)
+        assert not thread.is_alive()
+    library.shutdown()
+    assert len(accepted) == 4
+    assert len(read_directory(directory, "traces")) == sum(accepted)
+
+
+def test_an_exporter_shutdown_leaves_the_library_open(library: OtlpLibrary) -> None:
+    first, second = library.span_exporter(), library.span_exporter()
+    first.export(ended_spans(1))
+    first.shutdown()
+    first.shutdown()
+    assert first.export(ended_spans(1)) is SpanExportResult.FAILURE
+    assert second.export(ended_spans(1)) is SpanExportResult.SUCCESS
+    assert len(rows(library, "traces")) == 2
+
+
+PROGRAM = """
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+{order}
+provider.add_span_processor(BatchSpanProcessor(library.span_exporter()))
+for i in range(100):
+    provider.get_tracer("t").start_span(f"s{{i}}").end()
+"""
+LIBRARY = "from otlp_arrow import OtlpLibrary; library = OtlpLibrary(output_dir='telemetry', **{config})"
+
+
+@pytest.mark.parametrize("config", [{}, {"durability": "buffered", "write_interval": "1h"}])
+@pytest.mark.parametrize("library_first", [True, False])
+def test_exit_without_shutdown_keeps_everything(tmp_path: Path, config: dict[str, Any], library_first: bool) -> None:
+    lines = [LIBRARY.format(config=config), "provider = TracerProvider()"]
+    program = PROGRAM.format(order="\n".join(lines if library_first else lines[::-1]))
+    run_python(program, cwd=tmp_path)
+    assert len(list((tmp_path / "telemetry/otlp/traces").glob("*.arrow"))) == 1
+    assert len(read_directory(tmp_path / "telemetry", "traces")) == 100
+
+
+def test_a_context_manager_shuts_down(directory: Path) -> None:
+    with OtlpLibrary(output_dir=directory) as library:
+        library.export_traces(ended_spans(1))
+    with pytest.raises(errors.ClosedError):
+        library.export_traces(ended_spans(1))
+
+
+def test_the_event_loop_goes_on_while_flushing(directory: Path) -> None:
+    async def main() -> int:
+        ticks = 0
+
+        async def tick() -> None:
+            nonlocal ticks
+            while True:
+                ticks += 1
+                await asyncio.sleep(0)
+
+        async with OtlpLibrary(output_dir=directory, durability="buffered", write_interval="1h") as library:
+            ticking = asyncio.create_task(tick())
+            library.export_traces(ended_spans(10))
+            await library.aflush()
+            assert len(rows(library, "traces")) == 10
+            ticking.cancel()
+        return ticks
+
+    assert asyncio.run(main()) > 0
+    assert len(read_directory(directory, "traces")) == 10
+
+
+def test_several_libraries_share_a_directory(directory: Path) -> None:
+    with OtlpLibrary(output_dir=directory) as first, OtlpLibrary(output_dir=directory) as second:
+        first.export_traces(ended_spans(2, seed=1))
+        second.export_traces(ended_spans(3, seed=2))
+        assert len(rows(first, "traces")) == len(rows(second, "traces")) == 5
+
+
+def test_a_full_buffer_makes_a_batch_processor_wait(directory: Path) -> None:
+    """Room for a few batches only: exports wait for it, and nothing is lost."""
+    with OtlpLibrary(output_dir=directory, buffer={"max_bytes": "1MiB"}) as library:
+        provider = TracerProvider(shutdown_on_exit=False)
+        provider.add_span_processor(
+            BatchSpanProcessor(library.span_exporter(), max_queue_size=20_000, max_export_batch_size=64)
+        )
+        tracer = provider.get_tracer("t")
+        for i in range(2_000):
+            tracer.start_span(f"s{i}", attributes={"filler": "x" * 1000}).end()
+        provider.shutdown()
+        names = {row["name"] for row in rows(library, "traces")}
+    assert names == {f"s{i}" for i in range(2_000)}
+
+
+def test_sixteen_producers_share_a_library(directory: Path) -> None:
+    """Numbered records from threads, two readers, two processors: each is stored exactly once."""
+    producers, batches, size = 16, 20, 25
+    with OtlpLibrary(output_dir=directory) as library:
+        provider = TracerProvider(shutdown_on_exit=False)
+        provider.add_span_processor(BatchSpanProcessor(library.span_exporter(), max_queue_size=50_000))
+        tracer = provider.get_tracer("shared")
+        reading = threading.Event()
+
+        def read() -> None:
+            while not reading.is_set():
+                found = pa.table(library.read("traces", columns=["span_id"]))
+                assert len(found) == len(set(found["span_id"].to_pylist()))
+
+        def produce(producer: int) -> None:
+            for batch in range(batches):
+                if producer % 2:
+                    for i in range(size):
+                        tracer.start_span(f"{producer}/{batch}/{i}").end()
+                else:
+                    maker = Maker(producer * 1000 + batch)
+                    spans = [
+                        ReadableSpan(
+                            f"{producer}/{batch}/{i}",
+                            SpanContext(1 + producer, 1 + maker.random.getrandbits(63), False),
+                            resource=Resource({}),
+                        )
+                        for i in range(size)
+                    ]
+                    assert library.export_traces(spans).accepted == size
+
+        readers = [threading.Thread(target=read) for _ in range(2)]
+        threads = [threading.Thread(target=produce, args=(i,)) for i in range(producers)]
+        for thread in [*readers, *threads]:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        provider.shutdown()
+        reading.set()
+        for thread in readers:
+            thread.join()
+        names = [row["name"] for row in rows(library, "traces", columns=["name"])]
+    expected = {f"{p}/{b}/{i}" for p in range(producers) for b in range(batches) for i in range(size)}
+    assert len(names) == len(expected)
+    assert set(names) == expected
