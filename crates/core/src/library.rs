@@ -112,7 +112,11 @@ impl Inner {
 
     /// The ports belong to the parent; everything else is there again.
     fn in_child(config: &Config, listener: &Listener, closed: Arc<AtomicBool>) -> Self {
-        Self::without_doors(config, listener, closed)
+        let inner = Self::without_doors(config, listener, closed);
+        if inner.core.closed.load(Ordering::SeqCst) {
+            inner.core.store.close(Instant::now());
+        }
+        inner
     }
 
     fn without_doors(config: &Config, listener: &Listener, closed: Arc<AtomicBool>) -> Self {

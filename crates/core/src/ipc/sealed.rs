@@ -15,6 +15,7 @@ use super::message::{ALIGNMENT, CONTINUATION, Form, MessageWriter, Placed, Templ
 use super::parse::{self, Head, Window};
 use super::scan::MAGIC;
 use crate::error::{Code, OtlpError, Result};
+use crate::store::failpoint::Point;
 use crate::store::storage::{ReadFile, WriteFile};
 
 /// Bytes behind the footer: its length and the magic.
@@ -108,7 +109,7 @@ impl SealedWriter {
     }
 
     fn put(&mut self) -> io::Result<()> {
-        self.file.append(&self.out)?;
+        Point::SealWrite.around(|| self.file.append(&self.out))?;
         self.at += self.out.len() as u64;
         self.out.clear();
         Ok(())
@@ -141,7 +142,7 @@ impl SealedWriter {
         self.out.extend_from_slice(&(footer.len() as u32).to_le_bytes());
         self.out.extend_from_slice(MAGIC);
         self.put()?;
-        self.file.sync()?;
+        Point::SealSync.around(|| self.file.sync())?;
         Ok(self.at)
     }
 }

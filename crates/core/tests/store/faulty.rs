@@ -10,7 +10,7 @@ use otlp_arrow::store::storage_os::OsStorage;
 
 /// An operation that can fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Op {
+pub(crate) enum Op {
     Create,
     Append,
     /// Half of the bytes are written before it fails.
@@ -24,27 +24,27 @@ pub enum Op {
 }
 
 /// How often each operation fails from now on, and with what.
-pub type Switches = Arc<Mutex<HashMap<Op, (usize, io::ErrorKind)>>>;
+pub(crate) type Switches = Arc<Mutex<HashMap<Op, (usize, io::ErrorKind)>>>;
 
 #[derive(Clone, Debug, Default)]
-pub struct Faulty {
+pub(crate) struct Faulty {
     switches: Switches,
     free: Arc<Mutex<Option<u64>>>,
 }
 
 impl Faulty {
     /// The next `times` calls of `op` fail.
-    pub fn fail(&self, op: Op, times: usize, kind: io::ErrorKind) {
+    pub(crate) fn fail(&self, op: Op, times: usize, kind: io::ErrorKind) {
         self.switches.lock().unwrap().insert(op, (times, kind));
     }
 
     /// Nothing fails any more.
-    pub fn heal(&self) {
+    pub(crate) fn heal(&self) {
         self.switches.lock().unwrap().clear();
     }
 
     /// What the file system says about its free bytes.
-    pub fn set_free(&self, bytes: Option<u64>) {
+    pub(crate) fn set_free(&self, bytes: Option<u64>) {
         *self.free.lock().unwrap() = bytes;
     }
 

@@ -19,7 +19,7 @@ use otlp_arrow_columns::Limits;
 use prost::Message;
 
 /// One request of log records whose bodies are these numbers.
-pub fn logs(ids: impl IntoIterator<Item = u64>) -> Bytes {
+pub(crate) fn logs(ids: impl IntoIterator<Item = u64>) -> Bytes {
     let record = |id: u64| LogRecord {
         body: Some(AnyValue { value: Some(Value::StringValue(format!("record {id}"))) }),
         time_unix_nano: 1_700_000_000_000_000_000 + id,
@@ -30,7 +30,7 @@ pub fn logs(ids: impl IntoIterator<Item = u64>) -> Bytes {
     ExportLogsServiceRequest { resource_logs: vec![resource] }.encode_to_vec().into()
 }
 
-pub fn config(dir: &Path) -> Config {
+pub(crate) fn config(dir: &Path) -> Config {
     let mut config = Config { output_dir: dir.to_owned(), ..Config::default() };
     config.storage.min_free_bytes = 1;
     config
@@ -38,52 +38,52 @@ pub fn config(dir: &Path) -> Config {
 
 /// Everything that was announced.
 #[derive(Clone, Default)]
-pub struct Heard(Arc<Mutex<Vec<Event>>>);
+pub(crate) struct Heard(Arc<Mutex<Vec<Event>>>);
 
 impl Heard {
-    pub fn sink(&self) -> EventSink {
+    pub(crate) fn sink(&self) -> EventSink {
         let heard = Arc::clone(&self.0);
         Arc::new(move |event| heard.lock().unwrap().push(event))
     }
 
-    pub fn names(&self) -> Vec<EventName> {
+    pub(crate) fn names(&self) -> Vec<EventName> {
         self.0.lock().unwrap().iter().map(|event| event.name).collect()
     }
 
-    pub fn count(&self, name: EventName) -> usize {
+    pub(crate) fn count(&self, name: EventName) -> usize {
         self.names().into_iter().filter(|other| *other == name).count()
     }
 
-    pub fn records(&self, name: EventName) -> u64 {
+    pub(crate) fn records(&self, name: EventName) -> u64 {
         self.0.lock().unwrap().iter().filter(|event| event.name == name).filter_map(|event| event.count).sum()
     }
 
-    pub fn messages(&self) -> Vec<String> {
+    pub(crate) fn messages(&self) -> Vec<String> {
         self.0.lock().unwrap().iter().map(|event| format!("{}: {}", event.name, event.message)).collect()
     }
 }
 
-pub fn open(config: &Config) -> Store {
+pub(crate) fn open(config: &Config) -> Store {
     Store::open(config, Arc::new(OsStorage), Arc::new(|_| ())).unwrap()
 }
 
-pub fn open_on(config: &Config, storage: Arc<dyn Storage>, heard: &Heard) -> Store {
+pub(crate) fn open_on(config: &Config, storage: Arc<dyn Storage>, heard: &Heard) -> Store {
     Store::open(config, storage, heard.sink()).unwrap()
 }
 
-pub fn request(store: &Store, bytes: Bytes) -> Result<Request> {
+pub(crate) fn request(store: &Store, bytes: Bytes) -> Result<Request> {
     let checked = otlp_arrow_columns::check(Signal::Logs, &bytes, &Limits::default())?;
     let reservation = store.budget().reserve(Signal::Logs, bytes.len() + checked.arrow_bytes)?;
     Ok(Request { bytes, checked, reservation })
 }
 
 /// Appends and waits for the acknowledgement.
-pub fn put(store: &Store, ids: impl IntoIterator<Item = u64>) -> Result<()> {
+pub(crate) fn put(store: &Store, ids: impl IntoIterator<Item = u64>) -> Result<()> {
     block_on(store.append(Signal::Logs, request(store, logs(ids))?))
 }
 
 /// The numbers of all committed log records, in the order of [`Store::read`].
-pub fn ids(store: &Store) -> Vec<u64> {
+pub(crate) fn ids(store: &Store) -> Vec<u64> {
     let mut found = Vec::new();
     for batch in store.read(Signal::Logs, &ReadOptions::default()).unwrap() {
         let batch = batch.unwrap();
@@ -94,25 +94,25 @@ pub fn ids(store: &Store) -> Vec<u64> {
 }
 
 /// The names of the files in `dir/sub`, sorted; none if there is no such directory.
-pub fn names(dir: &Path, sub: &str) -> Vec<String> {
+pub(crate) fn names(dir: &Path, sub: &str) -> Vec<String> {
     let Ok(entries) = std::fs::read_dir(dir.join(sub)) else { return Vec::new() };
     let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     names
 }
 
-pub fn log_files(dir: &Path, extension: &str) -> Vec<PathBuf> {
+pub(crate) fn log_files(dir: &Path, extension: &str) -> Vec<PathBuf> {
     let names = names(dir, "otlp/logs");
     let suffix = format!(".{extension}");
     names.into_iter().filter(|name| name.ends_with(&suffix)).map(|name| dir.join("otlp/logs").join(name)).collect()
 }
 
-pub fn soon() -> Instant {
+pub(crate) fn soon() -> Instant {
     Instant::now() + Duration::from_secs(20)
 }
 
 /// Waits until `condition` holds.
-pub fn until(what: &str, mut condition: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut condition: impl FnMut() -> bool) {
     let deadline = soon();
     while !condition() {
         assert!(Instant::now() < deadline, "still not: {what}");
