@@ -35,6 +35,7 @@ impl Dictionary {
 
     pub(crate) fn reserve(&mut self, rows: usize) {
         self.expected = self.len() + rows;
+        self.validity.expect(self.expected);
         if !self.keys.is_empty() {
             self.keys.reserve(rows);
         }

@@ -60,6 +60,7 @@ pub(crate) struct Lists {
 impl Lists {
     pub(crate) fn reserve(&mut self, rows: usize) {
         self.offsets.reserve(rows);
+        self.validity.expect(self.offsets.len() + rows);
     }
 
     /// Ends a row after so many elements in all.

@@ -66,9 +66,15 @@ impl Bits {
 #[derive(Debug, Default)]
 pub(crate) struct Validity {
     bits: Bits,
+    expected: usize,
 }
 
 impl Validity {
+    /// Says how many rows there will be.
+    pub(crate) fn expect(&mut self, rows: usize) {
+        self.expected = rows;
+    }
+
     /// Says that `row` is null. Rows come in ascending order.
     #[inline]
     pub(crate) fn null(&mut self, row: usize) {
@@ -78,6 +84,9 @@ impl Validity {
     /// Says that the rows from `first` to before `end` are null.
     #[inline]
     pub(crate) fn nulls(&mut self, first: usize, end: usize) {
+        if self.bits.words.capacity() == 0 {
+            self.bits.words.reserve_exact(self.expected.max(end).div_ceil(64));
+        }
         self.bits.fill(first, true);
         self.bits.fill(end, false);
     }
@@ -107,6 +116,7 @@ impl<P: ArrowPrimitiveType> Default for Numbers<P> {
 impl<P: ArrowPrimitiveType> Numbers<P> {
     pub(crate) fn reserve(&mut self, rows: usize) {
         reserve(&mut self.values, rows);
+        self.validity.expect(self.values.len() + rows);
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -180,6 +190,13 @@ pub(crate) struct Booleans {
 }
 
 impl Booleans {
+    pub(crate) fn reserve(&mut self, rows: usize) {
+        let end = self.bits.len() + rows;
+        let more = end.div_ceil(64) - self.bits.words.len();
+        reserve(&mut self.bits.words, more);
+        self.validity.expect(end);
+    }
+
     pub(crate) fn fill(&mut self, value: Option<bool>, count: usize) {
         let end = self.bits.len() + count;
         if value.is_none() {
@@ -204,6 +221,7 @@ pub(crate) struct Ids<const N: usize> {
 impl<const N: usize> Ids<N> {
     pub(crate) fn reserve(&mut self, rows: usize) {
         reserve(&mut self.data, rows * N);
+        self.validity.expect(self.data.len() / N + rows);
     }
 
     #[inline(always)]

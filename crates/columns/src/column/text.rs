@@ -19,6 +19,7 @@ pub(crate) struct Text {
 impl Text {
     pub(crate) fn reserve(&mut self, rows: usize, bytes: usize) {
         self.offsets.reserve(rows);
+        self.validity.expect(self.len() + rows);
         reserve(&mut self.data, bytes + text::SLACK);
     }
 

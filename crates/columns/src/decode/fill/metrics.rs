@@ -138,6 +138,7 @@ impl Metrics {
         }
         self.kind.column.reserve(rows);
         self.temporality.column.reserve(rows);
+        self.monotonic.reserve(rows);
         self.start_time.reserve(rows);
         self.time.reserve(rows);
         self.attributes.reserve(rows, &counts.attributes);

@@ -1,0 +1,76 @@
+//! Allocations are counted per batch, not per record.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use arrow_schema::{DataType, Field};
+use otlp_arrow_columns::{BatchBuilder, Limits, Signal, check, schema};
+use otlp_arrow_testkit::payload::Kind;
+
+thread_local! {
+    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+}
+
+/// The system's allocator, counting on each thread.
+struct Counting;
+
+// SAFETY: everything is handed to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.realloc(at, layout, size) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.dealloc(at, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Columns with those below them: the parts of a list, a struct or a map, and a dictionary's values.
+fn columns(field: &Field) -> usize {
+    1 + match field.data_type() {
+        DataType::List(field) | DataType::Map(field, _) => columns(field),
+        DataType::Struct(fields) => fields.iter().map(|field| columns(field)).sum(),
+        DataType::Dictionary(..) => 1,
+        _ => 0,
+    }
+}
+
+#[test]
+fn at_most_four_allocations_a_column_whatever_the_rows() {
+    for kind in Kind::COMPARED {
+        let signal = match kind {
+            Kind::Spans { .. } => Signal::Traces,
+            Kind::Logs { .. } => Signal::Logs,
+            _ => Signal::Metrics,
+        };
+        let columns: usize = schema(signal).fields().iter().map(|field| columns(field)).sum();
+        let counts = [100, 1000, 10_000].map(|rows| {
+            let mut builder = BatchBuilder::new(signal);
+            // The first batch finds the builder cold.
+            [1, 2].map(|seed| {
+                let bytes = kind.encoded(rows, seed);
+                let before = ALLOCATIONS.get();
+                let checked = check(signal, &bytes, &Limits::default()).unwrap();
+                builder.append(&bytes, &checked);
+                let batch = builder.finish();
+                let count = ALLOCATIONS.get() - before;
+                assert_eq!(batch.num_rows(), rows);
+                count
+            })[1]
+        });
+        assert!(counts.iter().all(|&count| count <= 4 * columns), "{kind:?}: {counts:?} for {columns} columns");
+    }
+}
