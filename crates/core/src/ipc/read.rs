@@ -528,4 +528,45 @@ mod tests {
         let before_1970 = ReadOptions { to: Some(UNIX_EPOCH - Duration::from_secs(1)), ..ReadOptions::default() };
         assert_eq!(Wanted::new(Signal::Logs, &before_1970).unwrap().time, Some((0, 0)));
     }
+
+    /// The file with a checksum that fits what is in it now. `note` is where the digits are.
+    fn with_checksum(mut file: Vec<u8>, note: usize) -> Vec<u8> {
+        file[note..note + 8].copy_from_slice(b"00000000");
+        let crc = crc32c::crc32c(&file);
+        file[note..note + 8].copy_from_slice(format!("{crc:08x}").as_bytes());
+        file
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig {
+            cases: 300,
+            failure_persistence: None,
+            ..proptest::prelude::ProptestConfig::default()
+        })]
+
+        /// Nobody but us writes such files, yet a file must not be able to end the process that reads it.
+        #[test]
+        fn content_that_lies_with_a_right_checksum_is_an_error_at_most(
+            changes in proptest::collection::vec((0usize..1 << 20, proptest::prelude::any::<u8>()), 1..6),
+            dictionaries in proptest::prelude::any::<bool>(),
+        ) {
+            let file = sample::stream(&[20]);
+            let text = file.windows(4).rposition(|window| window == b",000").unwrap();
+            let note = file[..text + 20].windows(21).rposition(|w| w[20] == b',' && w[..20].iter().all(u8::is_ascii_digit));
+            let note = note.unwrap() + crate::ipc::message::NOTE_CRC;
+            assert_eq!(with_checksum(file.clone(), note), file);
+            let mut bytes = file;
+            for (at, byte) in changes {
+                let at = at % bytes.len();
+                bytes[at] = byte;
+            }
+            let wanted = Wanted { dictionaries, ..wanted(None, None) };
+            let file = Box::new(InMemory(with_checksum(bytes, note)));
+            if let Ok(mut file) = FileBatches::open(file, "file", Extent::Prefix(None), 0, &wanted) {
+                while let Ok(Some(batch)) = file.next_batch() {
+                    proptest::prop_assert!(batch.num_rows() > 0);
+                }
+            }
+        }
+    }
 }

@@ -1,0 +1,107 @@
+//! What a commit costs beside arrow's own stream writer, and what sealing costs per record at each level of zstd.
+#![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs, reason = "a benchmark")]
+
+use std::hint::black_box;
+use std::path::Path;
+
+use arrow_array::RecordBatch;
+use arrow_ipc::writer::StreamWriter;
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use otlp_arrow::Signal;
+use otlp_arrow::ipc::CommitEncoder;
+use otlp_arrow::ipc::seal::seal;
+use otlp_arrow::store::storage_os::OsStorage;
+use otlp_arrow_columns::{BatchBuilder, Limits};
+use otlp_arrow_testkit::payload::Kind;
+
+fn signal(kind: Kind) -> Signal {
+    match kind {
+        Kind::Spans { .. } => Signal::Traces,
+        Kind::Logs { .. } => Signal::Logs,
+        Kind::Numbers | Kind::Histograms => Signal::Metrics,
+    }
+}
+
+fn batch(kind: Kind, rows: usize, seed: u64) -> RecordBatch {
+    let bytes = kind.encoded(rows, seed);
+    let checked = otlp_arrow_columns::check(signal(kind), &bytes, &Limits::default()).unwrap();
+    let mut builder = BatchBuilder::new(signal(kind));
+    builder.append(&bytes, &checked);
+    builder.finish()
+}
+
+fn commits(c: &mut Criterion) {
+    let mut group = c.benchmark_group("commit");
+    for kind in [Kind::Spans { attributes: 10 }, Kind::Numbers] {
+        for rows in [1, 100, 1000] {
+            // Two batches by turns: their dictionaries differ, as those of commits do.
+            let batches = [batch(kind, rows, 1), batch(kind, rows, 2)];
+            let mut encoder = CommitEncoder::new("00000000000000aa");
+            let len = encoder.encode(&batches[0], 1).unwrap().len();
+            group.throughput(Throughput::Elements(rows as u64));
+            let name = format!("{}/{rows}", kind.name());
+            let mut turn = 0;
+            group.bench_function(BenchmarkId::new("ours", &name), |b| {
+                b.iter(|| {
+                    turn ^= 1;
+                    black_box(encoder.encode(&batches[turn], 1).unwrap().len())
+                });
+            });
+            let mut writer = StreamWriter::try_new(Vec::new(), batches[0].schema_ref()).unwrap();
+            writer.get_mut().clear();
+            writer.write(&batches[0]).unwrap();
+            eprintln!("{name}: {len} bytes, {} by arrow's StreamWriter", writer.get_ref().len());
+            group.bench_function(BenchmarkId::new("arrow", &name), |b| {
+                b.iter(|| {
+                    turn ^= 1;
+                    writer.get_mut().clear();
+                    writer.write(&batches[turn]).unwrap();
+                    black_box(writer.get_ref().len())
+                });
+            });
+        }
+    }
+    group.finish();
+}
+
+/// A live file of `commits` commits of `rows` rows.
+fn stream(kind: Kind, commits: usize, rows: usize) -> Vec<u8> {
+    let mut encoder = CommitEncoder::new("00000000000000aa");
+    let mut file = Vec::new();
+    for commit in 0..commits {
+        file.extend_from_slice(encoder.encode(&batch(kind, rows, commit as u64), (commit * rows) as u64).unwrap());
+    }
+    file
+}
+
+fn seals(c: &mut Criterion) {
+    let dir = tempfile::tempdir().unwrap();
+    let (source, target) = (dir.path().join("a.arrows"), dir.path().join("a.arrow"));
+    let mut group = c.benchmark_group("seal");
+    group.sample_size(10);
+    let spans = Kind::Spans { attributes: 10 };
+    for (kind, commits, rows) in
+        [(spans, 64, 1000), (spans, 4000, 9), (Kind::Logs { body: 205 }, 64, 1000), (Kind::Numbers, 64, 1000)]
+    {
+        let live = stream(kind, commits, rows);
+        std::fs::write(&source, &live).unwrap();
+        group.throughput(Throughput::Elements((commits * rows) as u64));
+        for level in [None, Some(-1), Some(1), Some(2), Some(3), Some(6)] {
+            let run = |target: &Path| {
+                let _ = std::fs::remove_file(target);
+                seal(&OsStorage, &source, live.len() as u64, target, level, &mut || true).unwrap().unwrap()
+            };
+            let name = format!("{}/{commits}x{rows}/{}", kind.name(), level.map_or("none".into(), |l| l.to_string()));
+            eprintln!(
+                "{name}: {} -> {} bytes a record",
+                live.len() / (commits * rows),
+                run(&target).bytes / (commits * rows) as u64
+            );
+            group.bench_function(BenchmarkId::from_parameter(name), |b| b.iter(|| run(&target)));
+        }
+    }
+    group.finish();
+}
+
+criterion_group!(benches, commits, seals);
+criterion_main!(benches);
