@@ -13,6 +13,8 @@ use super::connection::Connections;
 use super::router::Shared;
 use crate::config::Config;
 use crate::error::{Code, OtlpError, Result};
+#[cfg(unix)]
+use crate::store::sys;
 
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 1024;
@@ -74,6 +76,7 @@ pub(super) async fn serve(
     connections: Arc<Connections>,
     mut stopped: watch::Receiver<bool>,
 ) {
+    let _inherited = Inherited::new(&listener);
     // Counts as a connection, so that the doors are closed only once the port is free again.
     let _open = connections.listener();
     loop {
@@ -92,5 +95,32 @@ pub(super) async fn serve(
             }
             Err(_) => tokio::time::sleep(PAUSE).await,
         }
+    }
+}
+
+/// Has a forked child close its copy of the listener: else the port would stay taken, and unanswered, after the parent.
+struct Inherited {
+    #[cfg(unix)]
+    descriptor: i32,
+}
+
+impl Inherited {
+    #[cfg(unix)]
+    fn new(listener: &TcpListener) -> Self {
+        let descriptor = std::os::fd::AsRawFd::as_raw_fd(listener);
+        sys::close_in_children(descriptor);
+        Self { descriptor }
+    }
+
+    #[cfg(not(unix))]
+    fn new(_: &TcpListener) -> Self {
+        Self {}
+    }
+}
+
+#[cfg(unix)]
+impl Drop for Inherited {
+    fn drop(&mut self) {
+        sys::keep_in_children(self.descriptor);
     }
 }

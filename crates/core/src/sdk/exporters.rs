@@ -19,7 +19,7 @@ use opentelemetry_sdk::trace::SpanData;
 use otlp_arrow_columns::Signal;
 
 use super::values::ResourceFields;
-use super::{Expected, logs, metrics, spans, wait};
+use super::{Expected, wait};
 use crate::error::{Code, OtlpError, Result};
 use crate::library::{ExportOutcome, OtlpLibrary};
 
@@ -149,10 +149,10 @@ impl SpanExporter {
 impl opentelemetry_sdk::trace::SpanExporter for SpanExporter {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
         self.way.ensure_open()?;
-        let bytes = spans::request(&batch, &self.resource, self.way.expected.capacity());
+        let bytes = self.way.expected.spans(&batch, &self.resource);
         let records = batch.len() as u64;
         drop(batch);
-        self.way.send(self.way.expected.learn(bytes), records).await
+        self.way.send(bytes, records).await
     }
 
     fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
@@ -190,8 +190,8 @@ impl LogExporter {
 impl opentelemetry_sdk::logs::LogExporter for LogExporter {
     async fn export(&self, batch: LogBatch<'_>) -> OTelSdkResult {
         self.way.ensure_open()?;
-        let (bytes, records) = logs::request(&batch, &self.resource, self.way.expected.capacity());
-        self.way.send(self.way.expected.learn(bytes), records).await
+        let (bytes, records) = self.way.expected.logs(&batch, &self.resource);
+        self.way.send(bytes, records).await
     }
 
     fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
@@ -242,8 +242,8 @@ fn preferred(preference: &str) -> Temporality {
 impl opentelemetry_sdk::metrics::exporter::PushMetricExporter for MetricExporter {
     async fn export(&self, metrics: &ResourceMetrics) -> OTelSdkResult {
         self.way.ensure_open()?;
-        let (bytes, points) = metrics::request(metrics, self.way.expected.capacity());
-        self.way.send(self.way.expected.learn(bytes), points).await
+        let (bytes, points) = self.way.expected.metrics(metrics);
+        self.way.send(bytes, points).await
     }
 
     fn force_flush(&self) -> OTelSdkResult {

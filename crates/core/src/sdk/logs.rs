@@ -11,11 +11,10 @@ fn scope_name<'a>(record: &'a SdkLogRecord, scope: &'a InstrumentationScope) -> 
     record.target().map_or(scope.name(), |target| target)
 }
 
-/// One request of these records and how many there are. `capacity` is about how many bytes it will take.
-pub(super) fn request(batch: &LogBatch<'_>, resource: &ResourceFields, capacity: usize) -> (Vec<u8>, u64) {
-    let count = batch.iter().count() as u64;
-    if count == 0 {
-        return (Vec::new(), 0);
+/// One request of these records. `capacity` is about how many bytes it will take.
+pub(super) fn request(batch: &LogBatch<'_>, resource: &ResourceFields, capacity: usize) -> Vec<u8> {
+    if batch.iter().next().is_none() {
+        return Vec::new();
     }
     let keys = batch.iter().map(|(record, scope)| (scope_name(record, scope), scope));
     // The scope's own name does not matter where the target takes its place.
@@ -38,7 +37,7 @@ pub(super) fn request(batch: &LogBatch<'_>, resource: &ResourceFields, capacity:
             });
         }
     });
-    (out.finish(), count)
+    out.finish()
 }
 
 fn record(data: &SdkLogRecord, out: &mut Writer) {

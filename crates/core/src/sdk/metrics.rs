@@ -12,9 +12,26 @@ use opentelemetry_sdk::metrics::data::{
 use super::values::{attributes, nanos, resource_fields, scope};
 use super::writer::Writer;
 
-/// One request of these metrics and how many points it holds. `capacity` is about how many bytes it will take.
-pub(super) fn request(metrics: &ResourceMetrics, capacity: usize) -> (Vec<u8>, u64) {
-    let mut points = 0;
+/// How many points there are.
+pub(super) fn points(metrics: &ResourceMetrics) -> usize {
+    fn of<T>(data: &MetricData<T>) -> usize {
+        match data {
+            MetricData::Gauge(of) => of.data_points().count(),
+            MetricData::Sum(of) => of.data_points().count(),
+            MetricData::Histogram(of) => of.data_points().count(),
+            MetricData::ExponentialHistogram(of) => of.data_points().count(),
+        }
+    }
+    let each = metrics.scope_metrics().flat_map(|of| of.metrics()).map(|metric| match metric.data() {
+        AggregatedMetrics::F64(data) => of(data),
+        AggregatedMetrics::U64(data) => of(data),
+        AggregatedMetrics::I64(data) => of(data),
+    });
+    each.sum()
+}
+
+/// One request of these metrics. `capacity` is about how many bytes it will take.
+pub(super) fn request(metrics: &ResourceMetrics, capacity: usize) -> Vec<u8> {
     let mut out = Writer::with_capacity(capacity);
     out.nest(1, 3, |out| {
         resource_fields(metrics.resource(), out);
@@ -22,13 +39,13 @@ pub(super) fn request(metrics: &ResourceMetrics, capacity: usize) -> (Vec<u8>, u
             out.nest(2, 3, |out| {
                 scope(of.scope(), of.scope().name(), out);
                 for one in of.metrics() {
-                    out.nest(2, 2, |out| points += metric(one, out));
+                    out.nest(2, 2, |out| metric(one, out));
                 }
                 out.text(3, of.scope().schema_url().unwrap_or_default());
             });
         }
     });
-    (out.finish(), points)
+    out.finish()
 }
 
 /// A number of a point. A `u64` above `i64::MAX` cannot be written as OTLP's `as_int` and becomes 0, as in the
@@ -69,7 +86,7 @@ impl Number for u64 {
     }
 }
 
-fn metric(metric: &Metric, out: &mut Writer) -> u64 {
+fn metric(metric: &Metric, out: &mut Writer) {
     out.text(1, metric.name());
     out.text(2, metric.description());
     out.text(3, metric.unit());
@@ -87,29 +104,25 @@ fn temporality(temporality: Temporality) -> u64 {
     }
 }
 
-fn aggregated<T: Number>(data: &MetricData<T>, out: &mut Writer) -> u64 {
-    let mut points = 0;
+fn aggregated<T: Number>(data: &MetricData<T>, out: &mut Writer) {
     match data {
         MetricData::Gauge(gauge) => out.nest(5, 2, |out| {
             let times = (gauge.start_time(), gauge.time());
             for point in gauge.data_points() {
-                points += 1;
                 number_point(point.attributes(), times, point.value(), point.exemplars(), out);
             }
         }),
         MetricData::Sum(sum) => out.nest(7, 2, |out| {
             let times = (Some(sum.start_time()), sum.time());
             for point in sum.data_points() {
-                points += 1;
                 number_point(point.attributes(), times, point.value(), point.exemplars(), out);
             }
             out.uint(2, temporality(sum.temporality()));
             out.uint(3, u64::from(sum.is_monotonic()));
         }),
-        MetricData::Histogram(of) => out.nest(9, 2, |out| points = histogram(of, out)),
-        MetricData::ExponentialHistogram(of) => out.nest(10, 2, |out| points = exponential(of, out)),
+        MetricData::Histogram(of) => out.nest(9, 2, |out| histogram(of, out)),
+        MetricData::ExponentialHistogram(of) => out.nest(10, 2, |out| exponential(of, out)),
     }
-    points
 }
 
 fn number_point<'a, T: Number + 'a>(
@@ -128,10 +141,8 @@ fn number_point<'a, T: Number + 'a>(
     });
 }
 
-fn histogram<T: Number>(histogram: &Histogram<T>, out: &mut Writer) -> u64 {
-    let mut points = 0;
+fn histogram<T: Number>(histogram: &Histogram<T>, out: &mut Writer) {
     for point in histogram.data_points() {
-        points += 1;
         out.nest(1, 2, |out| {
             out.fixed64(2, nanos(histogram.start_time()));
             out.fixed64(3, nanos(histogram.time()));
@@ -145,13 +156,10 @@ fn histogram<T: Number>(histogram: &Histogram<T>, out: &mut Writer) -> u64 {
         });
     }
     out.uint(2, temporality(histogram.temporality()));
-    points
 }
 
-fn exponential<T: Number>(histogram: &ExponentialHistogram<T>, out: &mut Writer) -> u64 {
-    let mut points = 0;
+fn exponential<T: Number>(histogram: &ExponentialHistogram<T>, out: &mut Writer) {
     for point in histogram.data_points() {
-        points += 1;
         out.nest(1, 2, |out| {
             attributes(1, point.attributes(), out);
             out.fixed64(2, nanos(histogram.start_time()));
@@ -168,7 +176,6 @@ fn exponential<T: Number>(histogram: &ExponentialHistogram<T>, out: &mut Writer)
         });
     }
     out.uint(2, temporality(histogram.temporality()));
-    points
 }
 
 fn buckets(field: u32, bucket: &ExponentialBucket, out: &mut Writer) {

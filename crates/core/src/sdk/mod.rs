@@ -27,26 +27,53 @@ pub(crate) use wait::wait;
 use crate::error::Result;
 use crate::library::{ExportOutcome, OtlpLibrary};
 
-/// About how large the next request of one kind will be: what the last one was.
+/// About how large the next request of one kind will be, from what the last one took for each record.
 #[derive(Debug, Default)]
-pub(crate) struct Expected(AtomicUsize);
+pub(crate) struct Expected {
+    bytes_per_record: AtomicUsize,
+}
+
+/// Before the first request.
+const BYTES_PER_RECORD: usize = 256;
 
 impl Expected {
-    fn capacity(&self) -> usize {
-        let last = self.0.load(Ordering::Relaxed);
-        (last + last / 8).max(1024)
+    /// Room for so many records, with an eighth to spare.
+    fn capacity(&self, records: usize) -> usize {
+        let each = match self.bytes_per_record.load(Ordering::Relaxed) {
+            0 => BYTES_PER_RECORD,
+            known => known,
+        };
+        512 + records.saturating_mul(each + each / 8)
     }
 
-    fn learn(&self, bytes: Vec<u8>) -> Bytes {
-        self.0.store(bytes.len(), Ordering::Relaxed);
+    fn learn(&self, bytes: Vec<u8>, records: usize) -> Bytes {
+        if let Some(each) = bytes.len().checked_div(records) {
+            self.bytes_per_record.store(each, Ordering::Relaxed);
+        }
         bytes.into()
+    }
+
+    fn spans(&self, spans: &[SpanData], resource: &ResourceFields) -> Bytes {
+        self.learn(spans::request(spans, resource, self.capacity(spans.len())), spans.len())
+    }
+
+    /// One request and how many points it holds.
+    fn metrics(&self, metrics: &ResourceMetrics) -> (Bytes, u64) {
+        let points = metrics::points(metrics);
+        (self.learn(metrics::request(metrics, self.capacity(points)), points), points as u64)
+    }
+
+    /// One request and how many records it holds.
+    fn logs(&self, batch: &LogBatch<'_>, resource: &ResourceFields) -> (Bytes, u64) {
+        let records = batch.iter().count();
+        (self.learn(logs::request(batch, resource, self.capacity(records)), records), records as u64)
     }
 }
 
 impl OtlpLibrary {
     /// Keeps one finished span, with the resource of the configuration. See [`OtlpLibrary::export_otlp`].
     pub fn export_trace(&self, span: SpanData) -> impl Future<Output = Result<ExportOutcome>> + Send + 'static + use<> {
-        self.export_otlp(Signal::Traces, spans::request(&[span], self.resource(), 1024).into())
+        self.export_otlp(Signal::Traces, self.expected(Signal::Traces).spans(&[span], self.resource()))
     }
 
     /// Keeps finished spans, with the resource of the configuration. See [`OtlpLibrary::export_otlp`].
@@ -54,9 +81,7 @@ impl OtlpLibrary {
         &self,
         spans: Vec<SpanData>,
     ) -> impl Future<Output = Result<ExportOutcome>> + Send + 'static + use<> {
-        let expected = self.expected(Signal::Traces);
-        let bytes = expected.learn(spans::request(&spans, self.resource(), expected.capacity()));
-        self.export_otlp(Signal::Traces, bytes)
+        self.export_otlp(Signal::Traces, self.expected(Signal::Traces).spans(&spans, self.resource()))
     }
 
     /// Keeps collected metrics, with the resource they carry. See [`OtlpLibrary::export_otlp`].
@@ -73,9 +98,7 @@ impl OtlpLibrary {
         &self,
         metrics: &ResourceMetrics,
     ) -> impl Future<Output = Result<ExportOutcome>> + Send + 'static + use<> {
-        let expected = self.expected(Signal::Metrics);
-        let (bytes, _) = metrics::request(metrics, expected.capacity());
-        self.export_otlp(Signal::Metrics, expected.learn(bytes))
+        self.export_otlp(Signal::Metrics, self.expected(Signal::Metrics).metrics(metrics).0)
     }
 
     /// Keeps log records, with the resource of the configuration. See [`OtlpLibrary::export_otlp`].
@@ -83,9 +106,7 @@ impl OtlpLibrary {
         &self,
         batch: &LogBatch<'_>,
     ) -> impl Future<Output = Result<ExportOutcome>> + Send + 'static + use<> {
-        let expected = self.expected(Signal::Logs);
-        let (bytes, _) = logs::request(batch, self.resource(), expected.capacity());
-        self.export_otlp(Signal::Logs, expected.learn(bytes))
+        self.export_otlp(Signal::Logs, self.expected(Signal::Logs).logs(batch, self.resource()).0)
     }
 
     /// An exporter for span processors. It keeps the library alive.

@@ -115,3 +115,27 @@ async fn doors_may_be_dropped_in_an_async_context() {
     drop(service);
     until(|| TcpStream::connect(address).is_err()).await;
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_forked_child_does_not_hold_the_port() {
+    let service = start();
+    // SAFETY: the child does nothing but wait for a signal, which is allowed after a fork of a threaded program.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        loop {
+            // SAFETY: as above.
+            unsafe { libc::pause() };
+        }
+    }
+    assert!(child > 0);
+    let closed = service.doors.close(LONG).await;
+    let bound = TcpListener::bind(service.http);
+    // SAFETY: the child is ours, and it is waited for.
+    unsafe {
+        libc::kill(child, libc::SIGKILL);
+        libc::waitpid(child, std::ptr::null_mut(), 0);
+    }
+    assert!(closed);
+    bound.unwrap();
+}

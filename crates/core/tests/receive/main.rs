@@ -7,4 +7,5 @@ mod grpc;
 mod health;
 mod hostile;
 mod http;
+mod kept;
 mod support;
