@@ -39,7 +39,7 @@ export declare class BindingLibrary {
 
 /** What is left of a snapshot. */
 export declare class BindingReader {
-  /** The next piece of the stream, or null at its end. A snapshot without rows has no bytes. */
+  /** The next piece of the stream, or null after its end. */
   next(): Promise<Outcome<Buffer | undefined | null>>
   /** Lets go of the files. */
   close(): void

@@ -10,6 +10,7 @@ use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{Env, Status};
 use napi_derive::napi;
 use otlp_arrow::event_bus::EventListener;
+use otlp_arrow::ipc::read::Wanted;
 use otlp_arrow::receive::{self, Addresses};
 use otlp_arrow::{Code, Config, Event, ExportOutcome, OtlpError, OtlpLibrary, status_of};
 
@@ -236,9 +237,8 @@ impl BindingLibrary {
         let library = self.inner.clone();
         promise(env, async move {
             let opened = blocking(move || {
-                let options = read_options(&options)?;
-                let batches = library.read(signal(signal_position)?, &options)?;
-                BindingReader::new(batches)
+                let (signal, options) = (signal(signal_position)?, read_options(&options)?);
+                BindingReader::new(library.read(signal, &options)?, &Wanted::new(signal, &options)?.schema(signal))
             });
             outcome(opened.await)
         })

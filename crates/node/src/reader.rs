@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use arrow_array::RecordBatch;
 use arrow_ipc::writer::StreamWriter;
+use arrow_schema::Schema;
 use napi::Env;
 use napi::bindgen_prelude::{Buffer, PromiseRaw};
 use napi_derive::napi;
@@ -21,32 +22,24 @@ pub struct BindingReader {
     stream: Arc<Mutex<Stream>>,
 }
 
-enum Stream {
-    /// No batch came yet: the schema is not known.
-    New(Batches),
-    /// The header is out.
-    Open(Batches, Box<StreamWriter<Vec<u8>>>),
-    /// Everything is out, or the caller let go.
-    Done,
-}
+/// None once everything is out, or the caller let go.
+type Stream = Option<(Batches, StreamWriter<Vec<u8>>)>;
 
 impl BindingReader {
-    pub fn new(batches: Batches) -> Result<Self> {
-        Ok(Self { stream: Arc::new(Mutex::new(Stream::New(batches))) })
+    pub fn new(batches: Batches, schema: &Schema) -> Result<Self> {
+        let writer = StreamWriter::try_new(Vec::new(), schema).map_err(unwritable)?;
+        Ok(Self { stream: Arc::new(Mutex::new(Some((batches, writer)))) })
     }
 }
 
 #[napi]
 impl BindingReader {
-    /// The next piece of the stream, or null at its end. A snapshot without rows has no bytes.
+    /// The next piece of the stream, or null after its end.
     #[napi(catch_unwind)]
     pub fn next<'env>(&self, env: &'env Env) -> napi::Result<PromiseRaw<'env, Outcome<Option<Buffer>>>> {
         let stream = Arc::clone(&self.stream);
         promise(env, async move {
-            let piece = blocking(move || {
-                let mut stream = stream.lock().unwrap_or_else(PoisonError::into_inner);
-                next_piece(&mut stream)
-            });
+            let piece = blocking(move || next_piece(&mut stream.lock().unwrap_or_else(PoisonError::into_inner)));
             outcome(piece.await.map(|bytes| bytes.map(Buffer::from)))
         })
     }
@@ -56,33 +49,25 @@ impl BindingReader {
     pub fn close(&self) {
         // While a piece is being read the lock is taken; the reader then goes with the last reference to it.
         if let Ok(mut stream) = self.stream.try_lock() {
-            *stream = Stream::Done;
+            *stream = None;
         }
     }
 }
 
 fn next_piece(stream: &mut Stream) -> Result<Option<Vec<u8>>> {
-    match std::mem::replace(stream, Stream::Done) {
-        Stream::Done => Ok(None),
-        Stream::New(mut batches) => {
-            let Some(batch) = batches.next().transpose()? else { return Ok(None) };
-            let mut writer = StreamWriter::try_new(Vec::new(), &batch.schema()).map_err(unwritable)?;
+    let Some((mut batches, mut writer)) = stream.take() else { return Ok(None) };
+    let piece = match batches.next().transpose()? {
+        Some(batch) => {
             let piece = write(&mut writer, &batch)?;
-            *stream = Stream::Open(batches, Box::new(writer));
-            Ok(Some(piece))
+            *stream = Some((batches, writer));
+            piece
         }
-        Stream::Open(mut batches, mut writer) => match batches.next().transpose()? {
-            Some(batch) => {
-                let piece = write(&mut writer, &batch)?;
-                *stream = Stream::Open(batches, writer);
-                Ok(Some(piece))
-            }
-            None => {
-                writer.finish().map_err(unwritable)?;
-                Ok(Some(std::mem::take(writer.get_mut())))
-            }
-        },
-    }
+        None => {
+            writer.finish().map_err(unwritable)?;
+            std::mem::take(writer.get_mut())
+        }
+    };
+    Ok(Some(piece))
 }
 
 fn write(writer: &mut StreamWriter<Vec<u8>>, batch: &RecordBatch) -> Result<Vec<u8>> {
