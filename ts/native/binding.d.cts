@@ -53,6 +53,16 @@ export interface BindingAddresses {
   http?: string
 }
 
+/** One OTLP request as columns. */
+export interface BindingDecoded {
+  /** An Arrow IPC stream. */
+  ipc: Buffer
+  /** Records that are not in it, because they are invalid. */
+  rejected: number
+  /** Why the first is not; empty when all are. */
+  message: string
+}
+
 /** An [`OtlpError`] as a plain object. */
 export interface BindingError {
   /** Always true: tells it from a result. */
@@ -103,8 +113,14 @@ export interface BindingOutcome {
   message: string
 }
 
+/** One OTLP request, `protobuf` or `json`, as an Arrow IPC stream of the storage schema. */
+export declare function decode(signalPosition: number, data: Uint8Array, format: string): Outcome<BindingDecoded>
+
 /** One zstd frame, decompressed: the codec of apache-arrow for sealed files. */
 export declare function decompressZstd(data: Uint8Array): Outcome<Buffer>
+
+/** An Arrow IPC stream of the storage schema as one OTLP request, `protobuf` or `json`. */
+export declare function encode(signalPosition: number, ipc: Uint8Array, format: string): Outcome<Buffer>
 
 /** The error table: every code and what it is on the wire. */
 export declare function errorCodes(): Array<BindingErrorCode>

@@ -1,4 +1,5 @@
 export type { DestinationConfig, Duration, OtlpConfig, Secret, Size } from './config.js';
+export { type Decoded, decode, encode, type Format } from './convert.js';
 export type {
   Attributes,
   InstrumentationScope,

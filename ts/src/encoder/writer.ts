@@ -40,7 +40,8 @@ export class Writer {
 
   /** What was written. It is valid until the writer is used again. */
   bytes(): Uint8Array {
-    return this.buf.subarray(0, this.pos);
+    // A plain Uint8Array: the slice() of a Buffer would not copy.
+    return new Uint8Array(this.buf.buffer, 0, this.pos);
   }
 
   /** Makes the writer empty again. */

@@ -1,0 +1,42 @@
+import type { RecordBatch, Table } from 'apache-arrow';
+import { unwrap } from './errors.js';
+import { native } from './native.js';
+import { SIGNALS, type Signal } from './signal.js';
+
+/** An encoding of OTLP: one `Export*ServiceRequest` in binary protobuf, or in OTLP/JSON. */
+export type Format = 'protobuf' | 'json';
+
+/** One OTLP request as columns. */
+export interface Decoded {
+  /** Its records, one row each, in the columns of the files. */
+  readonly table: Table;
+  /** Records that are not in it, because they are invalid. */
+  readonly rejected: number;
+  /** Why the first is not; empty when all are. */
+  readonly message: string;
+}
+
+/** Turns one OTLP export request into an apache-arrow table. It needs no library. */
+export async function decode(signal: Signal, bytes: Uint8Array, format: Format = 'protobuf'): Promise<Decoded> {
+  const { ipc, rejected, message } = unwrap(native.decode(SIGNALS.indexOf(signal), bytes, format));
+  const { tableFromIPC } = await import('apache-arrow');
+  return { table: tableFromIPC(ipc), rejected, message };
+}
+
+/**
+ * Turns rows back into one OTLP export request, equal to what they were made from.
+ *
+ * @param rows a table or record batch in the columns of the files, or the bytes of an Arrow IPC stream of them
+ */
+export async function encode(
+  signal: Signal,
+  rows: Table | RecordBatch | Uint8Array,
+  format: Format = 'protobuf',
+): Promise<Uint8Array> {
+  return unwrap(native.encode(SIGNALS.indexOf(signal), rows instanceof Uint8Array ? rows : await ipc(rows), format));
+}
+
+async function ipc(rows: Table | RecordBatch): Promise<Uint8Array> {
+  const { Table, tableToIPC } = await import('apache-arrow');
+  return tableToIPC('batches' in rows ? rows : new Table(rows), 'stream');
+}
