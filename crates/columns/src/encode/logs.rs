@@ -7,7 +7,7 @@ use super::attributes::Attributes;
 use super::column::{Cell, Columns, Flaw, Ids, Numbers, Text};
 use super::out::Out;
 use super::spans::{TIME, id};
-use super::{EncodeError, Messages, Records, value};
+use super::{EncodeError, Records, Run, each_row, value};
 
 /// The columns of log records.
 pub(super) struct Logs<'a> {
@@ -49,9 +49,13 @@ impl<'a> Records<'a> for Logs<'a> {
     fn estimate(&self) -> usize {
         self.rows * 80 + self.attributes.estimate() + self.body.values.data.len()
     }
+
+    fn write_scope(out: &mut Out, batches: &[Self], runs: &[Run]) -> Result<(), EncodeError> {
+        each_row(out, batches, runs, Self::write)
+    }
 }
 
-impl Messages for Logs<'_> {
+impl Logs<'_> {
     fn write(&self, out: &mut Out, row: usize) -> Cell<()> {
         let record = out.open(2, 2);
         out.fixed64_unless_zero(1, self.time.or_zero(row) as u64);
@@ -68,9 +72,7 @@ impl Messages for Logs<'_> {
         out.close(record);
         Ok(())
     }
-}
 
-impl Logs<'_> {
     fn body(&self, out: &mut Out, row: usize) -> Cell<()> {
         let letter = match self.body_type.get(row)? {
             None => return Ok(()),

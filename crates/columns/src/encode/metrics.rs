@@ -139,39 +139,40 @@ impl<'a> Records<'a> for Points<'a> {
             + 8 * (self.bucket_counts.len() + self.explicit_bounds.len())
             + 2 * (self.positive.1.len() + self.negative.1.len())
     }
-}
 
-/// Writes the rows of one scope; consecutive points of one metric form one `Metric`.
-pub(super) fn write_scope(out: &mut Out, batches: &[Points<'_>], runs: &[Run]) -> Result<(), EncodeError> {
-    let mut current: Option<(Identity<'_>, [Open; 2])> = None;
-    for run in runs {
-        let Some(points) = batches.get(run.batch) else { continue };
-        let mut start = run.start;
-        while start < run.end {
-            let corrupt = |flaw| run.corrupt(start, flaw);
-            let identity = points.identity(start).map_err(corrupt)?;
-            let mut end = start + 1;
-            while end < run.end && points.continues(end, &identity).map_err(|flaw| run.corrupt(end, flaw))? {
-                end += 1;
-            }
-            if current.as_ref().is_none_or(|(open, _)| *open != identity) {
-                if let Some((_, fields)) = current.take() {
-                    end_metric(out, fields);
+    /// Consecutive points of one metric form one `Metric`.
+    fn write_scope(out: &mut Out, batches: &[Self], runs: &[Run]) -> Result<(), EncodeError> {
+        // The metric that is open.
+        let mut current: Option<(Identity<'_>, [Open; 2])> = None;
+        for run in runs {
+            let Some(points) = batches.get(run.batch) else { continue };
+            let mut start = run.start;
+            while start < run.end {
+                let corrupt = |flaw| run.corrupt(start, flaw);
+                let identity = points.identity(start).map_err(corrupt)?;
+                let mut end = start + 1;
+                while end < run.end && points.continues(end, &identity).map_err(|flaw| run.corrupt(end, flaw))? {
+                    end += 1;
                 }
-                let fields = begin_metric(out, &identity, (end - start) * 64)
-                    .map_err(|message| corrupt(Flaw { column: "metadata", message }))?;
-                current = Some((identity, fields));
+                if current.as_ref().is_none_or(|(open, _)| *open != identity) {
+                    if let Some((_, fields)) = current.take() {
+                        end_metric(out, fields);
+                    }
+                    let fields = begin_metric(out, &identity, (end - start) * 64)
+                        .map_err(|message| corrupt(Flaw { column: "metadata", message }))?;
+                    current = Some((identity, fields));
+                }
+                for row in start..end {
+                    points.point(out, identity.kind, row).map_err(|flaw| run.corrupt(row, flaw))?;
+                }
+                start = end;
             }
-            for row in start..end {
-                points.point(out, identity.kind, row).map_err(|flaw| run.corrupt(row, flaw))?;
-            }
-            start = end;
         }
+        if let Some((_, fields)) = current {
+            end_metric(out, fields);
+        }
+        Ok(())
     }
-    if let Some((_, fields)) = current {
-        end_metric(out, fields);
-    }
-    Ok(())
 }
 
 /// Opens a `Metric` and its data, with everything but the points.

@@ -84,12 +84,8 @@ trait Records<'a>: Sized {
     fn of(batch: &'a RecordBatch) -> Result<Self, EncodeError>;
     /// About how many bytes all rows take.
     fn estimate(&self) -> usize;
-}
-
-/// Rows that each are one message of a `ScopeSpans` or `ScopeLogs`.
-trait Messages {
-    /// Writes one row.
-    fn write(&self, out: &mut Out, row: usize) -> Cell<()>;
+    /// Writes the rows of one scope into its `ScopeSpans`, `ScopeMetrics` or `ScopeLogs`.
+    fn write_scope(out: &mut Out, batches: &[Self], runs: &[Run]) -> Result<(), EncodeError>;
 }
 
 /// Turns record batches of schema v1 into one OTLP export request.
@@ -98,23 +94,10 @@ trait Messages {
 /// [`EncodeError`] when a column is missing, has a wrong type, or holds a value that no decoder of ours writes.
 pub fn encode_protobuf(signal: Signal, batches: &[RecordBatch]) -> Result<Vec<u8>, EncodeError> {
     match signal {
-        Signal::Traces => {
-            let records = views::<spans::Spans<'_>>(batches)?;
-            write(batches, &records, &mut |out, runs| each_run(out, &records, runs))
-        }
-        Signal::Logs => {
-            let records = views::<logs::Logs<'_>>(batches)?;
-            write(batches, &records, &mut |out, runs| each_run(out, &records, runs))
-        }
-        Signal::Metrics => {
-            let records = views::<metrics::Points<'_>>(batches)?;
-            write(batches, &records, &mut |out, runs| metrics::write_scope(out, &records, runs))
-        }
+        Signal::Traces => write::<spans::Spans<'_>>(batches),
+        Signal::Logs => write::<logs::Logs<'_>>(batches),
+        Signal::Metrics => write::<metrics::Points<'_>>(batches),
     }
-}
-
-fn views<'a, R: Records<'a>>(batches: &'a [RecordBatch]) -> Result<Vec<R>, EncodeError> {
-    batches.iter().map(R::of).collect()
 }
 
 /// Rows `start..end` of the batch at this position.
@@ -131,22 +114,25 @@ impl Run {
     }
 }
 
-fn each_run<R: Messages>(out: &mut Out, records: &[R], runs: &[Run]) -> Result<(), EncodeError> {
+/// Writes rows that each are one message.
+fn each_row<R>(
+    out: &mut Out,
+    batches: &[R],
+    runs: &[Run],
+    write: impl Fn(&R, &mut Out, usize) -> Cell<()>,
+) -> Result<(), EncodeError> {
     for run in runs {
-        let Some(records) = records.get(run.batch) else { continue };
+        let Some(records) = batches.get(run.batch) else { continue };
         for row in run.start..run.end {
-            records.write(out, row).map_err(|flaw| run.corrupt(row, flaw))?;
+            write(records, out, row).map_err(|flaw| run.corrupt(row, flaw))?;
         }
     }
     Ok(())
 }
 
-/// Writes the envelopes, and the rows of each scope by `rows`.
-fn write<'a, R: Records<'a>>(
-    batches: &'a [RecordBatch],
-    records: &[R],
-    rows: &mut dyn FnMut(&mut Out, &[Run]) -> Result<(), EncodeError>,
-) -> Result<Vec<u8>, EncodeError> {
+/// Writes the envelopes, and the rows within.
+fn write<'a, R: Records<'a>>(batches: &'a [RecordBatch]) -> Result<Vec<u8>, EncodeError> {
+    let records: Vec<R> = batches.iter().map(R::of).collect::<Result<_, _>>()?;
     let grouped = Grouped::of(batches)?;
     let estimate: usize = records.iter().map(R::estimate).sum();
     let total: usize = batches.iter().map(RecordBatch::num_rows).sum();
@@ -158,7 +144,7 @@ fn write<'a, R: Records<'a>>(
         for scope in &resource.scopes {
             let scope_field = out.open(2, share(scope.rows()));
             envelope::scope(&mut out, scope)?;
-            rows(&mut out, &scope.runs)?;
+            R::write_scope(&mut out, &records, &scope.runs)?;
             out.bytes_unless_empty(3, scope.key.schema_url);
             out.close(scope_field);
         }

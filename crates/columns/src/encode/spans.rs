@@ -6,7 +6,7 @@ use arrow_array::types::{TimestampNanosecondType, UInt32Type};
 use super::attributes::Attributes;
 use super::column::{Cell, Columns, Flaw, Ids, Numbers, Rows, Text};
 use super::out::Out;
-use super::{EncodeError, Messages, Records, value};
+use super::{EncodeError, Records, Run, each_row, value};
 
 /// The columns of spans.
 pub(super) struct Spans<'a> {
@@ -139,9 +139,13 @@ impl<'a> Records<'a> for Spans<'a> {
             + self.event.attributes.estimate()
             + self.link.attributes.estimate()
     }
+
+    fn write_scope(out: &mut Out, batches: &[Self], runs: &[Run]) -> Result<(), EncodeError> {
+        each_row(out, batches, runs, Self::write)
+    }
 }
 
-impl Messages for Spans<'_> {
+impl Spans<'_> {
     fn write(&self, out: &mut Out, row: usize) -> Cell<()> {
         let span = out.open(2, 2);
         id(out, 1, self.trace_id.get(row));
@@ -172,9 +176,7 @@ impl Messages for Spans<'_> {
         out.close(span);
         Ok(())
     }
-}
 
-impl Spans<'_> {
     fn event(&self, out: &mut Out, at: usize) -> Cell<()> {
         let event = out.open(11, 1);
         out.fixed64_unless_zero(1, self.event.time.or_zero(at) as u64);
