@@ -1,1 +1,77 @@
-//! The otlp-arrow command line as a library.
+//! The otlp-arrow command line as a library: the standalone binary, the npm package and the wheel all call [`run`].
+
+mod args;
+mod config;
+mod convert;
+mod demo;
+mod inspect;
+mod io;
+mod log;
+mod record;
+mod rows;
+mod serve;
+mod signals;
+mod source;
+mod tail;
+#[cfg(test)]
+mod tests;
+mod text;
+mod trace;
+
+use std::io::Write;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+use args::{Cli, Command};
+use io::{Failure, Io, Outcome};
+
+/// Runs one command to its end and returns the exit code: 0 done, 1 failed, 2 wrong usage.
+///
+/// `arguments` are those after the program's name. Results go to standard output, everything else to standard error.
+/// It installs handlers for SIGINT and SIGTERM while `serve` and `tail --follow` run, and blocks the calling thread.
+pub fn run(arguments: Vec<String>) -> i32 {
+    let mut out = std::io::BufWriter::with_capacity(64 << 10, std::io::stdout());
+    let code = run_with(arguments, &mut Io { out: &mut out, err: &mut std::io::stderr() });
+    match out.flush() {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => code.max(1),
+        _ => code,
+    }
+}
+
+fn run_with(arguments: Vec<String>, io: &mut Io<'_>) -> i32 {
+    let name = std::iter::once("otlp-arrow".to_owned());
+    let outcome = match Cli::try_parse_from(name.chain(arguments)) {
+        Ok(cli) => dispatch(cli.command, io),
+        Err(error) => match error.kind() {
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+                write!(io.out, "{}", error.render()).map_err(Failure::from)
+            }
+            _ => Err(Failure::Usage(error.render().to_string())),
+        },
+    };
+    match outcome.and_then(|()| io.out.flush().map_err(Failure::from)) {
+        Ok(()) | Err(Failure::Pipe) => 0,
+        Err(Failure::Failed(text)) => {
+            let _ = io.out.flush();
+            io.note(format_args!("otlp-arrow: {text}"));
+            1
+        }
+        Err(Failure::Usage(text)) => {
+            io.note(text.trim_end());
+            2
+        }
+    }
+}
+
+fn dispatch(command: Command, io: &mut Io<'_>) -> Outcome {
+    match command {
+        Command::Serve(args) => serve::run(&args, io),
+        Command::Tail(args) => tail::run(&args, io),
+        Command::Trace(args) => trace::run(&args, io),
+        Command::Inspect(args) => inspect::run(&args, io),
+        Command::Config(command) => config::run(command, io),
+        Command::Convert(args) => convert::run(&args, io),
+        Command::Demo(args) => demo::run(&args, io),
+    }
+}

@@ -1,0 +1,235 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use otlp_arrow::Signal;
+
+/// The text after `--help`'s list of commands.
+const EXAMPLES: &str = "\
+Start:
+  otlp-arrow demo              record made-up telemetry and show what is there
+  otlp-arrow serve             record what any OpenTelemetry SDK sends to its default address
+  otlp-arrow tail --follow     see it come in, in another terminal
+
+Files are in ./output_dir/otlp/{traces,metrics,logs}, and any Arrow tool opens them:
+  python -c \"import polars as pl; print(pl.scan_ipc('output_dir/otlp/traces/*.arrow').collect())\"
+
+`otlp-arrow COMMAND --help` has examples for each command.
+Exit codes: 0 done, 1 failed, 2 wrong usage.";
+
+/// Keeps OpenTelemetry traces, metrics and logs as Apache Arrow files, crash-safe.
+#[derive(Debug, Parser)]
+#[command(name = "otlp-arrow", bin_name = "otlp-arrow", version, after_help = EXAMPLES, disable_help_subcommand = true)]
+#[command(subcommand_required = true, arg_required_else_help = true, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Listen for OTLP and record it until Ctrl-C
+    #[command(after_help = "\
+Examples:
+  otlp-arrow serve
+  otlp-arrow serve --output-dir ./telemetry --durability synced
+  otlp-arrow serve --grpc 127.0.0.1:0 --http off
+  otlp-arrow serve --set retention.max_bytes=20GiB --set 'forward={endpoint: http://collector:4317}'
+
+Ctrl-C or SIGTERM stops taking data in, writes what was accepted, seals the files and says what was
+kept, within shutdown_timeout. A second one exits at once; what was acknowledged stays kept.")]
+    Serve(ServeArgs),
+
+    /// Record made-up telemetry of a small shop, and show what was kept
+    #[command(after_help = "\
+Examples:
+  otlp-arrow demo
+  otlp-arrow demo --output-dir ./somewhere
+
+It needs no network. `npm run demo` in the repository does the same with real instrumented programs.")]
+    Demo(DemoArgs),
+
+    /// Show the newest records of a directory, and those that come
+    #[command(after_help = "\
+Examples:
+  otlp-arrow tail                              the newest 20 records of each signal
+  otlp-arrow tail logs --follow                log records as they are committed
+  otlp-arrow tail traces --service checkout -n 100
+
+It reads the files: no service needs to run, and one that runs is not disturbed.")]
+    Tail(TailArgs),
+
+    /// Show one trace as a tree, with durations and errors
+    #[command(after_help = "\
+Examples:
+  otlp-arrow trace 5b8efff798038103d269b633813fc60c
+  otlp-arrow trace 5b8efff7                    the beginning of the id is enough if no other trace begins so")]
+    Trace(TraceArgs),
+
+    /// Count what files and directories hold: records, times, services, sizes
+    #[command(after_help = "\
+Examples:
+  otlp-arrow inspect output_dir
+  otlp-arrow inspect output_dir/otlp/traces/*.arrow
+  otlp-arrow inspect output_dir --json
+
+Live files are counted up to their last whole commit. What was set aside as unreadable is listed, too.")]
+    Inspect(InspectArgs),
+
+    /// Convert between OTLP and Arrow, both ways
+    #[command(after_help = "\
+Forms, by extension:
+  .pb       one OTLP export request in protobuf; several joined end to end are one as well
+  .jsonl    OTLP/JSON, one export request a line
+  .arrow    a sealed file       .arrows   a live file       a directory of these
+
+Examples:
+  otlp-arrow convert output_dir --signal traces --output traces.jsonl
+  otlp-arrow convert request.pb --signal logs --output logs.arrow
+  otlp-arrow convert a.jsonl b.jsonl --output both.pb
+
+A record that OTLP calls invalid is left out and reported. The output appears under its name when it is whole.")]
+    Convert(ConvertArgs),
+
+    /// Show, explain and begin a configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Show each value in force for `serve`, and where it came from
+    Print(Settings),
+    /// Write a commented configuration file
+    Init(InitArgs),
+    /// Print the JSON Schema of the configuration
+    Schema,
+}
+
+/// Options that set keys.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Settings {
+    /// Configuration file [default: $OTLP_ARROW_CONFIG, else ./otlp-arrow.yaml if there]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Where the files go [default: ./output_dir]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) output_dir: Option<String>,
+    /// First address to listen on, or off [default: 127.0.0.1:4317]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) grpc: Option<String>,
+    /// Second address to listen on, or off [default: 127.0.0.1:4318]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) http: Option<String>,
+    /// What an acknowledgement means: buffered, written or synced [default: written]
+    #[arg(long, value_name = "LEVEL")]
+    pub(crate) durability: Option<String>,
+    /// Listen on addresses that other machines reach, without credentials
+    #[arg(long)]
+    pub(crate) insecure: bool,
+    /// Set any key, such as rotation.max_age=5m; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Where the files go
+    #[arg(long, value_name = "DIR", default_value = "./otlp-arrow-demo")]
+    pub(crate) output_dir: PathBuf,
+}
+
+/// Which directory is read.
+#[derive(Debug, Args)]
+pub(crate) struct Source {
+    /// Directory to read [default: output_dir of the configuration]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) output_dir: Option<PathBuf>,
+    /// Configuration file that names the directory
+    #[arg(long, value_name = "FILE", conflicts_with = "output_dir")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TailArgs {
+    /// Only this signal
+    #[arg(value_enum)]
+    pub(crate) signal: Option<SignalName>,
+    /// Go on with what is committed from now on, until Ctrl-C
+    #[arg(long, short)]
+    pub(crate) follow: bool,
+    /// Only records of this service
+    #[arg(long, value_name = "NAME")]
+    pub(crate) service: Option<String>,
+    /// How many of the newest records of each signal
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 20)]
+    pub(crate) lines: usize,
+    #[command(flatten)]
+    pub(crate) source: Source,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TraceArgs {
+    /// The trace id in hexadecimal, or its beginning
+    pub(crate) id: String,
+    #[command(flatten)]
+    pub(crate) source: Source,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InspectArgs {
+    /// Output directories, directories of Arrow files, or Arrow files
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// One JSON object instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConvertArgs {
+    /// Files and directories to read
+    #[arg(required = true, value_name = "INPUT")]
+    pub(crate) inputs: Vec<PathBuf>,
+    /// File to write; its extension says in which form
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    /// The signal, where the input does not say or has several
+    #[arg(long, value_enum, value_name = "SIGNAL")]
+    pub(crate) signal: Option<SignalName>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InitArgs {
+    /// Where to write it; - for standard output
+    #[arg(value_name = "FILE", default_value = "otlp-arrow.yaml")]
+    pub(crate) file: PathBuf,
+    /// Replace a file that is there
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+/// A signal on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SignalName {
+    Traces,
+    Metrics,
+    Logs,
+}
+
+impl From<SignalName> for Signal {
+    fn from(name: SignalName) -> Signal {
+        match name {
+            SignalName::Traces => Signal::Traces,
+            SignalName::Metrics => Signal::Metrics,
+            SignalName::Logs => Signal::Logs,
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! `config print|init|schema`, and how options become a configuration.
+
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use otlp_arrow::Code;
+use otlp_arrow::config::{self, CommandOption, Config, ConfigFile, Loaded, Role, Sources};
+
+use crate::args::{ConfigCommand, InitArgs, Settings, Source};
+use crate::io::{Failure, Io, Outcome};
+
+pub(crate) fn run(command: ConfigCommand, io: &mut Io<'_>) -> Outcome {
+    match command {
+        ConfigCommand::Print(settings) => {
+            let loaded = load(&settings)?;
+            for warning in &loaded.warnings {
+                io.note(format_args!("otlp-arrow: {warning}"));
+            }
+            write!(io.out, "{}", config::print(&loaded))?;
+        }
+        ConfigCommand::Init(args) => init(&args, io)?,
+        ConfigCommand::Schema => {
+            let schema = serde_json::to_string_pretty(&config::json_schema()).map_err(Failure::failed)?;
+            writeln!(io.out, "{schema}")?;
+        }
+    }
+    Ok(())
+}
+
+/// The configuration of the service with these options on top.
+pub(crate) fn load(settings: &Settings) -> Outcome<Loaded> {
+    let mut sources = sources(settings.config.as_deref())?;
+    sources.role = Role::Service;
+    let mut set = |option: &str, key: &str, value: &str| {
+        sources.options.push(CommandOption { option: option.to_owned(), key: key.to_owned(), value: value.to_owned() });
+    };
+    for pair in &settings.set {
+        let Some((key, value)) = pair.split_once('=').filter(|(key, _)| !key.trim().is_empty()) else {
+            return Err(Failure::Usage(format!(
+                "--set {pair} has no `=`: write --set KEY=VALUE, such as --set rotation.max_age=5m"
+            )));
+        };
+        set("--set", key.trim(), value.trim());
+    }
+    let named = [
+        ("--output-dir", "output_dir", &settings.output_dir),
+        ("--grpc", "listen.grpc", &settings.grpc),
+        ("--http", "listen.http", &settings.http),
+        ("--durability", "durability", &settings.durability),
+    ];
+    for (option, key, value) in named {
+        if let Some(value) = value {
+            set(option, key, value);
+        }
+    }
+    if settings.insecure {
+        set("--insecure", "insecure", "true");
+    }
+    parsed(&sources)
+}
+
+/// The directory that a reading command reads.
+pub(crate) fn directory(source: &Source) -> Outcome<PathBuf> {
+    let directory = match &source.output_dir {
+        Some(directory) => directory.clone(),
+        None => parsed(&sources(source.config.as_deref())?)?.config.output_dir,
+    };
+    if directory.is_dir() {
+        return Ok(directory);
+    }
+    Err(Failure::Failed(format!(
+        "there is no directory {}: name the one to read with --output-dir DIR",
+        directory.display()
+    )))
+}
+
+fn sources(file: Option<&Path>) -> Outcome<Sources> {
+    let mut sources = Sources::process()?;
+    if let Some(path) = file {
+        sources.file = ConfigFile::Path(path.to_owned());
+    }
+    Ok(sources)
+}
+
+/// A wrong configuration is wrong usage.
+fn parsed(sources: &Sources) -> Outcome<Loaded> {
+    Config::load(sources).map_err(|error| match error.code() {
+        Code::InvalidConfig => Failure::Usage(format!("otlp-arrow: {error}")),
+        _ => error.into(),
+    })
+}
+
+fn init(args: &InitArgs, io: &mut Io<'_>) -> Outcome {
+    let text = config::commented_file();
+    if args.file == Path::new("-") {
+        write!(io.out, "{text}")?;
+        return Ok(());
+    }
+    let mut options = OpenOptions::new();
+    if args.force {
+        options.write(true).create(true).truncate(true);
+    } else {
+        options.write(true).create_new(true);
+    }
+    let written = options.open(&args.file).and_then(|mut file| file.write_all(text.as_bytes()));
+    match written {
+        Ok(()) => {
+            writeln!(io.out, "wrote {}: take the # off what you want to set", args.file.display())?;
+            Ok(())
+        }
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(Failure::Failed(format!(
+            "{} is there already: name another file, or replace it with --force",
+            args.file.display()
+        ))),
+        Err(error) => Err(Failure::file("write", &args.file, error)),
+    }
+}

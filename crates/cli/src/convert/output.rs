@@ -1,0 +1,225 @@
+//! Writes a file under another name, and gives it its own when it is whole.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use arrow_array::RecordBatch;
+use otlp_arrow::ipc::CommitEncoder;
+use otlp_arrow::ipc::seal::seal;
+use otlp_arrow::store::names::WriterId;
+use otlp_arrow::store::storage_os::OsStorage;
+use otlp_arrow::{Code, Config, Format, Signal};
+use otlp_arrow_columns::{BatchBuilder, Limits, Refused, check, encode, json};
+
+use crate::io::{Failure, Outcome};
+use crate::source::extension;
+
+/// Requests are put together into commits of about this many bytes of columns.
+const COMMIT_BYTES: usize = 4 << 20;
+const COMMIT_ROWS: usize = 16_384;
+/// What one request or line may take; the person who converts a file has chosen it.
+const LIMITS: Limits = Limits { nesting: 64, max_request_memory: 2 << 30 };
+
+/// The form of the output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    Protobuf,
+    JsonLines,
+    Live,
+    Sealed,
+}
+
+impl Form {
+    /// The form that the extension names.
+    pub(super) fn of(path: &Path) -> Outcome<Form> {
+        match extension(path) {
+            Some("pb") => Ok(Form::Protobuf),
+            Some("jsonl" | "ndjson") => Ok(Form::JsonLines),
+            Some("arrows") => Ok(Form::Live),
+            Some("arrow") => Ok(Form::Sealed),
+            _ => Err(Failure::Usage(format!(
+                "otlp-arrow: cannot tell the form of --output {}: end it in .pb, .jsonl, .arrow or .arrows",
+                path.display()
+            ))),
+        }
+    }
+}
+
+/// What was written.
+pub(super) struct Written {
+    pub(super) records: u64,
+    pub(super) bytes: u64,
+}
+
+/// The file being written. Dropped, it leaves nothing behind.
+pub(super) struct Output {
+    signal: Signal,
+    form: Form,
+    target: PathBuf,
+    /// Before `file`, so that it is closed when that is deleted.
+    out: BufWriter<File>,
+    file: Temporary,
+    records: u64,
+    builder: BatchBuilder,
+    waiting: usize,
+    encoder: CommitEncoder,
+    /// Rows and bytes of the commits so far.
+    rows: u64,
+    len: u64,
+}
+
+impl Output {
+    pub(super) fn create(form: Form, target: &Path, signal: Signal) -> Outcome<Self> {
+        let file = Temporary::beside(target, "writing");
+        let out = File::create(&file.0).map_err(|error| Failure::file("write", target, error))?;
+        Ok(Self {
+            signal,
+            form,
+            target: target.to_owned(),
+            file,
+            out: BufWriter::with_capacity(256 << 10, out),
+            records: 0,
+            builder: BatchBuilder::new(signal),
+            waiting: 0,
+            encoder: CommitEncoder::new(WriterId::random().to_string()),
+            rows: 0,
+            len: 0,
+        })
+    }
+
+    pub(super) fn signal(&self) -> Signal {
+        self.signal
+    }
+
+    /// Writes the valid records of a request: how many, and which were refused.
+    pub(super) fn request(&mut self, bytes: &[u8], place: &str) -> Outcome<(u64, Refused)> {
+        let failed = |error| Failure::Failed(format!("{place}: {error}"));
+        let checked = check(self.signal, bytes, &LIMITS).map_err(failed)?;
+        let records = checked.rows as u64;
+        let refused = checked.refused.clone();
+        match self.form {
+            _ if records == 0 => {}
+            Form::Protobuf if refused.first.is_none() => self.write(bytes)?,
+            Form::JsonLines if refused.first.is_none() => {
+                let text = json::from_protobuf(self.signal, bytes).map_err(failed)?;
+                self.write(&text)?;
+                self.write(b"\n")?;
+            }
+            Form::Protobuf | Form::JsonLines => {
+                self.builder.append(bytes, &checked);
+                let batch = self.builder.finish();
+                self.encoded(&batch)?;
+            }
+            Form::Live | Form::Sealed => {
+                if self.builder.rows() > 0 && self.waiting + checked.arrow_bytes > COMMIT_BYTES {
+                    self.commit_waiting()?;
+                }
+                self.builder.append(bytes, &checked);
+                self.waiting += checked.arrow_bytes;
+                if self.waiting > COMMIT_BYTES || self.builder.rows() >= COMMIT_ROWS {
+                    self.commit_waiting()?;
+                }
+            }
+        }
+        self.records += records;
+        Ok((records, refused))
+    }
+
+    /// [`Output::request`] of a line of OTLP/JSON.
+    pub(super) fn json(&mut self, line: &[u8], place: &str) -> Outcome<(u64, Refused)> {
+        let bytes = json::to_protobuf(self.signal, line, &LIMITS)
+            .map_err(|error| Failure::Failed(format!("{place}: {error}")))?;
+        self.request(&bytes, place)
+    }
+
+    /// Writes rows of the storage schema.
+    pub(super) fn rows(&mut self, batch: &RecordBatch) -> Outcome<u64> {
+        let records = batch.num_rows() as u64;
+        match self.form {
+            _ if records == 0 => {}
+            Form::Protobuf | Form::JsonLines => self.encoded(batch)?,
+            Form::Live | Form::Sealed => {
+                self.commit_waiting()?;
+                self.commit(batch)?;
+            }
+        }
+        self.records += records;
+        Ok(records)
+    }
+
+    /// Gives the file its name.
+    pub(super) fn finish(mut self) -> Outcome<Written> {
+        self.commit_waiting()?;
+        let failed = |error| Failure::file("write", &self.target, error);
+        self.out.flush().map_err(failed)?;
+        if matches!(self.form, Form::Live | Form::Sealed) && self.len == 0 {
+            return Err(Failure::Failed(format!("the input holds no {} to write as Arrow", self.signal)));
+        }
+        let sealed = if self.form == Form::Sealed { Some(self.sealed()?) } else { None };
+        let whole = &sealed.as_ref().unwrap_or(&self.file).0;
+        let bytes = std::fs::metadata(whole).map_err(failed)?.len();
+        // Closed before it is renamed: Windows renames no open file.
+        drop(self.out);
+        std::fs::rename(whole, &self.target).map_err(failed)?;
+        Ok(Written { records: self.records, bytes })
+    }
+
+    /// The stream as a file of the sealed form.
+    fn sealed(&self) -> Outcome<Temporary> {
+        let sealed = Temporary::beside(&self.target, "sealing");
+        let level = Config::default().sealing.level;
+        seal(&OsStorage, &self.file.0, self.len, &sealed.0, Some(level), &mut || true)?;
+        Ok(sealed)
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Outcome {
+        self.out.write_all(bytes).map_err(|error| Failure::file("write", &self.target, error))
+    }
+
+    /// A batch as a request of its own.
+    fn encoded(&mut self, batch: &RecordBatch) -> Outcome {
+        let json = self.form == Form::JsonLines;
+        let format = if json { Format::Json } else { Format::Protobuf };
+        let bytes = encode(self.signal, std::slice::from_ref(batch), format).map_err(|error| {
+            Failure::Failed(format!("{}: the table cannot be written as OTLP: {error}", Code::InvalidData))
+        })?;
+        self.write(&bytes)?;
+        if json {
+            self.write(b"\n")?;
+        }
+        Ok(())
+    }
+
+    fn commit_waiting(&mut self) -> Outcome {
+        if self.builder.rows() > 0 {
+            let batch = self.builder.finish();
+            self.waiting = 0;
+            self.commit(&batch)?;
+        }
+        Ok(())
+    }
+
+    fn commit(&mut self, batch: &RecordBatch) -> Outcome {
+        let bytes = self.encoder.encode(batch, self.rows)?;
+        self.rows += batch.num_rows() as u64;
+        self.len += bytes.len() as u64;
+        self.out.write_all(bytes).map_err(|error| Failure::file("write", &self.target, error))
+    }
+}
+
+/// A file that is deleted unless it was renamed.
+struct Temporary(PathBuf);
+
+impl Temporary {
+    fn beside(target: &Path, step: &str) -> Self {
+        let name = target.file_name().unwrap_or_default().to_string_lossy();
+        Self(target.with_file_name(format!(".{name}.{}.{step}", std::process::id())))
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}

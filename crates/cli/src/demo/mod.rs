@@ -1,0 +1,92 @@
+//! `demo`: a made-up shop, recorded in this process without a network.
+
+mod shop;
+
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use futures::executor::block_on;
+use otlp_arrow::{Config, OtlpLibrary, Signal};
+use otlp_arrow_columns::{Limits, json};
+
+use crate::args::DemoArgs;
+use crate::io::{Failure, Io, Outcome};
+use crate::text::{count, list};
+use crate::trace::{Span, print, spans};
+use shop::Shop;
+
+/// Purchases that are recorded, over the last so many seconds.
+const PURCHASES: usize = 60;
+const SECONDS: u64 = 60;
+/// Slow traces that are shown, besides one that failed.
+const SHOWN: usize = 2;
+
+pub(crate) fn run(args: &DemoArgs, io: &mut Io<'_>) -> Outcome {
+    let directory = &args.output_dir;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(Failure::failed)?.as_nanos();
+    let now = u64::try_from(now).map_err(Failure::failed)?;
+    let mut shop = Shop::new(now, SECONDS);
+    let library = OtlpLibrary::open(Config { output_dir: directory.clone(), ..Config::default() })?;
+    let mut counts = [0; 3];
+    for _ in 0..PURCHASES {
+        for (signal, request) in shop.purchase() {
+            counts[signal.index()] += export(&library, signal, &request)?;
+        }
+    }
+    counts[Signal::Metrics.index()] += export(&library, Signal::Metrics, &shop.metrics())?;
+    block_on(library.shutdown(None))?;
+    drop(library);
+
+    let recorded: Vec<String> = Signal::ALL.map(|signal| count(counts[signal.index()], signal)).into();
+    let recorded = list(&recorded.iter().map(String::as_str).collect::<Vec<_>>());
+    writeln!(io.out, "recorded {recorded} of a made-up shop in {}", directory.display())?;
+    let ids = shop.traces();
+    let found = spans(directory, |trace| ids.contains(trace), io)?;
+    let mut traces: Vec<(&String, &Vec<Span>)> = found.iter().collect();
+    traces.sort_by_key(|(_, spans)| std::cmp::Reverse(spans.iter().map(|span| span.duration).max()));
+    let failed = traces.iter().skip(SHOWN).find(|(_, spans)| spans.iter().any(|span| span.error.is_some()));
+    let slowest = traces.iter().take(SHOWN);
+    writeln!(io.out, "\nthe slowest purchases{}:\n", if failed.is_some() { ", and one that failed" } else { "" })?;
+    for (trace, spans) in slowest.chain(failed) {
+        print(trace, spans, io)?;
+        writeln!(io.out)?;
+    }
+    epilogue(directory, io)
+}
+
+fn export(library: &OtlpLibrary, signal: Signal, request: &serde_json::Value) -> Outcome<u64> {
+    let text = serde_json::to_vec(request).map_err(Failure::failed)?;
+    let bytes = json::to_protobuf(signal, &text, &Limits::default()).map_err(Failure::failed)?;
+    let outcome = block_on(library.export_otlp(signal, Bytes::from(bytes)))?;
+    if outcome.rejected > 0 {
+        return Err(Failure::Failed(format!("the demo's own records were refused: {}", outcome.message)));
+    }
+    Ok(outcome.accepted)
+}
+
+fn epilogue(directory: &Path, io: &mut Io<'_>) -> Outcome {
+    let files = directory.join("otlp").join("traces");
+    let (shown, quoted) = (directory.display(), files.display().to_string().replace('\\', "/"));
+    writeln!(
+        io.out,
+        "\
+open them in Python:
+  import polars as pl
+  spans = pl.scan_ipc('{quoted}/*.arrow').collect()
+  print(spans.group_by('service_name', 'name').agg(pl.col('duration').mean()))
+
+or in TypeScript:
+  import {{ OtlpLibrary }} from 'otlp-arrow'
+  const library = await OtlpLibrary.open({{ output_dir: '{}' }})
+  console.table((await library.read('traces')).toArray().slice(0, 5))
+
+or here:
+  otlp-arrow tail logs --output-dir {shown}
+  otlp-arrow inspect {shown}
+
+your own: `otlp-arrow serve`, then run any program whose OpenTelemetry SDK sends OTLP to its default address",
+        directory.display().to_string().replace('\\', "/")
+    )?;
+    Ok(())
+}

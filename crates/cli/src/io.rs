@@ -1,0 +1,67 @@
+//! The two ways out, and what ends a command.
+
+use std::fmt;
+use std::io::{self, Write};
+
+use otlp_arrow::OtlpError;
+
+/// Standard output and standard error of a command. Only results go to `out`; progress and problems go to `err`.
+pub(crate) struct Io<'a> {
+    pub(crate) out: &'a mut (dyn Write + Send),
+    pub(crate) err: &'a mut (dyn Write + Send),
+}
+
+impl Io<'_> {
+    /// A line on standard error; a closed one is nobody's loss.
+    pub(crate) fn note(&mut self, text: impl fmt::Display) {
+        let _ = writeln!(self.err, "{text}");
+    }
+}
+
+/// Why a command ended early.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// What was typed cannot be done: exit code 2.
+    Usage(String),
+    /// It was tried and failed: exit code 1.
+    Failed(String),
+    /// Nobody reads the output any more, which is how `| head` ends a command: exit code 0.
+    Pipe,
+}
+
+pub(crate) type Outcome<T = ()> = Result<T, Failure>;
+
+impl Failure {
+    pub(crate) fn failed(text: impl fmt::Display) -> Self {
+        Failure::Failed(text.to_string())
+    }
+
+    /// A failure on the way to or from a file.
+    pub(crate) fn file(action: &str, path: &std::path::Path, error: impl fmt::Display) -> Self {
+        Failure::Failed(format!("cannot {action} {}: {error}", path.display()))
+    }
+}
+
+/// Writing to standard output failed.
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Failure::Pipe,
+            _ => Failure::Failed(format!("cannot write the output: {error}")),
+        }
+    }
+}
+
+impl From<OtlpError> for Failure {
+    fn from(error: OtlpError) -> Self {
+        let mut text = error.to_string();
+        for cause in error.causes() {
+            // Errors of ours often quote their cause already.
+            if !text.contains(&cause) {
+                text.push_str(": ");
+                text.push_str(&cause);
+            }
+        }
+        Failure::Failed(text)
+    }
+}

@@ -1,0 +1,85 @@
+//! `serve`: the standalone service.
+
+#[cfg(test)]
+use std::future::Future;
+
+use otlp_arrow::config::Loaded;
+use otlp_arrow::{OtlpLibrary, Signal};
+
+use crate::args::ServeArgs;
+use crate::io::{Failure, Io, Outcome};
+use crate::signals::StopRequests;
+use crate::text::{count, list};
+use crate::{config, log};
+
+pub(crate) fn run(args: &ServeArgs, io: &mut Io<'_>) -> Outcome {
+    let loaded = config::load(&args.settings)?;
+    log::init(&loaded.config.log);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::failed)?;
+    runtime.block_on(async {
+        // From here on a signal is a request, also while the directory is opened.
+        let mut requests = StopRequests::new().map_err(Failure::failed)?;
+        let library = open(loaded, io)?;
+        let why = requests.next().await;
+        io.note(format_args!("{why}: writing what was accepted; once more to leave at once"));
+        tokio::select! {
+            outcome = close(&library, io) => outcome,
+            _ = requests.next() => {
+                io.note("left at once: what was acknowledged is kept, the next start seals the files");
+                let _ = io.out.flush();
+                std::process::exit(1)
+            }
+        }
+    })
+}
+
+/// Serves until `stop` resolves: [`run`] without signals.
+#[cfg(test)]
+pub(crate) fn run_until(args: &ServeArgs, io: &mut Io<'_>, stop: impl Future<Output = ()>) -> Outcome {
+    let library = open(config::load(&args.settings)?, io)?;
+    futures::executor::block_on(stop);
+    futures::executor::block_on(close(&library, io))
+}
+
+/// Opens the library, and says where it listens and where the files go.
+fn open(loaded: Loaded, io: &mut Io<'_>) -> Outcome<OtlpLibrary> {
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    let (directory, protocols) = (loaded.config.output_dir.clone(), loaded.config.protocols.clone());
+    let library = OtlpLibrary::open(loaded.config)?;
+    let addresses = library.addresses();
+    let answers: Vec<&str> = [("OTLP/gRPC", protocols.otlp_grpc), ("OTLP/HTTP", protocols.otlp_http)]
+        .into_iter()
+        .filter_map(|(name, on)| on.then_some(name))
+        .collect();
+    writeln!(io.out, "otlp-arrow {} records to {}", env!("CARGO_PKG_VERSION"), directory.display())?;
+    if let Some(file) = &loaded.file {
+        writeln!(io.out, "configuration: {}", file.display())?;
+    }
+    for address in [addresses.grpc, addresses.http].into_iter().flatten() {
+        writeln!(io.out, "listening on http://{address} ({})", list(&answers))?;
+    }
+    if addresses.grpc.is_none() && addresses.http.is_none() {
+        writeln!(io.out, "listening on nothing: both addresses are off")?;
+    }
+    io.out.flush()?;
+    Ok(library)
+}
+
+/// Drains, and says what was kept.
+async fn close(library: &OtlpLibrary, io: &mut Io<'_>) -> Outcome {
+    let closed = library.shutdown(None).await;
+    writeln!(io.out, "kept {}", kept(library))?;
+    closed?;
+    Ok(())
+}
+
+/// `12 spans, 3 data points and 5 log records`.
+fn kept(library: &OtlpLibrary) -> String {
+    let counters = library.stats().counters;
+    let counts = Signal::ALL.map(|signal| {
+        count(counters.total("otlp_arrow_committed_records_total", &[("signal", signal.as_str())]), signal)
+    });
+    list(&counts.each_ref().map(String::as_str))
+}

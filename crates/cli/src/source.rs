@@ -1,0 +1,127 @@
+//! Finds the data files that a path stands for, and opens them.
+
+use std::path::{Path, PathBuf};
+
+use otlp_arrow::Signal;
+use otlp_arrow::ipc::read::{Extent, FileBatches, Wanted};
+use otlp_arrow::store::ReadOptions;
+use otlp_arrow::store::directory::files_in;
+use otlp_arrow::store::names::Layout;
+use otlp_arrow::store::storage::Storage;
+use otlp_arrow::store::storage_os::OsStorage;
+
+use crate::io::{Failure, Outcome};
+
+/// One data file and the signal it holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Source {
+    pub(crate) path: PathBuf,
+    pub(crate) signal: Signal,
+}
+
+/// Whether the name says that a file holds Arrow data.
+pub(crate) fn is_arrow(path: &Path) -> bool {
+    matches!(extension(path), Some("arrow" | "arrows"))
+}
+
+pub(crate) fn extension(path: &Path) -> Option<&str> {
+    path.extension().and_then(|extension| extension.to_str())
+}
+
+/// The data files of a path, in reading order: an Arrow file, an output directory, its `otlp`, or a directory of files.
+pub(crate) fn data_files(path: &Path) -> Outcome<Vec<Source>> {
+    if !path.is_dir() {
+        let metadata = std::fs::metadata(path).map_err(|error| Failure::file("read", path, error))?;
+        if !metadata.is_file() || !is_arrow(path) {
+            return Err(Failure::Usage(format!(
+                "otlp-arrow: {} is neither a directory nor an .arrow or .arrows file",
+                path.display()
+            )));
+        }
+        let signal = signal_of(path)?;
+        return Ok(signal.map(|signal| Source { path: path.to_owned(), signal }).into_iter().collect());
+    }
+    if let Some(signal) = path.file_name().and_then(|name| name.to_str()?.parse::<Signal>().ok()) {
+        return named_files(path, signal);
+    }
+    let layout = Layout::new(path);
+    let dirs = Signal::ALL.map(|signal| match layout.signal_dir(signal) {
+        below if below.is_dir() => below,
+        _ => path.join(signal.as_str()),
+    });
+    if dirs.iter().any(|dir| dir.is_dir()) {
+        let mut found = Vec::new();
+        for (signal, dir) in Signal::ALL.into_iter().zip(dirs) {
+            if dir.is_dir() {
+                found.extend(named_files(&dir, signal)?);
+            }
+        }
+        return Ok(found);
+    }
+    if layout.signal_dir(Signal::Traces).parent().is_some_and(Path::is_dir) {
+        return Ok(Vec::new());
+    }
+    loose_files(path)
+}
+
+/// The files of a signal's directory.
+fn named_files(dir: &Path, signal: Signal) -> Outcome<Vec<Source>> {
+    let files = files_in(&OsStorage, dir)?;
+    if files.is_empty() {
+        return loose_files(dir);
+    }
+    Ok(files.into_iter().map(|file| Source { path: file.path, signal }).collect())
+}
+
+/// Arrow files under names that are not ours, by name.
+fn loose_files(dir: &Path) -> Outcome<Vec<Source>> {
+    let entries = OsStorage.list(dir).map_err(|error| Failure::file("list", dir, error))?;
+    let mut paths: Vec<PathBuf> =
+        entries.into_iter().map(|entry| dir.join(entry.name)).filter(|path| is_arrow(path)).collect();
+    paths.sort();
+    let mut found = Vec::new();
+    for path in paths {
+        if let Some(signal) = signal_of(&path)? {
+            found.push(Source { path, signal });
+        }
+    }
+    Ok(found)
+}
+
+/// The signal of an Arrow file, by its columns; `None` if it has no rows yet.
+fn signal_of(path: &Path) -> Outcome<Option<Signal>> {
+    let wanted = Wanted::new(Signal::Traces, &ReadOptions::default())?;
+    let batches = open(path, &wanted, 0)?;
+    let has = |column: &str| batches.schema().index_of(column).is_ok();
+    match (has("metric_name"), has("severity_number"), has("span_id")) {
+        (true, _, _) => Ok(Some(Signal::Metrics)),
+        (_, true, _) => Ok(Some(Signal::Logs)),
+        (_, _, true) => Ok(Some(Signal::Traces)),
+        _ if batches.schema().fields().is_empty() => Ok(None),
+        _ => Err(Failure::Failed(format!(
+            "{} has none of our tables: metric_name, severity_number and span_id are missing",
+            path.display()
+        ))),
+    }
+}
+
+/// Opens a file for reading from a row on, as far as it is whole.
+pub(crate) fn open(path: &Path, wanted: &Wanted, from_row: u64) -> Outcome<FileBatches> {
+    let file = OsStorage.open(path).map_err(|error| Failure::file("read", path, error))?;
+    Ok(FileBatches::open(file, path.display().to_string(), Extent::Prefix(None), from_row, wanted)?)
+}
+
+/// What to read of `signal`: these columns, as plain text.
+pub(crate) fn wanted(signal: Signal, columns: &[&str]) -> Outcome<Wanted> {
+    let columns = Some(columns.iter().map(|column| (*column).to_owned()).collect());
+    Ok(Wanted::new(signal, &ReadOptions { columns, ..ReadOptions::default() })?)
+}
+
+/// The column that tells when a record happened, and the one that stands in where it is null.
+pub(crate) fn time_columns(signal: Signal) -> &'static [&'static str] {
+    match signal {
+        Signal::Traces => &["start_time"],
+        Signal::Metrics => &["time"],
+        Signal::Logs => &["time", "observed_time"],
+    }
+}

@@ -1,0 +1,180 @@
+//! Numbers, times and ids as people read them.
+
+use std::fmt::Write as _;
+
+use otlp_arrow::Signal;
+
+/// `1 span`, `12,345 log records`.
+pub(crate) fn count(records: u64, signal: Signal) -> String {
+    let noun = match signal {
+        Signal::Traces => "span",
+        Signal::Metrics => "data point",
+        Signal::Logs => "log record",
+    };
+    plural(records, noun)
+}
+
+/// `1 file`, `2 files`.
+pub(crate) fn plural(number: u64, noun: &str) -> String {
+    format!("{} {noun}{}", thousands(number), if number == 1 { "" } else { "s" })
+}
+
+/// `1234567` as `1,234,567`.
+pub(crate) fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (position, digit) in digits.chars().enumerate() {
+        if position > 0 && (digits.len() - position).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// `a, b and c`.
+pub(crate) fn list(words: &[&str]) -> String {
+    match words.split_last() {
+        None => "nothing".to_owned(),
+        Some((only, [])) => (*only).to_owned(),
+        Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
+    }
+}
+
+/// `3.4 MiB`.
+pub(crate) fn bytes(number: u64) -> String {
+    let units = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let (mut value, mut unit) = (number as f64, 0);
+    while value >= 1024.0 && unit + 1 < units.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    match unit {
+        0 => format!("{number} B"),
+        _ => format!("{value:.1} {}", units[unit]),
+    }
+}
+
+/// `830ns`, `12.4ms`, `2.05s`, `1m 4s`: three digits that matter.
+pub(crate) fn duration(nanos: i64) -> String {
+    let sign = if nanos < 0 { "-" } else { "" };
+    let value = nanos.unsigned_abs();
+    let scaled = |unit: f64, name: &str| {
+        let number = value as f64 / unit;
+        let digits = if number >= 100.0 {
+            0
+        } else if number >= 10.0 {
+            1
+        } else {
+            2
+        };
+        let text = format!("{number:.digits$}");
+        let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+        format!("{sign}{text}{name}")
+    };
+    match value {
+        0..=999 => format!("{sign}{value}ns"),
+        1_000..=999_499 => scaled(1e3, "µs"),
+        999_500..=999_499_999 => scaled(1e6, "ms"),
+        999_500_000..=59_999_999_999 => scaled(1e9, "s"),
+        _ => {
+            let seconds = value / 1_000_000_000;
+            match seconds {
+                0..=3599 => format!("{sign}{}m {}s", seconds / 60, seconds % 60),
+                _ => format!("{sign}{}h {}m", seconds / 3600, seconds % 3600 / 60),
+            }
+        }
+    }
+}
+
+/// Nanoseconds since 1970 as `2026-11-21T07:41:35.042Z`. Bit patterns above 2^63 are times after the year 2262.
+pub(crate) fn time(nanos: i64) -> String {
+    let nanos = nanos.cast_unsigned();
+    let (days, of_day) = (nanos / 86_400_000_000_000, nanos % 86_400_000_000_000 / 1_000_000);
+    let (year, month, day) = date(days);
+    let (seconds, millis) = (of_day / 1000, of_day % 1000);
+    format!(
+        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{millis:03}Z",
+        seconds / 3600,
+        seconds / 60 % 60,
+        seconds % 60
+    )
+}
+
+/// The Gregorian date of a day counted from 1970-01-01.
+fn date(days: u64) -> (u64, u64, u64) {
+    // Years begin in March here, so that the leap day is the last of its year.
+    let days = days + 719_468;
+    let (era, day) = (days / 146_097, days % 146_097);
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let of_year = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * of_year + 2) / 153;
+    let of_month = of_year - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    (era * 400 + year + u64::from(month <= 2), month, of_month)
+}
+
+/// Bytes as lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
+        let _ = write!(out, "{byte:02x}");
+        out
+    })
+}
+
+/// One line of text: line breaks and control characters are shown, not obeyed.
+pub(crate) fn one_line(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' => out.push('↵'),
+            '\t' => out.push(' '),
+            '\r' => {}
+            c if c.is_control() => out.extend(c.escape_default()),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_three_digits() {
+        for (nanos, text) in [
+            (0, "0ns"),
+            (999, "999ns"),
+            (1_500, "1.5µs"),
+            (12_345_678, "12.3ms"),
+            (999_600, "1ms"),
+            (152_000_000, "152ms"),
+            (2_050_000_000, "2.05s"),
+            (64_000_000_000, "1m 4s"),
+            (7_500_000_000_000, "2h 5m"),
+            (-5_000, "-5µs"),
+        ] {
+            assert_eq!(duration(nanos), text);
+        }
+    }
+
+    #[test]
+    fn times_are_iso_8601() {
+        assert_eq!(time(0), "1970-01-01T00:00:00.000Z");
+        assert_eq!(time(1_795_246_895_042_000_000), "2026-11-21T07:41:35.042Z");
+        assert_eq!(time(951_782_400_000_000_000), "2000-02-29T00:00:00.000Z");
+        assert_eq!(time(-1), "2554-07-21T23:34:33.709Z");
+    }
+
+    #[test]
+    fn counts_lists_and_sizes_read_well() {
+        assert_eq!(count(1, Signal::Traces), "1 span");
+        assert_eq!(count(1_234_567, Signal::Logs), "1,234,567 log records");
+        assert_eq!(list(&["a", "b", "c"]), "a, b and c");
+        assert_eq!(list(&[]), "nothing");
+        assert_eq!(bytes(1023), "1023 B");
+        assert_eq!(bytes(3 * 1024 * 1024 + 400_000), "3.4 MiB");
+        assert_eq!(one_line("a\nb\u{1b}[1m"), "a↵b\\u{1b}[1m");
+    }
+}
