@@ -32,8 +32,8 @@ from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode
 
 from otlp_arrow import OtlpLibrary, errors
 
-from conftest import read_directory, rows, run_python
 from sdk_objects import Maker, ended_spans
+from support import read_directory, rows, run_python
 
 
 @pytest.mark.parametrize("processor", [SimpleSpanProcessor, BatchSpanProcessor])

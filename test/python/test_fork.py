@@ -18,7 +18,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from otlp_arrow import OtlpLibrary
 
-from conftest import read_directory, rows, run_python
+from support import read_directory, rows, run_python
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 

@@ -18,8 +18,8 @@ from opentelemetry.trace import SpanContext
 
 from otlp_arrow import OtlpLibrary, errors
 
-from conftest import read_directory, rows, run_python
 from sdk_objects import Maker, ended_spans
+from support import read_directory, rows, run_python
 
 
 def test_an_export_after_shutdown_fails_with_closed(directory: Path) -> None:

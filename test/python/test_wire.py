@@ -27,12 +27,12 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from semantics import same_content
 
 from otlp_arrow import OtlpLibrary, decode, encode
 
-from conftest import rows
 from sdk_objects import Maker
+from semantics import same_content
+from support import rows
 
 
 @pytest.fixture

@@ -40,8 +40,8 @@ const STEPS: readonly Step[] = [
   step('python environment', () => pythonEnvironment()),
   step('python extension', () => extension()),
   step('lint python', async () => {
-    await run(venvBin('ruff'), ['check', '.'], { cwd: python });
-    await run(venvBin('ruff'), ['format', '--check', '.'], { cwd: python });
+    await run(venvBin('ruff'), ['check', '.']);
+    await run(venvBin('ruff'), ['format', '--check', '.']);
     await run(venvBin('mypy'), [], { cwd: python });
   }),
   step('python tests', () => run(venvBin('pytest'), ['-q'], { cwd: python })),
