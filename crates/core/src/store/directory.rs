@@ -36,7 +36,10 @@ pub fn data_files(storage: &dyn Storage, output_dir: &Path, signal: Signal) -> R
 
 /// [`data_files`] of a directory that itself holds the files.
 pub fn files_in(storage: &dyn Storage, dir: &Path) -> Result<Vec<DataFile>> {
-    let entries = storage.list(dir).map_err(|error| storage_error("list", dir, error))?;
+    // A listing may miss a file that is sealed while it runs: its new name came where the listing had passed, and its old
+    // one went before the listing came there. The new name is in a second listing.
+    let list = || storage.list(dir).map_err(|error| storage_error("list", dir, error));
+    let entries = [list()?, list()?].concat();
     let mut files: BTreeMap<Stem, DataFile> = BTreeMap::new();
     for entry in entries {
         let Some((stem, form)) = parse_name(&entry.name) else { continue };
