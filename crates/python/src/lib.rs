@@ -37,6 +37,12 @@ mod _native {
         otlp_arrow::Code::all().map(|code| (code.as_str(), code.meaning(), code.retryable())).collect()
     }
 
+    /// Runs one command of the command line to its end and returns the exit code.
+    #[pyfunction]
+    fn run_cli(py: Python<'_>, arguments: Vec<String>) -> i32 {
+        py.detach(|| otlp_arrow_cli::run(arguments))
+    }
+
     /// Encodes SDK spans as one OTLP export request.
     #[pyfunction]
     fn encode_spans<'py>(spans: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {

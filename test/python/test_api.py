@@ -1,0 +1,122 @@
+"""The names, types and configuration keys are those of the other languages and of the core."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+import typing
+from pathlib import Path
+from typing import Any
+
+import otlp_arrow
+from otlp_arrow import OtlpLibrary, _config, _native
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def test_every_name_of_the_design_is_there() -> None:
+    methods = """
+        export_traces export_metrics export_metrics_ref export_logs export_otlp
+        span_exporter metric_exporter log_exporter read
+        flush shutdown aflush ashutdown stats health addresses
+    """
+    for name in methods.split():
+        assert callable(getattr(OtlpLibrary, name)), name
+    assert callable(otlp_arrow.decode)
+    assert callable(otlp_arrow.encode)
+    assert hasattr(OtlpLibrary, "__enter__")
+    assert hasattr(OtlpLibrary, "__aenter__")
+    for name in otlp_arrow.__all__:
+        assert hasattr(otlp_arrow, name), name
+
+
+def stub_names() -> dict[str, dict[str, list[str]]]:
+    """Functions and methods of the stub, with their parameters."""
+    tree = ast.parse((ROOT / "python/src/otlp_arrow/_native.pyi").read_text())
+    found: dict[str, dict[str, list[str]]] = {"": {}}
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef):
+            found[""][node.name] = [arg.arg for arg in [*node.args.posonlyargs, *node.args.args]]
+        elif isinstance(node, ast.ClassDef):
+            found[node.name] = {
+                method.name: [arg.arg for arg in method.args.args if arg.arg not in ("self", "cls")]
+                for method in node.body
+                if isinstance(method, ast.FunctionDef)
+            }
+    return found
+
+
+def parameters(function: Any) -> list[str]:
+    return [name for name in inspect.signature(function).parameters if name != "self"]
+
+
+def test_the_stub_says_what_the_extension_has() -> None:
+    stub = stub_names()
+    native = {name for name in dir(_native) if not name.startswith("_")} - {"VERSION"}
+    classes = {name for name in native if inspect.isclass(getattr(_native, name))}
+    assert native - classes == set(stub[""])
+    assert classes == set(stub) - {""}
+    for name, expected in stub[""].items():
+        assert parameters(getattr(_native, name)) == expected, name
+    for owner in classes:
+        cls = getattr(_native, owner)
+        public = {name for name in vars(cls) if not name.startswith("__")}
+        assert public == {name for name in stub[owner] if not name.startswith("__")}, owner
+        for name, expected in stub[owner].items():
+            found = vars(cls)[name] if name in vars(cls) else getattr(cls, name)
+            if callable(found) and name != "__new__":
+                assert parameters(found) == expected, (owner, name)
+
+
+def keys_of(kind: Any) -> dict[str, Any]:
+    """The keys of a TypedDict, nested ones as dicts."""
+    found: dict[str, Any] = {}
+    for key, hint in typing.get_type_hints(kind).items():
+        nested = [one for one in (hint, *typing.get_args(hint)) if typing.is_typeddict(one)]
+        found[key] = keys_of(nested[0]) if len(nested) == 1 else {}
+    return found
+
+
+def schema_keys(schema: dict[str, Any]) -> dict[str, Any]:
+    return {key: schema_keys(inner) for key, inner in schema.get("properties", {}).items()}
+
+
+def test_the_keyword_arguments_are_the_configuration() -> None:
+    schema = json.loads((ROOT / "docs/config.schema.json").read_text())
+    ours, theirs = keys_of(_config.Config), schema_keys(schema)
+    assert set(ours) | {"on_event"} == set(theirs)
+    for key, nested in theirs.items():
+        if nested and key != "on_event":
+            assert set(ours[key]) == set(nested), key
+    assert set(keys_of(_config.OnEvent)) == set(theirs["on_event"])
+    assert set(keys_of(_config.Listen)) == {"grpc", "http"}
+    forward = next(
+        one for one in json_objects(schema["properties"]["forward"], schema) if "endpoint" in one.get("properties", {})
+    )
+    assert set(keys_of(_config.Forward)) == set(forward["properties"])
+    for part in ("auth", "tls", "retry", "breaker"):
+        inner = next(one for one in json_objects(forward["properties"][part], schema) if "properties" in one)
+        assert set(keys_of(_config.Forward)[part]) == set(inner["properties"]), part
+
+
+def json_objects(node: Any, root: Any) -> typing.Iterator[dict[str, Any]]:
+    """Every object in a schema, references followed."""
+    if isinstance(node, dict):
+        if "$ref" in node:
+            target = root
+            for part in node["$ref"].removeprefix("#/").split("/"):
+                target = target[part]
+            node = target
+        yield node
+        for key, inner in node.items():
+            if key != "properties":
+                yield from json_objects(inner, root)
+    elif isinstance(node, list):
+        for inner in node:
+            yield from json_objects(inner, root)
+
+
+def test_the_version_is_the_workspaces() -> None:
+    manifest = (ROOT / "Cargo.toml").read_text()
+    assert f'version = "{otlp_arrow.__version__}"' in manifest.split("[workspace.dependencies]")[0]

@@ -1,0 +1,143 @@
+"""The wheel in an empty environment, and the source distribution, do the main job."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from support import read_directory
+
+ROOT = Path(__file__).parent.parent.parent
+SNIPPETS = ROOT / "python" / "README.md"
+
+
+def run(*command: str | Path, cwd: Path, **env: str) -> str:
+    done = subprocess.run(
+        [str(part) for part in command],
+        cwd=cwd,
+        env={**os.environ, **env},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def maturin(*arguments: str | Path, cwd: Path = ROOT / "python") -> str:
+    return run(Path(sysconfig.get_path("scripts")) / "maturin", *arguments, cwd=cwd)
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel that `OTLP_ARROW_WHEEL` names, else one of the development profile, built here."""
+    if given := os.environ.get("OTLP_ARROW_WHEEL"):
+        return Path(given)
+    out = tmp_path_factory.mktemp("wheel")
+    maturin("build", "--out", out)
+    (found,) = out.glob("*.whl")
+    return found
+
+
+@pytest.fixture(scope="module")
+def empty(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The scripts directory of an environment that has the wheel and nothing else."""
+    home = tmp_path_factory.mktemp("empty")
+    venv.create(home, with_pip=False)
+    scripts = home / ("Scripts" if os.name == "nt" else "bin")
+    python = scripts / ("python.exe" if os.name == "nt" else "python")
+    run(sys.executable, "-m", "pip", "--python", python, "install", "-q", "--no-index", "--no-deps", wheel, cwd=home)
+    return scripts
+
+
+def test_a_wheel_holds_what_it_needs_and_no_more(wheel: Path) -> None:
+    assert "-cp311-abi3-" in wheel.name
+    with zipfile.ZipFile(wheel) as archive:
+        names = {name for name in archive.namelist() if not name.endswith("/")}
+        metadata = archive.read(next(name for name in names if name.endswith("METADATA"))).decode()
+        entries = archive.read(next(name for name in names if name.endswith("entry_points.txt"))).decode()
+    assert "otlp_arrow/py.typed" in names
+    assert "otlp_arrow/_native.pyi" in names
+    assert any("LICENSE" in name for name in names)
+    assert not [name for name in names if "test" in name or "__pycache__" in name]
+    assert "Requires-Python: >=3.11" in metadata
+    required = [line for line in metadata.splitlines() if line.startswith("Requires-Dist")]
+    assert all("extra == 'otel'" in line for line in required), required
+    assert "# otlp-arrow" in metadata
+    for group in ("traces", "metrics", "logs"):
+        assert f"[opentelemetry_{group}_exporter]" in entries
+    assert "otlp-arrow=" in entries.replace(" ", "")
+
+
+def test_the_main_job_in_an_empty_environment(empty: Path, tmp_path: Path) -> None:
+    request = b"\n\x2f\x12\x2d\x12\x2b\n\x10" + b"t" * 16 + b"\x12\x08" + b"s" * 8 + b"*\x04work9" + b"\x01" * 8
+    program = f"""
+import otlp_arrow, sys
+assert "site-packages" in otlp_arrow.__file__, otlp_arrow.__file__
+with otlp_arrow.OtlpLibrary(output_dir="telemetry") as library:
+    assert library.export_otlp("traces", {request!r}) == (1, 0, ""), "kept"
+    assert library.read("traces").__arrow_c_stream__() is not None
+    try:
+        library.span_exporter()
+    except ImportError as error:
+        assert "otlp-arrow[otel]" in str(error)
+"""
+    run(empty / "python", "-I", "-c", program, cwd=tmp_path)
+    (row,) = read_directory(tmp_path / "telemetry", "traces")
+    assert row["name"] == "work"
+    assert "traces: 1 record" in run(empty / "otlp-arrow", "inspect", "telemetry", cwd=tmp_path)
+    assert "otlp-arrow" in run(empty / "python", "-I", "-m", "otlp_arrow", "--help", cwd=tmp_path)
+
+
+def snippets(language: str) -> list[str]:
+    return [part.split("```")[0].strip() for part in SNIPPETS.read_text().split(f"```{language}\n")[1:]]
+
+
+def test_the_readmes_lines_work_as_written(empty: Path, tmp_path: Path) -> None:
+    """With the SDK and polars of the development environment beside the installed wheel."""
+    record, read = snippets("python")
+    path = sysconfig.get_path("purelib")
+    run(empty / "python", "-c", record, cwd=tmp_path, PYTHONPATH=path)
+    program = read + "\nassert spans['name'].to_list() == ['checkout'], spans"
+    run(empty / "python", "-c", program, cwd=tmp_path, PYTHONPATH=path)
+
+
+def test_the_source_distribution_builds(tmp_path: Path) -> None:
+    maturin("sdist", "--out", tmp_path)
+    (archive,) = tmp_path.glob("*.tar.gz")
+    # Always the same place within the shared target directory, so that only this project's crates are built again.
+    unpacked = ROOT / "target" / "sdist"
+    with tarfile.open(archive) as tar:
+        names = [name.split("/", 1)[-1] for name in tar.getnames()]
+        tar.extractall(unpacked, filter="data")
+    assert "LICENSE" in names or "python/LICENSE" in names
+    assert any(name.endswith("README.md") for name in names)
+    assert not [name for name in names if "/test/" in name or ".venv" in name or "node_modules" in name]
+    source = unpacked / archive.name.removesuffix(".tar.gz")
+    run(
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "-q",
+        "--no-deps",
+        "--no-build-isolation",
+        "--no-index",
+        "--wheel-dir",
+        tmp_path,
+        source,
+        cwd=tmp_path,
+        CARGO_TARGET_DIR=str(ROOT / "target"),
+        MATURIN_PEP517_ARGS="--profile dev",
+        PATH=f"{sysconfig.get_path('scripts')}{os.pathsep}{os.environ['PATH']}",
+    )
+    assert len(list(tmp_path.glob("*.whl"))) == 1
