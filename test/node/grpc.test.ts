@@ -1,0 +1,150 @@
+/** Our services inside an existing grpc-js server, with the official exporters as clients. */
+import {
+  credentials,
+  Metadata,
+  makeClientConstructor,
+  Server,
+  ServerCredentials,
+  type ServiceError,
+} from '@grpc/grpc-js';
+import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-grpc';
+import { BasicTracerProvider, BatchSpanProcessor } from '@opentelemetry/sdk-trace-base';
+import type { OtlpLibrary } from 'otlp-arrow';
+import { addOtlpServices } from 'otlp-arrow/grpc';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { encodeLogs, encodeMetrics, encodeTraces } from '#dist/encoder/index.js';
+import { open, rows, span } from './support.js';
+
+const copy = (bytes: Uint8Array) => Buffer.from(bytes);
+
+async function serve(library: OtlpLibrary): Promise<string> {
+  const server = new Server();
+  addOtlpServices(server, library);
+  const port = await new Promise<number>((resolve, reject) => {
+    server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
+      error ? reject(error) : resolve(bound),
+    );
+  });
+  onTestFinished(() => server.forceShutdown());
+  return `127.0.0.1:${port}`;
+}
+
+/** Calls Export with raw bytes. */
+function call(address: string, service: string, request: Buffer): Promise<Buffer> {
+  const raw = (bytes: Buffer) => bytes;
+  const path = `/opentelemetry.proto.collector.${service}/Export`;
+  const method = {
+    path,
+    requestStream: false,
+    responseStream: false,
+    requestSerialize: raw,
+    requestDeserialize: raw,
+    responseSerialize: raw,
+    responseDeserialize: raw,
+  };
+  const Client = makeClientConstructor({ Export: method }, 'Otlp');
+  const client = new Client(address, credentials.createInsecure(), { 'grpc.max_send_message_length': -1 });
+  onTestFinished(() => client.close());
+  return new Promise((resolve, reject) => {
+    client.Export!(request, new Metadata(), (error: ServiceError | null, response: Buffer) =>
+      error ? reject(error) : resolve(response),
+    );
+  });
+}
+
+test('an official exporter with gzip is a client like any other', async () => {
+  const library = await open();
+  const exporter = new OTLPTraceExporter({ url: `http://${await serve(library)}`, compression: 'gzip' as never });
+  const provider = new BasicTracerProvider({ spanProcessors: [new BatchSpanProcessor(exporter)] });
+  for (let n = 0; n < 100; n++) provider.getTracer('t').startSpan(`s${n}`, { attributes: { n } }).end();
+  await provider.forceFlush();
+  expect(rows(await library.read('traces')).map(row => row.name)).toEqual(
+    Array.from({ length: 100 }, (_, n) => `s${n}`),
+  );
+  await provider.shutdown();
+});
+
+describe('raw calls', () => {
+  test('each signal has its service; a success is an empty message', async () => {
+    const library = await open();
+    const address = await serve(library);
+    const resource = { attributes: {} };
+    const instrumentationScope = { name: 's' };
+    const record = {
+      hrTime: [1, 2],
+      hrTimeObserved: [1, 2],
+      body: 'hello',
+      resource,
+      instrumentationScope,
+      attributes: {},
+      droppedAttributesCount: 0,
+    } as const;
+    const point = { startTime: [1, 0], endTime: [2, 0], attributes: {}, value: 4 } as const;
+    const metric = {
+      descriptor: { name: 'm', description: '', unit: '', valueType: 1 },
+      aggregationTemporality: 1,
+      dataPointType: 2,
+      dataPoints: [point],
+    };
+    const collected = { resource, scopeMetrics: [{ scope: instrumentationScope, metrics: [metric] }] };
+    expect(await call(address, 'trace.v1.TraceService', encodeTraces([span('a')], undefined, copy))).toHaveLength(0);
+    expect(await call(address, 'logs.v1.LogsService', encodeLogs([record], undefined, copy))).toHaveLength(0);
+    expect(await call(address, 'metrics.v1.MetricsService', encodeMetrics(collected, undefined, copy))).toHaveLength(0);
+    expect(rows(await library.read('traces'))[0]!.name).toBe('a');
+    expect(rows(await library.read('logs'))[0]!.body).toBe('hello');
+    expect(rows(await library.read('metrics'))[0]!.value).toBe(4);
+  });
+
+  test('a request of 10 MiB is taken: the limit is 64 MiB', async () => {
+    const library = await open();
+    const request = encodeTraces([span('big', { attributes: { text: 'x'.repeat(10 << 20) } })], undefined, copy);
+    expect(await call(await serve(library), 'trace.v1.TraceService', request)).toHaveLength(0);
+    expect(library.stats().acceptedRecords.traces).toBe(1);
+  });
+
+  test('refused records are a partial success', async () => {
+    const library = await open();
+    const bad = span('bad', { spanContext: () => ({ traceId: 'ab', spanId: 'cd', traceFlags: 0 }) });
+    const response = await call(
+      await serve(library),
+      'trace.v1.TraceService',
+      encodeTraces([bad, span('good')], undefined, copy),
+    );
+    // partial_success { rejected_spans: 1, error_message: … }
+    expect([...response.subarray(2, 4)]).toEqual([0x08, 1]);
+    expect(response.toString('latin1')).toContain('trace_id');
+  });
+
+  test('malformed bytes are INVALID_ARGUMENT', async () => {
+    const address = await serve(await open());
+    await expect(call(address, 'trace.v1.TraceService', Buffer.from([0xff]))).rejects.toMatchObject({ code: 3 });
+  });
+
+  test('a full buffer is UNAVAILABLE with RetryInfo', async () => {
+    const library = await open({ buffer: { maxBytes: '1MiB' } });
+    const address = await serve(library);
+    const request = encodeTraces(
+      Array.from({ length: 300 }, (_, n) => span(`s${n}`, { attributes: { text: 'x'.repeat(500) } })),
+      undefined,
+      copy,
+    );
+    const answers = await Promise.allSettled(
+      Array.from({ length: 40 }, () => call(address, 'trace.v1.TraceService', request)),
+    );
+    const refused = answers.flatMap(answer => (answer.status === 'rejected' ? [answer.reason as ServiceError] : []));
+    expect(refused.length).toBeGreaterThan(0);
+    expect(refused[0]!.code).toBe(14);
+    const details = Buffer.concat(refused[0]!.metadata.get('grpc-status-details-bin') as Buffer[]);
+    expect(details.toString('latin1')).toContain('type.googleapis.com/google.rpc.RetryInfo');
+    expect(rows(await library.read('traces', { columns: ['name'] }))).toHaveLength((40 - refused.length) * 300);
+  });
+
+  test('after shutdown the answer is UNAVAILABLE', async () => {
+    const library = await open();
+    const address = await serve(library);
+    await library.shutdown();
+    await expect(
+      call(address, 'trace.v1.TraceService', encodeTraces([span('a')], undefined, copy)),
+    ).rejects.toMatchObject({ code: 14 });
+  });
+});
