@@ -5,11 +5,12 @@
  * the program has registered one already. Settings: `OTLP_ARROW_*` and `otlp-arrow.yaml` for what is kept and where,
  * the `OTEL_*` variables for the SDK. It never keeps the program from running: what goes wrong is said on stderr.
  */
+import { say } from './say.js';
 import { start } from './start.js';
 
 try {
   await start();
 } catch (error) {
   const reason = error instanceof Error ? error.message : String(error);
-  process.stderr.write(`otlp-arrow/register: telemetry is not recorded: ${reason}\n`);
+  say(`telemetry is not recorded: ${reason}`);
 }

@@ -2,6 +2,7 @@ import { readdirSync } from 'node:fs';
 import { createRequire, register } from 'node:module';
 import { pathToFileURL } from 'node:url';
 import { installed, load, scopeFolders } from './find.js';
+import { say } from './say.js';
 
 const ALL = '@opentelemetry/auto-instrumentations-node';
 
@@ -42,9 +43,7 @@ async function ofPackage(name: string, scope: string): Promise<Instrumentation[]
     );
     return classes.map(([, Class]) => new Class());
   } catch (error) {
-    process.stderr.write(
-      `otlp-arrow/register: ${name} is not used: ${error instanceof Error ? error.message : error}\n`,
-    );
+    say(`${name} is not used: ${error instanceof Error ? error.message : error}`);
     return [];
   }
 }

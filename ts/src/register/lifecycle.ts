@@ -5,23 +5,34 @@ export interface Pipeline {
   forceFlush(): Promise<void>;
 }
 
+/** One that can hand over what it holds before it returns. */
+export interface Drain extends Pipeline {
+  drain(): void;
+}
+
 /** How long the end of the process may be held up, in milliseconds. */
 const PATIENCE_MS = 5_000;
+/** How long the last attempt may take, in milliseconds. */
+const LAST_MS = 500;
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 
 /**
  * Sees to it that nothing is lost when the program ends: by itself, by a signal, by an uncaught exception or by
  * `process.exit()`. Exit code and signal are the ones the program would have ended with.
  */
-export function flushAtTheEnd(pipelines: readonly Pipeline[], library: OtlpLibrary): void {
-  const flush = async (): Promise<void> => {
+export function flushAtTheEnd(records: readonly Drain[], metrics: Pipeline, library: OtlpLibrary): void {
+  /** True if everything is committed, false if that takes too long or fails. */
+  const flush = async (): Promise<boolean> => {
     let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>(resolve => {
-      timer = setTimeout(resolve, PATIENCE_MS);
+    const late = new Promise<boolean>(resolve => {
+      timer = setTimeout(resolve, PATIENCE_MS, false);
     });
-    const all = Promise.allSettled(pipelines.map(pipeline => pipeline.forceFlush())).then(() => library.flush());
-    await Promise.race([all, late]).catch(() => undefined);
+    const all = Promise.allSettled([...records, metrics].map(pipeline => pipeline.forceFlush())).then(() =>
+      library.flush(),
+    );
+    const done = await Promise.race([all.then(() => true), late]).catch(() => false);
     clearTimeout(timer);
+    return done;
   };
 
   // The flush wakes the event loop, and so brings the event about once more.
@@ -29,13 +40,15 @@ export function flushAtTheEnd(pipelines: readonly Pipeline[], library: OtlpLibra
   process.on('beforeExit', () => {
     if (flushed) return;
     flushed = true;
-    void flush();
+    void flush().then(done => {
+      // What still waits for room would hold the program up for its whole timeout.
+      if (!done) library.shutdown({ deadlineMs: LAST_MS }).catch(() => undefined);
+    });
   });
 
-  // The processors hand over what they hold before forceFlush() returns; the library, whose own listener comes after
-  // this one, waits for it to be committed.
+  // The library, whose own listener comes after this one, waits for it to be committed.
   process.prependListener('exit', () => {
-    for (const pipeline of pipelines) pipeline.forceFlush().catch(() => undefined);
+    for (const pipeline of records) pipeline.drain();
   });
 
   for (const signal of SIGNALS) {

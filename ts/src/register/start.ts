@@ -1,26 +1,28 @@
+import { setTimeout as after } from 'node:timers/promises';
+import type { ReadableLogRecord, ReadableSpan, Resource } from '../encoder/types.js';
+import { isGoodNews } from '../events.js';
 import { OtlpLibrary } from '../library.js';
+import { Batcher, type BatcherOptions } from './batcher.js';
 import { installed, load } from './find.js';
 import { instrumentations } from './instrumentations.js';
 import { flushAtTheEnd, type Pipeline } from './lifecycle.js';
 import { registered } from './registered.js';
+import { say } from './say.js';
 
 /** The constructors used here, as far as they are used. */
 interface Sdk {
   NodeSDK: new (options: object) => { start(): void };
 }
-interface TraceSdk {
-  BatchSpanProcessor: new (exporter: object) => Pipeline;
-}
-interface LogsSdk {
-  BatchLogRecordProcessor: new (options: object) => Pipeline;
-}
 interface MetricsSdk {
-  PeriodicExportingMetricReader: new (options: object) => Pipeline;
+  PeriodicExportingMetricReader: new (options: object) => Reader;
+}
+interface Reader extends Pipeline {
+  collect(): Promise<{ resourceMetrics: { resource: Resource } }>;
 }
 
 const SDK = '@opentelemetry/sdk-node';
-/** Records one processor may hold: its last batch goes out in one piece, which is all the end of a process allows. */
-const QUEUE = 2048;
+/** How long a program may be held up at its start, in milliseconds. */
+const PATIENCE_MS = 1_000;
 
 /** Opens the library and starts the SDK on it, unless that is switched off or somebody else did. */
 export async function start(): Promise<void> {
@@ -39,18 +41,14 @@ export async function start(): Promise<void> {
     );
 
   const { NodeSDK } = await load<Sdk>(SDK, base);
-  const { BatchSpanProcessor } = await load<TraceSdk>('@opentelemetry/sdk-trace-base', base);
-  const { BatchLogRecordProcessor } = await load<LogsSdk>('@opentelemetry/sdk-logs', base);
   const { PeriodicExportingMetricReader } = await load<MetricsSdk>('@opentelemetry/sdk-metrics', base);
 
   const library = await OtlpLibrary.open();
-  const spans = new BatchSpanProcessor(library.spanExporter());
-  const logs = new BatchLogRecordProcessor({
-    exporter: library.logExporter(),
-    maxQueueSize: QUEUE,
-    maxExportBatchSize: QUEUE,
-    scheduledDelayMillis: number('OTEL_BLRP_SCHEDULE_DELAY') ?? 1000,
+  library.on('event', ({ name, message }) => {
+    if (!isGoodNews(name)) say(message);
   });
+  const spans = new Batcher<ReadableSpan>(library.spanExporter(), settings('OTEL_BSP', 5000));
+  const logs = new Batcher<ReadableLogRecord>(library.logExporter(), settings('OTEL_BLRP', 1000));
   const interval = number('OTEL_METRIC_EXPORT_INTERVAL') ?? 60_000;
   const metrics = new PeriodicExportingMetricReader({
     exporter: library.metricExporter(),
@@ -64,7 +62,26 @@ export async function start(): Promise<void> {
     instrumentations: await instrumentations(),
   });
   sdk.start();
-  flushAtTheEnd([spans, logs, metrics], library);
+  flushAtTheEnd([spans, logs], metrics, library);
+  await settled(metrics);
+}
+
+/** Waits for the resource's attributes, some of which the SDK finds out asynchronously: the first export has them all. */
+async function settled(metrics: Reader): Promise<void> {
+  const { resourceMetrics } = await metrics.collect();
+  await Promise.race([
+    resourceMetrics.resource.waitForAsyncAttributes?.(),
+    after(PATIENCE_MS, undefined, { ref: false }),
+  ]);
+}
+
+function settings(prefix: string, delayMs: number): BatcherOptions {
+  const queue = number(`${prefix}_MAX_QUEUE_SIZE`) ?? 2048;
+  return {
+    queue,
+    batch: Math.min(number(`${prefix}_MAX_EXPORT_BATCH_SIZE`) ?? 512, queue),
+    delayMs: number(`${prefix}_SCHEDULE_DELAY`) ?? delayMs,
+  };
 }
 
 function number(variable: string): number | undefined {

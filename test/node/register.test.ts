@@ -1,0 +1,99 @@
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { describe, expect, test } from 'vitest';
+import { fixture, node, type Options } from './children.js';
+import { directory, files, readDirectory } from './support.js';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+function run(how: string, outputDir: string, options: Options = {}, before: string[] = []) {
+  return node([...before, '--import', 'otlp-arrow/register', fixture('app'), how], {
+    cwd: root,
+    ...options,
+    env: { OTLP_ARROW_OUTPUT_DIR: outputDir, OTLP_ARROW_STORAGE__MIN_FREE_BYTES: '0B', ...options.env },
+  });
+}
+
+const term: Options = {
+  onOutput: (text, child) => {
+    if (text.includes('ready')) child.kill('SIGTERM');
+  },
+};
+
+describe('a program is recorded without a line of it changed, and ends as it would have', () => {
+  const ways: [string, object, Options, boolean][] = [
+    ['itself', { code: 0, signal: null }, {}, true],
+    ['exit', { code: 5, signal: null }, {}, false],
+    ['throw', { code: 1, signal: null }, {}, false],
+    ['handled', { code: 7, signal: null }, term, true],
+  ];
+  if (process.platform !== 'win32') ways.push(['signal', { code: null, signal: 'SIGTERM' }, term, true]);
+
+  test.each(ways)('%s', async (how, end, options, metricsToo) => {
+    const outputDir = directory();
+    const ended = await run(how, outputDir, {
+      ...options,
+      env: { OTEL_SERVICE_NAME: 'zero', OTEL_RESOURCE_ATTRIBUTES: 'team=shop' },
+    });
+    expect(ended, ended.stderr).toMatchObject(end);
+    expect(ended.stderr).not.toContain('otlp-arrow');
+
+    const spans = await readDirectory(outputDir, 'traces');
+    const work = spans.find(row => row.name === 'work')!;
+    expect(work.service_name).toBe('zero');
+    expect(JSON.parse(work.resource_attributes).team).toBe('shop');
+    // http was instrumented: the client's span and the server's belong to the program's own.
+    const kinds = spans.filter(row => row.trace_id === work.trace_id).map(row => row.kind);
+    expect(kinds.toSorted()).toEqual(['client', 'internal', 'server']);
+
+    const [record] = await readDirectory(outputDir, 'logs');
+    expect(record).toMatchObject({ body: 'working', trace_id: work.trace_id, span_id: work.span_id });
+
+    // Collecting metrics takes a turn of the event loop, which exit() and an uncaught exception do not give.
+    if (metricsToo) {
+      const points = await readDirectory(outputDir, 'metrics');
+      expect(points.find(row => row.metric_name === 'visits')).toMatchObject({ value: 2, service_name: 'zero' });
+    }
+  });
+});
+
+test('metrics are collected at OTEL_METRIC_EXPORT_INTERVAL', async () => {
+  const outputDir = directory();
+  const ended = await run('signal', outputDir, {
+    env: { OTEL_METRIC_EXPORT_INTERVAL: '50' },
+    onOutput: (_, child) => {
+      const poll = setInterval(() => {
+        if (files(outputDir, 'metrics').length === 0) return;
+        clearInterval(poll);
+        child.kill('SIGKILL');
+      }, 20);
+    },
+  });
+  expect(ended.signal).toBe('SIGKILL');
+  expect((await readDirectory(outputDir, 'metrics')).some(row => row.metric_name === 'visits')).toBe(true);
+});
+
+test('OTEL_TRACES_SAMPLER is honoured', async () => {
+  const outputDir = directory();
+  expect(await run('itself', outputDir, { env: { OTEL_TRACES_SAMPLER: 'always_off' } })).toMatchObject({ code: 0 });
+  expect(await readDirectory(outputDir, 'traces')).toEqual([]);
+  expect(await readDirectory(outputDir, 'logs')).toHaveLength(1);
+});
+
+test('OTEL_SDK_DISABLED switches it off', async () => {
+  const outputDir = directory();
+  expect(await run('itself', outputDir, { env: { OTEL_SDK_DISABLED: 'true' } })).toMatchObject({ code: 0, stderr: '' });
+  expect(files(outputDir, 'traces')).toEqual([]);
+});
+
+test('an SDK that is registered already is left alone, and it says so', async () => {
+  const outputDir = directory();
+  const ended = await run('itself', outputDir, {}, ['--import', pathToFileURL(fixture('own-sdk')).href]);
+  expect(ended.code).toBe(0);
+  expect(ended.stderr).toMatch(/registered for traces already.*spanExporter\(\)/);
+});
+
+test('a directory that cannot be written does not keep the program from running', async () => {
+  const ended = await run('itself', fixture('app'));
+  expect(ended.code).toBe(0);
+  expect(ended.stderr.match(/^otlp-arrow\/register: .*app\.js/gm)).toHaveLength(1);
+});

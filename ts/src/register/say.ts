@@ -1,0 +1,8 @@
+const said = new Set<string>();
+
+/** Says something about the recording itself, once, where a person who runs the program will see it. */
+export function say(text: string): void {
+  if (said.has(text)) return;
+  said.add(text);
+  process.stderr.write(`otlp-arrow/register: ${text}\n`);
+}
