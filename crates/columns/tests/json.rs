@@ -270,7 +270,7 @@ fn the_result_is_bounded() {
 
 #[test]
 fn writes_compact_json_in_the_form_of_the_specification() {
-    let text = r#"{"resourceLogs":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"a\"\\\n\u0001é"}}]},"scopeLogs":[{"scope":{"name":"s"},"logRecords":[{"timeUnixNano":"18446744073709551615","severityNumber":9,"body":{"kvlistValue":{"values":[{"key":"i","value":{"intValue":"-5"}},{"key":"d","value":{"doubleValue":1e21}},{"key":"n","value":{"doubleValue":"NaN"}},{"key":"z","value":{"doubleValue":-0.0}},{"key":"b","value":{"bytesValue":"+/8="}},{"key":"t","value":{"boolValue":false}},{"key":"e","value":{}},{"key":"a","value":{"arrayValue":{}}}]}},"flags":1,"traceId":"5b8efff798038103d269b633813fc60c"}]}],"schemaUrl":"u"}]}"#;
+    let text = r#"{"resourceLogs":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"a\"\\\n\u0001é"}}]},"scopeLogs":[{"scope":{"name":"s"},"logRecords":[{"timeUnixNano":"18446744073709551615","severityNumber":9,"body":{"kvlistValue":{"values":[{"key":"i","value":{"intValue":"-5"}},{"key":"d","value":{"doubleValue":1e+21}},{"key":"n","value":{"doubleValue":"NaN"}},{"key":"z","value":{"doubleValue":-0.0}},{"key":"b","value":{"bytesValue":"+/8="}},{"key":"t","value":{"boolValue":false}},{"key":"e","value":{}},{"key":"a","value":{"arrayValue":{}}}]}},"flags":1,"traceId":"5b8efff798038103d269b633813fc60c"}]}],"schemaUrl":"u"}]}"#;
     let bytes = read(Signal::Logs, text);
     ExportLogsServiceRequest::decode(&*bytes).unwrap();
     assert_eq!(String::from_utf8(json::from_protobuf(Signal::Logs, &bytes).unwrap()).unwrap(), text);

@@ -3,8 +3,6 @@
 //! Each message is looked over once before it is written: usually every field stands in one run, and is written in the
 //! order of the wire. If not (protobuf allows any order), the fields are gathered first.
 
-use std::io::Write as _;
-
 use super::table::{Field, Kind, Message, Shape};
 use super::tokens::plain_prefix;
 use super::{DecodeError, MAX_NESTING, scalar};
@@ -253,8 +251,7 @@ impl<'a> Writer<'a> {
         } else if value.is_infinite() {
             self.out.extend_from_slice(if value > 0.0 { b"\"Infinity\"" } else { b"\"-Infinity\"" });
         } else {
-            // Writing to a byte vector cannot fail. The debug form is the shortest that reads back, and valid JSON.
-            let _ = write!(self.out, "{value:?}");
+            self.out.extend_from_slice(zmij::Buffer::new().format_finite(value).as_bytes());
         }
     }
 
