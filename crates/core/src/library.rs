@@ -16,7 +16,9 @@ use crate::config::Config;
 use crate::error::{Code, OtlpError, Result};
 use crate::event::{Event, EventName};
 use crate::event_bus::{CLOSE_WAIT, EventBus, EventListener, EventReceiver};
+use crate::forward::{Forwarder, Forwarding};
 use crate::receive::{Addresses, Doors, Ingest, Kept};
+use crate::runtime::Runtime;
 use crate::sdk::{Expected, ResourceFields};
 use crate::stats::{Health, HealthStatus, LibraryStats, Problem, Protocol, Stats};
 use crate::store::budget::{Budget, Reservation};
@@ -97,6 +99,7 @@ impl Root {
 struct Inner {
     /// Closed before the core: no door may outlive what stands behind it.
     doors: Option<Doors>,
+    forwarding: Option<(Forwarding, Runtime)>,
     core: Arc<Core>,
     events: EventBus,
     shutdown_timeout: Duration,
@@ -105,6 +108,7 @@ struct Inner {
 impl Inner {
     fn open(config: &Config, listener: &Listener, closed: Arc<AtomicBool>) -> Result<Self> {
         let mut inner = Self::without_doors(config, listener, closed);
+        inner.forwarding = inner.core.forward(config)?;
         let listens = config.listen.grpc.is_some() || config.listen.http.is_some();
         inner.doors = listens.then(|| Doors::open(config, Arc::clone(&inner.core) as _)).transpose()?;
         Ok(inner)
@@ -112,10 +116,15 @@ impl Inner {
 
     /// The ports belong to the parent; everything else is there again.
     fn in_child(config: &Config, listener: &Listener, closed: Arc<AtomicBool>) -> Self {
-        let inner = Self::without_doors(config, listener, closed);
+        let mut inner = Self::without_doors(config, listener, closed);
         if inner.core.closed.load(Ordering::SeqCst) {
             inner.core.store.close(Instant::now());
+            return inner;
         }
+        inner.forwarding = inner.core.forward(config).unwrap_or_else(|error| {
+            tracing::warn!(%error, "a forked child does not forward; what it keeps is forwarded by another process");
+            None
+        });
         inner
     }
 
@@ -126,7 +135,7 @@ impl Inner {
             events.listen(Arc::clone(listener));
         }
         let core = Arc::new(Core::open(config, &events, stats, closed));
-        Self { doors: None, core, events, shutdown_timeout: config.shutdown_timeout }
+        Self { doors: None, forwarding: None, core, events, shutdown_timeout: config.shutdown_timeout }
     }
 }
 
@@ -148,6 +157,15 @@ impl Core {
         let store = Store::start(config, Arc::new(OsStorage), events.sink(), stats);
         let resource = ResourceFields::of_text(&config.resource);
         Self { store, limits, closed, resource, expected: Default::default() }
+    }
+
+    fn forward(&self, config: &Config) -> Result<Option<(Forwarding, Runtime)>> {
+        if config.forward.is_empty() {
+            return Ok(None);
+        }
+        let runtime = Runtime::new()?;
+        let forwarding = Forwarding::start(config, &self.store, &runtime)?;
+        Ok(Some((forwarding, runtime)))
     }
 
     fn ensure_open(&self) -> Result<()> {
@@ -349,6 +367,11 @@ impl OtlpLibrary {
         &self.inner().core.expected[signal.index()]
     }
 
+    /// The destinations data is forwarded to: how they stand, and a hand on them. In the order of the configuration.
+    pub fn forwarders(&self) -> Vec<Forwarder> {
+        self.inner().forwarding.as_ref().map(|(forwarding, _)| forwarding.forwarders()).unwrap_or_default()
+    }
+
     /// A snapshot of what is committed.
     pub fn read(&self, signal: Signal, options: &ReadOptions) -> Result<Batches> {
         self.inner().core.store.read(signal, options)
@@ -364,9 +387,16 @@ impl OtlpLibrary {
         if self.root.closed.load(Ordering::SeqCst) {
             return Health { status: HealthStatus::Closed, accepting: false, problems: Vec::new() };
         }
-        let problems: Vec<Problem> = self.inner().core.store.troubles().iter().map(storage_problem).collect();
-        let status = if problems.is_empty() { HealthStatus::Ok } else { HealthStatus::Failing };
-        Health { status, accepting: problems.len() < Signal::ALL.len(), problems }
+        let mut problems: Vec<Problem> = self.inner().core.store.troubles().iter().map(storage_problem).collect();
+        let accepting = problems.len() < Signal::ALL.len();
+        let storage_works = problems.is_empty();
+        problems.extend(self.forwarders().iter().filter_map(forward_problem));
+        let status = match (storage_works, problems.is_empty()) {
+            (false, _) => HealthStatus::Failing,
+            (true, false) => HealthStatus::Degraded,
+            (true, true) => HealthStatus::Ok,
+        };
+        Health { status, accepting, problems }
     }
 
     /// A stream of everything that happens, beginning with the last 64 events; it ends with [`OtlpLibrary::shutdown`].
@@ -414,9 +444,19 @@ impl OtlpLibrary {
             // Half of the time at most: what was already accepted must still reach a file.
             doors.close_blocking(deadline.saturating_duration_since(Instant::now()) / 2);
         }
-        let report = inner.core.store.close(deadline);
+        if let Some((forwarding, runtime)) = &inner.forwarding {
+            // What was accepted is committed first, so that it can still go out.
+            let _ = futures::executor::block_on(inner.core.store.flush());
+            // A destination that hangs may not take the time that sealing needs.
+            let now = Instant::now();
+            forwarding.drain_blocking(now + deadline.saturating_duration_since(now) / 2, runtime);
+        }
+        let mut report = inner.core.store.close(deadline);
+        if let Some((forwarding, _)) = &inner.forwarding {
+            report.undelivered_records = forwarding.end();
+        }
         inner.events.close(Instant::now() + CLOSE_WAIT);
-        if report == ClosedReport::default() {
+        if report.uncommitted_records == 0 && report.unsealed_files == 0 {
             return Ok(report);
         }
         Err(OtlpError::new(
@@ -439,9 +479,30 @@ fn storage_problem((signal, error): &(Signal, OtlpError)) -> Problem {
     }
 }
 
+fn forward_problem(forwarder: &Forwarder) -> Option<Problem> {
+    let info = forwarder.info();
+    (info.troubled || info.state == "open").then(|| Problem {
+        part: "forward",
+        signal: None,
+        message: format!(
+            "{} is {} record(s), {:.0} s behind, its breaker {}: {}",
+            info.name,
+            info.lag_records,
+            info.lag_seconds,
+            info.state,
+            info.last_error.as_deref().unwrap_or("no error was reported")
+        ),
+        destination: Some(info.name),
+        code: Some(Code::Unavailable),
+    })
+}
+
 /// Ends the events once nobody can hear them.
 impl Drop for Inner {
     fn drop(&mut self) {
+        if let Some((forwarding, _)) = &self.forwarding {
+            forwarding.abandon();
+        }
         self.events.close(Instant::now());
     }
 }

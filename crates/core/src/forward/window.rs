@@ -72,14 +72,6 @@ impl Window {
         }
         self.first_ticket != before
     }
-
-    /// Starts anew at `position`; answers to older pieces mean nothing any more.
-    pub(super) fn reset(&mut self, position: Position) {
-        self.first_ticket += self.pieces.len() as u64;
-        self.pieces.clear();
-        self.cursor = position.clone();
-        self.next = position;
-    }
 }
 
 #[cfg(test)]
@@ -104,17 +96,6 @@ mod tests {
         assert!(!window.answer(first), "twice is harmless");
         window.skip_to(at(3, 0));
         assert_eq!((window.cursor(), window.next()), (&at(3, 0), &at(3, 0)));
-    }
-
-    #[test]
-    fn answers_from_before_a_reset_do_not_count() {
-        let mut window = Window::new(at(1, 0));
-        let old = window.issue(at(1, 10));
-        window.reset(at(1, 0));
-        let new = window.issue(at(1, 5));
-        assert!(!window.answer(old));
-        assert_eq!(window.cursor(), &at(1, 0));
-        assert!(window.answer(new));
     }
 
     proptest! {

@@ -5,7 +5,7 @@ pub mod budget;
 mod clock;
 mod commit_policy;
 mod committer;
-mod context;
+pub(crate) mod context;
 pub mod directory;
 pub mod failpoint;
 pub(crate) mod fault;
@@ -92,6 +92,8 @@ pub struct ClosedReport {
     pub unsealed_files: usize,
     /// Records accepted and not committed.
     pub uncommitted_records: u64,
+    /// Records that forwarding destinations did not get yet; they are kept, and sent by the next process that has the destination.
+    pub undelivered_records: u64,
 }
 
 /// One writer in one output directory.
@@ -135,6 +137,10 @@ impl Store {
         let adopted = adopt(&ctx, Instant::now() + ADOPT_DEADLINE);
         Keeper::start(&ctx, lanes.clone(), adopted.left > 0);
         Store { ctx, lanes, generation: sys::generation(), closed: Mutex::new(None) }
+    }
+
+    pub(crate) fn context(&self) -> &Arc<Context> {
+        &self.ctx
     }
 
     /// The memory budget that bodies are reserved from as they arrive.
@@ -235,7 +241,7 @@ impl Store {
         let unsealed_files = self.ctx.own.count();
         let needed = self.ctx.hooks.needs().iter().any(|needs| needs.keeps_writer(self.ctx.writer));
         self.ctx.release_writer(unsealed_files == 0 && !needed);
-        ClosedReport { unsealed_files, uncommitted_records }
+        ClosedReport { unsealed_files, uncommitted_records, undelivered_records: 0 }
     }
 }
 

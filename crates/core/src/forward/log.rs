@@ -1,0 +1,289 @@
+//! One writer's log of one signal as a consumer reads it: from memory where it is fresh, else from the files.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use arrow_array::RecordBatch;
+use bytes::Bytes;
+use otlp_arrow_columns::Signal;
+
+use super::position::Position;
+use super::recent::JOINED_BYTES;
+use crate::error::{Code, OtlpError, Result};
+use crate::ipc::read::{Extent, FileBatches, Wanted};
+use crate::store::ReadOptions;
+use crate::store::context::Context;
+use crate::store::names::{Form, Stem, WriterId, parse_name};
+
+/// How far marks are apart.
+const MARK: Duration = Duration::from_secs(1);
+/// An hour's worth; who is further behind is measured by the names of the files.
+const MOST_MARKS: usize = 3600;
+
+/// The files of one writer and signal in order, with the rows that are committed in each.
+#[derive(Debug, Default)]
+pub(crate) struct Files {
+    list: VecDeque<(Stem, u64)>,
+    /// When rows were committed, a mark a second at most: how old what waits is.
+    marks: VecDeque<((u32, u64), Instant)>,
+    newest: Option<Instant>,
+}
+
+impl Files {
+    /// What is in the directory of a writer that is dead: nothing is added to it any more.
+    pub(crate) fn of_dead_writer(context: &Context, signal: Signal, writer: WriterId) -> Result<Self> {
+        let dir = context.layout.signal_dir(signal);
+        let entries = context.storage.list(&dir).map_err(|error| disk(&dir.display().to_string(), error))?;
+        let mut stems: Vec<Stem> = entries
+            .iter()
+            .filter_map(|entry| parse_name(&entry.name))
+            .map(|(stem, _)| stem)
+            .filter(|stem| stem.writer == writer)
+            .collect();
+        stems.sort_by_key(|stem| stem.seq);
+        stems.dedup();
+        let rows = |stem: &Stem| Reader::count(context, signal, stem).unwrap_or(0);
+        let list = stems.into_iter().map(|stem| (stem.clone(), rows(&stem))).collect();
+        Ok(Self { list, ..Self::default() })
+    }
+
+    /// `rows` more are committed in `stem`, which is the newest file.
+    pub(crate) fn committed(&mut self, stem: &Stem, rows: u64) {
+        match self.list.back_mut() {
+            Some((last, total)) if last == stem => *total += rows,
+            _ => self.list.push_back((stem.clone(), rows)),
+        }
+        let now = Instant::now();
+        self.newest = Some(now);
+        if self.marks.back().is_none_or(|(_, at)| now.duration_since(*at) >= MARK) {
+            let end = self.list.back().map_or(0, |(_, total)| *total);
+            self.marks.push_back(((stem.seq, end), now));
+            if self.marks.len() > MOST_MARKS {
+                self.marks.pop_front();
+            }
+        }
+    }
+
+    /// Where to read on after `position`: there, or at the start of the next file if its file has no more rows.
+    /// `None` when everything that is committed is behind.
+    pub(crate) fn normalize(&self, position: &Position) -> Option<Position> {
+        let from = self.list.iter().skip_while(|(stem, _)| stem.seq < position.stem.seq);
+        for (stem, rows) in from {
+            let row = if stem.seq == position.stem.seq { position.row } else { 0 };
+            if row < *rows {
+                return Some(Position { stem: stem.clone(), row });
+            }
+        }
+        None
+    }
+
+    /// Rows from `position` to the end.
+    pub(crate) fn rows_after(&self, position: &Position) -> u64 {
+        self.list
+            .iter()
+            .map(|(stem, rows)| match stem.seq.cmp(&position.stem.seq) {
+                std::cmp::Ordering::Less => 0,
+                std::cmp::Ordering::Equal => rows.saturating_sub(position.row),
+                std::cmp::Ordering::Greater => *rows,
+            })
+            .sum()
+    }
+
+    /// Rows of one file from `position` on, as far as it lies in the file.
+    pub(crate) fn rows_of(&self, stem: &Stem, position: &Position) -> u64 {
+        let rows = self.list.iter().find(|(known, _)| known == stem).map_or(0, |(_, rows)| *rows);
+        match stem.seq.cmp(&position.stem.seq) {
+            std::cmp::Ordering::Less => 0,
+            std::cmp::Ordering::Equal => rows.saturating_sub(position.row),
+            std::cmp::Ordering::Greater => rows,
+        }
+    }
+
+    /// How long ago the row at `position` was committed, to the second; `None` if nobody remembers.
+    pub(crate) fn age_of(&self, position: &Position) -> Option<Duration> {
+        let index = self.marks.partition_point(|(key, _)| *key <= position.key());
+        // Without a mark behind it, it came with the newest commits; without one before it, nobody knows.
+        match (index, self.marks.get(index)) {
+            (_, None) => self.newest.map(|at| at.elapsed()),
+            (0, Some(_)) if self.marks.len() == MOST_MARKS => None,
+            (_, Some((_, at))) => Some(at.elapsed()),
+        }
+    }
+
+    /// Lets go of the files before `position`.
+    pub(crate) fn forget_before(&mut self, position: &Position) {
+        while self.marks.front().is_some_and(|(key, _)| *key <= position.key()) {
+            self.marks.pop_front();
+        }
+        while self.list.front().is_some_and(|(stem, _)| stem.seq < position.stem.seq) {
+            self.list.pop_front();
+        }
+    }
+
+    /// A file is gone: nothing of it can be delivered any more.
+    pub(crate) fn remove(&mut self, stem: &Stem) {
+        self.list.retain(|(known, _)| known != stem);
+    }
+
+    /// The start of the first file.
+    pub(crate) fn start(&self) -> Option<Position> {
+        self.list.front().map(|(stem, _)| Position::start_of(stem.clone()))
+    }
+}
+
+/// Rows read back from a file.
+#[derive(Debug)]
+pub(crate) struct Piece {
+    /// The rows.
+    pub(crate) batch: RecordBatch,
+    /// Where they end.
+    pub(crate) end: Position,
+}
+
+/// Reads one log's files front to back; the file stays open from piece to piece.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    context: Arc<Context>,
+    signal: Signal,
+    open: Option<Open>,
+}
+
+#[derive(Debug)]
+struct Open {
+    stem: Stem,
+    batches: FileBatches,
+    /// The row after `rest`'s first.
+    row: u64,
+    rest: Option<RecordBatch>,
+}
+
+impl Reader {
+    pub(crate) fn new(context: Arc<Context>, signal: Signal) -> Self {
+        Self { context, signal, open: None }
+    }
+
+    fn count(context: &Context, signal: Signal, stem: &Stem) -> Result<u64> {
+        let wanted =
+            Wanted::new(signal, &ReadOptions { columns: Some(vec!["service_name".into()]), ..Default::default() })?;
+        let mut batches = open_file(context, signal, stem, 0, &wanted)?;
+        let mut rows = 0;
+        while let Some(batch) = batches.next_batch()? {
+            rows += batch.num_rows() as u64;
+        }
+        Ok(rows)
+    }
+
+    /// Up to `limit` rows from `position` on, about one request's worth. `None` at the end of what is committed in the file.
+    ///
+    /// STORAGE_FAILED with a NotFound source when the file is gone.
+    pub(crate) fn read(&mut self, position: &Position, limit: u64) -> Result<Option<Piece>> {
+        let continues = |open: &Open| open.stem == position.stem && open.row == position.row;
+        let (mut open, batch) = match self.open.take().filter(continues).map(next_of).transpose()? {
+            Some((open, Some(batch))) => (open, batch),
+            // What was opened while it was shorter ends where it ended then.
+            Some((_, None)) | None => {
+                let wanted = Wanted::new(self.signal, &ReadOptions { dictionaries: true, ..Default::default() })?;
+                let batches = open_file(&self.context, self.signal, &position.stem, position.row, &wanted)?;
+                let open = Open { stem: position.stem.clone(), batches, row: position.row, rest: None };
+                match next_of(open)? {
+                    (open, Some(batch)) => (open, batch),
+                    (_, None) => return Ok(None),
+                }
+            }
+        };
+        let per_row = batch.get_array_memory_size() / batch.num_rows().max(1);
+        let fits = (JOINED_BYTES / per_row.max(1)).clamp(1, batch.num_rows());
+        let rows = fits.min(usize::try_from(limit).unwrap_or(usize::MAX)).max(1);
+        let piece = batch.slice(0, rows);
+        open.row += rows as u64;
+        if rows < batch.num_rows() {
+            open.rest = Some(batch.slice(rows, batch.num_rows() - rows));
+        }
+        let end = Position { stem: open.stem.clone(), row: open.row };
+        self.open = Some(open);
+        Ok(Some(Piece { batch: piece, end }))
+    }
+}
+
+fn next_of(mut open: Open) -> Result<(Open, Option<RecordBatch>)> {
+    let batch = match open.rest.take() {
+        Some(batch) => Some(batch),
+        None => open.batches.next_batch()?,
+    };
+    Ok((open, batch))
+}
+
+/// Whether an error of [`Reader::read`] says that the file does not exist any more.
+pub(crate) fn is_gone(error: &OtlpError) -> bool {
+    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<std::io::Error>());
+    source.is_some_and(|source| source.kind() == std::io::ErrorKind::NotFound)
+}
+
+/// The sealed form counts where there is one. A file may be sealed between two looks, so both forms are tried twice.
+fn open_file(context: &Context, signal: Signal, stem: &Stem, row: u64, wanted: &Wanted) -> Result<FileBatches> {
+    let mut last = std::io::Error::from(std::io::ErrorKind::NotFound);
+    for _ in 0..2 {
+        let live = context.own.find(stem).map_or(Extent::Prefix(None), |file| Extent::Committed(file.len));
+        for (form, extent) in [(Form::Sealed, Extent::Prefix(None)), (Form::Live, live)] {
+            let path = context.layout.data(signal, stem, form);
+            match context.storage.open(&path) {
+                Ok(file) => return FileBatches::open(file, path.display().to_string(), extent, row, wanted),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => last = error,
+                Err(error) => return Err(disk(&path.display().to_string(), error)),
+            }
+        }
+    }
+    Err(disk(&stem.to_string(), last))
+}
+
+fn disk(name: &str, error: std::io::Error) -> OtlpError {
+    OtlpError::with_source(Code::StorageFailed, format!("{name} cannot be read: {error}"), error)
+}
+
+/// The rows as one OTLP request, in the bytes that go out.
+pub(crate) fn encoded(signal: Signal, batch: &RecordBatch) -> Result<Bytes> {
+    otlp_arrow_columns::encode_protobuf(signal, std::slice::from_ref(batch)).map(Bytes::from).map_err(|error| {
+        OtlpError::with_source(Code::Internal, format!("stored rows cannot be encoded: {error}"), error)
+    })
+}
+
+/// How long ago a file was begun, by the wall clock.
+pub(crate) fn age(stem: &Stem) -> Duration {
+    SystemTime::now().duration_since(stem.created()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stem(seq: u32) -> Stem {
+        Stem { created_ms: 1, writer: WriterId(7), seq }
+    }
+
+    fn at(seq: u32, row: u64) -> Position {
+        Position { stem: stem(seq), row }
+    }
+
+    #[test]
+    fn positions_move_on_to_the_next_file_with_rows() {
+        let mut files = Files::default();
+        assert_eq!(files.normalize(&at(0, 0)), None);
+        files.committed(&stem(3), 5);
+        files.committed(&stem(3), 5);
+        files.committed(&stem(8), 4);
+        assert_eq!(files.normalize(&at(0, 0)), Some(at(3, 0)));
+        assert_eq!(files.normalize(&at(3, 9)), Some(at(3, 9)));
+        assert_eq!(files.normalize(&at(3, 10)), Some(at(8, 0)));
+        assert_eq!(files.normalize(&at(3, 99)), Some(at(8, 0)), "a cursor beyond the end is clamped");
+        assert_eq!(files.normalize(&at(8, 4)), None);
+        assert_eq!(files.rows_after(&at(0, 0)), 14);
+        assert_eq!(files.rows_after(&at(3, 7)), 7);
+        assert_eq!(files.rows_after(&at(8, 4)), 0);
+        files.remove(&stem(3));
+        assert_eq!(files.normalize(&at(0, 0)), Some(at(8, 0)));
+        files.forget_before(&at(8, 2));
+        assert_eq!(files.start(), Some(at(8, 0)));
+        assert_eq!(files.rows_of(&stem(8), &at(8, 1)), 3);
+    }
+}

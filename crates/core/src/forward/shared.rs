@@ -1,0 +1,202 @@
+//! What a destination's worker, its public handle, and the store's hooks share.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::Bytes;
+use otlp_arrow_columns::Signal;
+
+use super::breaker::State;
+use super::classify::Class;
+use super::client::{Answer, Client};
+use super::lanes::Lanes;
+use super::rejected::Rejected;
+use crate::config::{Destination, ForwardProtocol};
+use crate::error::Result;
+use crate::event::{Event, EventName};
+use crate::stats::DestinationStats;
+use crate::store::context::Context;
+use crate::store::names::{Form, parse_name};
+
+/// How often the room that waiting data takes is measured: it lists directories.
+const MEASURE: Duration = Duration::from_secs(30);
+
+/// Where requests go out.
+#[derive(Debug)]
+pub(super) enum Outlet {
+    Network(Box<Client>),
+    /// One OTLP/JSON request a line.
+    Stdout,
+}
+
+impl Outlet {
+    pub(super) fn new(destination: &Destination) -> Result<Self> {
+        match destination.protocol {
+            ForwardProtocol::Stdout => Ok(Outlet::Stdout),
+            _ => Ok(Outlet::Network(Box::new(Client::new(destination)?))),
+        }
+    }
+
+    pub(super) async fn send(&self, signal: Signal, payload: Bytes) -> Answer {
+        match self {
+            Outlet::Network(client) => client.send(signal, payload).await,
+            Outlet::Stdout => {
+                let written = tokio::task::spawn_blocking(move || print_line(signal, &payload)).await;
+                match written {
+                    Ok(Ok(())) => Answer { class: Class::Delivered { rejected: 0 }, message: String::new() },
+                    Ok(Err(error)) => {
+                        Answer { class: Class::Passing { after: None }, message: format!("standard output: {error}") }
+                    }
+                    Err(error) => Answer { class: Class::Passing { after: None }, message: error.to_string() },
+                }
+            }
+        }
+    }
+}
+
+fn print_line(signal: Signal, payload: &[u8]) -> std::io::Result<()> {
+    use std::io::Write;
+    let mut line = otlp_arrow_columns::json::from_protobuf(signal, payload).map_err(std::io::Error::other)?;
+    line.push(b'\n');
+    let mut out = std::io::stdout().lock();
+    out.write_all(&line)?;
+    out.flush()
+}
+
+/// What a person asks of a worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Command {
+    /// Forget open times and waits: try again now.
+    Retry,
+}
+
+#[derive(Debug)]
+struct Status {
+    state: State,
+    last_error: Option<String>,
+    commands: Vec<Command>,
+    measured: Option<(Instant, bool)>,
+}
+
+/// One destination.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) name: String,
+    pub(super) context: Arc<Context>,
+    pub(super) lanes: Lanes,
+    pub(super) stats: Arc<DestinationStats>,
+    pub(super) rejected: Rejected,
+    pub(super) outlet: Outlet,
+    paused: AtomicBool,
+    troubled: AtomicBool,
+    evicted: AtomicU64,
+    status: Mutex<Status>,
+}
+
+impl Shared {
+    pub(super) fn new(context: Arc<Context>, destination: &Destination) -> Result<Arc<Self>> {
+        let lanes = Lanes::new(&destination.name, destination.signals, destination.memory, context.writer);
+        Ok(Arc::new(Self {
+            name: destination.name.clone(),
+            lanes,
+            stats: context.stats.destination(&destination.name),
+            rejected: Rejected::new(&context, &destination.name),
+            outlet: Outlet::new(destination)?,
+            paused: AtomicBool::new(false),
+            troubled: AtomicBool::new(false),
+            evicted: AtomicU64::new(0),
+            status: Mutex::new(Status { state: State::Closed, last_error: None, commands: Vec::new(), measured: None }),
+            context,
+        }))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Status> {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn paused(&self) -> bool {
+        self.paused.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_paused(&self, paused: bool) {
+        self.paused.store(paused, Ordering::Relaxed);
+        self.lanes.news.notify_one();
+    }
+
+    pub(super) fn troubled(&self) -> bool {
+        self.troubled.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_troubled(&self, troubled: bool) {
+        self.troubled.store(troubled, Ordering::Relaxed);
+    }
+
+    pub(super) fn state(&self) -> State {
+        self.lock().state
+    }
+
+    pub(super) fn set_state(&self, state: State) {
+        let number = match state {
+            State::Closed => 0,
+            State::HalfOpen => 1,
+            State::Open => 2,
+        };
+        self.stats.set_breaker_state(number);
+        self.lock().state = state;
+    }
+
+    pub(super) fn last_error(&self) -> Option<String> {
+        self.lock().last_error.clone()
+    }
+
+    pub(super) fn failed(&self, message: &str) {
+        self.lock().last_error = Some(message.to_owned());
+    }
+
+    pub(super) fn command(&self, command: Command) {
+        self.lock().commands.push(command);
+        self.lanes.news.notify_one();
+    }
+
+    pub(super) fn take_commands(&self) -> Vec<Command> {
+        std::mem::take(&mut self.lock().commands)
+    }
+
+    pub(super) fn evicted(&self) -> u64 {
+        self.evicted.load(Ordering::Relaxed)
+    }
+
+    /// Announces something about this destination, and counts it.
+    pub(super) fn event(&self, name: EventName, signal: Option<Signal>, count: Option<u64>, message: String) {
+        if name == EventName::RecordsEvicted {
+            self.evicted.fetch_add(count.unwrap_or(0), Ordering::Relaxed);
+        }
+        self.context.stats.event(name);
+        let destination = Some(self.name.clone());
+        (self.context.events)(Event { name, time: SystemTime::now(), signal, destination, count, message });
+    }
+
+    /// Whether what waits takes more than half of the bytes that retention allows.
+    pub(super) fn half_of_room(&self) -> bool {
+        if let Some((at, verdict)) = self.lock().measured
+            && at.elapsed() < MEASURE
+        {
+            return verdict;
+        }
+        let context = &self.context;
+        let mut waiting = 0;
+        for signal in Signal::ALL {
+            for entry in context.storage.list(&context.layout.signal_dir(signal)).unwrap_or_default() {
+                if let Some((stem, Form::Sealed | Form::Live)) = parse_name(&entry.name)
+                    && self.lanes.needed_rows(signal, &stem) > 0
+                {
+                    waiting += entry.len;
+                }
+            }
+        }
+        let verdict = waiting > context.settings.retention.max_bytes / 2;
+        self.lock().measured = Some((Instant::now(), verdict));
+        verdict
+    }
+}

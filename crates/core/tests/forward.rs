@@ -1,0 +1,355 @@
+//! Forwarding end to end: a real library, a scripted remote.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures::executor::block_on;
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, any_value::Value};
+use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
+use otlp_arrow::config::{BreakerConfig, Destination, ForwardProtocol};
+use otlp_arrow::{Config, Event, EventName, OtlpLibrary, Signal};
+use otlp_arrow_testkit::backend::{Backend, Received, Reply};
+use prost::Message;
+
+const LONG: Duration = Duration::from_secs(20);
+
+fn destination(name: &str, url: &str) -> Destination {
+    let mut destination = Destination::new(name, url);
+    destination.timeout = Duration::from_secs(2);
+    destination.retry.initial = Duration::from_millis(20);
+    destination.retry.max = Duration::from_millis(100);
+    destination.breaker.open = Duration::from_millis(50);
+    destination.breaker.max_open = Duration::from_millis(200);
+    destination
+}
+
+fn config(dir: &Path, destinations: impl IntoIterator<Item = Destination>) -> Config {
+    let mut config =
+        Config { output_dir: dir.to_owned(), forward: destinations.into_iter().collect(), ..Config::default() };
+    config.storage.min_free_bytes = 0;
+    config
+}
+
+fn logs(numbers: impl IntoIterator<Item = u64>) -> Bytes {
+    let record = |number: u64| LogRecord {
+        time_unix_nano: 1_700_000_000_000_000_000 + number,
+        body: Some(AnyValue { value: Some(Value::StringValue(format!("record {number}"))) }),
+        ..Default::default()
+    };
+    let log_records = numbers.into_iter().map(record).collect();
+    let scope_logs = vec![ScopeLogs { log_records, ..Default::default() }];
+    ExportLogsServiceRequest { resource_logs: vec![ResourceLogs { scope_logs, ..Default::default() }] }
+        .encode_to_vec()
+        .into()
+}
+
+/// The records of what was kept, with how often each came.
+fn numbers(received: &[Received]) -> BTreeMap<u64, usize> {
+    let mut found = BTreeMap::new();
+    for request in received.iter().filter(|request| request.kept) {
+        for number in numbers_of(&request.payload) {
+            *found.entry(number).or_default() += 1;
+        }
+    }
+    found
+}
+
+fn numbers_of(payload: &[u8]) -> Vec<u64> {
+    let request = ExportLogsServiceRequest::decode(payload).unwrap();
+    let records =
+        request.resource_logs.iter().flat_map(|resource| &resource.scope_logs).flat_map(|scope| &scope.log_records);
+    records
+        .map(|record| {
+            let Some(Value::StringValue(body)) = record.body.as_ref().and_then(|body| body.value.as_ref()) else {
+                panic!("a record without its body");
+            };
+            let number = body.strip_prefix("record ").unwrap().parse().unwrap();
+            assert_eq!(record.time_unix_nano, 1_700_000_000_000_000_000 + number, "altered");
+            number
+        })
+        .collect()
+}
+
+fn export(library: &OtlpLibrary, from: u64, to: u64) {
+    let outcome = block_on(library.export_otlp(Signal::Logs, logs(from..to))).unwrap();
+    assert_eq!(outcome.accepted, to - from);
+}
+
+fn all_of(range: std::ops::Range<u64>) -> impl Fn(&[Received]) -> bool {
+    move |received| {
+        let found = numbers(received);
+        range.clone().all(|number| found.contains_key(&number))
+    }
+}
+
+fn wait_for(what: &str, condition: impl Fn() -> bool) {
+    let end = Instant::now() + LONG;
+    while !condition() {
+        assert!(Instant::now() < end, "{what} did not come about");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// An event of this name, waited for.
+fn event(events: &std::sync::mpsc::Receiver<Event>, name: EventName) -> Event {
+    let end = Instant::now() + LONG;
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        let event = events.recv_timeout(left).unwrap_or_else(|_| panic!("no {name}"));
+        if event.name == name {
+            return event;
+        }
+    }
+}
+
+fn events_of(library: &OtlpLibrary) -> std::sync::mpsc::Receiver<Event> {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let sender = std::sync::Mutex::new(sender);
+    library.on_event(move |event| drop(sender.lock().unwrap().send(event.clone())));
+    receiver
+}
+
+#[test]
+fn fresh_data_arrives_as_it_came_by_both_protocols() {
+    for protocol in [ForwardProtocol::OtlpGrpc, ForwardProtocol::OtlpHttp] {
+        let (dir, backend) = (tempfile::tempdir().unwrap(), Backend::start());
+        let destination = Destination { protocol, ..destination("one", &backend.url()) };
+        let library = OtlpLibrary::open(config(dir.path(), [destination])).unwrap();
+        export(&library, 0, 10);
+        let first = backend.wait_until(LONG, all_of(0..10));
+        assert_eq!(first[0].payload, logs(0..10), "the very bytes");
+        for number in 10..300 {
+            export(&library, number, number + 1);
+        }
+        let received = backend.wait_until(LONG, all_of(0..300));
+        assert!(numbers(&received).values().all(|times| *times == 1), "nothing twice");
+        let report = library.shutdown_blocking(None).unwrap();
+        assert_eq!(report.undelivered_records, 0);
+        assert_eq!(std::fs::read_dir(dir.path().join("cursors/one")).unwrap().count(), 0, "no cursor is left");
+        assert_eq!(std::fs::read_dir(dir.path().join("writers")).unwrap().count(), 0, "no lock is left");
+    }
+}
+
+#[test]
+fn a_remote_that_is_away_gets_everything_later_in_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let backend = Backend::start();
+    let (url, address) = (backend.url(), backend.address());
+    drop(backend);
+    let mut destination = destination("away", &url);
+    destination.max_in_flight = 1;
+    destination.memory = 0;
+    let library = OtlpLibrary::open(config(dir.path(), [destination])).unwrap();
+    let events = events_of(&library);
+    for number in 0..200 {
+        export(&library, number * 50, number * 50 + 50);
+    }
+    assert_eq!(event(&events, EventName::BreakerOpened).destination.as_deref(), Some("away"));
+    assert_eq!(library.health().status, otlp_arrow::stats::HealthStatus::Degraded);
+    wait_for("the whole lag", || library.forwarders()[0].info().lag_records == 10_000);
+    assert!(library.forwarders()[0].info().last_error.is_some());
+
+    let backend = Backend::start_at(address, None);
+    let received = backend.wait_until(LONG, all_of(0..10_000));
+    event(&events, EventName::BreakerClosed);
+    let order: Vec<u64> = received.iter().flat_map(|request| numbers_of(&request.payload)).collect();
+    assert_eq!(order, (0..10_000).collect::<Vec<_>>(), "in order, each once");
+    wait_for("an empty backlog", || library.forwarders()[0].info().lag_records == 0);
+    library.shutdown_blocking(None).unwrap();
+}
+
+#[test]
+fn undelivered_data_of_an_ended_process_is_sent_by_the_next() {
+    let dir = tempfile::tempdir().unwrap();
+    let backend = Backend::start();
+    let (url, address) = (backend.url(), backend.address());
+    drop(backend);
+    for round in 0..3 {
+        let library = OtlpLibrary::open(config(dir.path(), [destination("next", &url)])).unwrap();
+        export(&library, round * 100, round * 100 + 100);
+        if round == 1 {
+            drop(library); // Without a shutdown.
+        } else {
+            assert!(library.shutdown_blocking(None).unwrap().undelivered_records > 0);
+        }
+    }
+    let backend = Backend::start_at(address, None);
+    let library = OtlpLibrary::open(config(dir.path(), [destination("next", &url)])).unwrap();
+    let received = backend.wait_until(LONG, all_of(0..300));
+    assert!(numbers(&received).values().all(|times| *times == 1), "nothing twice");
+    wait_for("the cursors of the dead to go", || {
+        std::fs::read_dir(dir.path().join("cursors/next")).unwrap().count() == 3
+    });
+    library.shutdown_blocking(None).unwrap();
+    assert_eq!(std::fs::read_dir(dir.path().join("writers")).unwrap().count(), 0, "no lock is left");
+}
+
+#[test]
+fn a_wrong_token_keeps_everything_and_rejects_nothing() {
+    let (dir, backend) = (tempfile::tempdir().unwrap(), Backend::start());
+    backend.reply(Reply::Grpc { status: 16, retry_after: None });
+    let library = OtlpLibrary::open(config(dir.path(), [destination("token", &backend.url())])).unwrap();
+    let events = events_of(&library);
+    for number in 0..50 {
+        export(&library, number, number + 1);
+    }
+    event(&events, EventName::ForwardBlocked);
+    backend.reply(Reply::Accept);
+    let received = backend.wait_until(LONG, all_of(0..50));
+    assert!(numbers(&received).values().all(|times| *times == 1));
+    event(&events, EventName::ForwardRecovered);
+    assert!(!dir.path().join("rejected").exists(), "nothing was set aside");
+    library.shutdown_blocking(None).unwrap();
+}
+
+#[test]
+fn refused_data_is_set_aside_and_can_be_sent_again() {
+    let (dir, backend) = (tempfile::tempdir().unwrap(), Backend::start());
+    let library = OtlpLibrary::open(config(dir.path(), [destination("picky", &backend.url())])).unwrap();
+    let events = events_of(&library);
+    backend.script([Reply::Grpc { status: 3, retry_after: None }]);
+    export(&library, 0, 5);
+    let rejected = event(&events, EventName::RecordsRejected);
+    assert_eq!((rejected.count, rejected.signal), (Some(5), Some(Signal::Logs)));
+    export(&library, 5, 10);
+    let received = backend.wait_until(LONG, all_of(5..10));
+    assert!(!numbers(&received).contains_key(&0), "not tried again by itself");
+    let forwarder = &library.forwarders()[0];
+    assert_eq!(forwarder.info().rejected_requests, 1);
+    assert_eq!(forwarder.info().state, "closed", "refused data opens no breaker");
+    let retried = forwarder.retry_rejected(LONG).unwrap();
+    assert_eq!((retried.delivered, retried.left), (1, 0));
+    assert!(numbers(&backend.received()).contains_key(&4));
+    assert_eq!(std::fs::read_dir(dir.path().join("rejected/picky")).unwrap().count(), 0);
+    library.shutdown_blocking(None).unwrap();
+}
+
+#[test]
+fn a_destination_that_refuses_everything_as_bad_data_is_itself_suspected() {
+    let (dir, backend) = (tempfile::tempdir().unwrap(), Backend::start());
+    backend.reply(Reply::Grpc { status: 3, retry_after: None });
+    let mut destination = destination("broken", &backend.url());
+    destination.memory = 0;
+    destination.max_in_flight = 1;
+    let library = OtlpLibrary::open(config(dir.path(), [destination])).unwrap();
+    let events = events_of(&library);
+    for number in 0..20 {
+        export(&library, number, number + 1);
+        wait_for("a request", || backend.received().len() as u64 > number.min(4));
+    }
+    event(&events, EventName::ForwardBlocked);
+    assert!(library.forwarders()[0].info().rejected_requests <= 4);
+    backend.reply(Reply::Accept);
+    let set_aside = library.forwarders()[0].info().rejected_requests as u64;
+    backend.wait_until(LONG, |received| numbers(received).len() as u64 == 20 - set_aside);
+    library.shutdown_blocking(None).unwrap();
+}
+
+#[test]
+fn requests_that_are_too_large_are_split_down_to_one_record() {
+    for protocol in [ForwardProtocol::OtlpGrpc, ForwardProtocol::OtlpHttp] {
+        let (dir, backend) = (tempfile::tempdir().unwrap(), Backend::start());
+        backend.reply(Reply::Limit(120));
+        let mut destination = Destination { protocol, ..destination("small", &backend.url()) };
+        destination.max_in_flight = 1;
+        let library = OtlpLibrary::open(config(dir.path(), [destination])).unwrap();
+        export(&library, 0, 37);
+        let received = backend.wait_until(LONG, all_of(0..37));
+        let kept = received.iter().filter(|request| request.kept);
+        let order: Vec<u64> = kept.flat_map(|request| numbers_of(&request.payload)).collect();
+        assert_eq!(order, (0..37).collect::<Vec<_>>(), "in order, each once");
+        library.shutdown_blocking(None).unwrap();
+    }
+}
+
+#[test]
+fn partial_success_is_counted_and_not_sent_again() {
+    let (dir, backend) = (tempfile::tempdir().unwrap(), Backend::start());
+    let library = OtlpLibrary::open(config(dir.path(), [destination("part", &backend.url())])).unwrap();
+    let events = events_of(&library);
+    backend.script([Reply::Partial { rejected: 2, message: "two are too old".into() }]);
+    export(&library, 0, 5);
+    let rejected = event(&events, EventName::RecordsRejected);
+    assert_eq!(rejected.count, Some(2));
+    assert!(rejected.message.contains("two are too old"), "{}", rejected.message);
+    export(&library, 5, 6);
+    let received = backend.wait_until(LONG, all_of(0..6));
+    assert_eq!(received.len(), 2);
+    let total = |name: &str| library.stats().counters.total(name, &[("destination", "part")]);
+    wait_for("the counters", || total("otlp_arrow_forwarded_records_total") == 4);
+    assert_eq!(total("otlp_arrow_rejected_records_total"), 2);
+    library.shutdown_blocking(None).unwrap();
+}
+
+#[test]
+fn throttling_is_honoured() {
+    for (protocol, reply) in [
+        (ForwardProtocol::OtlpGrpc, Reply::Grpc { status: 14, retry_after: Some(Duration::from_millis(700)) }),
+        (ForwardProtocol::OtlpGrpc, Reply::Grpc { status: 8, retry_after: Some(Duration::from_millis(700)) }),
+        (ForwardProtocol::OtlpHttp, Reply::Http { status: 429, retry_after: Some("1".into()) }),
+    ] {
+        let (dir, backend) = (tempfile::tempdir().unwrap(), Backend::start());
+        let destination = Destination { protocol, ..destination("slow", &backend.url()) };
+        let library = OtlpLibrary::open(config(dir.path(), [destination])).unwrap();
+        backend.script([reply]);
+        export(&library, 0, 3);
+        let received = backend.wait_until(LONG, all_of(0..3));
+        let waited = received[1].at - received[0].at;
+        assert!(waited >= Duration::from_millis(690), "{waited:?}");
+        library.shutdown_blocking(None).unwrap();
+    }
+}
+
+#[test]
+fn a_stuck_destination_does_not_hold_up_another() {
+    let (dir, stuck, good) = (tempfile::tempdir().unwrap(), Backend::start(), Backend::start());
+    stuck.reply(Reply::Hang);
+    let destinations = [destination("stuck", &stuck.url()), destination("good", &good.url())];
+    let library = OtlpLibrary::open(config(dir.path(), destinations)).unwrap();
+    for number in 0..100 {
+        export(&library, number, number + 1);
+    }
+    good.wait_until(LONG, all_of(0..100));
+    assert!(stuck.most_in_flight() <= 4);
+    library.shutdown_blocking(Some(Duration::from_secs(5))).unwrap();
+}
+
+#[test]
+fn paused_destinations_wait_until_they_are_resumed() {
+    let (dir, backend) = (tempfile::tempdir().unwrap(), Backend::start());
+    let library = OtlpLibrary::open(config(dir.path(), [destination("hand", &backend.url())])).unwrap();
+    let forwarder = library.forwarders().remove(0);
+    forwarder.pause();
+    export(&library, 0, 10);
+    wait_for("the lag", || forwarder.info().lag_records == 10);
+    assert!(backend.received().is_empty());
+    forwarder.resume();
+    backend.wait_until(LONG, all_of(0..10));
+    library.shutdown_blocking(None).unwrap();
+}
+
+#[test]
+fn a_failure_rate_opens_the_breaker_and_reset_asks_again_at_once() {
+    let (dir, backend) = (tempfile::tempdir().unwrap(), Backend::start());
+    backend.reply(Reply::Http { status: 503, retry_after: None });
+    let mut destination = destination("rate", &backend.url());
+    destination.protocol = ForwardProtocol::OtlpHttp;
+    destination.breaker.strategy = BreakerConfig::FailureRate { rate: 0.5, minimum: 3, window: LONG };
+    destination.breaker.open = Duration::from_secs(60);
+    destination.breaker.max_open = Duration::from_secs(60);
+    let library = OtlpLibrary::open(config(dir.path(), [destination])).unwrap();
+    let events = events_of(&library);
+    export(&library, 0, 4);
+    event(&events, EventName::BreakerOpened);
+    let asked = backend.received().len();
+    assert_eq!(asked, 3);
+    backend.reply(Reply::Accept);
+    library.forwarders()[0].reset();
+    backend.wait_until(LONG, all_of(0..4));
+    event(&events, EventName::BreakerClosed);
+    library.shutdown_blocking(None).unwrap();
+}
