@@ -126,6 +126,15 @@ impl Lanes {
         lane.map_or(0, |lane| lane.files.rows_of(stem, lane.window.cursor()))
     }
 
+    /// The first row of a file that still waits.
+    pub(super) fn first_needed(&self, signal: Signal, stem: &Stem) -> Option<u64> {
+        let state = self.lock();
+        let lane = state.lanes.iter().find(|lane| lane.id == (stem.writer, signal))?;
+        let cursor = lane.window.cursor();
+        let waits = lane.files.rows_of(stem, cursor) > 0;
+        waits.then(|| if cursor.stem.seq == stem.seq { cursor.row } else { 0 })
+    }
+
     /// A file was deleted before its rows were delivered.
     pub(super) fn evicted(&self, signal: Signal, stem: &Stem) {
         if let Some(lane) = self.lock().lanes.iter_mut().find(|lane| lane.id == (stem.writer, signal)) {

@@ -264,8 +264,8 @@ impl CommitHook for Dispatch {
 }
 
 impl Needs for Dispatch {
-    fn needed_rows(&self, signal: Signal, stem: &Stem) -> u64 {
-        self.destinations().map(|shared| shared.lanes.needed_rows(signal, stem)).max().unwrap_or(0)
+    fn first_needed(&self, signal: Signal, stem: &Stem) -> Option<u64> {
+        self.destinations().filter_map(|shared| shared.lanes.first_needed(signal, stem)).min()
     }
 
     fn evicted(&self, signal: Signal, stem: &Stem, _rows: u64) {
