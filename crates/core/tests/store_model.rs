@@ -161,7 +161,7 @@ impl Schedule {
             return;
         }
         let faults = self.disk.pause_faults();
-        let found = self.oracle.check_alive(&lives[at].store);
+        let found = self.oracle.check(&lives[at].store);
         self.disk.resume_faults(faults);
         if let Err(wrong) = found {
             panic!("seed {}: {wrong}", self.seed);

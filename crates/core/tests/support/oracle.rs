@@ -170,17 +170,8 @@ impl Oracle {
         }
     }
 
-    /// Reads everything back while stores work: what they hold in memory need not be there yet.
-    pub fn check_alive(&mut self, store: &Store) -> Result<(), String> {
-        self.compare(store)
-    }
-
     /// Reads everything back and compares.
     pub fn check(&mut self, store: &Store) -> Result<(), String> {
-        self.compare(store)
-    }
-
-    fn compare(&mut self, store: &Store) -> Result<(), String> {
         for signal in Signal::ALL {
             let batches = store.read(signal, &ReadOptions::default()).and_then(Iterator::collect::<Result<Vec<_>, _>>);
             let batches = batches.map_err(|error| format!("{signal} cannot be read: {error} {:?}", error.causes()))?;
