@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use otlp_arrow::Signal;
 use otlp_arrow::ipc::scan::{self, Check, Form};
+use otlp_arrow::ipc::{META_SCHEMA, SCHEMA_VERSION};
 use otlp_arrow::store::storage::Storage;
 use otlp_arrow::store::storage_os::OsStorage;
 use serde_json::{Value, json};
@@ -171,20 +172,16 @@ impl Summary {
         let mut unfinished = 0;
         if live {
             let found = scan::stream(file.as_ref(), Check::Full).map_err(failed)?;
-            if found
-                .version
-                .as_deref()
-                .and_then(|version| version.parse::<u32>().ok())
-                .is_some_and(|version| version > 1)
-            {
-                return Ok(Known::Newer);
-            }
             unfinished = found.len - found.valid_len();
         }
         drop(file);
         let times = time_columns(source.signal);
         let columns: Vec<&str> = times.iter().copied().chain(["service_name"]).collect();
         let mut batches = open(&source.path, &wanted(source.signal, &columns)?, 0)?;
+        let version = batches.schema().metadata().get(META_SCHEMA).and_then(|version| version.parse::<u32>().ok());
+        if version.is_some_and(|version| Some(version) > SCHEMA_VERSION.parse().ok()) {
+            return Ok(Known::Newer);
+        }
         while let Some(batch) = batches.next_batch()? {
             let rows = Rows(&batch);
             self.records += rows.len() as u64;

@@ -10,6 +10,7 @@ pub mod event_bus;
 pub mod forward;
 pub mod ipc;
 pub mod library;
+mod on_event;
 pub mod receive;
 mod runtime;
 pub mod sdk;

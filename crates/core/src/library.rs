@@ -17,6 +17,7 @@ use crate::error::{Code, OtlpError, Result};
 use crate::event::{Event, EventName};
 use crate::event_bus::{CLOSE_WAIT, EventBus, EventListener, EventReceiver};
 use crate::forward::{Forwarder, Forwarding};
+use crate::on_event;
 use crate::receive::{Addresses, Doors, Ingest, Kept};
 use crate::runtime::Runtime;
 use crate::sdk::{Expected, ResourceFields};
@@ -133,6 +134,9 @@ impl Inner {
         let events = EventBus::new(Arc::clone(&stats));
         if let Some(listener) = &listener.0 {
             events.listen(Arc::clone(listener));
+        }
+        if let Some(listener) = on_event::listener(&config.on_event) {
+            events.listen(listener);
         }
         let core = Arc::new(Core::open(config, &events, stats, closed));
         Self { doors: None, forwarding: None, core, events, shutdown_timeout: config.shutdown_timeout }
@@ -279,6 +283,7 @@ impl OtlpLibrary {
 
     /// [`OtlpLibrary::open`] with a listener that is told everything from the first moment, see [`OtlpLibrary::on_event`].
     pub fn open_with(config: Config, listener: Option<EventListener>) -> Result<Self> {
+        config.check()?;
         let (listener, closed) = (Listener(listener), Arc::new(AtomicBool::new(false)));
         let inner = Inner::open(&config, &listener, Arc::clone(&closed))?;
         let first = Incarnation { generation: sys::generation(), inner: Arc::new(inner), next: OnceLock::new() };

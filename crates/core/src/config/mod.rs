@@ -246,15 +246,6 @@ impl Config {
         Ok(loaded.config)
     }
 
-    /// [`Config::from_value`] of JSON text: what crosses a language boundary. Empty text is no arguments.
-    pub fn from_json(text: &str) -> Result<Self> {
-        let text = if text.is_empty() { "null" } else { text };
-        Self::from_value(
-            serde_json::from_str(text)
-                .map_err(|error| OtlpError::with_source(Code::InvalidConfig, "the arguments are not JSON", error))?,
-        )
-    }
-
     /// Checks what must hold between keys, for a configuration that was built by hand: INVALID_CONFIG names the first
     /// rule that does not hold. What is parsed holds to them already.
     pub fn check(&self) -> Result<()> {

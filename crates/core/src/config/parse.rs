@@ -345,15 +345,6 @@ pub(crate) fn conflicts(config: &Config) -> Vec<Conflict> {
             found.push(Conflict::new(key, problem));
         }
     }
-    if let [(_, Some(grpc)), (_, Some(http))] = listeners
-        && grpc == http
-        && grpc.port() != 0
-    {
-        let problem = format!(
-            "= {http} is the address of listen.grpc as well: both listeners answer every protocol, so switch one off"
-        );
-        found.push(Conflict::new("listen.http", problem));
-    }
     for (position, destination) in config.forward.iter().enumerate() {
         if config.forward[..position].iter().any(|earlier| earlier.name == destination.name) {
             let problem = format!("has two destinations named {}: give each a name of its own", destination.name);

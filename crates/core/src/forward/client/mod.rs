@@ -5,6 +5,7 @@
 mod answer;
 mod body;
 mod connect;
+mod post;
 
 use std::time::{Duration, SystemTime};
 
@@ -23,6 +24,7 @@ use crate::error::{Code, OtlpError, Result};
 
 pub use answer::Answer;
 use connect::{Connector, Fault};
+pub(crate) use post::post_json;
 
 /// The largest answer that is read, after decompression (OTLP specification: 4 MiB).
 const MAX_ANSWER: usize = 4 << 20;
