@@ -28,7 +28,7 @@ from opentelemetry.sdk.metrics.export import (
     Sum,
 )
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import Event, ReadableSpan, SpanLimits, TracerProvider
+from opentelemetry.sdk.trace import Event, ReadableSpan, TracerProvider
 from opentelemetry.sdk.util import BoundedList
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
@@ -240,7 +240,7 @@ def ended_spans(count: int, seed: int = 0, attributes: int = 10) -> list[Readabl
     """Make spans the way a program does: started and ended by the SDK, every attribute value different."""
     r = random.Random(seed)
     provider = TracerProvider(
-        resource=Resource({"service.name": "shop", "service.version": "1.0"}), span_limits=SpanLimits()
+        resource=Resource({"service.name": "shop", "service.version": "1.0"}), shutdown_on_exit=False
     )
     spans: list[ReadableSpan] = []
 

@@ -134,6 +134,11 @@ impl Context {
         }
     }
 
+    /// Writing fails, which was announced for all signals at once; that it works again will be told for each.
+    pub(crate) fn fails_already(&self, signal: Signal, error: &OtlpError) {
+        lock(&self.faults[signal.index()]).failed(error.code());
+    }
+
     /// Writing works, or will as far as anybody can tell.
     pub(crate) fn write_works(&self, signal: Signal) {
         let event = lock(&self.faults[signal.index()]).succeeded();

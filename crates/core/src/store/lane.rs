@@ -207,6 +207,12 @@ impl Lane {
         queue.items.is_empty() && queue.refusal.as_ref().is_none_or(|(until, _)| until.elapsed() >= long)
     }
 
+    /// The directory cannot be written to from the start: the next request tries again, and until then this is known.
+    pub(crate) fn fails_already(&self, error: &OtlpError) {
+        lock(&self.queue).refusal = Some((Instant::now(), error.clone()));
+        self.ctx.fails_already(self.signal, error);
+    }
+
     /// The disk seems to work again: forget the refusal, though nothing was written since.
     pub(crate) fn try_again(&self) {
         lock(&self.queue).refusal = None;

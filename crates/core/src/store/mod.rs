@@ -130,10 +130,11 @@ impl Store {
     pub fn start(config: &Config, storage: Arc<dyn Storage>, events: EventSink, stats: Arc<Stats>) -> Store {
         sys::watch();
         let ctx = Arc::new(Context::new(config, storage, events, stats, Arc::default()));
+        let lanes = Signal::ALL.map(|signal| Lane::new(signal, Arc::clone(&ctx)));
         if let Err(error) = ctx.ensure_writer() {
+            lanes.iter().for_each(|lane| lane.fails_already(&error));
             ctx.event(EventName::StorageFailed, None, None, error.message().to_owned());
         }
-        let lanes = Signal::ALL.map(|signal| Lane::new(signal, Arc::clone(&ctx)));
         let adopted = adopt(&ctx, Instant::now() + ADOPT_DEADLINE);
         Keeper::start(&ctx, lanes.clone(), adopted.left > 0);
         Store { ctx, lanes, generation: sys::generation(), closed: Mutex::new(None) }
