@@ -24,6 +24,7 @@ use crate::sdk::{Expected, ResourceFields};
 use crate::stats::{Health, HealthStatus, LibraryStats, Problem, Protocol, Stats};
 use crate::store::budget::{Budget, Reservation};
 use crate::store::storage_os::OsStorage;
+use crate::store::subscription::{From, Subscription};
 use crate::store::{Batches, ClosedReport, ReadOptions, Request, Store, sys};
 
 /// What became of the records of one export.
@@ -380,6 +381,15 @@ impl OtlpLibrary {
     /// A snapshot of what is committed.
     pub fn read(&self, signal: Signal, options: &ReadOptions) -> Result<Batches> {
         self.inner().core.store.read(signal, options)
+    }
+
+    /// Everything that is committed for `signal`, from the durable position `name` on: batches in order, at least once.
+    ///
+    /// `from` says where a name begins that was never used. UNAVAILABLE while another subscriber has the name, in
+    /// whatever process; INVALID_CONFIG if it cannot be a name.
+    pub fn subscribe(&self, signal: Signal, name: &str, from: From) -> Result<Subscription> {
+        self.inner().core.ensure_open()?;
+        self.inner().core.store.subscribe(signal, name, from)
     }
 
     /// What was done and what is in hand, and everything that is counted (the list of `/metrics`).

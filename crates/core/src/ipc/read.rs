@@ -188,6 +188,18 @@ impl FileBatches {
         self.from_row
     }
 
+    /// More was committed to the stream since it was opened: batches now come up to `end`. A sealed file does not grow.
+    pub fn extend(&mut self, end: u64) {
+        if let Source::Stream { end: known, .. } = &mut self.source {
+            *known = end.max(*known);
+        }
+    }
+
+    /// Whether this is a stream that had its schema when it was opened: only then it can be extended.
+    pub fn can_extend(&self) -> bool {
+        matches!(self.source, Source::Stream { .. })
+    }
+
     /// The next batch, never an empty one; `None` at the end. Do not go on after an error.
     pub fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
         self.next_batch_until(u64::MAX)
@@ -227,7 +239,10 @@ impl FileBatches {
             }
         };
         let Some(first_row) = first_row else {
-            self.source = Source::Done;
+            // A stream may grow: see `extend`.
+            if matches!(self.source, Source::Sealed { .. }) {
+                self.source = Source::Done;
+            }
             return Ok(None);
         };
         let batch = self.merger.finish()?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -19,6 +19,7 @@ use super::names::{Layout, Stem, WriterId};
 use super::notify::Notifier;
 use super::room::Room;
 use super::storage::{FileLock, Storage};
+use super::subscription::Pulse;
 use super::{EventSink, sealer::SealQueue};
 use crate::config::{Config, Durability};
 use crate::error::{Code, OtlpError, Result};
@@ -41,6 +42,9 @@ pub(crate) struct Context {
     pub(crate) seals: SealQueue,
     pub(crate) keeper: Keeper,
     pub(crate) hooks: Arc<Hooks>,
+    /// Beats with every commit.
+    pub(crate) commits: Pulse,
+    closed: AtomicBool,
     /// Nanoseconds the commit threads have worked, for those who yield to them.
     pub(crate) commit_nanos: AtomicU64,
     seq: AtomicU32,
@@ -109,6 +113,8 @@ impl Context {
             seals: SealQueue::default(),
             keeper: Keeper::default(),
             hooks,
+            commits: Pulse::default(),
+            closed: AtomicBool::new(false),
             commit_nanos: AtomicU64::new(0),
             seq: AtomicU32::new(1),
             faults: Default::default(),
@@ -119,6 +125,16 @@ impl Context {
     /// The name of the next file of this writer.
     pub(crate) fn next_stem(&self) -> Stem {
         Stem::new(self.clock.now(), self.writer, self.seq.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Nothing more will be committed.
+    pub(crate) fn set_closed(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        self.commits.beat();
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::SeqCst)
     }
 
     /// Announces something.
@@ -273,6 +289,13 @@ impl OwnFiles {
 
     pub(crate) fn find(&self, stem: &Stem) -> Option<OwnFile> {
         lock(&self.0).get(stem).cloned()
+    }
+
+    /// The newest file of a signal that is not sealed.
+    pub(crate) fn newest(&self, signal: Signal) -> Option<Stem> {
+        let files = lock(&self.0);
+        let of_signal = files.iter().filter(|(_, file)| file.signal == signal);
+        of_signal.map(|(stem, _)| stem).max_by_key(|stem| stem.seq).cloned()
     }
 
     pub(crate) fn any_live(&self) -> bool {

@@ -107,6 +107,10 @@ impl Hooks {
         self.needs.write().unwrap_or_else(PoisonError::into_inner).push(needs);
     }
 
+    pub(crate) fn remove_needs(&self, needs: &Arc<dyn Needs>) {
+        self.needs.write().unwrap_or_else(PoisonError::into_inner).retain(|known| !Arc::ptr_eq(known, needs));
+    }
+
     /// The hooks, and nothing is built for nobody.
     pub(crate) fn commit_hooks(&self) -> Vec<Arc<dyn CommitHook>> {
         self.commits.read().unwrap_or_else(PoisonError::into_inner).clone()

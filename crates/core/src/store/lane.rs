@@ -400,6 +400,7 @@ impl Lane {
         }
         if written {
             committer.announce(requests);
+            self.ctx.commits.beat();
         }
     }
 }

@@ -6,9 +6,11 @@ mod clock;
 mod commit_policy;
 mod committer;
 pub(crate) mod context;
+mod cursor;
 pub mod directory;
 pub mod failpoint;
 pub(crate) mod fault;
+mod follow;
 pub mod hooks;
 mod keeper;
 mod lane;
@@ -23,6 +25,7 @@ mod seal;
 mod sealer;
 pub mod storage;
 pub mod storage_os;
+pub mod subscription;
 pub(crate) mod sys;
 
 use std::future::Future;
@@ -44,6 +47,7 @@ use hooks::{CommitHook, CommittedRequest, Needs};
 use keeper::Keeper;
 use lane::Lane;
 use storage::Storage;
+use subscription::Subscription;
 
 /// Where events go. Called from any thread; must not block.
 pub type EventSink = Arc<dyn Fn(Event) + Send + Sync>;
@@ -190,6 +194,11 @@ impl Store {
         async move { futures::future::join_all(lanes).await.into_iter().collect() }
     }
 
+    /// Everything that is committed for `signal`, from the durable position `name` on; see [`Subscription`].
+    pub fn subscribe(&self, signal: Signal, name: &str, from: subscription::From) -> Result<Subscription> {
+        Subscription::open(&self.ctx, signal, name, from)
+    }
+
     /// Fills in what the store knows.
     pub fn report(&self, stats: &mut LibraryStats) {
         let totals = self.lanes.each_ref().map(|lane| lane.totals());
@@ -237,6 +246,7 @@ impl Store {
         // Attempts that are on their way at the deadline still tell what became of them.
         let grace = commit_until + Duration::from_millis(200);
         let uncommitted_records = self.lanes.iter().map(|lane| lane.join(grace)).sum();
+        self.ctx.set_closed();
         self.ctx.seals.close(seal_until);
         self.ctx.keeper.close(seal_until.max(commit_until));
         let unsealed_files = self.ctx.own.count();

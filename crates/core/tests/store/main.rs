@@ -6,4 +6,5 @@ mod faulty;
 mod lifecycle;
 mod recovery;
 mod rotation;
+mod subscriptions;
 mod support;
