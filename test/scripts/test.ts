@@ -11,6 +11,7 @@ import { crossChecks } from './cross.js';
 import { freshness } from './fresh.js';
 import { CommandFailed, ROOT, run, venvBin } from './run.js';
 import { addon, extension, pythonEnvironment } from './setup.js';
+import { workflows } from './workflows.js';
 
 interface Step {
   readonly name: string;
@@ -45,6 +46,7 @@ const STEPS: readonly Step[] = [
     await run(venvBin('mypy'), [], { cwd: python });
   }),
   step('python tests', () => run(venvBin('pytest'), ['-q'], { cwd: python })),
+  step('workflows', () => workflows()),
   step('cross checks', () => crossChecks()),
 ];
 
