@@ -1,6 +1,8 @@
 //! The Tokio runtime of the core: what needs sockets runs here, whatever executor the host program has or has not.
 
 use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::runtime::{Builder, EnterGuard, Handle};
 use tokio::task::JoinHandle;
@@ -9,7 +11,7 @@ use crate::error::{Code, OtlpError, Result};
 
 /// A few threads, made only where something listens or forwards.
 ///
-/// Dropping it never blocks and never panics, in an async context or not. After a fork it is the parent's: a child
+/// Dropping it never panics, in an async context or not, and waits a moment for what runs. After a fork it is the parent's: a child
 /// leaves its copy alone.
 #[derive(Debug)]
 pub(crate) struct Runtime {
@@ -49,13 +51,32 @@ impl Runtime {
     }
 }
 
+/// How long a drop waits for what runs, so that what it holds is let go of before the drop returns.
+const END: Duration = Duration::from_secs(2);
+
 impl Drop for Runtime {
     fn drop(&mut self) {
         let Some(inner) = self.inner.take() else { return };
-        if std::process::id() == self.process {
-            inner.shutdown_background();
-        } else {
-            std::mem::forget(inner);
+        if std::process::id() != self.process {
+            return std::mem::forget(inner);
+        }
+        // Tokio refuses to wait in an async context: another thread does.
+        let handed = Arc::new(Mutex::new(Some(inner)));
+        let taken = Arc::clone(&handed);
+        let thread = std::thread::Builder::new().name("otlp-arrow-end".into()).spawn(move || {
+            if let Some(inner) = taken.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                inner.shutdown_timeout(END);
+            }
+        });
+        match thread {
+            Ok(thread) => {
+                let _ = thread.join();
+            }
+            Err(_) => {
+                if let Some(inner) = handed.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                    inner.shutdown_background();
+                }
+            }
         }
     }
 }

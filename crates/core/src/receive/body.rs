@@ -83,7 +83,7 @@ pub(super) struct Gather {
 }
 
 /// A buffer is made as large as the sender announces up to here; beyond, it grows with what arrives.
-const TRUSTED: usize = 1 << 20;
+const TRUSTED: usize = 256 << 10;
 
 impl Gather {
     /// For a message of about `expected` bytes.

@@ -22,12 +22,12 @@ const BACKLOG: u32 = 1024;
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Binds what is configured. One listener serves both keys if they name the same address.
-pub(super) fn bind_all(config: &Config) -> Result<(Addresses, Vec<TcpListener>)> {
+pub(super) fn bind_all(config: &Config) -> Result<(Addresses, Vec<Listener>)> {
     let mut addresses = Addresses::default();
     let mut listeners = Vec::with_capacity(2);
     if let Some(address) = config.listen.grpc {
         let listener = bind("listen.grpc", address, config.insecure)?;
-        addresses.grpc = listener.local_addr().ok();
+        addresses.grpc = listener.socket.local_addr().ok();
         listeners.push(listener);
     }
     if let Some(address) = config.listen.http {
@@ -35,14 +35,14 @@ pub(super) fn bind_all(config: &Config) -> Result<(Addresses, Vec<TcpListener>)>
             addresses.http = addresses.grpc;
         } else {
             let listener = bind("listen.http", address, config.insecure)?;
-            addresses.http = listener.local_addr().ok();
+            addresses.http = listener.socket.local_addr().ok();
             listeners.push(listener);
         }
     }
     Ok((addresses, listeners))
 }
 
-fn bind(key: &str, address: SocketAddr, insecure: bool) -> Result<TcpListener> {
+fn bind(key: &str, address: SocketAddr, insecure: bool) -> Result<Listener> {
     if !address.ip().is_loopback() && !insecure {
         let message = format!(
             "{key}: {address} can be reached by others, and there are no credentials: use 127.0.0.1, or set insecure: true (--insecure)"
@@ -57,7 +57,7 @@ fn bind(key: &str, address: SocketAddr, insecure: bool) -> Result<TcpListener> {
         socket.bind(address)?;
         socket.listen(BACKLOG)
     };
-    listen().map_err(|error| {
+    let socket = listen().map_err(|error| {
         let remedy = match error.kind() {
             io::ErrorKind::AddrInUse => {
                 "another program listens there: stop it, or choose another port (0 takes any free one)"
@@ -66,23 +66,25 @@ fn bind(key: &str, address: SocketAddr, insecure: bool) -> Result<TcpListener> {
             _ => "choose an address of this machine",
         };
         OtlpError::with_source(Code::BindFailed, format!("{key}: cannot listen on {address}: {remedy}"), error)
-    })
+    })?;
+    Ok(Listener { _inherited: Inherited::new(&socket), socket })
 }
 
 /// Accepts until the doors close.
 pub(super) async fn serve(
-    listener: TcpListener,
+    listener: Listener,
     shared: Arc<Shared>,
     connections: Arc<Connections>,
     mut stopped: watch::Receiver<bool>,
 ) {
-    let _inherited = Inherited::new(&listener);
     // Counts as a connection, so that the doors are closed only once the port is free again.
     let _open = connections.listener();
+    // Dropped before the line above is.
+    let listener = listener;
     loop {
         let accept = async {
             let slot = connections.slot().await;
-            (slot, listener.accept().await)
+            (slot, listener.socket.accept().await)
         };
         let (slot, accepted) = tokio::select! {
             _ = stopped.wait_for(|stopped| *stopped) => return,
@@ -96,6 +98,13 @@ pub(super) async fn serve(
             Err(_) => tokio::time::sleep(PAUSE).await,
         }
     }
+}
+
+/// A socket that is listened on.
+pub(super) struct Listener {
+    /// Taken back before the socket is closed.
+    _inherited: Inherited,
+    socket: TcpListener,
 }
 
 /// Has a forked child close its copy of the listener: else the port would stay taken, and unanswered, after the parent.

@@ -98,6 +98,8 @@ impl Connections {
         let builder = self.builder.clone();
         tokio::spawn(async move {
             let _held = (slot, open);
+            // Dropped before the line above is.
+            let stream = stream;
             let busy = Arc::new(Busy::default());
             let mut stopped = shared.stopped.clone();
             // A client that connects and says nothing costs a socket, nothing else, and not for long.

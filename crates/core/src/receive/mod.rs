@@ -21,7 +21,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use otlp_arrow_columns::{Format, Signal};
@@ -31,6 +31,7 @@ use crate::config::Config;
 use crate::error::{OtlpError, Result};
 use crate::library::ExportOutcome;
 use crate::runtime::Runtime;
+use crate::sdk::wait;
 use crate::stats::{Protocol, Stats};
 use crate::store::budget::{Budget, Reservation};
 
@@ -126,9 +127,10 @@ impl Doors {
         self.drain(patience).await.unwrap_or(false)
     }
 
-    /// [`Doors::close`] for callers without an executor; not to be called on one.
+    /// [`Doors::close`] for callers without an executor.
     pub fn close_blocking(&self, patience: Duration) -> bool {
-        futures::executor::block_on(self.drain(patience)).unwrap_or(false)
+        let latest = Instant::now() + patience + Duration::from_secs(1);
+        wait(self.drain(patience), latest).is_some_and(|drained| drained.unwrap_or(false))
     }
 
     fn drain(&self, patience: Duration) -> tokio::task::JoinHandle<bool> {

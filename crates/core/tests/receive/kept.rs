@@ -221,3 +221,20 @@ async fn random_protobuf_is_refused_or_kept_and_crashes_nothing() {
     assert_eq!(counters.total("otlp_arrow_committed_records_total", &[]), received);
     library.shutdown(None).await.unwrap();
 }
+
+#[tokio::test]
+async fn what_was_answered_is_written_when_a_listening_library_is_dropped() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = Config { output_dir: dir.path().to_owned(), ..Config::default() };
+    config.storage.min_free_bytes = 0;
+    config.listen.http = Some(([127, 0, 0, 1], 0).into());
+    config.durability =
+        otlp_arrow::config::Durability::Buffered { write_interval: std::time::Duration::from_secs(3600) };
+    let library = OtlpLibrary::open(config).unwrap();
+    let address = library.addresses().http.unwrap();
+    // A connection that stays open must not keep the store open either.
+    let _idle = std::net::TcpStream::connect(address).unwrap();
+    assert_eq!(send(address, "POST", "/v1/traces", &[PROTOBUF], &request(vec![span("buffered")])).status, 200);
+    drop(library);
+    assert_eq!(names(&open(dir.path())), BTreeMap::from([("buffered".into(), 1)]));
+}
