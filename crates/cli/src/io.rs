@@ -12,6 +12,11 @@ pub(crate) struct Io<'a> {
 }
 
 impl Io<'_> {
+    /// Where a command speaks of itself: standard output, or standard error where that carries data.
+    pub(crate) fn words(&mut self, out_carries_data: bool) -> &mut (dyn Write + Send) {
+        if out_carries_data { self.err } else { self.out }
+    }
+
     /// A line on standard error; a closed one is nobody's loss.
     pub(crate) fn note(&mut self, text: impl fmt::Display) {
         let _ = writeln!(self.err, "{text}");

@@ -3,8 +3,8 @@
 #[cfg(test)]
 use std::future::Future;
 
-use otlp_arrow::config::Loaded;
-use otlp_arrow::{OtlpLibrary, Signal};
+use otlp_arrow::config::{ForwardProtocol, Loaded};
+use otlp_arrow::{Config, OtlpLibrary, Signal};
 
 use crate::args::ServeArgs;
 use crate::io::{Failure, Io, Outcome};
@@ -46,6 +46,7 @@ fn open(loaded: Loaded, io: &mut Io<'_>) -> Outcome<OtlpLibrary> {
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
+    let quiet = takes_stdout(&loaded.config);
     let (directory, protocols) = (loaded.config.output_dir.clone(), loaded.config.protocols.clone());
     let library = OtlpLibrary::open(loaded.config)?;
     let addresses = library.addresses();
@@ -53,26 +54,33 @@ fn open(loaded: Loaded, io: &mut Io<'_>) -> Outcome<OtlpLibrary> {
         .into_iter()
         .filter_map(|(name, on)| on.then_some(name))
         .collect();
-    writeln!(io.out, "otlp-arrow {} records to {}", env!("CARGO_PKG_VERSION"), directory.display())?;
+    let out = io.words(quiet);
+    writeln!(out, "otlp-arrow {} records to {}", env!("CARGO_PKG_VERSION"), directory.display())?;
     if let Some(file) = &loaded.file {
-        writeln!(io.out, "configuration: {}", file.display())?;
+        writeln!(out, "configuration: {}", file.display())?;
     }
     for address in [addresses.grpc, addresses.http].into_iter().flatten() {
-        writeln!(io.out, "listening on http://{address} ({})", list(&answers))?;
+        writeln!(out, "listening on http://{address} ({})", list(&answers))?;
     }
     if addresses.grpc.is_none() && addresses.http.is_none() {
-        writeln!(io.out, "listening on nothing: both addresses are off")?;
+        writeln!(out, "listening on nothing: both addresses are off")?;
     }
-    io.out.flush()?;
+    out.flush()?;
     Ok(library)
 }
 
 /// Drains, and says what was kept.
 async fn close(library: &OtlpLibrary, io: &mut Io<'_>) -> Outcome {
     let closed = library.shutdown(None).await;
-    writeln!(io.out, "kept {}", kept(library))?;
+    let quiet = takes_stdout(library.config());
+    writeln!(io.words(quiet), "kept {}", kept(library))?;
     closed?;
     Ok(())
+}
+
+/// Whether standard output belongs to forwarded data: then our own words go to standard error.
+fn takes_stdout(config: &Config) -> bool {
+    config.forward.iter().any(|destination| destination.protocol == ForwardProtocol::Stdout)
 }
 
 /// `12 spans, 3 data points and 5 log records`.

@@ -334,6 +334,13 @@ fn every_form_converts_to_every_other_without_loss() {
         assert_eq!(json_of(&last), json_of(&reference), "{chain:?}");
     }
 
+    // Fields of a later OTLP between the groups are left out.
+    let known = std::fs::read(path("f.pb")).unwrap();
+    let later = [&b"\x18\x07\x22\x03abc"[..], &known, b"\x2d1234"].concat();
+    std::fs::write(path("later-traces.pb"), later).unwrap();
+    ok(&["convert", &path("later-traces.pb"), "-o", &path("later.pb"), "--signal", "traces"]);
+    assert_eq!(std::fs::read(path("later.pb")).unwrap(), known);
+
     // Joined protobuf requests are one request.
     let twice = [std::fs::read(path("f.pb")).unwrap(), std::fs::read(path("f.pb")).unwrap()].concat();
     std::fs::write(path("traces.pb"), twice).unwrap();

@@ -102,8 +102,21 @@ fn protobuf(path: &Path, take: &mut dyn FnMut(Item<'_>) -> Outcome<u64>) -> Outc
             return Err(malformed(start));
         };
         if tag != GROUP {
-            // The decoder knows what to do with other fields; there are none in any request we know.
-            return Err(malformed(start));
+            // A field that a later OTLP may have: left out, as every reader does.
+            let len = match tag & 7 {
+                0 => varint(&mut file, &mut at).map_err(failed)?.map(|_| 0),
+                1 => Some(8),
+                2 => varint(&mut file, &mut at).map_err(failed)?,
+                5 => Some(4),
+                _ => None,
+            };
+            let len = len.filter(|_| tag >> 3 != 0).ok_or_else(|| malformed(start))?;
+            let skipped = std::io::copy(&mut file.by_ref().take(len), &mut std::io::sink()).map_err(failed)?;
+            if skipped < len {
+                return Err(malformed(start));
+            }
+            at += len;
+            continue;
         }
         let len = varint(&mut file, &mut at).map_err(failed)?.ok_or_else(|| malformed(start))?;
         put_varint(&mut chunk, GROUP);
