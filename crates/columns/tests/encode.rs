@@ -68,7 +68,7 @@ fn columns_are_found_by_name() {
     let request = payload::spans(20, 10, 1);
     let batch = batch_of(Signal::Traces, &request);
     let reversed: Vec<usize> = (0..batch.num_columns()).rev().collect();
-    let expected = encode_protobuf(Signal::Traces, &[batch.clone()]).unwrap();
+    let expected = encode_protobuf(Signal::Traces, std::slice::from_ref(&batch)).unwrap();
     assert_eq!(encode_protobuf(Signal::Traces, &[batch.project(&reversed).unwrap()]).unwrap(), expected);
     assert_eq!(ExportTraceServiceRequest::decode(&*expected).unwrap(), request);
 }
