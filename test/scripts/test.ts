@@ -46,6 +46,7 @@ const STEPS: readonly Step[] = [
     await run(venvBin('mypy'), [], { cwd: python });
   }),
   step('python tests', () => run(venvBin('pytest'), ['-q'], { cwd: python })),
+  step('kill test, a share', () => run(process.execPath, [join(ROOT, 'test/dist/crash/main.js'), '--rounds', '30'])),
   step('workflows', () => workflows()),
   step('cross checks', () => crossChecks()),
 ];
