@@ -215,7 +215,7 @@ impl Stream for EventReceiver {
 impl EventReceiver {
     /// The next event, waiting without an executor; `None` when the library is shut down.
     pub fn recv(&mut self) -> Option<Event> {
-        futures::executor::block_on(futures::StreamExt::next(&mut self.receiver))
+        crate::wait::block_on(futures::StreamExt::next(&mut self.receiver))
     }
 
     /// The next event if there is one already.

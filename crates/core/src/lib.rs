@@ -16,6 +16,7 @@ mod runtime;
 pub mod sdk;
 pub mod stats;
 pub mod store;
+mod wait;
 
 pub use config::Config;
 pub use error::{Code, OtlpError, Result, Status, status_of};

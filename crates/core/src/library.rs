@@ -461,7 +461,7 @@ impl OtlpLibrary {
         }
         if let Some((forwarding, runtime)) = &inner.forwarding {
             // What was accepted is committed first, so that it can still go out.
-            let _ = futures::executor::block_on(inner.core.store.flush());
+            let _ = crate::wait::block_on(inner.core.store.flush());
             // A destination that hangs may not take the time that sealing needs.
             let now = Instant::now();
             forwarding.drain_blocking(now + deadline.saturating_duration_since(now) / 2, runtime);

@@ -277,8 +277,11 @@ fn possibly_live<'a>(ctx: &Context, stems: impl Iterator<Item = (&'a Stem, &'a [
 
 /// Files that are no data: set aside, refused by destinations, unfinished.
 fn side_files(ctx: &Context) -> io::Result<Vec<(std::path::PathBuf, Entry)>> {
+    let rejected = ctx.layout.rejected_dir();
+    let mut dirs = vec![ctx.layout.quarantine_dir(), rejected.clone()];
+    dirs.extend(ctx.storage.list_dirs(&rejected)?.into_iter().map(|destination| rejected.join(destination)));
     let mut found = Vec::new();
-    for dir in [ctx.layout.quarantine_dir(), ctx.layout.rejected_dir()] {
+    for dir in dirs {
         found.extend(ctx.storage.list(&dir)?.into_iter().map(|entry| (dir.join(&entry.name), entry)));
     }
     Ok(found)

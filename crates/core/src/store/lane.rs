@@ -19,8 +19,8 @@ use crate::config::Durability;
 use crate::error::{Code, OtlpError, Result};
 use crate::event::EventName;
 
-/// Commit threads walk columns, not trees: they need little stack (debug builds need more than release builds).
-const STACK: usize = 512 << 10;
+/// Room for values nested as deep as allowed, in debug builds too; only what is touched takes memory.
+const STACK: usize = 2 << 20;
 
 /// One signal of one writer.
 pub(crate) struct Lane {

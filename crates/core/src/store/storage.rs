@@ -28,6 +28,9 @@ pub trait Storage: fmt::Debug + Send + Sync + 'static {
     /// The entries of a directory that are files, in no order. A missing directory has none.
     fn list(&self, dir: &Path) -> io::Result<Vec<Entry>>;
 
+    /// The names of the directories in a directory, in no order. A missing directory has none.
+    fn list_dirs(&self, dir: &Path) -> io::Result<Vec<String>>;
+
     /// Makes creations, renames and removals in `dir` survive a power cut. Does nothing where the platform needs no such call.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
 

@@ -74,6 +74,24 @@ impl Storage for OsStorage {
         Ok(files)
     }
 
+    fn list_dirs(&self, dir: &Path) -> io::Result<Vec<String>> {
+        let entries = match std::fs::read_dir(dir) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let mut dirs = Vec::new();
+        for entry in entries {
+            let entry = entry?;
+            if let (Ok(kind), Ok(name)) = (entry.file_type(), entry.file_name().into_string())
+                && kind.is_dir()
+            {
+                dirs.push(name);
+            }
+        }
+        Ok(dirs)
+    }
+
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         if cfg!(unix) {
             File::open(dir)?.sync_all()?;

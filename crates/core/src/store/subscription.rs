@@ -135,7 +135,7 @@ impl Subscription {
 
     /// The next batch, waiting without an executor; `None` when the library is shut down and everything is delivered.
     pub fn next_blocking(&mut self) -> Option<Result<RecordBatch>> {
-        futures::executor::block_on(futures::StreamExt::next(self))
+        crate::wait::block_on(futures::StreamExt::next(self))
     }
 
     /// Everything that was handed out so far is done with, and will not come again.

@@ -97,6 +97,10 @@ impl Storage for Faulty {
         OsStorage.list(dir)
     }
 
+    fn list_dirs(&self, dir: &Path) -> io::Result<Vec<String>> {
+        OsStorage.list_dirs(dir)
+    }
+
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         self.check(Op::SyncDir)?;
         OsStorage.sync_dir(dir)

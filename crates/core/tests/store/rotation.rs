@@ -175,3 +175,19 @@ fn what_somebody_needs_goes_last_and_its_loss_is_announced() {
     assert_eq!(forwarder.0.load(Ordering::SeqCst), 7);
     assert_eq!(store.stats().snapshot().total("otlp_arrow_dropped_records_total", &[("reason", "evicted")]), 7);
 }
+
+#[test]
+fn what_was_set_aside_counts_and_goes_when_nothing_else_can() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = config(dir.path());
+    config.retention.max_bytes = 50_000;
+    for sub in ["quarantine", "rejected/far"] {
+        std::fs::create_dir_all(dir.path().join(sub)).unwrap();
+        std::fs::write(dir.path().join(sub).join("old"), [1; 30_000]).unwrap();
+    }
+    let store = open(&config);
+    let left = || names(dir.path(), "quarantine").len() + names(dir.path(), "rejected/far").len();
+    until("one of the two is gone", || left() == 1);
+    put(&store, 0..10).unwrap();
+    assert_eq!((ids(&store).len(), left()), (10, 1));
+}

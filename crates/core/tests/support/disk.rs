@@ -400,6 +400,14 @@ impl Storage for Process {
         })
     }
 
+    fn list_dirs(&self, dir: &Path) -> io::Result<Vec<String>> {
+        self.whole(Op::List, dir, |state| {
+            let dirs =
+                state.entries.iter().filter(|(path, node)| matches!(node, Node::Dir) && path.parent() == Some(dir));
+            Ok(dirs.filter_map(|(path, _)| Some(path.file_name()?.to_string_lossy().into_owned())).collect())
+        })
+    }
+
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         self.whole(Op::SyncDir, dir, |state| {
             let State { entries, synced, .. } = state;
