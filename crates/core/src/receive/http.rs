@@ -40,8 +40,10 @@ fn from_json(
     mut reservation: Reservation,
 ) -> Result<(Bytes, Reservation), Fault> {
     let limits = Limits { nesting: shared.limits.nesting, max_request_memory: shared.limits.max_request_memory };
+    // Protobuf is nearly always the smaller of the two; only short numbers grow.
+    reservation.grow(json.len())?;
     let bytes = otlp_arrow_columns::json::to_protobuf(signal, json, &limits)?;
-    reservation.grow(bytes.len())?;
+    reservation.grow(bytes.len().saturating_sub(json.len()))?;
     Ok((bytes.into(), reservation))
 }
 

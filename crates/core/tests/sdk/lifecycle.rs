@@ -205,3 +205,34 @@ async fn exporters_work_and_libraries_drop_in_an_async_context() {
     provider.shutdown_with_timeout(Duration::from_secs(5)).unwrap();
     drop((provider, library));
 }
+
+/// Hands each batch over as a program with an exporter of its own would.
+#[derive(Debug)]
+struct Own(OtlpLibrary);
+
+impl LogExporter for Own {
+    async fn export(&self, batch: LogBatch<'_>) -> opentelemetry_sdk::error::OTelSdkResult {
+        let outcome = self.0.export_logs(&batch).await.unwrap();
+        assert_eq!((outcome.accepted, outcome.rejected), (batch.iter().count() as u64, 0));
+        Ok(())
+    }
+}
+
+#[test]
+fn objects_may_be_handed_over_directly() {
+    let dir = tempfile::tempdir().unwrap();
+    let library = open(dir.path());
+    assert_eq!(block_on(library.export_trace(span("one"))).unwrap().accepted, 1);
+    assert_eq!(block_on(library.export_traces(vec![span("two"), span("three")])).unwrap().accepted, 2);
+    assert_eq!(spans(&library), once(["one".into(), "two".into(), "three".into()]));
+
+    let provider = SdkLoggerProvider::builder().with_simple_exporter(Own(library.clone())).build();
+    let logger = provider.logger("test");
+    let mut record = logger.create_log_record();
+    record.set_body(AnyValue::from("direct"));
+    logger.emit(record);
+    assert_eq!(bodies(&library), once(["direct".into()]));
+
+    let owned = block_on(library.export_metrics(ResourceMetrics::default())).unwrap();
+    assert_eq!(owned, block_on(library.export_metrics_ref(&ResourceMetrics::default())).unwrap());
+}
