@@ -18,6 +18,8 @@ export interface Options {
   readonly env?: Record<string, string>;
   /** Called with each piece of standard output. */
   readonly onOutput?: (text: string, child: ChildProcess) => void;
+  /** The same of standard error as well. */
+  readonly onAny?: (text: string, child: ChildProcess) => void;
 }
 
 /** Runs Node.js to its end; a child that outlives its test is killed. */
@@ -35,9 +37,11 @@ export function node(args: readonly string[], options: Options = {}): Promise<En
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     stdout += text;
     options.onOutput?.(text, child);
+    options.onAny?.(text, child);
   });
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     stderr += text;
+    options.onAny?.(text, child);
   });
   return new Promise((resolve, reject) => {
     child.on('error', reject);

@@ -842,3 +842,4 @@ module.exports.decompressZstd = nativeBinding.decompressZstd
 module.exports.encode = nativeBinding.encode
 module.exports.errorCodes = nativeBinding.errorCodes
 module.exports.open = nativeBinding.open
+module.exports.run = nativeBinding.run

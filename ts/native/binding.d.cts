@@ -127,3 +127,9 @@ export declare function errorCodes(): Array<BindingErrorCode>
 
 /** Opens a recorder; `config` is a JSON object of keys as in the configuration file. */
 export declare function open(config: string, onEvent: (event: string) => void): Promise<Outcome<BindingLibrary>>
+
+/**
+ * Runs one command to its end, on a thread of its own, and resolves to the exit code. `arguments` are those after the
+ * program's name.
+ */
+export declare function run(arguments: Array<string>): Promise<number>

@@ -10,4 +10,5 @@ mod error;
 mod library;
 mod pending;
 mod reader;
+mod run;
 mod runtime;
