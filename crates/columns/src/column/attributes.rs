@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 use arrow_array::{ArrayRef, MapArray, StructArray};
 use arrow_schema::{FieldRef, Fields};
 
-use super::{Offsets, Text};
+use super::{Offsets, Text, Zeros};
 use crate::decode::plan;
 use crate::render::{key_value, letter};
 use crate::schema;
@@ -126,8 +126,9 @@ impl Attributes {
         }
     }
 
-    pub(crate) fn finish(&mut self) -> ArrayRef {
-        let entries = StructArray::new(ENTRY.clone(), vec![self.keys.finish(), self.values.finish()], None);
+    pub(crate) fn finish(&mut self, zeros: &mut Zeros) -> ArrayRef {
+        let columns = vec![self.keys.finish(zeros), self.values.finish(zeros)];
+        let entries = StructArray::new(ENTRY.clone(), columns, None);
         Arc::new(MapArray::new(ENTRIES.clone(), self.offsets.finish(), entries, None, false))
     }
 }

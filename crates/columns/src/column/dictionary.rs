@@ -7,7 +7,7 @@ use arrow_array::types::Int32Type;
 use arrow_array::{Array, ArrayRef, DictionaryArray, PrimitiveArray, StringArray};
 use arrow_buffer::{Buffer, OffsetBuffer, ScalarBuffer};
 
-use super::{Validity, reserve};
+use super::{Validity, Zeros, reserve};
 use crate::wire::text::hash;
 
 /// Slots of a table at least.
@@ -23,6 +23,8 @@ pub(crate) struct Dictionary {
     /// Empty while every key is 0, which `zeros` counts.
     keys: Vec<i32>,
     zeros: usize,
+    /// Nulls that are not written yet.
+    pending: usize,
     expected: usize,
     validity: Validity,
     values: Interner,
@@ -30,19 +32,26 @@ pub(crate) struct Dictionary {
 
 impl Dictionary {
     pub(crate) fn new() -> Self {
-        Self { keys: Vec::new(), zeros: 0, expected: 0, validity: Validity::default(), values: Interner::new() }
+        Self {
+            keys: Vec::new(),
+            zeros: 0,
+            pending: 0,
+            expected: 0,
+            validity: Validity::default(),
+            values: Interner::new(),
+        }
     }
 
     pub(crate) fn reserve(&mut self, rows: usize) {
-        self.expected = self.len() + rows;
+        self.expected = self.written() + self.pending + rows;
         self.validity.expect(self.expected);
         if !self.keys.is_empty() {
-            self.keys.reserve(rows);
+            self.keys.reserve(self.pending + rows);
         }
     }
 
     #[inline(always)]
-    fn len(&self) -> usize {
+    fn written(&self) -> usize {
         if self.keys.is_empty() { self.zeros } else { self.keys.len() }
     }
 
@@ -66,6 +75,9 @@ impl Dictionary {
 
     #[inline(always)]
     pub(crate) fn push_key(&mut self, key: i32) {
+        if self.pending > 0 {
+            self.flush();
+        }
         if self.keys.is_empty() && key == 0 {
             self.zeros += 1;
         } else {
@@ -78,25 +90,38 @@ impl Dictionary {
 
     #[inline(always)]
     pub(crate) fn push_null(&mut self) {
-        self.validity.null(self.len());
-        self.push_key(0);
+        self.pending += 1;
     }
 
     /// Appends the same key `count` times, or nulls.
     pub(crate) fn fill(&mut self, key: Option<i32>, count: usize) {
-        let len = self.len();
-        if key.is_none() {
-            self.validity.nulls(len, len + count);
+        let Some(key) = key else {
+            self.pending += count;
+            return;
+        };
+        if self.pending > 0 {
+            self.flush();
         }
-        match key.unwrap_or_default() {
-            0 if self.keys.is_empty() => self.zeros += count,
-            key => {
-                if self.keys.is_empty() {
-                    self.spread();
-                }
-                self.keys.resize(len + count, key);
+        self.repeat(key, count);
+    }
+
+    fn repeat(&mut self, key: i32, count: usize) {
+        if self.keys.is_empty() && key == 0 {
+            self.zeros += count;
+        } else {
+            if self.keys.is_empty() {
+                self.spread();
             }
+            self.keys.resize(self.keys.len() + count, key);
         }
+    }
+
+    #[cold]
+    fn flush(&mut self) {
+        let first = self.written();
+        let count = std::mem::take(&mut self.pending);
+        self.validity.nulls(first, first + count);
+        self.repeat(0, count);
     }
 
     /// Writes out the keys that were only counted.
@@ -108,34 +133,23 @@ impl Dictionary {
 
     /// `zeros` serves as keys where all are 0.
     pub(crate) fn finish(&mut self, zeros: &mut Zeros) -> ArrayRef {
-        let nulls = self.validity.finish(self.len());
+        let nulls = if self.written() == 0 {
+            self.zeros = std::mem::take(&mut self.pending);
+            zeros.nulls(self.zeros)
+        } else {
+            if self.pending > 0 {
+                self.flush();
+            }
+            self.validity.finish(self.written())
+        };
         let keys = if self.keys.is_empty() {
-            zeros.keys(self.zeros)
+            zeros.numbers(self.zeros)
         } else {
             ScalarBuffer::from(std::mem::take(&mut self.keys))
         };
         (self.zeros, self.expected) = (0, 0);
         let keys = PrimitiveArray::<Int32Type>::new(keys, nulls);
         Arc::new(DictionaryArray::new(keys, self.values.finish()))
-    }
-}
-
-/// A buffer of zeros that all columns and batches share.
-#[derive(Debug)]
-pub(crate) struct Zeros {
-    keys: ScalarBuffer<i32>,
-}
-
-impl Zeros {
-    pub(crate) fn new() -> Self {
-        Self { keys: ScalarBuffer::from(Vec::new()) }
-    }
-
-    fn keys(&mut self, len: usize) -> ScalarBuffer<i32> {
-        if self.keys.len() < len {
-            self.keys = ScalarBuffer::from(vec![0; len.next_power_of_two()]);
-        }
-        self.keys.slice(0, len)
     }
 }
 

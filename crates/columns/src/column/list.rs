@@ -6,7 +6,7 @@ use arrow_array::{ArrayRef, ListArray};
 use arrow_buffer::{OffsetBuffer, ScalarBuffer};
 use arrow_schema::FieldRef;
 
-use super::{Validity, reserve};
+use super::{Validity, Zeros, reserve};
 
 /// Where each row ends in what lies below. They stay below 2^31, because a request and a batch may not be larger.
 #[derive(Debug, Default)]
@@ -27,6 +27,10 @@ impl Offsets {
         self.ends.len().saturating_sub(1)
     }
 
+    pub(crate) fn is_unset(&self) -> bool {
+        self.ends.is_empty()
+    }
+
     #[inline(always)]
     pub(crate) fn push(&mut self, end: usize) {
         self.ends.push(end as i32);
@@ -38,6 +42,17 @@ impl Offsets {
 
     pub(crate) fn last(&self) -> usize {
         self.ends.last().map_or(0, |&end| end as usize)
+    }
+
+    /// Ends `count` empty rows.
+    pub(crate) fn repeat(&mut self, count: usize) {
+        let end = self.last() as i32;
+        self.ends.resize(self.ends.len() + count, end);
+    }
+
+    /// Forgets what was reserved, for a column without rows.
+    pub(crate) fn clear(&mut self) {
+        self.ends = Vec::new();
     }
 
     pub(crate) fn truncate(&mut self, rows: usize) {
@@ -54,18 +69,28 @@ impl Offsets {
 #[derive(Debug, Default)]
 pub(crate) struct Lists {
     offsets: Offsets,
+    /// Nulls that are not written yet.
+    pending: usize,
     validity: Validity,
 }
 
 impl Lists {
     pub(crate) fn reserve(&mut self, rows: usize) {
         self.offsets.reserve(rows);
-        self.validity.expect(self.offsets.len() + rows);
+        self.expect(rows);
+    }
+
+    /// As [`Lists::reserve`], for a column that may have no value at all.
+    pub(crate) fn expect(&mut self, rows: usize) {
+        self.validity.expect(self.offsets.len() + self.pending + rows);
     }
 
     /// Ends a row after so many elements in all.
     #[inline(always)]
     pub(crate) fn push(&mut self, end: usize) {
+        if self.pending > 0 || self.offsets.is_unset() {
+            self.flush();
+        }
         self.offsets.push(end);
     }
 
@@ -73,18 +98,40 @@ impl Lists {
     #[inline(always)]
     pub(crate) fn push_known(&mut self, end: usize) {
         if end == self.offsets.last() {
-            self.validity.null(self.offsets.len());
+            self.pending += 1;
+        } else {
+            self.push(end);
         }
-        self.offsets.push(end);
     }
 
     #[inline(always)]
-    pub(crate) fn push_null(&mut self) {
-        self.validity.null(self.offsets.len());
-        self.offsets.push(self.offsets.last());
+    pub(crate) fn push_nulls(&mut self, count: usize) {
+        self.pending += count;
     }
 
-    pub(crate) fn finish(&mut self, item: FieldRef, elements: ArrayRef) -> ArrayRef {
+    #[cold]
+    fn flush(&mut self) {
+        if self.offsets.is_unset() {
+            self.offsets.reserve(self.validity.expected.max(self.pending + 1));
+        }
+        if self.pending > 0 {
+            let first = self.offsets.len();
+            let end = first + std::mem::take(&mut self.pending);
+            self.validity.nulls(first, end);
+            self.offsets.repeat(end - first);
+        }
+    }
+
+    pub(crate) fn finish(&mut self, item: FieldRef, elements: ArrayRef, zeros: &mut Zeros) -> ArrayRef {
+        if self.offsets.len() == 0 {
+            self.offsets.clear();
+            let rows = std::mem::take(&mut self.pending);
+            let offsets = OffsetBuffer::new(zeros.numbers(rows + 1));
+            return Arc::new(ListArray::new(item, offsets, elements, zeros.nulls(rows)));
+        }
+        if self.pending > 0 {
+            self.flush();
+        }
         let nulls = self.validity.finish(self.offsets.len());
         Arc::new(ListArray::new(item, self.offsets.finish(), elements, nulls))
     }

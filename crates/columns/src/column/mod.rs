@@ -10,12 +10,12 @@ use std::sync::Arc;
 
 use arrow_array::types::TimestampNanosecondType;
 use arrow_array::{ArrayRef, ArrowPrimitiveType, BooleanArray, FixedSizeBinaryArray, PrimitiveArray};
-use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, ScalarBuffer};
+use arrow_buffer::{ArrowNativeType, BooleanBuffer, Buffer, NullBuffer, ScalarBuffer};
 
 use crate::wire::Block;
 
 pub(crate) use attributes::{Attributes, Letters};
-pub(crate) use dictionary::{Dictionary, Zeros};
+pub(crate) use dictionary::Dictionary;
 pub(crate) use list::{Lists, Offsets};
 pub(crate) use text::Text;
 
@@ -75,14 +75,7 @@ impl Validity {
         self.expected = rows;
     }
 
-    /// Says that `row` is null. Rows come in ascending order.
-    #[inline]
-    pub(crate) fn null(&mut self, row: usize) {
-        self.nulls(row, row + 1);
-    }
-
-    /// Says that the rows from `first` to before `end` are null.
-    #[inline]
+    /// Says that the rows from `first` to before `end` are null. Rows come in ascending order.
     pub(crate) fn nulls(&mut self, first: usize, end: usize) {
         if self.bits.words.capacity() == 0 {
             self.bits.words.reserve_exact(self.expected.max(end).div_ceil(64));
@@ -104,23 +97,33 @@ impl Validity {
 #[derive(Debug)]
 pub(crate) struct Numbers<P: ArrowPrimitiveType> {
     values: Vec<P::Native>,
+    /// Nulls that come after `values` and are not written yet: most nulls come in long runs.
+    pending: usize,
     validity: Validity,
 }
 
 impl<P: ArrowPrimitiveType> Default for Numbers<P> {
     fn default() -> Self {
-        Self { values: Vec::new(), validity: Validity::default() }
+        Self { values: Vec::new(), pending: 0, validity: Validity::default() }
     }
 }
 
 impl<P: ArrowPrimitiveType> Numbers<P> {
     pub(crate) fn reserve(&mut self, rows: usize) {
         reserve(&mut self.values, rows);
-        self.validity.expect(self.values.len() + rows);
+        self.validity.expect(self.len() + rows);
+    }
+
+    /// As [`Numbers::reserve`], for a column that may have no value at all.
+    pub(crate) fn expect(&mut self, rows: usize) {
+        self.validity.expect(self.len() + rows);
+        if !self.values.is_empty() {
+            self.values.reserve(self.pending + rows);
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.values.len()
+        self.values.len() + self.pending
     }
 
     pub(crate) fn extend(&mut self, values: impl Iterator<Item = P::Native>) {
@@ -129,15 +132,36 @@ impl<P: ArrowPrimitiveType> Numbers<P> {
 
     #[inline(always)]
     pub(crate) fn push(&mut self, value: P::Native) {
+        if self.pending > 0 || self.values.capacity() == 0 {
+            self.flush();
+        }
         self.values.push(value);
     }
 
     #[inline(always)]
     pub(crate) fn push_option(&mut self, value: Option<P::Native>) {
-        if value.is_none() {
-            self.validity.null(self.values.len());
+        match value {
+            Some(value) => self.push(value),
+            None => self.pending += 1,
         }
-        self.values.push(value.unwrap_or_default());
+    }
+
+    #[inline(always)]
+    pub(crate) fn push_nulls(&mut self, count: usize) {
+        self.pending += count;
+    }
+
+    #[cold]
+    fn flush(&mut self) {
+        let (first, end) = (self.values.len(), self.len());
+        if self.values.capacity() == 0 {
+            self.values.reserve_exact(self.validity.expected.max(end + 1));
+        }
+        self.values.resize(end, P::Native::default());
+        if self.pending > 0 {
+            self.validity.nulls(first, end);
+        }
+        self.pending = 0;
     }
 
     /// Appends the same value `count` times.
@@ -145,13 +169,20 @@ impl<P: ArrowPrimitiveType> Numbers<P> {
         self.values.resize(self.values.len() + count, value);
     }
 
-    fn take(&mut self) -> PrimitiveArray<P> {
+    fn take(&mut self, zeros: &mut Zeros) -> PrimitiveArray<P> {
+        if self.values.is_empty() {
+            let rows = std::mem::take(&mut self.pending);
+            return PrimitiveArray::new(zeros.numbers(rows), zeros.nulls(rows));
+        }
+        if self.pending > 0 {
+            self.flush();
+        }
         let nulls = self.validity.finish(self.values.len());
         PrimitiveArray::new(ScalarBuffer::from(std::mem::take(&mut self.values)), nulls)
     }
 
-    pub(crate) fn finish(&mut self) -> ArrayRef {
-        Arc::new(self.take())
+    pub(crate) fn finish(&mut self, zeros: &mut Zeros) -> ArrayRef {
+        Arc::new(self.take(zeros))
     }
 }
 
@@ -177,8 +208,45 @@ impl Times {
         self.values.push_option((nanos != 0).then_some(nanos as i64));
     }
 
-    pub(crate) fn finish(&mut self) -> ArrayRef {
-        Arc::new(self.values.take().with_data_type(crate::schema::timestamp()))
+    pub(crate) fn finish(&mut self, zeros: &mut Zeros) -> ArrayRef {
+        Arc::new(self.values.take(zeros).with_data_type(crate::schema::timestamp()))
+    }
+}
+
+/// A buffer of zeros: keys, offsets, values and validity of whatever has none, shared by all columns and batches.
+#[derive(Debug)]
+pub(crate) struct Zeros {
+    buffer: Buffer,
+}
+
+/// A larger buffer of zeros is let go when the batch is done.
+const MAX_KEPT_ZEROS: usize = 1 << 20;
+
+impl Zeros {
+    pub(crate) fn new() -> Self {
+        Self { buffer: Buffer::from_vec(Vec::<u64>::new()) }
+    }
+
+    fn bytes(&mut self, len: usize) -> Buffer {
+        if self.buffer.len() < len {
+            self.buffer = Buffer::from_vec(vec![0_u64; len.next_power_of_two().div_ceil(8)]);
+        }
+        self.buffer.slice_with_length(0, len)
+    }
+
+    pub(crate) fn numbers<T: ArrowNativeType>(&mut self, len: usize) -> ScalarBuffer<T> {
+        ScalarBuffer::new(self.bytes(len * size_of::<T>()), 0, len)
+    }
+
+    /// Says that all of `rows` rows are null.
+    pub(crate) fn nulls(&mut self, rows: usize) -> Option<NullBuffer> {
+        (rows > 0).then(|| NullBuffer::new(BooleanBuffer::new(self.bytes(rows.div_ceil(8)), 0, rows)))
+    }
+
+    pub(crate) fn trim(&mut self) {
+        if self.buffer.len() > MAX_KEPT_ZEROS {
+            *self = Self::new();
+        }
     }
 }
 
@@ -215,6 +283,7 @@ impl Booleans {
 #[derive(Debug, Default)]
 pub(crate) struct Ids<const N: usize> {
     data: Vec<u8>,
+    pending: usize,
     validity: Validity,
 }
 
@@ -227,15 +296,28 @@ impl<const N: usize> Ids<N> {
     #[inline(always)]
     pub(crate) fn push(&mut self, bytes: &[u8], block: Block) {
         match block.of(bytes).first_chunk::<N>() {
-            Some(id) => self.data.extend_from_slice(id),
-            None => {
-                self.validity.null(self.data.len() / N);
-                self.data.extend_from_slice(&[0; N]);
+            Some(id) => {
+                if self.pending > 0 {
+                    self.flush();
+                }
+                self.data.extend_from_slice(id);
             }
+            None => self.pending += 1,
         }
     }
 
+    #[cold]
+    fn flush(&mut self) {
+        let first = self.data.len() / N;
+        let end = first + std::mem::take(&mut self.pending);
+        self.validity.nulls(first, end);
+        self.data.resize(end * N, 0);
+    }
+
     pub(crate) fn finish(&mut self) -> ArrayRef {
+        if self.pending > 0 {
+            self.flush();
+        }
         let rows = self.data.len() / N;
         let nulls = self.validity.finish(rows);
         Arc::new(FixedSizeBinaryArray::new(N as i32, Buffer::from_vec(std::mem::take(&mut self.data)), nulls))
@@ -249,7 +331,7 @@ mod tests {
     #[test]
     fn bits_fill_over_words() {
         let mut validity = Validity::default();
-        validity.null(0);
+        validity.nulls(0, 1);
         validity.nulls(63, 65);
         validity.nulls(130, 300);
         let nulls = validity.finish(400).unwrap();

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, StringArray};
-use arrow_buffer::Buffer;
+use arrow_buffer::{Buffer, OffsetBuffer};
 
-use super::{Offsets, Validity, reserve};
+use super::{Offsets, Validity, Zeros, reserve};
 use crate::wire::{Block, text};
 
 /// Text one after another. Whoever appends has seen that it is UTF-8; Arrow looks again when the column is finished.
@@ -13,6 +13,8 @@ use crate::wire::{Block, text};
 pub(crate) struct Text {
     pub(crate) data: Vec<u8>,
     offsets: Offsets,
+    /// Nulls that are not written yet.
+    pending: usize,
     validity: Validity,
 }
 
@@ -24,7 +26,7 @@ impl Text {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.offsets.len()
+        self.offsets.len() + self.pending
     }
 
     #[inline(always)]
@@ -48,13 +50,23 @@ impl Text {
     /// Ends a row whose text was written to `data`.
     #[inline(always)]
     pub(crate) fn close(&mut self) {
+        if self.pending > 0 {
+            self.flush();
+        }
         self.offsets.push(self.data.len());
     }
 
     #[inline(always)]
     pub(crate) fn push_null(&mut self) {
-        self.validity.null(self.len());
-        self.close();
+        self.pending += 1;
+    }
+
+    #[cold]
+    fn flush(&mut self) {
+        let first = self.offsets.len();
+        let end = first + std::mem::take(&mut self.pending);
+        self.validity.nulls(first, end);
+        self.offsets.repeat(end - first);
     }
 
     /// Where a row begins in `data`.
@@ -68,7 +80,16 @@ impl Text {
         self.offsets.truncate(row);
     }
 
-    pub(crate) fn finish(&mut self) -> ArrayRef {
+    pub(crate) fn finish(&mut self, zeros: &mut Zeros) -> ArrayRef {
+        if self.offsets.len() == 0 {
+            self.offsets.clear();
+            let rows = std::mem::take(&mut self.pending);
+            let offsets = OffsetBuffer::new(zeros.numbers(rows + 1));
+            return Arc::new(StringArray::new(offsets, zeros.numbers::<u8>(0).into_inner(), zeros.nulls(rows)));
+        }
+        if self.pending > 0 {
+            self.flush();
+        }
         let nulls = self.validity.finish(self.len());
         let data = Buffer::from_vec(std::mem::take(&mut self.data));
         Arc::new(StringArray::new(self.offsets.finish(), data, nulls))

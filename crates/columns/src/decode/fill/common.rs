@@ -52,7 +52,7 @@ impl Shared {
 
     fn finish(&mut self, zeros: &mut Zeros) -> ([ArrayRef; 4], ArrayRef) {
         self.cache.trim();
-        (self.texts.each_mut().map(|column| column.finish(zeros)), self.dropped.finish())
+        (self.texts.each_mut().map(|column| column.finish(zeros)), self.dropped.finish(zeros))
     }
 }
 

@@ -123,16 +123,16 @@ impl Logs {
     /// The columns in schema order.
     pub(super) fn finish(&mut self, zeros: &mut Zeros, columns: &mut Vec<ArrayRef>) {
         columns.extend([
-            self.time.finish(),
-            self.observed_time.finish(),
-            self.severity_number.finish(),
+            self.time.finish(zeros),
+            self.observed_time.finish(zeros),
+            self.severity_number.finish(zeros),
             self.severity_text.finish(zeros),
-            self.body.finish(),
+            self.body.finish(zeros),
             self.body_type.finish(zeros),
-            self.attributes.finish(),
+            self.attributes.finish(zeros),
             self.attribute_types.finish(zeros),
-            self.dropped_attributes.finish(),
-            self.flags.finish(),
+            self.dropped_attributes.finish(zeros),
+            self.flags.finish(zeros),
             self.trace_id.finish(),
             self.span_id.finish(),
             self.event_name.finish(zeros),

@@ -77,13 +77,10 @@ struct Point {
     flags: u32,
     value: Option<f64>,
     int: Option<i64>,
-    count: Option<u64>,
+    count: u64,
     sum: Option<f64>,
     min: Option<f64>,
     max: Option<f64>,
-    scale: Option<i32>,
-    zero_count: Option<u64>,
-    zero_threshold: Option<f64>,
 }
 
 fn double(cursor: &mut Cursor<'_>) -> Wire<f64> {
@@ -144,22 +141,22 @@ impl Metrics {
         self.attributes.reserve(rows, &counts.attributes);
         self.flags.reserve(rows);
         for column in [&mut self.value, &mut self.sum, &mut self.min, &mut self.max, &mut self.zero_threshold] {
-            column.reserve(rows);
+            column.expect(rows);
         }
-        self.value_int.reserve(rows);
-        self.count.reserve(rows);
-        self.zero_count.reserve(rows);
+        self.value_int.expect(rows);
+        self.count.expect(rows);
+        self.zero_count.expect(rows);
         for column in [&mut self.scale, &mut self.positive.offset, &mut self.negative.offset] {
-            column.reserve(rows);
+            column.expect(rows);
         }
         let [buckets, bounds, positive, negative] = counts.numbers;
         self.bucket_counts.reserve(rows, buckets);
         self.explicit_bounds.reserve(rows, bounds);
         self.positive.counts.reserve(rows, positive);
         self.negative.counts.reserve(rows, negative);
-        self.exemplar_lists.reserve(rows);
+        self.exemplar_lists.expect(rows);
         self.exemplars.reserve(&counts.children[0]);
-        self.quantile_lists.reserve(rows);
+        self.quantile_lists.expect(rows);
         self.quantiles.reserve(&counts.children[1]);
     }
 
@@ -193,6 +190,7 @@ impl Metrics {
         if count == 0 {
             return Ok(0);
         }
+        self.leave_out(kind, count);
         for (column, block) in [(&mut self.name, name), (&mut self.description, description), (&mut self.unit, unit)] {
             let key = column.key(block.of(bytes));
             column.fill(Some(key), count);
@@ -249,29 +247,39 @@ impl Metrics {
         self.attributes.close(repeats, &mut self.letters);
         push_types_dictionary(&mut self.attribute_types, &self.letters);
         self.flags.push(point.flags);
-        self.value.push_option(point.value);
-        self.value_int.push_option(point.int);
-        self.count.push_option(point.count);
-        self.sum.push_option(point.sum);
-        self.min.push_option(point.min);
-        self.max.push_option(point.max);
-        self.bucket_counts.close(kind == Kind::Histogram);
-        self.explicit_bounds.close(kind == Kind::Histogram);
-        self.scale.push_option(point.scale);
-        self.zero_count.push_option(point.zero_count);
-        self.zero_threshold.push_option(point.zero_threshold);
-        if kind != Kind::Exponential {
-            for side in [&mut self.positive, &mut self.negative] {
-                side.push(None)?;
-            }
-        }
-        if kind == Kind::Summary {
-            self.quantile_lists.push(self.quantiles.len());
-        } else {
-            self.quantile_lists.push_null();
-        }
         self.exemplar_lists.push_known(self.exemplars.len());
         Ok(())
+    }
+
+    /// Says that the columns of other kinds are null in the last `count` rows.
+    fn leave_out(&mut self, kind: Kind, count: usize) {
+        if kind == Kind::Gauge || kind == Kind::Sum {
+            self.count.push_nulls(count);
+            self.sum.push_nulls(count);
+        } else {
+            self.value.push_nulls(count);
+            self.value_int.push_nulls(count);
+        }
+        if kind != Kind::Histogram && kind != Kind::Exponential {
+            self.min.push_nulls(count);
+            self.max.push_nulls(count);
+        }
+        if kind != Kind::Histogram {
+            self.bucket_counts.push_nulls(count);
+            self.explicit_bounds.push_nulls(count);
+        }
+        if kind != Kind::Exponential {
+            self.scale.push_nulls(count);
+            self.zero_count.push_nulls(count);
+            self.zero_threshold.push_nulls(count);
+            for side in [&mut self.positive, &mut self.negative] {
+                side.offset.push_nulls(count);
+                side.counts.push_nulls(count);
+            }
+        }
+        if kind != Kind::Summary {
+            self.quantile_lists.push_nulls(count);
+        }
     }
 
     #[inline(always)]
@@ -292,16 +300,18 @@ impl Metrics {
                 key => cursor.skip(key, 0)?,
             }
         }
+        self.value.push_option(point.value);
+        self.value_int.push_option(point.int);
         Ok(point)
     }
 
     fn histogram(&mut self, bytes: &[u8], mut cursor: Cursor<'_>, repeats: bool) -> Wire<Point> {
-        let mut point = Point { count: Some(0), ..Point::default() };
+        let mut point = Point::default();
         while !cursor.done() {
             match cursor.key()? {
                 0x11 => point.start = cursor.fixed64()?,
                 0x19 => point.time = cursor.fixed64()?,
-                0x21 => point.count = Some(cursor.fixed64()?),
+                0x21 => point.count = cursor.fixed64()?,
                 0x29 => point.sum = Some(double(&mut cursor)?),
                 0x32 => self.bucket_counts.extend(cursor.block()?.of(bytes), u64::from_le_bytes),
                 0x31 => self.bucket_counts.push(cursor.fixed64()?),
@@ -315,49 +325,58 @@ impl Metrics {
                 key => cursor.skip(key, 0)?,
             }
         }
+        self.push_statistics(&point);
+        self.bucket_counts.close(true);
+        self.explicit_bounds.close(true);
         Ok(point)
     }
 
+    fn push_statistics(&mut self, point: &Point) {
+        self.count.push(point.count);
+        self.sum.push_option(point.sum);
+        self.min.push_option(point.min);
+        self.max.push_option(point.max);
+    }
+
     fn exponential(&mut self, bytes: &[u8], mut cursor: Cursor<'_>, repeats: bool) -> Wire<Point> {
-        let mut point = Point {
-            count: Some(0),
-            scale: Some(0),
-            zero_count: Some(0),
-            zero_threshold: Some(0.0),
-            ..Point::default()
-        };
+        let mut point = Point::default();
+        let (mut scale, mut zero_count, mut zero_threshold) = (0, 0, 0.0);
         let (mut positive, mut negative) = (None, None);
         while !cursor.done() {
             match cursor.key()? {
                 0x0a => self.attributes.push(bytes, cursor.message()?, &mut self.letters)?,
                 0x11 => point.start = cursor.fixed64()?,
                 0x19 => point.time = cursor.fixed64()?,
-                0x21 => point.count = Some(cursor.fixed64()?),
+                0x21 => point.count = cursor.fixed64()?,
                 0x29 => point.sum = Some(double(&mut cursor)?),
-                0x30 => point.scale = Some(zigzag(cursor.varint32()?)),
-                0x39 => point.zero_count = Some(cursor.fixed64()?),
+                0x30 => scale = zigzag(cursor.varint32()?),
+                0x39 => zero_count = cursor.fixed64()?,
                 0x42 => positive = Some(cursor.message()?),
                 0x4a => negative = Some(cursor.message()?),
                 0x50 => point.flags = cursor.varint32()?,
                 0x5a => self.exemplars.push(bytes, cursor.message()?, repeats)?,
                 0x61 => point.min = Some(double(&mut cursor)?),
                 0x69 => point.max = Some(double(&mut cursor)?),
-                0x71 => point.zero_threshold = Some(double(&mut cursor)?),
+                0x71 => zero_threshold = double(&mut cursor)?,
                 key => cursor.skip(key, 0)?,
             }
         }
+        self.push_statistics(&point);
+        self.scale.push(scale);
+        self.zero_count.push(zero_count);
+        self.zero_threshold.push(zero_threshold);
         self.positive.push(positive)?;
         self.negative.push(negative)?;
         Ok(point)
     }
 
     fn summary(&mut self, bytes: &[u8], mut cursor: Cursor<'_>) -> Wire<Point> {
-        let mut point = Point { count: Some(0), sum: Some(0.0), ..Point::default() };
+        let mut point = Point { sum: Some(0.0), ..Point::default() };
         while !cursor.done() {
             match cursor.key()? {
                 0x11 => point.start = cursor.fixed64()?,
                 0x19 => point.time = cursor.fixed64()?,
-                0x21 => point.count = Some(cursor.fixed64()?),
+                0x21 => point.count = cursor.fixed64()?,
                 0x29 => point.sum = Some(double(&mut cursor)?),
                 0x32 => self.quantiles.push(cursor.message()?)?,
                 0x3a => self.attributes.push(bytes, cursor.message()?, &mut self.letters)?,
@@ -365,13 +384,16 @@ impl Metrics {
                 key => cursor.skip(key, 0)?,
             }
         }
+        self.count.push(point.count);
+        self.sum.push_option(point.sum);
+        self.quantile_lists.push(self.quantiles.len());
         Ok(point)
     }
 
     /// The columns in schema order.
     pub(super) fn finish(&mut self, zeros: &mut Zeros, columns: &mut Vec<ArrayRef>) {
-        let quantiles = self.quantiles.finish();
-        let exemplars = self.exemplars.finish();
+        let quantiles = self.quantiles.finish(zeros);
+        let exemplars = self.exemplars.finish(zeros);
         columns.extend([
             self.name.finish(zeros),
             self.description.finish(zeros),
@@ -380,28 +402,28 @@ impl Metrics {
             self.temporality.finish(zeros),
             self.monotonic.finish(),
             self.metadata.finish(zeros),
-            self.start_time.finish(),
-            self.time.finish(),
-            self.attributes.finish(),
+            self.start_time.finish(zeros),
+            self.time.finish(zeros),
+            self.attributes.finish(zeros),
             self.attribute_types.finish(zeros),
-            self.flags.finish(),
-            self.value.finish(),
-            self.value_int.finish(),
-            self.count.finish(),
-            self.sum.finish(),
-            self.min.finish(),
-            self.max.finish(),
-            self.bucket_counts.finish(&self.u64_item),
-            self.explicit_bounds.finish(&self.f64_item),
-            self.scale.finish(),
-            self.zero_count.finish(),
-            self.zero_threshold.finish(),
-            self.positive.offset.finish(),
-            self.positive.counts.finish(&self.u64_item),
-            self.negative.offset.finish(),
-            self.negative.counts.finish(&self.u64_item),
-            self.quantile_lists.finish(self.quantiles.item.clone(), quantiles),
-            self.exemplar_lists.finish(self.exemplars.item.clone(), exemplars),
+            self.flags.finish(zeros),
+            self.value.finish(zeros),
+            self.value_int.finish(zeros),
+            self.count.finish(zeros),
+            self.sum.finish(zeros),
+            self.min.finish(zeros),
+            self.max.finish(zeros),
+            self.bucket_counts.finish(&self.u64_item, zeros),
+            self.explicit_bounds.finish(&self.f64_item, zeros),
+            self.scale.finish(zeros),
+            self.zero_count.finish(zeros),
+            self.zero_threshold.finish(zeros),
+            self.positive.offset.finish(zeros),
+            self.positive.counts.finish(&self.u64_item, zeros),
+            self.negative.offset.finish(zeros),
+            self.negative.counts.finish(&self.u64_item, zeros),
+            self.quantile_lists.finish(self.quantiles.item.clone(), quantiles, zeros),
+            self.exemplar_lists.finish(self.exemplars.item.clone(), exemplars, zeros),
         ]);
     }
 }

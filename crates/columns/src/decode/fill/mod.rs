@@ -94,6 +94,7 @@ impl BatchBuilder {
             Table::Metrics(table) => table.finish(&mut self.zeros, &mut columns),
         }
         self.common.finish(&mut self.zeros, &mut columns);
+        self.zeros.trim();
         let options = RecordBatchOptions::new().with_row_count(Some(std::mem::take(&mut self.rows)));
         RecordBatch::try_new_with_options(schema, columns, &options).expect("columns are built as the schema says")
     }

@@ -7,7 +7,7 @@ use arrow_array::{ArrayRef, ArrowPrimitiveType, StructArray};
 use arrow_schema::{DataType, FieldRef, Fields};
 
 use super::push_types;
-use crate::column::{Attributes, Ids, Letters, Lists, Numbers, Text, Times};
+use crate::column::{Attributes, Ids, Letters, Lists, Numbers, Text, Times, Zeros};
 use crate::decode::plan::{Children, Plan};
 use crate::schema;
 use crate::wire::{Block, Cursor, Wire};
@@ -27,7 +27,7 @@ impl<P: ArrowPrimitiveType> Default for NumberLists<P> {
 
 impl<P: ArrowPrimitiveType> NumberLists<P> {
     pub(super) fn reserve(&mut self, rows: usize, values: usize) {
-        self.lists.reserve(rows);
+        self.lists.expect(rows);
         self.values.reserve(values);
     }
 
@@ -45,12 +45,17 @@ impl<P: ArrowPrimitiveType> NumberLists<P> {
     /// Ends a list; null if the point has none.
     #[inline(always)]
     pub(super) fn close(&mut self, present: bool) {
-        if present { self.lists.push(self.values.len()) } else { self.lists.push_null() }
+        if present { self.lists.push(self.values.len()) } else { self.lists.push_nulls(1) }
     }
 
-    pub(super) fn finish(&mut self, item: &FieldRef) -> ArrayRef {
-        let values = self.values.finish();
-        self.lists.finish(item.clone(), values)
+    #[inline(always)]
+    pub(super) fn push_nulls(&mut self, count: usize) {
+        self.lists.push_nulls(count);
+    }
+
+    pub(super) fn finish(&mut self, item: &FieldRef, zeros: &mut Zeros) -> ArrayRef {
+        let values = self.values.finish(zeros);
+        self.lists.finish(item.clone(), values, zeros)
     }
 }
 
@@ -92,8 +97,8 @@ impl Quantiles {
         Ok(())
     }
 
-    pub(super) fn finish(&mut self) -> ArrayRef {
-        let columns = vec![self.quantile.finish(), self.value.finish()];
+    pub(super) fn finish(&mut self, zeros: &mut Zeros) -> ArrayRef {
+        let columns = vec![self.quantile.finish(zeros), self.value.finish(zeros)];
         Arc::new(StructArray::new(self.fields.clone(), columns, None))
     }
 }
@@ -171,15 +176,15 @@ impl Exemplars {
         Ok(())
     }
 
-    pub(super) fn finish(&mut self) -> ArrayRef {
+    pub(super) fn finish(&mut self, zeros: &mut Zeros) -> ArrayRef {
         let columns = vec![
-            self.time.finish(),
-            self.value.finish(),
-            self.value_int.finish(),
+            self.time.finish(zeros),
+            self.value.finish(zeros),
+            self.value_int.finish(zeros),
             self.trace_id.finish(),
             self.span_id.finish(),
-            self.attributes.finish(),
-            self.types.finish(),
+            self.attributes.finish(zeros),
+            self.types.finish(zeros),
         ];
         Arc::new(StructArray::new(self.fields.clone(), columns, None))
     }

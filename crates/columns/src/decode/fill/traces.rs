@@ -170,28 +170,28 @@ impl Traces {
 
     /// The columns in schema order.
     pub(super) fn finish(&mut self, zeros: &mut Zeros, columns: &mut Vec<ArrayRef>) {
-        let events = self.events.finish();
-        let links = self.links.finish();
+        let events = self.events.finish(zeros);
+        let links = self.links.finish(zeros);
         columns.extend([
             self.trace_id.finish(),
             self.span_id.finish(),
             self.parent_span_id.finish(),
-            self.trace_state.finish(),
-            self.flags.finish(),
+            self.trace_state.finish(zeros),
+            self.flags.finish(zeros),
             self.name.finish(zeros),
             self.kind.finish(zeros),
-            self.start_time.finish(),
-            self.end_time.finish(),
-            self.duration.finish(),
+            self.start_time.finish(zeros),
+            self.end_time.finish(zeros),
+            self.duration.finish(zeros),
             self.status_code.finish(zeros),
-            self.status_message.finish(),
-            self.attributes.finish(),
+            self.status_message.finish(zeros),
+            self.attributes.finish(zeros),
             self.attribute_types.finish(zeros),
-            self.dropped_attributes.finish(),
-            self.event_lists.finish(self.events.item.clone(), events),
-            self.dropped_events.finish(),
-            self.link_lists.finish(self.links.item.clone(), links),
-            self.dropped_links.finish(),
+            self.dropped_attributes.finish(zeros),
+            self.event_lists.finish(self.events.item.clone(), events, zeros),
+            self.dropped_events.finish(zeros),
+            self.link_lists.finish(self.links.item.clone(), links, zeros),
+            self.dropped_links.finish(zeros),
         ]);
     }
 }
@@ -252,13 +252,13 @@ impl Events {
         Ok(())
     }
 
-    fn finish(&mut self) -> ArrayRef {
+    fn finish(&mut self, zeros: &mut Zeros) -> ArrayRef {
         let columns = vec![
-            self.time.finish(),
-            self.name.finish(),
-            self.attributes.finish(),
-            self.types.finish(),
-            self.dropped.finish(),
+            self.time.finish(zeros),
+            self.name.finish(zeros),
+            self.attributes.finish(zeros),
+            self.types.finish(zeros),
+            self.dropped.finish(zeros),
         ];
         Arc::new(StructArray::new(self.fields.clone(), columns, None))
     }
@@ -331,15 +331,15 @@ impl Links {
         Ok(())
     }
 
-    fn finish(&mut self) -> ArrayRef {
+    fn finish(&mut self, zeros: &mut Zeros) -> ArrayRef {
         let columns = vec![
             self.trace_id.finish(),
             self.span_id.finish(),
-            self.trace_state.finish(),
-            self.flags.finish(),
-            self.attributes.finish(),
-            self.types.finish(),
-            self.dropped.finish(),
+            self.trace_state.finish(zeros),
+            self.flags.finish(zeros),
+            self.attributes.finish(zeros),
+            self.types.finish(zeros),
+            self.dropped.finish(zeros),
         ];
         Arc::new(StructArray::new(self.fields.clone(), columns, None))
     }
