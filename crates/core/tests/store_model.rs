@@ -1,7 +1,8 @@
 //! The store against a model: seeded schedules of appends, rotation, sealing, crashes, power cuts and adoption on a faulty
 //! disk. After each end of a process everything it promised is there, once, cell by cell, and nothing else is.
 //!
-//! `OTLP_ARROW_SCHEDULES=100000` makes a long run, `OTLP_ARROW_SEED=7` replays one schedule.
+//! `OTLP_ARROW_SCHEDULES=100000` makes a long run, from `OTLP_ARROW_FIRST_SEED` on; `OTLP_ARROW_SEED=7` replays one
+//! schedule, `OTLP_ARROW_TRACE=1` prints what it does to the disk.
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
 
 mod support;
@@ -243,7 +244,10 @@ fn number(name: &str) -> Option<u64> {
 fn what_was_promised_is_kept_through_faults_and_crashes() {
     let seeds = match number("OTLP_ARROW_SEED") {
         Some(seed) => seed..seed + 1,
-        None => 0..number("OTLP_ARROW_SCHEDULES").unwrap_or(120),
+        None => {
+            let first = number("OTLP_ARROW_FIRST_SEED").unwrap_or(0);
+            first..first + number("OTLP_ARROW_SCHEDULES").unwrap_or(120)
+        }
     };
     let (mut ends, mut injected) = (BTreeMap::new(), BTreeMap::new());
     let mut found = support::oracle::Found::default();
