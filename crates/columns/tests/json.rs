@@ -327,3 +327,20 @@ fn malformed_protobuf_is_told_and_never_panics() {
     }
     assert!(json::from_protobuf(Signal::Traces, b"\x0a\x03\x1a\x01\xff").unwrap_err().to_string().contains("UTF-8"));
 }
+
+/// Members of a oneof in turn, each replacing the other, between many fields: in linear time.
+#[test]
+fn members_that_replace_each_other_are_settled_once() {
+    // Metric: metadata, gauge, sum, metadata, gauge, sum ... and a histogram at the end.
+    let mut bytes = b"\x62\x00\x2a\x00\x3a\x00".repeat(100_000);
+    bytes.extend(b"\x4a\x02\x10\x01\x4a\x00");
+    for number in [2u8, 2, 1] {
+        let mut outer = Vec::from([number << 3 | 2]);
+        prost::encoding::encode_varint(bytes.len() as u64, &mut outer);
+        outer.extend(bytes);
+        bytes = outer;
+    }
+    let text = String::from_utf8(json::from_protobuf(Signal::Metrics, &bytes).unwrap()).unwrap();
+    assert!(!text.contains("gauge") && !text.contains("sum"));
+    assert!(text.starts_with(r#"{"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"histogram":{"aggregationTemporality":1},"metadata":[{},{}"#), "{}", &text[..200]);
+}

@@ -115,20 +115,24 @@ impl<'a> Writer<'a> {
         depth: usize,
     ) -> Result<(), DecodeError> {
         let mut all = Vec::new();
+        // Another member of the oneof replaces what stood there, the same one adds to it.
         let mut member = None;
+        let mut member_from = 0;
         while !bytes.is_empty() {
             let (raw, rest) = self.next(bytes)?;
             bytes = rest;
             let Some(at) = message.by_number(raw.number, 0) else { continue };
-            if message.fields[at].shape == Shape::Member {
-                // Another member of the oneof replaces what stood there, the same one adds to it.
-                if member.is_some_and(|member| member != at) {
-                    all.retain(|&(other, _): &(usize, Raw<'_>)| message.fields[other].shape != Shape::Member);
-                }
+            if message.fields[at].shape == Shape::Member && member != Some(at) {
                 member = Some(at);
+                member_from = all.len();
             }
             all.push((at, raw));
         }
+        let mut position = 0;
+        all.retain(|&(at, _): &(usize, Raw<'_>)| {
+            position += 1;
+            message.fields[at].shape != Shape::Member || position > member_from
+        });
         all.sort_by_key(|&(at, _)| at);
         for group in all.chunk_by(|(a, _), (b, _)| a == b) {
             let Some(&(at, last)) = group.last() else { continue };
