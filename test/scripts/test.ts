@@ -8,6 +8,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { crossChecks } from './cross.js';
+import { demo } from './demo-test.js';
 import { freshness } from './fresh.js';
 import { CommandFailed, ROOT, run, venvBin } from './run.js';
 import { addon, extension, pythonEnvironment } from './setup.js';
@@ -46,6 +47,7 @@ const STEPS: readonly Step[] = [
     await run(venvBin('mypy'), [], { cwd: python });
   }),
   step('python tests', () => run(venvBin('pytest'), ['-q'], { cwd: python })),
+  step('demo', () => demo()),
   step('kill test, a share', () => run(process.execPath, [join(ROOT, 'test/dist/crash/main.js'), '--rounds', '30'])),
   step('workflows', () => workflows()),
   step('cross checks', () => crossChecks()),
