@@ -25,7 +25,8 @@ export function binary(profile: 'debug' | 'release'): string {
   return targets.find(existsSync) ?? targets[0]!;
 }
 
-function hostTriple(): string {
+/** The Rust triple of this machine. */
+export function hostTriple(): string {
   const arch = process.arch === 'arm64' ? 'aarch64' : 'x86_64';
   if (windows) return `${arch}-pc-windows-msvc`;
   if (process.platform === 'darwin') return `${arch}-apple-darwin`;

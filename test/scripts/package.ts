@@ -1,0 +1,114 @@
+/**
+ * Makes the npm packages and the standalone binary of one platform:
+ *
+ *     npm run package                              for this machine
+ *     npm run package -- --target <rust triple>    for another; `--use-napi-cross` and `-x` go to napi
+ *     npm run package -- --built                   packs the addon in ts/native as it is, without a binary
+ *     npm run package -- --debug                   by the dev profile
+ *
+ * Writes `npm/<platform>/` and into `dist/` the packed root and platform packages and `otlp-arrow-<platform>`.
+ */
+import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { addonFile, manifest, type Platform, packageName, platform } from './platforms.js';
+import { hostTriple, ROOT, run } from './run.js';
+
+const DIST = join(ROOT, 'dist');
+
+const { values } = parseArgs({
+  options: {
+    target: { type: 'string', default: hostTriple() },
+    built: { type: 'boolean', default: false },
+    debug: { type: 'boolean', default: false },
+    'use-napi-cross': { type: 'boolean', default: false },
+    x: { type: 'boolean', short: 'x', default: false },
+  },
+});
+const target = platform(values.target);
+mkdirSync(DIST, { recursive: true });
+if (!values.built) await build(target);
+const packed = await pack([platformPackage(target), rootPackage()]);
+for (const file of packed) console.log(`${file}  ${(statSync(file).size / 1e6).toFixed(1)} MB`);
+
+async function build({ triple, abi, os }: Platform): Promise<void> {
+  const cross = [values['use-napi-cross'] && '--use-napi-cross', values.x && '-x'].filter(flag => flag !== false);
+  const profile = values.debug ? [] : ['--release'];
+  await run('npm', ['run', '--silent', 'build:native', '--', '--target', triple, ...profile, ...cross]);
+  // The standalone binary is not cross-linked by napi: zig does it where napi used zig.
+  const cargo = values.x && os !== 'win32' ? 'zigbuild' : 'build';
+  await run('cargo', [cargo, '--quiet', '--bin', manifest.napi.binaryName, '--target', triple, ...profile]);
+  const suffix = os === 'win32' ? '.exe' : '';
+  const built = join(
+    ROOT,
+    'target',
+    triple,
+    values.debug ? 'debug' : 'release',
+    `${manifest.napi.binaryName}${suffix}`,
+  );
+  copyFileSync(built, join(DIST, `${manifest.napi.binaryName}-${abi}${suffix}`));
+}
+
+/** Writes the package of a platform and returns its folder. */
+function platformPackage(of: Platform): string {
+  const addon = join(ROOT, 'ts/native', addonFile(of));
+  if (!existsSync(addon)) throw new Error(`${addon} is missing: run this without --built`);
+  const folder = join(ROOT, 'npm', of.abi);
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  copyFileSync(addon, join(folder, addonFile(of)));
+  copyFileSync(join(ROOT, 'LICENSE'), join(folder, 'LICENSE'));
+  writeFileSync(
+    join(folder, 'README.md'),
+    `The compiled addon of [otlp-arrow](https://www.npmjs.com/package/otlp-arrow) for ${of.abi}.\n`,
+  );
+  const { version, license, repository, engines } = manifest;
+  const { os, cpu, libc } = of;
+  write(join(folder, 'package.json'), {
+    name: packageName(of),
+    version,
+    description: `The compiled addon of otlp-arrow for ${of.abi}`,
+    license,
+    repository,
+    engines,
+    os: [os],
+    cpu: [cpu],
+    ...(libc ? { libc: [libc] } : {}),
+    main: addonFile(of),
+    files: [addonFile(of)],
+  });
+  return folder;
+}
+
+/** Writes the root package as it is published, with its platforms as optional dependencies, and returns its folder. */
+function rootPackage(): string {
+  const folder = join(DIST, 'package');
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(join(folder, 'ts/native'), { recursive: true });
+  cpSync(join(ROOT, 'ts/dist'), join(folder, 'ts/dist'), { recursive: true });
+  for (const file of ['ts/native/binding.cjs', 'ts/native/binding.d.cts', 'README.md', 'LICENSE']) {
+    copyFileSync(join(ROOT, file), join(folder, file));
+  }
+  const {
+    devDependencies: _,
+    scripts: __,
+    imports: ___,
+    ...published
+  } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as Record<string, unknown>;
+  const platforms = manifest.napi.targets.map(triple => [packageName(platform(triple)), manifest.version]);
+  write(join(folder, 'package.json'), { ...published, optionalDependencies: Object.fromEntries(platforms) });
+  return folder;
+}
+
+/** Packs folders into `dist/` and returns the files. */
+async function pack(folders: readonly string[]): Promise<string[]> {
+  const output = await run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', DIST, ...folders], {
+    quiet: true,
+  });
+  const listed = JSON.parse(output.slice(output.indexOf('['))) as { filename: string }[];
+  return listed.map(({ filename }) => join(DIST, filename));
+}
+
+function write(file: string, content: object): void {
+  writeFileSync(file, `${JSON.stringify(content, null, 2)}\n`);
+}
