@@ -1,0 +1,136 @@
+/** The packed packages, installed without a network in an empty directory: the main job from both kinds of module. */
+import { execFile } from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const home = mkdtempSync(join(tmpdir(), 'otlp-arrow-npm-'));
+const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
+const windows = process.platform === 'win32';
+
+async function execute(
+  command: string,
+  args: readonly string[],
+  cwd = home,
+): Promise<{ stdout: string; stderr: string }> {
+  return promisify(execFile)(command, args, {
+    cwd,
+    shell: windows && command === 'npm',
+    env: { ...process.env, NODE_OPTIONS: '' },
+  });
+}
+
+/** The folders of a package and everything it depends on, as npm laid them out here. */
+function closure(name: string, from: string, found = new Map<string, string>()): Map<string, string> {
+  const folders = createRequire(join(from, 'package.json')).resolve.paths(name) ?? [];
+  const folder = folders.map(place => join(place, name)).find(place => existsSync(join(place, 'package.json')));
+  if (!folder || found.has(name)) return found;
+  found.set(name, folder);
+  const { dependencies = {} } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as {
+    dependencies?: object;
+  };
+  for (const dependency of Object.keys(dependencies)) closure(dependency, folder, found);
+  return found;
+}
+
+beforeAll(async () => {
+  const { stdout } = await execute(process.execPath, [join(root, 'test/dist/scripts/package.js'), '--built'], root);
+  const own = [...stdout.matchAll(/^(.+\.tgz) /gm)].map(match => match[1]!.trim());
+  expect(own).toHaveLength(2);
+  const tarballs = join(home, 'tarballs');
+  mkdirSync(tarballs);
+  await execute(
+    'npm',
+    ['pack', '--ignore-scripts', '--pack-destination', tarballs, ...closure('apache-arrow', root).values()],
+    root,
+  );
+  writeFileSync(join(home, 'package.json'), '{"private":true}');
+  const others = readdirSync(tarballs).map(name => join(tarballs, name));
+  await execute('npm', ['install', '--offline', '--no-audit', '--no-fund', ...own, ...others]);
+}, 120_000);
+
+afterAll(() => rmSync(home, { recursive: true, force: true }));
+
+const job = (head: string, outputDir: string) => `${head}
+(async () => {
+  const library = await OtlpLibrary.open({ outputDir: '${outputDir}', storage: { minFreeBytes: '0B' } });
+  const span = {
+    name: 'first', kind: 1, spanContext: () => ({ traceId: 'a'.repeat(32), spanId: 'b'.repeat(16), traceFlags: 1 }),
+    startTime: [1, 2], endTime: [3, 4], status: { code: 0 }, attributes: { 'http.route': '/' }, links: [], events: [],
+    resource: { attributes: { 'service.name': 'shop' } }, instrumentationScope: { name: 's' },
+    droppedAttributesCount: 0, droppedEventsCount: 0, droppedLinksCount: 0,
+  };
+  await new Promise((resolve, reject) =>
+    library.spanExporter().export([span], ({ code, error }) => (code === 0 ? resolve() : reject(error))));
+  const table = await library.read('traces');
+  console.log(table.numRows, table.get(0).attributes['http.route'], table.get(0).service_name);
+  await library.shutdown();
+})();`;
+
+test.each([
+  ['mjs', "import { OtlpLibrary } from 'otlp-arrow';"],
+  ['cjs', "const { OtlpLibrary } = require('otlp-arrow');"],
+])('the main job from a .%s file', async (extension, head) => {
+  const file = join(home, `main.${extension}`);
+  writeFileSync(file, job(head, `out-${extension}`));
+  expect((await execute(process.execPath, [file])).stdout).toBe('1 / shop\n');
+  expect(readdirSync(join(home, `out-${extension}`, 'otlp/traces')).every(name => name.endsWith('.arrow'))).toBe(true);
+});
+
+test('every entry loads, and the types are there', async () => {
+  const installed = join(home, 'node_modules/otlp-arrow');
+  const { exports } = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8')) as {
+    exports: Record<string, { types?: string }>;
+  };
+  for (const { types } of Object.values(exports))
+    if (types) expect(existsSync(join(installed, types)), types).toBe(true);
+  const { stdout } = await execute(process.execPath, [
+    '--input-type=module',
+    '-e',
+    "await import('otlp-arrow/arrow'); console.log('ok')",
+  ]);
+  expect(stdout).toBe('ok\n');
+  expect(readdirSync(join(installed, 'ts/native')).toSorted()).toEqual(['binding.cjs', 'binding.d.cts']);
+});
+
+test('the command is there', async () => {
+  const bin = join(home, 'node_modules/.bin', windows ? 'otlp-arrow.cmd' : 'otlp-arrow');
+  const { stdout } = await promisify(execFile)(bin, ['--version'], { cwd: home, shell: windows });
+  expect(stdout.trim()).toBe(`otlp-arrow ${version}`);
+});
+
+test('register says what to install where there is no SDK, and the program runs on', async () => {
+  writeFileSync(join(home, 'app.mjs'), "console.log('runs')");
+  const { stdout, stderr } = await execute(process.execPath, ['--import', 'otlp-arrow/register', 'app.mjs']);
+  expect(stdout).toBe('runs\n');
+  expect(stderr).toContain('npm install @opentelemetry/sdk-node');
+});
+
+test('the root package is small', () => {
+  expect(statSync(join(root, 'dist', `otlp-arrow-${version}.tgz`)).size).toBeLessThan(200_000);
+});
+
+test('without the package of the platform, the error names platform, libc, package and how to build', async () => {
+  const platforms = join(home, 'node_modules/@otlp-arrow');
+  const [name] = readdirSync(platforms).filter(folder => folder.startsWith('node-'));
+  rmSync(join(platforms, name!), { recursive: true });
+  const failed = execute(process.execPath, ['--input-type=module', '-e', "await import('otlp-arrow')"]);
+  const { stderr } = (await failed.catch((error: unknown) => error)) as { stderr: string };
+  for (const word of [process.platform, process.arch, `npm install @otlp-arrow/${name}`, 'npm run build'])
+    expect(stderr).toContain(word);
+  if (process.platform === 'linux') expect(stderr).toMatch(/\((gnu|musl)\)/);
+});
