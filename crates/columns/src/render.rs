@@ -294,6 +294,30 @@ fn has_field(mut cursor: Cursor<'_>, field: u32) -> Wire<bool> {
     Ok(false)
 }
 
+/// A `KeyValue` as nearly all senders write it: a key, then a string or an integer, each of less than 128 bytes.
+/// `None` for every other form, be it right or wrong.
+#[inline(always)]
+pub(crate) fn usual_key_value(bytes: &[u8], cursor: Cursor<'_>) -> Option<(Block, Value)> {
+    let Block { start, end } = cursor.rest();
+    let message = bytes.get(..end)?;
+    let &[0x0a, key_len @ 0..0x80] = message.get(start..)?.first_chunk()? else { return None };
+    let key = Block { start: start + 2, end: start + 2 + usize::from(key_len) };
+    let &[0x12, value_len @ 0..0x80, tag, first] = message.get(key.end..)?.first_chunk()? else { return None };
+    let at = key.end + 4;
+    if key.end + 2 + usize::from(value_len) != end {
+        return None;
+    }
+    match tag {
+        0x0a if first < 0x80 && at + usize::from(first) == end => Some((key, Value::String(Block { start: at, end }))),
+        0x18 => {
+            let mut cursor = Cursor::within(bytes, Block { start: at - 1, end });
+            let value = cursor.varint().ok()? as i64;
+            cursor.done().then_some((key, Value::Int(value)))
+        }
+        _ => None,
+    }
+}
+
 /// A `KeyValue` message: its key and value. Without a value it has an empty one.
 #[inline(always)]
 pub(crate) fn key_value(mut cursor: Cursor<'_>) -> Wire<(Block, Value)> {
@@ -420,6 +444,34 @@ mod tests {
         assert!(json.contains(r#"\b\t\n\u000b\f\r"#) && json.contains(r#"\""#) && json.contains(r"\\"));
         let read = jiter::JsonValue::parse(json.as_bytes(), false).unwrap();
         assert!(matches!(read, jiter::JsonValue::Str(read) if read == text));
+    }
+
+    /// The short way must see what the long way sees, or nothing.
+    #[test]
+    fn the_usual_form_is_read_alike() {
+        let usual = |bytes: &[u8]| usual_key_value(bytes, Cursor::new(bytes));
+        let forms: [(&[u8], bool); 11] = [
+            (b"\x0a\x01k\x12\x03\x0a\x01v", true),
+            (b"\x0a\x00\x12\x02\x0a\x00", true),
+            (b"\x0a\x01k\x12\x02\x18\x7f", true),
+            (b"\x0a\x01k\x12\x03\x18\x80\x01", true),
+            (b"\x0a\x01k\x12\x02\x18\x80", false),
+            (b"\x0a\x01k\x12\x02\x10\x01", false),
+            (b"\x0a\x01k\x12\x00", false),
+            (b"\x0a\x01k", false),
+            (b"\x12\x03\x0a\x01v\x0a\x01k", false),
+            (b"\x0a\x01k\x12\x05\x0a\x01v\x18\x01", false),
+            (b"\x0a\x01k\x12\x03\x0a\x01v\x18\x01", false),
+        ];
+        for (bytes, is_usual) in forms {
+            let general = key_value(Cursor::new(bytes)).ok();
+            assert_eq!(usual(bytes), general.filter(|_| is_usual), "{bytes:?}");
+            for end in 0..bytes.len() {
+                if let Some(found) = usual(&bytes[..end]) {
+                    assert_eq!(key_value(Cursor::new(&bytes[..end])), Ok(found));
+                }
+            }
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use arrow_schema::{FieldRef, Fields};
 
 use super::{Offsets, Text, Zeros};
 use crate::decode::plan;
-use crate::render::{key_value, letter};
+use crate::render::{Value, key_value, letter, usual_key_value};
 use crate::schema;
 use crate::wire::{Cursor, Wire};
 
@@ -61,7 +61,16 @@ impl Attributes {
     /// Appends one `KeyValue` to the list that is open.
     #[inline(always)]
     pub(crate) fn push(&mut self, bytes: &[u8], attribute: Cursor<'_>, letters: &mut Letters) -> Wire<()> {
-        let (key, value) = key_value(attribute)?;
+        let (key, value) = match usual_key_value(bytes, attribute) {
+            Some((key, Value::String(text))) => {
+                self.keys.push(bytes, key);
+                self.values.push(bytes, text);
+                letters.push(letter::STRING);
+                return Ok(());
+            }
+            Some(usual) => usual,
+            None => key_value(attribute)?,
+        };
         self.keys.push(bytes, key);
         let letter = value.text(bytes, &mut self.values.data)?;
         letters.push(letter);

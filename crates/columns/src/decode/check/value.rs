@@ -2,7 +2,9 @@
 
 use super::Checker;
 use crate::Reason;
-use crate::render::{DOUBLE_LEN, JSON_BYTES_MARKS, JSON_DOUBLE_LEN, base64_len, json_string_len};
+use crate::render::{
+    DOUBLE_LEN, JSON_BYTES_MARKS, JSON_DOUBLE_LEN, Value, base64_len, json_string_len, usual_key_value,
+};
 use crate::wire::text::{fingerprint, is_utf8};
 use crate::wire::{Block, Cursor, Wire, fields};
 
@@ -26,7 +28,28 @@ pub(super) struct Size {
 impl<'a> Checker<'a> {
     /// A `KeyValue` whose value will be kept as text.
     #[inline(always)]
-    pub(super) fn key_value(&mut self, mut cursor: Cursor<'a>, names: &'static Names) -> Wire<Size> {
+    pub(super) fn key_value(&mut self, cursor: Cursor<'a>, names: &'static Names) -> Wire<Size> {
+        let Some((key, value)) = usual_key_value(self.bytes, cursor) else {
+            return self.general_key_value(cursor, names);
+        };
+        if !is_utf8(self.bytes, key) {
+            self.flaw(names.key, Reason::InvalidUtf8);
+        }
+        let value = match value {
+            Value::String(text) => {
+                if !is_utf8(self.bytes, text) {
+                    self.flaw(names.value, Reason::InvalidUtf8);
+                }
+                text.len()
+            }
+            Value::Int(value) => digits(value),
+            _ => 0,
+        };
+        Ok(Size { key, value })
+    }
+
+    #[inline(never)]
+    fn general_key_value(&mut self, mut cursor: Cursor<'a>, names: &'static Names) -> Wire<Size> {
         let mut size = Size { key: Block::default(), value: 0 };
         let mut values = 0;
         while !cursor.done() {
