@@ -2,6 +2,7 @@
 //! unknown names all come from here.
 
 /// One key that can be set.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Key {
     /// Dotted name; `forward[]` stands for each destination.
     pub(crate) path: &'static str,

@@ -518,3 +518,78 @@ fn the_schema_names_every_key_and_no_other() {
     wanted.sort();
     assert_eq!(found, wanted);
 }
+
+mod any_text {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Words and punctuation that reach far into the parsers more often than letters do.
+    fn yaml_like() -> impl Strategy<Value = String> {
+        let piece = prop_oneof![
+            prop::sample::select(keys::KEYS).prop_map(|key| key.path.rsplit('.').next().unwrap_or_default().to_owned()),
+            prop::sample::select(vec![
+                "forward",
+                "listen",
+                "limits",
+                "retention",
+                "env",
+                "file",
+                "true",
+                "off",
+                "5s",
+                "64MiB",
+                "5",
+                "null",
+                ": ",
+                ":",
+                "\n",
+                "\n  ",
+                "\n  - ",
+                "{",
+                "}",
+                "[",
+                "]",
+                ", ",
+                "'",
+                "\"",
+                "&a ",
+                "*a",
+                "# ",
+                "|",
+                "http://a",
+                "%41",
+                "=",
+                "99999999999999999999d",
+            ])
+            .prop_map(str::to_owned),
+            "[ -~é\u{0}]{0,4}",
+        ];
+        prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn no_text_in_any_source_panics(text in yaml_like(), key in prop::sample::select(keys::KEYS)) {
+            let _ = yaml::read_file(Path::new("c"), &text);
+            let _ = (units::duration(&text), units::size(&text), otel_env::pairs(&text));
+            let variable = format!("OTLP_ARROW_{}", key.path.replace("[]", "").replace('.', "__").to_ascii_uppercase());
+            let sources = Sources {
+                options: vec![option("--set", &key.path.replace("[]", ""), &text)],
+                env: env(&[(&variable, &text), ("OTEL_RESOURCE_ATTRIBUTES", &text), ("OTEL_EXPORTER_OTLP_ENDPOINT", &text)]),
+                ..Sources::default()
+            };
+            if let Err(error) = Config::load(&sources) {
+                prop_assert_eq!(error.code(), Code::InvalidConfig);
+            }
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("c.yaml");
+            std::fs::write(&path, &text).unwrap();
+            if let Ok(loaded) = Config::load(&Sources { file: ConfigFile::Path(path), ..Sources::default() }) {
+                prop_assert!(loaded.config.check().is_ok());
+            }
+        }
+    }
+}
