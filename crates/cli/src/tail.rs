@@ -14,16 +14,23 @@ use crate::config;
 use crate::io::{Failure, Io, Outcome};
 use crate::record::{columns, line};
 use crate::rows::Rows;
+use crate::signals::StopRequests;
 use crate::source::{open, time_columns, wanted};
 
 /// How often files are looked at for more.
 const POLL: Duration = Duration::from_millis(250);
 
 pub(crate) fn run(args: &TailArgs, io: &mut Io<'_>) -> Outcome {
-    run_while(args, io, || {
-        std::thread::sleep(POLL);
-        true
-    })
+    if !args.follow {
+        return run_while(args, io, || false);
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::failed)?;
+    // A host program may have a handler of its own in place, so the signal is taken rather than left to its default.
+    let mut requests = {
+        let _inside = runtime.enter();
+        StopRequests::new().map_err(Failure::failed)?
+    };
+    run_while(args, io, || runtime.block_on(async { tokio::time::timeout(POLL, requests.next()).await.is_err() }))
 }
 
 /// [`run`] that follows as long as `again` says so.

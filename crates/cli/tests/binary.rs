@@ -49,3 +49,25 @@ fn serve_drains_on_sigterm_and_logs_to_standard_error_only() {
     service.stderr.take().unwrap().read_to_string(&mut err).unwrap();
     assert!(err.contains("SIGTERM: writing what was accepted"), "{err}");
 }
+
+#[cfg(unix)]
+#[test]
+fn tail_follows_until_it_is_interrupted() {
+    use std::io::{BufRead, BufReader};
+    use std::process::Stdio;
+
+    let dir = tempfile::tempdir().unwrap();
+    assert!(binary().args(["demo", "--output-dir"]).arg(dir.path()).output().unwrap().status.success());
+    let mut tail = binary()
+        .args(["tail", "logs", "--follow", "-n", "1", "--output-dir"])
+        .arg(dir.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(tail.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.contains("order"), "{line}");
+    let killed = Command::new("kill").args(["-INT", &tail.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    assert_eq!(tail.wait().unwrap().code(), Some(0));
+}
