@@ -73,7 +73,9 @@ fn candidates(ctx: &Context) -> Result<BTreeMap<WriterId, Streams>> {
     }
     for signal in Signal::ALL {
         for entry in list(&ctx.layout.signal_dir(signal))? {
-            if let Some((stem, Form::Live)) = parse_name(&entry.name) {
+            if let Some((stem, Form::Live)) = parse_name(&entry.name)
+                && !ctx.is_newer(&stem)
+            {
                 writers.entry(stem.writer).or_default().insert((signal.index(), stem));
             }
         }

@@ -1,6 +1,6 @@
 //! What all threads of one writer share.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -47,6 +47,8 @@ pub(crate) struct Context {
     closed: AtomicBool,
     /// Nanoseconds the commit threads have worked, for those who yield to them.
     pub(crate) commit_nanos: AtomicU64,
+    /// Files of a newer version, which are left alone and announced once.
+    newer: Mutex<BTreeSet<Stem>>,
     seq: AtomicU32,
     faults: [Mutex<Fault>; 3],
     lock: Mutex<Option<Box<dyn FileLock>>>,
@@ -116,6 +118,7 @@ impl Context {
             commits: Pulse::default(),
             closed: AtomicBool::new(false),
             commit_nanos: AtomicU64::new(0),
+            newer: Mutex::default(),
             seq: AtomicU32::new(1),
             faults: Default::default(),
             lock: Mutex::new(None),
@@ -125,6 +128,15 @@ impl Context {
     /// The name of the next file of this writer.
     pub(crate) fn next_stem(&self) -> Stem {
         Stem::new(self.clock.now(), self.writer, self.seq.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// A newer version wrote this file; whether that is news.
+    pub(crate) fn add_newer(&self, stem: &Stem) -> bool {
+        lock(&self.newer).insert(stem.clone())
+    }
+
+    pub(crate) fn is_newer(&self, stem: &Stem) -> bool {
+        lock(&self.newer).contains(stem)
     }
 
     /// Nothing more will be committed.

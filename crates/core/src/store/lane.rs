@@ -229,8 +229,8 @@ impl Lane {
         self.wake.notify_one();
     }
 
-    /// Waits for the commit thread to end, at most until `deadline`; the records that are still not written.
-    pub(crate) fn join(&self, deadline: Instant) -> u64 {
+    /// Waits for the commit thread to end, at most until `deadline`; whether it has, and the records that are not written.
+    pub(crate) fn join(&self, deadline: Instant) -> (bool, u64) {
         let mut queue = lock(&self.queue);
         while queue.thread == Thread::Running {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -239,7 +239,7 @@ impl Lane {
             }
             queue = self.ended.wait_timeout(queue, left).unwrap_or_else(PoisonError::into_inner).0;
         }
-        queue.totals.waiting + queue.totals.dropped
+        (queue.thread != Thread::Running, queue.totals.waiting + queue.totals.dropped)
     }
 
     fn run(&self) {

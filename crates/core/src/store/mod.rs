@@ -245,13 +245,19 @@ impl Store {
         }
         // Attempts that are on their way at the deadline still tell what became of them.
         let grace = commit_until + Duration::from_millis(200);
-        let uncommitted_records = self.lanes.iter().map(|lane| lane.join(grace)).sum();
+        let lanes = self.lanes.each_ref().map(|lane| lane.join(grace));
+        let uncommitted_records = lanes.iter().map(|(_, records)| records).sum();
+        let committing = lanes.iter().any(|(ended, _)| !ended);
         self.ctx.set_closed();
-        self.ctx.seals.close(seal_until);
+        let sealing = !self.ctx.seals.close(seal_until);
         self.ctx.keeper.close(seal_until.max(commit_until));
         let unsealed_files = self.ctx.own.count();
         let needed = self.ctx.hooks.needs().iter().any(|needs| needs.keeps_writer(self.ctx.writer));
-        self.ctx.release_writer(unsealed_files == 0 && !needed);
+        // Nobody may take over files that a thread of ours, stuck in a slow disk, still works on: then the lock is let go
+        // of by that thread, or with the last of what holds the context.
+        if !committing && !(sealing && self.ctx.seals.release_at_the_end()) {
+            self.ctx.release_writer(unsealed_files == 0 && !needed);
+        }
         ClosedReport { unsealed_files, uncommitted_records, undelivered_records: 0 }
     }
 }

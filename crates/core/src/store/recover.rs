@@ -47,7 +47,9 @@ pub(crate) fn recover(ctx: &Context, signal: Signal, stem: &Stem, sealed_is_ther
     };
     let scan = ipc::scan::stream(&*file, Check::Full).map_err(|error| storage_error("read", &path, error))?;
     if is_newer(&scan) {
-        tracing::warn!(path = %path.display(), version = scan.version, "a newer version of otlp-arrow wrote this file; it is left alone");
+        if ctx.add_newer(stem) {
+            tracing::warn!(path = %path.display(), version = scan.version, "a newer version of otlp-arrow wrote this file; it is left alone");
+        }
         return Ok(Recovered::Newer);
     }
     if scan.commits.is_empty() {

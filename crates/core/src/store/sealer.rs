@@ -20,6 +20,8 @@ const NO_ROOM: usize = 16;
 const RETRY: Duration = Duration::from_secs(1);
 /// Pause after a failure while closing.
 const CLOSING_RETRY: Duration = Duration::from_millis(10);
+/// How long after the deadline a file that is being sealed may take to be let go of.
+const STOP_GRACE: Duration = Duration::from_secs(1);
 /// Between two attempts to delete what is sealed.
 const UNLINK_AGAIN: Duration = Duration::from_secs(10);
 /// Over this time it is measured whether ingest is busy.
@@ -51,6 +53,8 @@ struct State {
     /// Streams whose sealed form is there and that could not be deleted.
     to_unlink: Vec<(Signal, Stem)>,
     running: bool,
+    /// Let go of the writer's lock at the end.
+    release: bool,
     /// Seal without yielding, until this moment, then end.
     closing: Option<Instant>,
 }
@@ -81,24 +85,19 @@ impl SealQueue {
         Err(OtlpError::new(Code::StorageFull, message))
     }
 
-    /// Files that wait.
-    pub(crate) fn waiting(&self) -> usize {
-        self.waiting.load(Ordering::Relaxed)
-    }
-
-    /// Seals what waits until `deadline`; the number of files that are left.
-    pub(crate) fn close(&self, deadline: Instant) -> usize {
+    /// Seals what waits until `deadline`; whether the thread has ended, which it is given a moment more for.
+    pub(crate) fn close(&self, deadline: Instant) -> bool {
         let mut state = lock(&self.state);
         state.closing = Some(deadline);
         self.wake.notify_all();
         while state.running {
-            let left = deadline.saturating_duration_since(Instant::now());
+            let left = (deadline + STOP_GRACE).saturating_duration_since(Instant::now());
             if left.is_zero() {
-                break;
+                return false;
             }
             state = self.ended.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
-        self.waiting()
+        true
     }
 
     /// Retention deletes this file: it need not be sealed any more.
@@ -116,8 +115,19 @@ impl SealQueue {
                 Next::Unlink => self.unlink_again(ctx),
             }
         }
-        lock(&self.state).running = false;
+        let mut state = lock(&self.state);
+        state.running = false;
         self.ended.notify_all();
+        if std::mem::take(&mut state.release) {
+            ctx.release_writer(false);
+        }
+    }
+
+    /// Has the thread let go of the writer when it ends, unless it has ended: then this is `false`.
+    pub(crate) fn release_at_the_end(&self) -> bool {
+        let mut state = lock(&self.state);
+        state.release = state.running;
+        state.running
     }
 
     fn seal(&self, ctx: &Context, file: Rotated) {

@@ -23,12 +23,18 @@ pub(crate) enum Op {
     Lock,
 }
 
+/// Holds up an operation until it is dropped.
+pub(crate) struct Gate {
+    _open: std::sync::mpsc::Sender<()>,
+}
+
 /// How often each operation fails from now on, and with what.
 pub(crate) type Switches = Arc<Mutex<HashMap<Op, (usize, io::ErrorKind)>>>;
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Faulty {
     switches: Switches,
+    gates: Arc<Mutex<HashMap<Op, Arc<Mutex<()>>>>>,
     free: Arc<Mutex<Option<u64>>>,
 }
 
@@ -36,6 +42,21 @@ impl Faulty {
     /// The next `times` calls of `op` fail.
     pub(crate) fn fail(&self, op: Op, times: usize, kind: io::ErrorKind) {
         self.switches.lock().unwrap().insert(op, (times, kind));
+    }
+
+    /// Calls of `op` hang until the gate is dropped.
+    pub(crate) fn block(&self, op: Op) -> Gate {
+        let gate = Arc::new(Mutex::new(()));
+        self.gates.lock().unwrap().insert(op, Arc::clone(&gate));
+        let (closed, wait) = std::sync::mpsc::channel();
+        let (open, dropped) = std::sync::mpsc::channel::<()>();
+        std::thread::spawn(move || {
+            let _held = gate.lock().unwrap();
+            closed.send(()).unwrap();
+            let _ = dropped.recv();
+        });
+        wait.recv().unwrap();
+        Gate { _open: open }
     }
 
     /// Nothing fails any more.
@@ -49,6 +70,10 @@ impl Faulty {
     }
 
     fn check(&self, op: Op) -> io::Result<()> {
+        let gate = self.gates.lock().unwrap().get(&op).cloned();
+        if let Some(gate) = gate {
+            drop(gate.lock().unwrap());
+        }
         check(&self.switches, op)
     }
 }

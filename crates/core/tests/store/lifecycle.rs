@@ -236,3 +236,25 @@ fn a_full_buffer_refuses_and_whoever_waits_gets_in() {
     library.shutdown_blocking(None).unwrap();
     assert_eq!(library.stats().committed_records.logs, sent + 1);
 }
+
+#[test]
+fn nobody_takes_over_a_file_that_is_still_being_sealed() {
+    use crate::faulty::{Faulty, Op};
+    let dir = tempfile::tempdir().unwrap();
+    let (disk, heard) = (Faulty::default(), Heard::default());
+    let store = open_on(&config(dir.path()), Arc::new(disk.clone()), &heard);
+    put(&store, 0..10).unwrap();
+    let gate = disk.block(Op::Rename);
+    let report = store.close(Instant::now() + Duration::from_millis(100));
+    assert_eq!((report.unsealed_files, report.uncommitted_records), (1, 0));
+    let other = open(&config(dir.path()));
+    assert_eq!(log_files(dir.path(), "arrows").len(), 1, "left to the one who seals it");
+    assert_eq!(ids(&other), (0..10).collect::<Vec<_>>());
+    drop(gate);
+    until("it is sealed by its writer", || log_files(dir.path(), "arrows").is_empty());
+    assert_eq!(ids(&other), (0..10).collect::<Vec<_>>());
+    drop(other);
+    let last = open(&config(dir.path()));
+    until("no lock is left", || names(dir.path(), "writers").len() == 1);
+    assert_eq!(ids(&last), (0..10).collect::<Vec<_>>());
+}
