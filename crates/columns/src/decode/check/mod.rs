@@ -24,7 +24,7 @@ const MAX_MEMORY: usize = i32::MAX as usize;
 const CHECK_EVERY: usize = 64;
 
 /// Memory of one key in the set that tells repeated keys apart, on the way.
-const KEY_SET_BYTES: usize = 40;
+const KEY_SET_BYTES: usize = 64;
 
 /// Memory of one part of a message that has to be merged, on the way.
 const MERGE_PART_BYTES: usize = 48;
@@ -278,6 +278,7 @@ impl<'a> Checker<'a> {
         ];
         for (attributes, before) in lists {
             let added = attributes.entries - before.entries;
+            self.counts.transient += attributes.keys - before.keys;
             attributes.keys += added * (2 + added.max(1).ilog10() as usize);
             self.counts.transient += added * KEY_SET_BYTES;
         }
