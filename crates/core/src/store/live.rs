@@ -46,7 +46,7 @@ pub(crate) enum Failed {
     Abandoned {
         /// What failed.
         error: io::Error,
-        /// `fdatasync` failed, and the batch was cut off again: it may go to a new file at once.
+        /// A sync failed, and the batch is not in the file: it may go to a new one at once.
         sync: bool,
     },
 }
@@ -69,22 +69,25 @@ impl LiveFile {
 
     /// Appends one commit, and syncs it where the durability asks for it.
     pub(crate) fn commit(&mut self, ctx: &Context, bytes: &[u8], rows: u64) -> Result<(), Failed> {
+        // The name of a new file must survive as well, and does so before there is anything that could come back in it.
+        if self.commits == 0
+            && ctx.settings.durability == Durability::Synced
+            && let Err(error) = ctx.sync_way_to(&ctx.layout.signal_dir(self.signal))
+        {
+            return Err(Failed::Abandoned { error, sync: true });
+        }
         if let Err(error) = Point::Write.around(|| self.file.append(bytes)) {
             return Err(match self.file.truncate(self.len) {
                 Ok(()) => Failed::Undone(error),
                 Err(_) => Failed::Abandoned { error, sync: false },
             });
         }
-        if ctx.settings.durability == Durability::Synced {
-            let synced = Point::Fdatasync.around(|| self.file.sync()).and_then(|()| {
-                // The name of a new file must survive as well, before anything in it is acknowledged.
-                if self.commits == 0 { ctx.sync_way_to(&ctx.layout.signal_dir(self.signal)) } else { Ok(()) }
-            });
-            if let Err(error) = synced {
-                // What could not be synced goes to another file, but only if it is not found here a second time.
-                let sync = self.file.truncate(self.len).is_ok();
-                return Err(Failed::Abandoned { error, sync });
-            }
+        if ctx.settings.durability == Durability::Synced
+            && let Err(error) = Point::Fdatasync.around(|| self.file.sync())
+        {
+            // What could not be synced goes to another file, but only if it is not found here a second time.
+            let sync = self.file.truncate(self.len).is_ok();
+            return Err(Failed::Abandoned { error, sync });
         }
         self.len += bytes.len() as u64;
         self.rows += rows;
