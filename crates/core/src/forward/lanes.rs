@@ -132,7 +132,7 @@ impl Lanes {
         let lane = state.lanes.iter().find(|lane| lane.id == (stem.writer, signal))?;
         let cursor = lane.window.cursor();
         let waits = lane.files.rows_of(stem, cursor) > 0;
-        waits.then(|| if cursor.stem.seq == stem.seq { cursor.row } else { 0 })
+        waits.then_some(if cursor.stem.seq == stem.seq { cursor.row } else { 0 })
     }
 
     /// A file was deleted before its rows were delivered.
