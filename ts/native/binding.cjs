@@ -837,6 +837,7 @@ module.exports.__napiBindingTarget = __napiStampBindingTarget(nativeBinding, __n
 module.exports = nativeBinding
 module.exports.BindingLibrary = nativeBinding.BindingLibrary
 module.exports.BindingReader = nativeBinding.BindingReader
+module.exports.BindingSubscription = nativeBinding.BindingSubscription
 module.exports.decode = nativeBinding.decode
 module.exports.decompressZstd = nativeBinding.decompressZstd
 module.exports.encode = nativeBinding.encode

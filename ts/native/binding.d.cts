@@ -13,10 +13,10 @@ export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-was
 /** A recorder. */
 export declare class BindingLibrary {
   /**
-   * Keeps one OTLP protobuf request. The bytes are copied before this returns. With `wait_ms` it waits so long for
-   * room instead of failing.
+   * Keeps one OTLP protobuf request. The bytes are copied before this returns. An SDK exporter sets `wait_ms`: it
+   * waits so long for room instead of failing, and what is not kept then, `records` of them, is counted and announced.
    */
-  exportOtlp(signalPosition: number, data: Uint8Array, waitMs?: number | undefined | null): Promise<Outcome<BindingOutcome>>
+  exportOtlp(signalPosition: number, data: Uint8Array, waitMs?: number | undefined | null, records?: number | undefined | null): Promise<Outcome<BindingOutcome>>
   /** One request to an OTLP service of a gRPC server in JavaScript, and what to answer. It never waits for room. */
   answerGrpc(signalPosition: number, data: Uint8Array): Promise<BindingGrpcAnswer>
   /** Resolves when everything accepted before the call is committed. */
@@ -27,6 +27,14 @@ export declare class BindingLibrary {
   shutdownNow(deadlineMs: number): Outcome<undefined>
   /** Attributes of the resource that records without one belong to. */
   resource(): Array<Array<string>>
+  /** Everything that is committed from the durable position `name` on. */
+  subscribe(signalPosition: number, name: string, fromNow: boolean): Promise<Outcome<BindingSubscription>>
+  /** How each destination stands, as JSON. */
+  forwarders(): Outcome<string>
+  /** Does `action`, one of `pause`, `resume` and `reset`, to the destination at `position`. */
+  forward(position: number, action: string): Outcome<undefined>
+  /** Sends again what the destination at `position` refused, for at most `timeout_ms`; what was done is JSON. */
+  retryRejected(position: number, timeoutMs: number): Promise<Outcome<string>>
   /** What was bound. */
   addresses(): BindingAddresses
   /** What was done and what is in hand, as JSON. */
@@ -43,6 +51,16 @@ export declare class BindingReader {
   next(): Promise<Outcome<Buffer | undefined | null>>
   /** Lets go of the files. */
   close(): void
+}
+
+/** Batches as they are committed, at least once. */
+export declare class BindingSubscription {
+  /** The next batch as one Arrow IPC stream; null when the library is shut down or this is closed. */
+  next(): Promise<Outcome<Buffer | undefined | null>>
+  /** Everything handed out so far is done with. */
+  ack(): Promise<undefined>
+  /** Ends it and writes its position; the name is free afterwards. */
+  close(): Promise<Outcome<undefined>>
 }
 
 /** The listeners of a library, as `host:port`. */

@@ -10,10 +10,12 @@ import { LogExporter } from './exporters/log.js';
 import { MetricExporter, type MetricExporterOptions } from './exporters/metric.js';
 import type { ExporterOptions } from './exporters/options.js';
 import { SpanExporter } from './exporters/span.js';
+import { type Forwarder, forwarders } from './forwarder.js';
 import { native } from './native.js';
 import { type Health, type LibraryStats, type OtlpEvent, report } from './reports.js';
 import { SIGNALS, type Signal } from './signal.js';
 import { IpcSnapshot, type ReadOptions, Snapshot } from './snapshot.js';
+import { Subscription } from './subscription.js';
 
 /** What became of the records of one export. */
 export interface ExportOutcome {
@@ -84,7 +86,7 @@ export class OtlpLibrary implements AsyncDisposable {
 
   /** Keeps one OTLP protobuf export request. The bytes may be changed as soon as this returns. */
   exportOtlp(signal: Signal, bytes: Uint8Array): Promise<ExportOutcome> {
-    return this.#send(signal, bytes, undefined);
+    return this.#send(signal, bytes, undefined, 0);
   }
 
   /** A span exporter for the SDK's processors. */
@@ -113,6 +115,19 @@ export class OtlpLibrary implements AsyncDisposable {
   /** The same as the bytes of one Arrow IPC stream: awaited as a whole, or iterated in pieces. */
   readIpc(signal: Signal, options: ReadOptions = {}): PromiseLike<Uint8Array> & AsyncIterable<Uint8Array> {
     return new IpcSnapshot(this.#binding, signal, options);
+  }
+
+  /**
+   * Follows what is committed from the durable position `name` on. A name that was never used begins with the oldest
+   * record there is, or with what is committed after the call. One name has one subscriber at a time.
+   */
+  async subscribe(signal: Signal, name: string, from: 'beginning' | 'now' = 'beginning'): Promise<Subscription> {
+    return new Subscription(unwrap(await this.#binding.subscribe(SIGNALS.indexOf(signal), name, from === 'now')));
+  }
+
+  /** The destinations data is forwarded to: how they stand, and a hand on them. */
+  forwarders(): Forwarder[] {
+    return forwarders(this.#binding);
   }
 
   /** What `listen` bound, as `host:port`, with the ports the system chose. */
@@ -176,20 +191,24 @@ export class OtlpLibrary implements AsyncDisposable {
   }
 
   #exportTraces(spans: readonly ReadableSpan[], waitMs: number | undefined): Promise<ExportOutcome> {
-    return encodeTraces(spans, this.#resource, this.#sink('traces', waitMs));
+    return encodeTraces(spans, this.#resource, this.#sink('traces', waitMs, spans.length));
   }
 
   #exportMetrics(metrics: ResourceMetrics, waitMs: number | undefined): Promise<ExportOutcome> {
-    return encodeMetrics(metrics, this.#resource, this.#sink('metrics', waitMs));
+    return encodeMetrics(
+      metrics,
+      this.#resource,
+      this.#sink('metrics', waitMs, waitMs === undefined ? 0 : points(metrics)),
+    );
   }
 
   #exportLogs(records: readonly ReadableLogRecord[], waitMs: number | undefined): Promise<ExportOutcome> {
-    return encodeLogs(records, this.#resource, this.#sink('logs', waitMs));
+    return encodeLogs(records, this.#resource, this.#sink('logs', waitMs, records.length));
   }
 
-  #sink(signal: Signal, waitMs: number | undefined): Sink<Promise<ExportOutcome>> {
+  #sink(signal: Signal, waitMs: number | undefined, records: number): Sink<Promise<ExportOutcome>> {
     return (request, skipped) => {
-      const sent = this.#send(signal, request, waitMs);
+      const sent = this.#send(signal, request, waitMs, records - skipped.count);
       if (skipped.count === 0) return sent;
       const reason = `${skipped.count} record(s) could not be read; first: ${skipped.reason}`;
       return sent.then(({ accepted, rejected, message }) => ({
@@ -200,9 +219,9 @@ export class OtlpLibrary implements AsyncDisposable {
     };
   }
 
-  async #send(signal: Signal, bytes: Uint8Array, waitMs: number | undefined): Promise<ExportOutcome> {
+  async #send(signal: Signal, bytes: Uint8Array, waitMs: number | undefined, records: number): Promise<ExportOutcome> {
     // The addon copies the bytes before it returns.
-    const sent = this.#binding.exportOtlp(SIGNALS.indexOf(signal), bytes, waitMs);
+    const sent = this.#binding.exportOtlp(SIGNALS.indexOf(signal), bytes, waitMs, records);
     this.#pending.add(sent);
     try {
       return unwrap(await sent);
@@ -210,4 +229,10 @@ export class OtlpLibrary implements AsyncDisposable {
       this.#pending.delete(sent);
     }
   }
+}
+
+function points(metrics: ResourceMetrics): number {
+  let count = 0;
+  for (const scope of metrics.scopeMetrics) for (const metric of scope.metrics) count += metric.dataPoints.length;
+  return count;
 }

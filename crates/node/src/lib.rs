@@ -12,3 +12,4 @@ mod pending;
 mod reader;
 mod run;
 mod runtime;
+mod subscription;

@@ -10,14 +10,17 @@ use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{Env, Status};
 use napi_derive::napi;
 use otlp_arrow::event_bus::EventListener;
+use otlp_arrow::forward::Forwarder;
 use otlp_arrow::ipc::read::Wanted;
 use otlp_arrow::receive::{self, Addresses};
+use otlp_arrow::store::subscription::From;
 use otlp_arrow::{Code, Config, Event, ExportOutcome, OtlpError, OtlpLibrary, status_of};
 
 use crate::error::{Outcome, outcome, signal};
 use crate::pending::Pending;
 use crate::reader::{BindingReader, read_options};
 use crate::runtime::{blocking, promise};
+use crate::subscription::BindingSubscription;
 
 /// What became of the records of one export.
 #[napi(object)]
@@ -50,7 +53,7 @@ pub struct BindingAddresses {
     pub http: Option<String>,
 }
 
-impl From<ExportOutcome> for BindingOutcome {
+impl std::convert::From<ExportOutcome> for BindingOutcome {
     fn from(outcome: ExportOutcome) -> Self {
         Self { accepted: outcome.accepted as f64, rejected: outcome.rejected as f64, message: outcome.message }
     }
@@ -113,8 +116,8 @@ pub fn open<'env>(
 
 #[napi]
 impl BindingLibrary {
-    /// Keeps one OTLP protobuf request. The bytes are copied before this returns. With `wait_ms` it waits so long for
-    /// room instead of failing.
+    /// Keeps one OTLP protobuf request. The bytes are copied before this returns. An SDK exporter sets `wait_ms`: it
+    /// waits so long for room instead of failing, and what is not kept then, `records` of them, is counted and announced.
     #[napi(catch_unwind)]
     pub fn export_otlp<'env>(
         &self,
@@ -122,6 +125,7 @@ impl BindingLibrary {
         signal_position: u32,
         data: &[u8],
         wait_ms: Option<f64>,
+        records: Option<f64>,
     ) -> napi::Result<PromiseRaw<'env, Outcome<BindingOutcome>>> {
         if self.closing.load(Ordering::SeqCst) {
             return promise(env, async { outcome(Err(closed())) });
@@ -134,7 +138,11 @@ impl BindingLibrary {
                 let signal = signal(signal_position)?;
                 match wait_ms {
                     None => library.export_otlp(signal, bytes).await,
-                    Some(wait) => library.export_otlp_within(signal, bytes, Instant::now() + milliseconds(wait)).await,
+                    Some(wait) => {
+                        let deadline = Instant::now() + milliseconds(wait);
+                        let sent = library.send_within(signal, bytes, deadline).await;
+                        sent.inspect_err(|error| library.not_kept(signal, records.unwrap_or_default() as u64, error))
+                    }
                 }
             };
             let done = export.await;
@@ -204,6 +212,58 @@ impl BindingLibrary {
         self.resource.iter().map(|(name, value)| vec![name.clone(), value.clone()]).collect()
     }
 
+    /// Everything that is committed from the durable position `name` on.
+    #[napi(catch_unwind)]
+    pub fn subscribe<'env>(
+        &self,
+        env: &'env Env,
+        signal_position: u32,
+        name: String,
+        from_now: bool,
+    ) -> napi::Result<PromiseRaw<'env, Outcome<BindingSubscription>>> {
+        let library = self.inner.clone();
+        promise(env, async move {
+            let opened = blocking(move || {
+                let from = if from_now { From::Now } else { From::Beginning };
+                library.subscribe(signal(signal_position)?, &name, from)
+            });
+            outcome(opened.await.map(BindingSubscription::new))
+        })
+    }
+
+    /// How each destination stands, as JSON.
+    #[napi(catch_unwind)]
+    pub fn forwarders(&self) -> Outcome<String> {
+        let infos: Vec<_> = self.inner.forwarders().iter().map(Forwarder::info).collect();
+        outcome(json(&infos))
+    }
+
+    /// Does `action`, one of `pause`, `resume` and `reset`, to the destination at `position`.
+    #[napi(catch_unwind)]
+    pub fn forward(&self, position: u32, action: String) -> Outcome<()> {
+        outcome(self.forwarder(position).and_then(|forwarder| match action.as_str() {
+            "pause" => Ok(forwarder.pause()),
+            "resume" => Ok(forwarder.resume()),
+            "reset" => Ok(forwarder.reset()),
+            other => Err(OtlpError::new(Code::Internal, format!("a destination cannot {other}"))),
+        }))
+    }
+
+    /// Sends again what the destination at `position` refused, for at most `timeout_ms`; what was done is JSON.
+    #[napi(catch_unwind)]
+    pub fn retry_rejected<'env>(
+        &self,
+        env: &'env Env,
+        position: u32,
+        timeout_ms: f64,
+    ) -> napi::Result<PromiseRaw<'env, Outcome<String>>> {
+        let forwarder = self.forwarder(position);
+        promise(env, async move {
+            let retried = blocking(move || json(&forwarder?.retry_rejected(milliseconds(timeout_ms))?));
+            outcome(retried.await)
+        })
+    }
+
     /// What was bound.
     #[napi(catch_unwind)]
     pub fn addresses(&self) -> BindingAddresses {
@@ -246,6 +306,11 @@ impl BindingLibrary {
 }
 
 impl BindingLibrary {
+    fn forwarder(&self, position: u32) -> otlp_arrow::Result<Forwarder> {
+        let missing = || OtlpError::new(Code::Internal, format!("there is no destination {position}"));
+        self.inner.forwarders().get(position as usize).cloned().ok_or_else(missing)
+    }
+
     /// Refuses new exports from now on; the result, called on a thread that may block, lets those under way finish for
     /// half of the time and shuts the core down with the rest.
     fn close(&self, deadline_ms: Option<f64>) -> impl FnOnce() -> otlp_arrow::Result<()> + Send + 'static {
