@@ -75,9 +75,7 @@ impl Committer {
             };
             match live.commit(&ctx, bytes, rows) {
                 Ok(()) => {
-                    if ctx.room.wrote(len) > ctx.settings.retention.max_bytes {
-                        ctx.keeper.kick();
-                    }
+                    ctx.wrote(len);
                     self.last = Some((live.stem.clone(), first_row));
                     self.live = Some(live);
                     return Ok(());

@@ -130,6 +130,13 @@ impl Context {
         Stem::new(self.clock.now(), self.writer, self.seq.fetch_add(1, Ordering::Relaxed))
     }
 
+    /// So many bytes were written; the directory is looked at when it seems to have grown too large.
+    pub(crate) fn wrote(&self, bytes: u64) {
+        if self.room.wrote(bytes) > self.settings.retention.max_bytes {
+            self.keeper.kick();
+        }
+    }
+
     /// A newer version wrote this file; whether that is news.
     pub(crate) fn add_newer(&self, stem: &Stem) -> bool {
         lock(&self.newer).insert(stem.clone())

@@ -169,8 +169,11 @@ struct Data {
 
 /// Deletes what retention says, under the maintenance lock.
 pub(crate) fn sweep(ctx: &Context) -> Swept {
-    let Ok(Some(_maintenance)) = ctx.storage.try_lock(&ctx.layout.maintenance_lock()) else {
-        return Swept::default();
+    let _maintenance = match ctx.storage.try_lock(&ctx.layout.maintenance_lock()) {
+        Ok(Some(lock)) => lock,
+        // Somebody else is at it, and may have looked before what made us look.
+        Ok(None) => return Swept { again: true, ..Swept::default() },
+        Err(_) => return Swept::default(),
     };
     match sweep_locked(ctx) {
         Ok(swept) => swept,
@@ -182,6 +185,7 @@ pub(crate) fn sweep(ctx: &Context) -> Swept {
 }
 
 fn sweep_locked(ctx: &Context) -> io::Result<Swept> {
+    let written = ctx.room.written();
     let (files, data) = data_files(ctx)?;
     let mut side = side_files(ctx)?;
     let other: u64 = side.iter().map(|(_, entry)| entry.len).sum();
@@ -216,7 +220,7 @@ fn sweep_locked(ctx: &Context) -> io::Result<Swept> {
     let overfull = total > settings.retention.max_bytes;
     swept.rotate = overfull && ctx.own.any_live();
     swept.again |= swept.rotate;
-    ctx.room.swept(total, overfull && !swept.rotate);
+    ctx.room.swept(written, total, overfull && !swept.rotate);
     for signal in Signal::ALL {
         let bytes = files.iter().filter(|file| file.signal == signal).map(|file| file.bytes).sum();
         ctx.stats.set_disk_bytes(signal, bytes);

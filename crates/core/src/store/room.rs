@@ -18,8 +18,10 @@ const ASK_AFTER: u64 = 4 << 20;
 #[derive(Debug, Default)]
 pub(crate) struct Room {
     free: Mutex<Option<Free>>,
-    /// Bytes of the whole directory at the last sweep, and what was written since.
-    directory: AtomicU64,
+    /// Bytes written since the start.
+    written: AtomicU64,
+    /// What to add to that for the size of the directory, modulo 2^64: set by each sweep.
+    offset: AtomicU64,
     /// The last sweep found more than `retention.max_bytes` and nothing to delete.
     overfull: AtomicBool,
 }
@@ -69,16 +71,52 @@ impl Room {
 
     /// So many bytes were written; the estimate of the directory's size.
     pub(crate) fn wrote(&self, bytes: u64) -> u64 {
-        self.directory.fetch_add(bytes, Ordering::Relaxed) + bytes
+        let written = self.written.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        written.wrapping_add(self.offset.load(Ordering::Relaxed))
+    }
+
+    /// To be asked before a sweep, and handed to [`Room::swept`]: what is written meanwhile counts on top.
+    pub(crate) fn written(&self) -> u64 {
+        self.written.load(Ordering::Relaxed)
     }
 
     /// A sweep has counted the directory; `overfull` if it is too large and nothing could be deleted.
-    pub(crate) fn swept(&self, directory: u64, overfull: bool) {
-        self.directory.store(directory, Ordering::Relaxed);
+    pub(crate) fn swept(&self, written: u64, directory: u64, overfull: bool) {
+        self.offset.store(directory.wrapping_sub(written), Ordering::Relaxed);
         self.overfull.store(overfull, Ordering::Relaxed);
     }
 
     pub(crate) fn is_overfull(&self) -> bool {
         self.overfull.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use crate::store::storage_os::OsStorage;
+
+    #[test]
+    fn what_is_written_during_a_sweep_is_not_forgotten() {
+        let room = Room::default();
+        assert_eq!(room.wrote(100), 100);
+        let before = room.written();
+        room.wrote(30);
+        room.swept(before, 70, false);
+        assert_eq!(room.wrote(5), 70 + 30 + 5);
+        room.swept(room.written(), 0, true);
+        assert!(room.is_overfull());
+        assert_eq!(room.wrote(1), 1);
+    }
+
+    #[test]
+    fn room_for_others_is_kept_and_asked_about_anew() {
+        let (room, now) = (Room::default(), Instant::now());
+        let dir = std::env::temp_dir();
+        room.check(&OsStorage, &dir, 1, 1, now).unwrap();
+        let error = room.check(&OsStorage, &dir, u64::MAX, 1, now).unwrap_err();
+        assert_eq!(error.code(), Code::StorageFull);
+        room.check(&OsStorage, &dir, 1, 1, now).unwrap();
     }
 }

@@ -70,7 +70,7 @@ pub(crate) fn seal(
     }
     let dir = ctx.layout.signal_dir(signal);
     ctx.sync_dir(&dir).map_err(|error| storage_error("sync", &dir, error))?;
-    ctx.room.wrote(sealed.bytes);
+    ctx.wrote(sealed.bytes);
     Ok(Outcome::Sealed)
 }
 
