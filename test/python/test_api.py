@@ -19,12 +19,15 @@ def test_every_name_of_the_design_is_there() -> None:
     methods = """
         export_traces export_metrics export_metrics_ref export_logs export_otlp
         span_exporter metric_exporter log_exporter read
-        flush shutdown aflush ashutdown stats health addresses
+        subscribe forwarders flush shutdown aflush ashutdown stats health addresses
     """
     for name in methods.split():
         assert callable(getattr(OtlpLibrary, name)), name
     assert callable(otlp_arrow.decode)
     assert callable(otlp_arrow.encode)
+    for name in ("info", "pause", "resume", "reset", "retry_rejected"):
+        assert callable(getattr(otlp_arrow.Forwarder, name)), name
+    assert callable(otlp_arrow.Subscription.ack)
     assert hasattr(OtlpLibrary, "__enter__")
     assert hasattr(OtlpLibrary, "__aenter__")
     for name in otlp_arrow.__all__:

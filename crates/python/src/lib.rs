@@ -1,7 +1,9 @@
 //! The Python extension module `otlp_arrow._native`: converts types and errors, and holds no policy.
 
 mod convert;
+mod detached;
 mod error;
+mod follow;
 mod library;
 mod proto;
 mod sdk;
@@ -20,6 +22,9 @@ mod _native {
 
     #[pymodule_export]
     use crate::convert::{decode, encode};
+
+    #[pymodule_export]
+    use crate::follow::{Forwarder, Subscription};
 
     #[pymodule_export]
     use crate::library::Library;

@@ -1,7 +1,6 @@
 //! The recorder behind `otlp_arrow.OtlpLibrary`.
 
 use std::collections::BTreeMap;
-use std::ops::Deref;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -11,11 +10,14 @@ use otlp_arrow::event_bus::EventListener;
 use otlp_arrow::ipc::read::Wanted;
 use otlp_arrow::receive::Addresses;
 use otlp_arrow::store::ReadOptions;
+use otlp_arrow::store::subscription::From;
 use otlp_arrow::{Code, Config, ExportOutcome, OtlpError, OtlpLibrary, Result, Signal};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use crate::detached::Detached;
 use crate::error::IntoPython;
+use crate::follow::{Forwarder, Subscription};
 use crate::sdk::{self, DefaultResource, Encoded};
 use crate::table::Table;
 use crate::wait::{seconds, wait, wait_while};
@@ -29,7 +31,7 @@ type Patience<'py> = (f64, Bound<'py, PyAny>);
 /// One open recorder. Every method lets go of the interpreter while it waits.
 #[pyclass(module = "otlp_arrow._native", frozen)]
 pub(crate) struct Library {
-    library: Detached,
+    library: Detached<OtlpLibrary>,
     resource: DefaultResource,
     output_dir: String,
     warnings: Vec<String>,
@@ -46,7 +48,7 @@ impl Library {
             let output_dir = config.output_dir.display().to_string();
             let resource = DefaultResource::new(&config.resource);
             Ok(Self {
-                library: Detached(Some(OtlpLibrary::open_with(config, Some(listener))?)),
+                library: Detached::new(OtlpLibrary::open_with(config, Some(listener))?),
                 resource,
                 output_dir,
                 warnings,
@@ -119,6 +121,18 @@ impl Library {
         .into_python(py)
     }
 
+    /// Follows what is committed from the durable position `name` on; a new name begins with the next commit or with
+    /// the oldest record there is.
+    fn subscribe(&self, py: Python<'_>, signal: &str, name: &str, now: bool) -> PyResult<Subscription> {
+        let from = if now { From::Now } else { From::Beginning };
+        py.detach(|| self.library.subscribe(parse_signal(signal)?, name, from)).map(Subscription::new).into_python(py)
+    }
+
+    /// The destinations, in the order of the configuration.
+    fn forwarders(&self, py: Python<'_>) -> Vec<Forwarder> {
+        py.detach(|| self.library.forwarders()).into_iter().map(Forwarder::new).collect()
+    }
+
     /// The addresses that were bound, by name of the listener.
     fn addresses(&self) -> BTreeMap<&'static str, String> {
         let Addresses { grpc, http } = self.library.addresses();
@@ -188,7 +202,7 @@ impl Library {
     }
 }
 
-fn as_json(py: Python<'_>, value: &impl serde::Serialize) -> PyResult<String> {
+pub(crate) fn as_json(py: Python<'_>, value: &impl serde::Serialize) -> PyResult<String> {
     serde_json::to_string(value)
         .map_err(|error| OtlpError::with_source(Code::Internal, "a report could not be written as JSON", error))
         .into_python(py)
@@ -207,28 +221,6 @@ fn listener(deliver: Py<PyAny>) -> EventListener {
             }
         });
     })
-}
-
-/// The core's library, let go of without holding on to the interpreter: its threads may need that to come to an end.
-struct Detached(Option<OtlpLibrary>);
-
-impl Deref for Detached {
-    type Target = OtlpLibrary;
-
-    fn deref(&self) -> &OtlpLibrary {
-        match &self.0 {
-            Some(library) => library,
-            None => unreachable!("taken by drop only"),
-        }
-    }
-}
-
-impl Drop for Detached {
-    fn drop(&mut self) {
-        let library = self.0.take();
-        // Without an interpreter to attach to, the closure and the library with it are dropped all the same.
-        Python::try_attach(|py| py.detach(|| drop(library)));
-    }
 }
 
 /// Longer than any exporter waits.

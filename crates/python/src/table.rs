@@ -49,11 +49,15 @@ impl Table {
 
     /// A decoded request.
     pub(crate) fn of(decoded: Decoded) -> Self {
-        let Decoded { batch, refused } = decoded;
+        let (rejected, message) = (decoded.refused.total(), decoded.refused.to_string());
+        Self { rejected, message, ..Self::of_batch(decoded.batch) }
+    }
+
+    /// One batch.
+    pub(crate) fn of_batch(batch: RecordBatch) -> Self {
         let schema = batch.schema();
         let again = move || -> Result<Batches> { Ok(Box::new(std::iter::once(Ok(batch.clone())))) };
-        let (rejected, message) = (refused.total(), refused.to_string());
-        Self { schema, first: Mutex::new(None), again: Box::new(again), rejected, message }
+        Self { schema, first: Mutex::new(None), again: Box::new(again), rejected: 0, message: String::new() }
     }
 
     fn batches(&self) -> Result<Batches> {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from otlp_arrow import _native, errors
+from otlp_arrow._follow import Forwarder, ForwarderInfo, Retried, Subscription
 from otlp_arrow._library import (
     ArrowStream,
     Event,
@@ -24,9 +25,13 @@ __all__ = [
     "Event",
     "ExportOutcome",
     "Format",
+    "Forwarder",
+    "ForwarderInfo",
     "OtlpError",
     "OtlpLibrary",
+    "Retried",
     "Signal",
+    "Subscription",
     "Table",
     "Temporality",
     "__version__",

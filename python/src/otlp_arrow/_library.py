@@ -13,7 +13,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, Self
 
 from otlp_arrow import _config, _native
-from otlp_arrow.errors import OtlpError
+from otlp_arrow._follow import Forwarder, Subscription
+from otlp_arrow.errors import InvalidConfigError, OtlpError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -184,6 +185,21 @@ class OtlpLibrary:
         return self._native.read(
             signal, _nanos(from_), _nanos(to), None if columns is None else list(columns), limit, dictionaries
         )
+
+    def subscribe(self, signal: Signal, name: str, from_: Literal["beginning", "now"] = "beginning") -> Subscription:
+        """Follow what is committed, from the durable position `name` on.
+
+        `from_` says where a name begins that was never used: with the oldest record there is, or with the next commit.
+        One name and signal has one subscriber at a time; retention deletes last what a subscription still needs.
+        """
+        if from_ not in ("beginning", "now"):
+            message = f"from_ is {from_!r}: use 'beginning' or 'now'"
+            raise InvalidConfigError(message)
+        return Subscription(self._native.subscribe(signal, name, from_ == "now"))
+
+    def forwarders(self) -> list[Forwarder]:
+        """Tell the destinations that are forwarded to, in the order of the configuration."""
+        return [Forwarder(one) for one in self._native.forwarders()]
 
     # Lifecycle
 

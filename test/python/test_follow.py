@@ -1,0 +1,129 @@
+"""Subscriptions, and forwarding to another library as its destination."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from otlp_arrow import Event, ForwarderInfo, OtlpLibrary, Subscription, errors
+
+from sdk_objects import ended_spans
+from support import eventually, rows
+
+
+def names(batch: object) -> list[str]:
+    return pa.table(batch)["name"].to_pylist()
+
+
+def take(subscription: Subscription, count: int) -> list[str]:
+    found: list[str] = []
+    while len(found) < count:
+        found += names(next(subscription))
+    return found
+
+
+def test_what_is_committed_comes_in_order_and_waits_for_more(library: OtlpLibrary) -> None:
+    first = ended_spans(5)
+    library.export_traces(first)
+    with library.subscribe("traces", "alerts") as batches:
+        assert take(batches, 5) == [span.name for span in first]
+        later = ended_spans(3, seed=1)
+        threading.Timer(0.2, lambda: library.export_traces(later)).start()
+        assert take(batches, 3) == [span.name for span in later]
+        assert library.export_logs([]) == (0, 0, "")
+
+
+def test_what_was_not_acknowledged_comes_again(directory: Path) -> None:
+    with OtlpLibrary(output_dir=directory) as library:
+        library.export_traces(ended_spans(5))
+        with library.subscribe("traces", "alerts") as batches:
+            take(batches, 5)
+            batches.ack()
+            library.export_traces(ended_spans(4))
+            take(batches, 4)
+    with OtlpLibrary(output_dir=directory) as library, library.subscribe("traces", "alerts") as batches:
+        assert len(take(batches, 4)) == 4
+        library.export_traces(ended_spans(1, seed=9))
+        assert len(take(batches, 1)) == 1
+
+
+def test_a_new_name_may_begin_now(library: OtlpLibrary) -> None:
+    library.export_traces(ended_spans(5))
+    with library.subscribe("traces", "later", "now") as batches:
+        library.export_traces(ended_spans(2))
+        assert len(take(batches, 2)) == 2
+
+
+def test_a_name_has_one_subscriber(library: OtlpLibrary) -> None:
+    with library.subscribe("traces", "alerts"), pytest.raises(errors.UnavailableError):
+        library.subscribe("traces", "alerts")
+    library.subscribe("traces", "alerts").close()
+    with pytest.raises(errors.InvalidConfigError):
+        library.subscribe("traces", "../alerts")
+    with pytest.raises(errors.InvalidConfigError, match="beginning"):
+        library.subscribe("traces", "alerts", "middle")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("end", ["close", "shutdown"])
+def test_a_wait_ends_with_close_and_with_shutdown(library: OtlpLibrary, end: str) -> None:
+    subscription = library.subscribe("traces", "alerts")
+    found: list[int] = []
+    waiting = threading.Thread(target=lambda: found.append(sum(len(names(batch)) for batch in subscription)))
+    waiting.start()
+    library.export_traces(ended_spans(3))
+    subscription.ack()
+    waiting.join(0.2)
+    assert waiting.is_alive()
+    (subscription.close if end == "close" else library.shutdown)()
+    waiting.join(20)
+    assert not waiting.is_alive()
+    assert found[0] in ((3,) if end == "shutdown" else (0, 3))
+    with pytest.raises(StopIteration):
+        next(subscription)
+
+
+@pytest.fixture
+def backend(tmp_path: Path) -> Iterator[OtlpLibrary]:
+    with OtlpLibrary(output_dir=tmp_path / "backend", listen={"grpc": "127.0.0.1:0"}) as library:
+        yield library
+
+
+def test_records_are_forwarded(directory: Path, backend: OtlpLibrary) -> None:
+    forward = {"name": "backend", "endpoint": f"http://{backend.addresses()['grpc']}"}
+    with OtlpLibrary(output_dir=directory, forward=forward) as library:  # type: ignore[arg-type]
+        (forwarder,) = library.forwarders()
+        forwarder.pause()
+        assert forwarder.info().paused
+        library.export_traces(ended_spans(40))
+        eventually(lambda: forwarder.info().lag_records == 40)
+        assert rows(backend, "traces") == []
+        forwarder.resume()
+        eventually(lambda: len(rows(backend, "traces")) == 40)
+        eventually(lambda: forwarder.info().lag_records == 0)
+        assert forwarder.info() == ForwarderInfo("backend", "closed", False, False, 0, 0.0, 0, 0, None)
+        assert forwarder.retry_rejected() == (0, 0)
+        assert rows(backend, "traces") == rows(library, "traces")
+
+
+def test_a_destination_that_is_away_is_told_and_nothing_is_lost(directory: Path) -> None:
+    events: list[Event] = []
+    forward = {
+        "endpoint": "http://127.0.0.1:9",
+        "retry": {"initial": "1ms", "max": "2ms"},
+        "breaker": {"failures": 2, "open": "5m"},
+    }
+    with OtlpLibrary(output_dir=directory, forward=forward, on_event=events.append) as library:  # type: ignore[arg-type]
+        assert library.export_traces(ended_spans(10)).accepted == 10
+        opened = eventually(lambda: next((event for event in events if event.name == "breaker_opened"), None))
+        assert opened.destination == "default"
+        (forwarder,) = library.forwarders()
+        info = forwarder.info()
+        assert (info.state, info.lag_records) == ("open", 10)
+        assert info.last_error is not None
+        assert library.health()["accepting"]
+        assert len(rows(library, "traces")) == 10
+        forwarder.reset()
