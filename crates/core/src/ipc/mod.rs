@@ -15,6 +15,7 @@ pub(crate) mod sample;
 pub mod scan;
 pub mod seal;
 mod sealed;
+mod unified;
 
 pub use commit::CommitEncoder;
 

@@ -4,10 +4,11 @@ use std::io;
 use std::path::Path;
 
 use super::body::{Values, commit, damaged};
-use super::merge::{Merger, Unified};
+use super::merge::Merger;
 use super::parse::{self, Window};
 use super::scan::{Check, Commit, Commits};
 use super::sealed::{Contents, SealedWriter, WriteError};
+use super::unified::Unified;
 use crate::error::Result;
 use crate::store::fault::storage_error;
 use crate::store::storage::{ReadFile, Storage};

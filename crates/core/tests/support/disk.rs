@@ -6,16 +6,14 @@
 #![allow(clippy::print_stderr, reason = "tests")]
 
 use std::collections::{BTreeMap, HashMap};
-use std::fmt;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
 
-use otlp_arrow::store::storage::{Entry, FileLock, ReadFile, Storage, WriteFile};
 use otlp_arrow_testkit::rng::Rng;
 
 use super::power::Pages;
+pub use super::process::Process;
 
 /// A kind of operation, for faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -53,22 +51,22 @@ pub enum Node {
 pub struct Disk(Mutex<State>);
 
 #[derive(Debug)]
-struct State {
-    seed: u64,
-    faults: Faults,
-    counts: HashMap<Op, u64>,
-    injected: BTreeMap<Op, u64>,
+pub(super) struct State {
+    pub(super) seed: u64,
+    pub(super) faults: Faults,
+    pub(super) counts: HashMap<Op, u64>,
+    pub(super) injected: BTreeMap<Op, u64>,
     /// Entries as they are, and as they were last synced.
-    entries: BTreeMap<PathBuf, Node>,
-    synced: BTreeMap<PathBuf, Node>,
-    files: HashMap<u64, Pages>,
-    next_file: u64,
-    locks: HashMap<u64, u64>,
-    next_process: u64,
-    alive: BTreeMap<u64, bool>,
+    pub(super) entries: BTreeMap<PathBuf, Node>,
+    pub(super) synced: BTreeMap<PathBuf, Node>,
+    pub(super) files: HashMap<u64, Pages>,
+    pub(super) next_file: u64,
+    pub(super) locks: HashMap<u64, u64>,
+    pub(super) next_process: u64,
+    pub(super) alive: BTreeMap<u64, bool>,
     /// Operations until the process that does the last of them dies in it.
-    fuse: Option<u64>,
-    free: u64,
+    pub(super) fuse: Option<u64>,
+    pub(super) free: u64,
 }
 
 impl Disk {
@@ -92,7 +90,7 @@ impl Disk {
         })))
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -134,7 +132,7 @@ impl Disk {
         let id = state.next_process;
         state.next_process += 1;
         state.alive.insert(id, true);
-        Arc::new(Process { disk: Arc::clone(self), id })
+        Arc::new(Process::new(Arc::clone(self), id))
     }
 
     /// Ends every process: what they wrote stays, their locks go.
@@ -183,13 +181,13 @@ impl Disk {
     }
 }
 
-fn eio() -> io::Error {
+pub(super) fn eio() -> io::Error {
     io::Error::other("injected: input/output error")
 }
 
 impl State {
     /// Counts an operation of `process`: the error it fails with, and whether it dies in it.
-    fn begin(&mut self, process: u64, op: Op) -> Result<(), Stop> {
+    pub(super) fn begin(&mut self, process: u64, op: Op) -> Result<(), Stop> {
         if !self.alive.get(&process).copied().unwrap_or(false) {
             return Err(Stop::Dead);
         }
@@ -215,14 +213,14 @@ impl State {
         }
     }
 
-    fn parent_exists(&self, path: &Path) -> io::Result<()> {
+    pub(super) fn parent_exists(&self, path: &Path) -> io::Result<()> {
         match path.parent() {
             Some(parent) if self.entries.get(parent) == Some(&Node::Dir) => Ok(()),
             _ => Err(ErrorKind::NotFound.into()),
         }
     }
 
-    fn file(&self, path: &Path) -> io::Result<u64> {
+    pub(super) fn file(&self, path: &Path) -> io::Result<u64> {
         match self.entries.get(path) {
             Some(Node::File(id)) => Ok(*id),
             Some(Node::Dir) => Err(ErrorKind::IsADirectory.into()),
@@ -230,11 +228,11 @@ impl State {
         }
     }
 
-    fn pages(&mut self, id: u64) -> &mut Pages {
+    pub(super) fn pages(&mut self, id: u64) -> &mut Pages {
         self.files.entry(id).or_default()
     }
 
-    fn new_file(&mut self, path: &Path) -> u64 {
+    pub(super) fn new_file(&mut self, path: &Path) -> u64 {
         let id = self.next_file;
         self.next_file += 1;
         self.files.insert(id, Pages::default());
@@ -252,7 +250,7 @@ pub fn trace(process: u64, op: Op, path: &Path, outcome: &str) {
 }
 
 /// Why an operation does not happen as asked.
-enum Stop {
+pub(super) enum Stop {
     /// The process is dead already.
     Dead,
     /// The process dies now; the operation may have happened in part.
@@ -263,291 +261,11 @@ enum Stop {
 
 impl Stop {
     /// The error, and whether the operation, one that happens as a whole or not at all, happened all the same.
-    fn whole(self) -> (io::Error, bool) {
+    pub(super) fn whole(self) -> (io::Error, bool) {
         match self {
             Stop::Dead => (eio(), false),
             Stop::Dies(mut rng) => (eio(), rng.one_in(2)),
             Stop::Fails(mut rng) => (if rng.one_in(2) { eio() } else { ErrorKind::StorageFull.into() }, false),
         }
-    }
-}
-
-/// One process and its view of the disk.
-#[derive(Clone)]
-pub struct Process {
-    disk: Arc<Disk>,
-    id: u64,
-}
-
-impl fmt::Debug for Process {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Process({})", self.id)
-    }
-}
-
-impl Process {
-    /// Its number.
-    pub fn id(&self) -> u64 {
-        self.id
-    }
-
-    /// Whether it has not died.
-    pub fn is_alive(&self) -> bool {
-        self.disk.state().alive.get(&self.id).copied().unwrap_or(false)
-    }
-
-    /// Ends it: what it wrote stays, its locks go.
-    pub fn kill(&self) {
-        let mut state = self.disk.state();
-        state.alive.insert(self.id, false);
-        let id = self.id;
-        state.locks.retain(|_, owner| *owner != id);
-    }
-
-    /// Runs an operation that happens as a whole or not at all.
-    fn whole<T>(&self, op: Op, path: &Path, act: impl FnOnce(&mut State) -> io::Result<T>) -> io::Result<T> {
-        let mut state = self.disk.state();
-        match state.begin(self.id, op) {
-            Ok(()) => {
-                let done = act(&mut state);
-                trace(self.id, op, path, &done.as_ref().err().map_or_else(|| "ok".to_owned(), ToString::to_string));
-                done
-            }
-            Err(stop) => {
-                let (error, happened) = stop.whole();
-                trace(self.id, op, path, &format!("{error}{}", if happened { ", but it happened" } else { "" }));
-                if happened {
-                    let _ = act(&mut state);
-                }
-                Err(error)
-            }
-        }
-    }
-}
-
-impl Storage for Process {
-    fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
-        self.whole(Op::CreateDir, dir, |state| {
-            for dir in dir.ancestors().filter(|dir| *dir != Path::new("/")) {
-                state.entries.entry(dir.to_owned()).or_insert(Node::Dir);
-            }
-            Ok(())
-        })
-    }
-
-    fn create(&self, path: &Path) -> io::Result<Box<dyn WriteFile>> {
-        let id = self.whole(Op::Create, path, |state| {
-            state.parent_exists(path)?;
-            if state.entries.contains_key(path) {
-                return Err(ErrorKind::AlreadyExists.into());
-            }
-            Ok(state.new_file(path))
-        })?;
-        Ok(Box::new(Handle { process: self.clone(), path: path.to_owned(), file: id }))
-    }
-
-    fn open(&self, path: &Path) -> io::Result<Box<dyn ReadFile>> {
-        let id = self.whole(Op::Open, path, |state| state.file(path))?;
-        Ok(Box::new(Handle { process: self.clone(), path: path.to_owned(), file: id }))
-    }
-
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.whole(Op::Rename, to, |state| {
-            let file = state.file(from)?;
-            state.parent_exists(to)?;
-            if state.entries.contains_key(to) {
-                return Err(ErrorKind::AlreadyExists.into());
-            }
-            state.entries.remove(from);
-            state.entries.insert(to.to_owned(), Node::File(file));
-            Ok(())
-        })
-    }
-
-    fn replace(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.whole(Op::Rename, to, |state| {
-            let file = state.file(from)?;
-            state.parent_exists(to)?;
-            state.entries.remove(from);
-            state.entries.insert(to.to_owned(), Node::File(file));
-            Ok(())
-        })
-    }
-
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        self.whole(Op::Remove, path, |state| {
-            state.file(path)?;
-            state.entries.remove(path);
-            Ok(())
-        })
-    }
-
-    fn list(&self, dir: &Path) -> io::Result<Vec<Entry>> {
-        self.whole(Op::List, dir, |state| {
-            let mut found = Vec::new();
-            for (path, node) in &state.entries {
-                if let (Node::File(id), Some(name)) = (node, path.file_name())
-                    && path.parent() == Some(dir)
-                {
-                    found.push(Entry {
-                        name: name.to_string_lossy().into_owned(),
-                        len: state.files.get(id).map_or(0, |file| file.bytes.len() as u64),
-                        modified: SystemTime::UNIX_EPOCH + Duration::from_secs(*id),
-                    });
-                }
-            }
-            Ok(found)
-        })
-    }
-
-    fn list_dirs(&self, dir: &Path) -> io::Result<Vec<String>> {
-        self.whole(Op::List, dir, |state| {
-            let dirs =
-                state.entries.iter().filter(|(path, node)| matches!(node, Node::Dir) && path.parent() == Some(dir));
-            Ok(dirs.filter_map(|(path, _)| Some(path.file_name()?.to_string_lossy().into_owned())).collect())
-        })
-    }
-
-    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        self.whole(Op::SyncDir, dir, |state| {
-            let State { entries, synced, .. } = state;
-            let inside = |path: &PathBuf| path.parent() == Some(dir);
-            synced.retain(|path, _| !inside(path));
-            synced.extend(entries.iter().filter(|(path, _)| inside(path)).map(|(path, node)| (path.clone(), *node)));
-            Ok(())
-        })
-    }
-
-    fn free_bytes(&self, _dir: &Path) -> io::Result<u64> {
-        Ok(self.disk.state().free)
-    }
-
-    fn try_lock(&self, path: &Path) -> io::Result<Option<Box<dyn FileLock>>> {
-        let file = self.whole(Op::Lock, path, |state| {
-            state.parent_exists(path)?;
-            let file = match state.file(path) {
-                Ok(file) => file,
-                Err(_) => state.new_file(path),
-            };
-            if state.locks.contains_key(&file) {
-                return Ok(None);
-            }
-            state.locks.insert(file, self.id);
-            Ok(Some(file))
-        })?;
-        let lock = |file| Box::new(Lock { process: self.clone(), path: path.to_owned(), file }) as Box<dyn FileLock>;
-        Ok(file.map(lock))
-    }
-}
-
-/// A lock on a file in memory.
-#[derive(Debug)]
-struct Lock {
-    process: Process,
-    path: PathBuf,
-    file: u64,
-}
-
-impl FileLock for Lock {
-    fn remove(self: Box<Self>) -> io::Result<()> {
-        self.process.whole(Op::Remove, &self.path, |state| {
-            if state.entries.get(&self.path) == Some(&Node::File(self.file)) {
-                state.entries.remove(&self.path);
-            }
-            Ok(())
-        })
-    }
-}
-
-impl Drop for Lock {
-    fn drop(&mut self) {
-        let mut state = self.process.disk.state();
-        if state.locks.get(&self.file) == Some(&self.process.id) {
-            state.locks.remove(&self.file);
-        }
-    }
-}
-
-/// An open file.
-#[derive(Debug)]
-struct Handle {
-    process: Process,
-    path: PathBuf,
-    file: u64,
-}
-
-impl WriteFile for Handle {
-    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let mut state = self.process.disk.state();
-        match state.begin(self.process.id, Op::Append) {
-            Ok(()) => {
-                state.pages(self.file).append(bytes);
-                trace(self.process.id, Op::Append, &self.path, &format!("{} bytes", bytes.len()));
-                Ok(())
-            }
-            Err(stop) => {
-                // A short write, sometimes of nothing; of everything only if nobody is there to be told.
-                let (mut rng, most) = match stop {
-                    Stop::Dies(rng) => (rng, bytes.len() + 1),
-                    Stop::Dead => return Err(eio()),
-                    Stop::Fails(rng) => (rng, bytes.len()),
-                };
-                let len = [0, most.saturating_sub(1), rng.index(most)][rng.index(3)];
-                state.pages(self.file).append(&bytes[..len]);
-                trace(
-                    self.process.id,
-                    Op::Append,
-                    &self.path,
-                    &format!("{len} of {} bytes, then an error", bytes.len()),
-                );
-                Err(if rng.one_in(2) { eio() } else { ErrorKind::StorageFull.into() })
-            }
-        }
-    }
-
-    fn truncate(&mut self, len: u64) -> io::Result<()> {
-        let file = self.file;
-        self.process.whole(Op::Truncate, &self.path, |state| {
-            state.pages(file).truncate(len as usize);
-            Ok(())
-        })
-    }
-
-    fn sync(&mut self) -> io::Result<()> {
-        let mut state = self.process.disk.state();
-        match state.begin(self.process.id, Op::Sync) {
-            Ok(()) => {
-                state.pages(self.file).sync();
-                trace(self.process.id, Op::Sync, &self.path, "ok");
-                Ok(())
-            }
-            Err(Stop::Dead) => Err(eio()),
-            Err(Stop::Dies(_)) => Err(eio()),
-            Err(Stop::Fails(mut rng)) => {
-                state.pages(self.file).fail_sync(&mut rng);
-                trace(self.process.id, Op::Sync, &self.path, "failed");
-                Err(eio())
-            }
-        }
-    }
-}
-
-impl ReadFile for Handle {
-    fn len(&self) -> io::Result<u64> {
-        let mut state = self.process.disk.state();
-        Ok(state.pages(self.file).bytes.len() as u64)
-    }
-
-    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        let file = self.file;
-        let mut copied = 0;
-        self.process.whole(Op::Read, &self.path, |state| {
-            let bytes = &state.pages(file).bytes;
-            let rest = usize::try_from(offset).ok().and_then(|offset| bytes.get(offset..)).unwrap_or_default();
-            copied = rest.len().min(buffer.len());
-            buffer[..copied].copy_from_slice(&rest[..copied]);
-            Ok(())
-        })?;
-        Ok(copied)
     }
 }

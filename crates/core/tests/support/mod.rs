@@ -4,3 +4,4 @@
 pub mod disk;
 pub mod oracle;
 pub mod power;
+pub mod process;
