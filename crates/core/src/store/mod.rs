@@ -255,7 +255,8 @@ impl Store {
         let needed = self.ctx.hooks.needs().iter().any(|needs| needs.keeps_writer(self.ctx.writer));
         // Nobody may take over files that a thread of ours, stuck in a slow disk, still works on: then the lock is let go
         // of by that thread, or with the last of what holds the context.
-        if !committing && !(sealing && self.ctx.seals.release_at_the_end()) {
+        let in_use = committing || (sealing && self.ctx.seals.release_at_the_end());
+        if !in_use {
             self.ctx.release_writer(unsealed_files == 0 && !needed);
         }
         ClosedReport { unsealed_files, uncommitted_records, undelivered_records: 0 }
