@@ -32,7 +32,8 @@ def batches(path: Path) -> list[pa.RecordBatch]:
 
 
 def expected(request: int, index: int) -> tuple[Any, ...]:
-    attributes = [("request", str(request)), ("index", str(index)), ("pad", f"{request * 31 + index:x}" * (1 + index % 7))]
+    pad = f"{request * 31 + index:x}" * (1 + index % 7)
+    attributes = [("request", str(request)), ("index", str(index)), ("pad", pad)]
     return (request * 1000 + index, 9, "INFO", f"request {request} record {index}", attributes, "iis", "crash-test")
 
 

@@ -110,8 +110,9 @@ describe('logs', () => {
     });
     logger.emit({ body: { kind: 'map', n: 1 } });
     logger.emit({ body: 'third' });
-    // The batch processor awaits forceFlush() of the exporter between an export and its answer.
+    // The batch processor awaits forceFlush() of the exporter between an export and its answer; the simple one awaits nothing.
     await provider.forceFlush();
+    await vi.waitFor(async () => expect(rows(await library.read('logs'))).toHaveLength(3), { timeout: 10_000 });
     const [first, second, third] = rows(await library.read('logs'));
     expect(first).toMatchObject({
       time: 1_700_000_000_000_000_005n,

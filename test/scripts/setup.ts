@@ -43,8 +43,5 @@ export async function addon(profile: 'debug' | 'release' = 'debug'): Promise<voi
 export async function extension(): Promise<void> {
   // pip's installer would build in an isolated folder; develop shares the one target directory.
   const env = { VIRTUAL_ENV: VENV };
-  await run(venvBin('maturin'), ['develop', '--quiet', '--manifest-path', join(ROOT, 'crates/python/Cargo.toml')], {
-    cwd: join(ROOT, 'python'),
-    env,
-  });
+  await run(venvBin('maturin'), ['develop', '--quiet'], { cwd: join(ROOT, 'python'), env });
 }
