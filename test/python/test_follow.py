@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import re
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +17,7 @@ import pytest
 from otlp_arrow import Event, ForwarderInfo, OtlpLibrary, Subscription, errors
 
 from sdk_objects import ended_spans
-from support import eventually, rows
+from support import eventually, read_directory, rows
 
 
 def names(batch: object) -> list[str]:
@@ -127,3 +132,23 @@ def test_a_destination_that_is_away_is_told_and_nothing_is_lost(directory: Path)
         assert library.health()["accepting"]
         assert len(rows(library, "traces")) == 10
         forwarder.reset()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a process cannot send another one Ctrl-C there")
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_the_command_serves_and_drains(tmp_path: Path, ending: signal.Signals) -> None:
+    said = tmp_path / "said"
+    command = [sys.executable, "-m", "otlp_arrow", "serve", "--grpc", "127.0.0.1:0", "--http", "127.0.0.1:0"]
+    with said.open("wb") as out:
+        service = subprocess.Popen(command, cwd=tmp_path, stdout=out, stderr=out)
+    try:
+        found = eventually(lambda: re.search(r"http://127\.0\.0\.1:\d+", said.read_text()))
+        with OtlpLibrary(output_dir=tmp_path / "sender", forward={"endpoint": found[0]}) as sender:
+            sender.export_traces(ended_spans(6))
+            eventually(lambda: sender.forwarders()[0].info().lag_records == 0)
+        service.send_signal(ending)
+        assert service.wait(20) == 0, said.read_text()
+    finally:
+        service.kill()
+        service.wait(10)
+    assert len(read_directory(tmp_path / "output_dir", "traces")) == 6

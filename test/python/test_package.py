@@ -16,7 +16,6 @@ import pytest
 from support import read_directory
 
 ROOT = Path(__file__).parent.parent.parent
-SNIPPETS = ROOT / "python" / "README.md"
 
 
 def run(*command: str | Path, cwd: Path, **env: str) -> str:
@@ -39,8 +38,8 @@ def maturin(*arguments: str | Path, cwd: Path = ROOT / "python") -> str:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel that `OTLP_ARROW_WHEEL` names, else one of the development profile, built here."""
-    if given := os.environ.get("OTLP_ARROW_WHEEL"):
+    """The wheel that `WHEEL_UNDER_TEST` names, else one of the development profile, built here."""
+    if given := os.environ.get("WHEEL_UNDER_TEST"):
         return Path(given)
     out = tmp_path_factory.mktemp("wheel")
     maturin("build", "--out", out)
@@ -98,15 +97,24 @@ with otlp_arrow.OtlpLibrary(output_dir="telemetry") as library:
     assert "otlp-arrow" in run(empty / "python", "-I", "-m", "otlp_arrow", "--help", cwd=tmp_path)
 
 
-def snippets(language: str) -> list[str]:
-    return [part.split("```")[0].strip() for part in SNIPPETS.read_text().split(f"```{language}\n")[1:]]
+def snippets(readme: Path) -> list[str]:
+    return [part.split("```")[0].strip() for part in readme.read_text(encoding="utf-8").split("```python\n")[1:]]
 
 
 def test_the_readmes_lines_work_as_written(empty: Path, tmp_path: Path) -> None:
     """With the SDK and polars of the development environment beside the installed wheel."""
-    record, read = snippets("python")
+    record, read = snippets(ROOT / "python" / "README.md")
     path = sysconfig.get_path("purelib")
     run(empty / "python", "-c", record, cwd=tmp_path, PYTHONPATH=path)
+    program = read + "\nassert spans['name'].to_list() == ['checkout'], spans"
+    run(empty / "python", "-c", program, cwd=tmp_path, PYTHONPATH=path)
+
+
+def test_the_first_screens_lines_work_as_written(empty: Path, tmp_path: Path) -> None:
+    record, read = snippets(ROOT / "README.md")[:2]
+    path = sysconfig.get_path("purelib")
+    program = record + "\nprovider.get_tracer('shop').start_span('checkout').end()"
+    run(empty / "python", "-c", program, cwd=tmp_path, PYTHONPATH=path)
     program = read + "\nassert spans['name'].to_list() == ['checkout'], spans"
     run(empty / "python", "-c", program, cwd=tmp_path, PYTHONPATH=path)
 
