@@ -241,11 +241,14 @@ impl BindingLibrary {
     /// Does `action`, one of `pause`, `resume` and `reset`, to the destination at `position`.
     #[napi(catch_unwind)]
     pub fn forward(&self, position: u32, action: String) -> Outcome<()> {
-        outcome(self.forwarder(position).and_then(|forwarder| match action.as_str() {
-            "pause" => Ok(forwarder.pause()),
-            "resume" => Ok(forwarder.resume()),
-            "reset" => Ok(forwarder.reset()),
-            other => Err(OtlpError::new(Code::Internal, format!("a destination cannot {other}"))),
+        outcome(self.forwarder(position).and_then(|forwarder| {
+            match action.as_str() {
+                "pause" => forwarder.pause(),
+                "resume" => forwarder.resume(),
+                "reset" => forwarder.reset(),
+                other => return Err(OtlpError::new(Code::Internal, format!("a destination cannot {other}"))),
+            }
+            Ok(())
         }))
     }
 
