@@ -5,12 +5,14 @@ import { keyBytes, type Writer } from './writer.js';
 const MAX_DEPTH = 66;
 const MIN_INT64 = -(2 ** 63);
 const MAX_INT64 = 2 ** 63;
+// Unlike Object.hasOwn, V8 knows it to be true in a loop over the keys, which makes the loop a walk over fields.
+const { hasOwnProperty: hasOwn } = Object.prototype;
 
 /** Every own attribute as a `KeyValue` field with `tag`. */
 export function attributes(w: Writer, tag: number, values: Attributes | undefined): void {
   if (!values) return;
   for (const key in values) {
-    if (Object.hasOwn(values, key)) keyValue(w, tag, key, values[key], 0);
+    if (hasOwn.call(values, key)) keyValue(w, tag, key, values[key], 0);
     if (w.cut) break;
   }
 }
@@ -157,7 +159,7 @@ function compound(w: Writer, value: object, depth: number): void {
   } else {
     const map = value as Attributes;
     for (const key in map) {
-      if (Object.hasOwn(map, key)) keyValue(w, 0x0a, key, map[key], depth);
+      if (hasOwn.call(map, key)) keyValue(w, 0x0a, key, map[key], depth);
       if (w.cut) break;
     }
   }

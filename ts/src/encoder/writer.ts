@@ -21,6 +21,13 @@ for (let digit = 0; digit < 16; digit++) {
   NIBBLE[text.toUpperCase().charCodeAt(0)] = digit;
 }
 
+type WriteUtf8 = (this: Buffer, text: string, at: number, most: number) => number;
+
+/** What Buffer.write() calls after it has looked at its arguments; a tenth of an export goes into that look. */
+const { utf8Write } = Buffer.prototype as { utf8Write?: WriteUtf8 };
+const writeUtf8 = (buffer: Buffer, text: string, at: number, most: number): number =>
+  utf8Write ? utf8Write.call(buffer, text, at, most) : buffer.write(text, at, 'utf8');
+
 /** Attribute keys as `KeyValue.key` followed by the tag of `KeyValue.value`: programs have few, and send them over and over. */
 const keys = new Map<string, Uint8Array>();
 
@@ -255,7 +262,7 @@ export class Writer {
         return units;
       }
     }
-    const written = this.buf.write(text, start, 'utf8');
+    const written = writeUtf8(this.buf, text, start, units * 3);
     this.pos = start + written;
     return written;
   }
