@@ -65,7 +65,11 @@ impl BindingSubscription {
         self.closing.notify_one();
         promise(env, async move {
             let subscription = inner.lock().await.take();
-            outcome(blocking(move || Ok(drop(subscription))).await)
+            let close = move || {
+                drop(subscription);
+                Ok(())
+            };
+            outcome(blocking(close).await)
         })
     }
 }
