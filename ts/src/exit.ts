@@ -1,6 +1,6 @@
 import type { BindingLibrary } from '../native/binding.cjs';
 
-/** How long the end of the process may be held up, in milliseconds. */
+/** How long all libraries together may hold up the end of the process, in milliseconds. */
 const PATIENCE_MS = 5_000;
 
 const open = new Set<WeakRef<BindingLibrary>>();
@@ -15,7 +15,8 @@ export function closeAtExit(library: BindingLibrary): () => void {
   if (!listening) {
     listening = true;
     process.once('exit', () => {
-      for (const ref of open) ref.deref()?.shutdownNow(PATIENCE_MS);
+      const deadline = performance.now() + PATIENCE_MS;
+      for (const ref of open) ref.deref()?.shutdownNow(Math.max(0, deadline - performance.now()));
     });
   }
   const ref = new WeakRef(library);
