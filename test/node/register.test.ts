@@ -1,3 +1,5 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { fixture, node, type Options } from './children.js';
@@ -54,6 +56,30 @@ describe('a program is recorded without a line of it changed, and ends as it wou
       expect(points.find(row => row.metric_name === 'visits')).toMatchObject({ value: 2, service_name: 'zero' });
     }
   });
+});
+
+test('OTEL_EXPORTER_OTLP_ENDPOINT alone forwards what is recorded', async () => {
+  const paths: string[] = [];
+  const remote = createServer((request, response) => {
+    request.resume();
+    request.once('end', () => {
+      paths.push(request.url ?? '');
+      response.end();
+    });
+  });
+  await new Promise<void>(resolve => remote.listen(0, '127.0.0.1', resolve));
+  const { port } = remote.address() as AddressInfo;
+  const outputDir = directory();
+  try {
+    const ended = await run('itself', outputDir, { env: { OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${port}` } });
+    expect(ended, ended.stderr).toMatchObject({ code: 0 });
+    // What the program had no time to forward at its end is kept, and sent by the next run.
+    await run('itself', outputDir, { env: { OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${port}` } });
+    expect(new Set(paths)).toEqual(new Set(['/v1/traces', '/v1/logs', '/v1/metrics']));
+  } finally {
+    remote.closeAllConnections();
+    remote.close();
+  }
 });
 
 test('metrics are collected at OTEL_METRIC_EXPORT_INTERVAL', async () => {

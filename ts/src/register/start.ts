@@ -4,6 +4,7 @@ import { isGoodNews } from '../events.js';
 import { OtlpLibrary } from '../library.js';
 import { Batcher, type BatcherOptions } from './batcher.js';
 import { installed, load } from './find.js';
+import { destination } from './forward.js';
 import { instrumentations } from './instrumentations.js';
 import { flushAtTheEnd, type Pipeline } from './lifecycle.js';
 import { registered } from './registered.js';
@@ -43,7 +44,7 @@ export async function start(): Promise<void> {
   const { NodeSDK } = await load<Sdk>(SDK, base);
   const { PeriodicExportingMetricReader } = await load<MetricsSdk>('@opentelemetry/sdk-metrics', base);
 
-  const library = await OtlpLibrary.open();
+  const library = await OtlpLibrary.open(destination(process.env));
   library.on('event', ({ name, message }) => {
     if (!isGoodNews(name)) say(message);
   });

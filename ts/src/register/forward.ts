@@ -1,0 +1,17 @@
+import { existsSync } from 'node:fs';
+import type { OtlpConfig } from '../config.js';
+
+const ENDPOINTS = ['', 'TRACES_', 'METRICS_', 'LOGS_'].map(signal => `OTEL_EXPORTER_OTLP_${signal}ENDPOINT`);
+
+/**
+ * A program whose stock exporters were told an endpoint goes on reaching it: what is recorded is forwarded there too.
+ *
+ * Whoever configures forwarding, or any file, in otlp-arrow's own terms is left alone.
+ */
+export function destination(environment: NodeJS.ProcessEnv): OtlpConfig {
+  const told = ENDPOINTS.some(name => (environment[name] ?? '').trim() !== '');
+  const own = Object.keys(environment).some(
+    name => name === 'OTLP_ARROW_CONFIG' || name.startsWith('OTLP_ARROW_FORWARD'),
+  );
+  return told && !own && !existsSync('otlp-arrow.yaml') ? { forward: 'env' } : {};
+}
