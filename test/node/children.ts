@@ -16,6 +16,8 @@ export interface Ended {
 export interface Options {
   readonly cwd?: string;
   readonly env?: Record<string, string>;
+  /** Called when it has been started. */
+  readonly onSpawn?: (child: ChildProcess) => void;
   /** Called with each piece of standard output. */
   readonly onOutput?: (text: string, child: ChildProcess) => void;
   /** The same of standard error as well. */
@@ -32,6 +34,7 @@ export function node(args: readonly string[], options: Options = {}): Promise<En
   onTestFinished(() => {
     if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
   });
+  options.onSpawn?.(child);
   let stdout = '';
   let stderr = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
