@@ -1,16 +1,23 @@
 /** The first screen of the README, run as it stands there. */
+import type { ChildProcess } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-import { node } from './children.js';
+import { type Ended, node, type Options } from './children.js';
+import { read as document, root } from './markdown.js';
 import { directory } from './support.js';
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
+/** The code blocks of a section. */
+function blocks(section: string, language: string): string[] {
+  const text = document('README.md').replaceAll('\r\n', '\n').split(`\n## ${section}\n`)[1]!.split('\n## ')[0]!;
+  return text
+    .split(`\`\`\`${language}\n`)
+    .slice(1)
+    .map(rest => rest.split('```')[0]!);
+}
 
 test('the lines for Node.js record, and the one that reads finds it', async () => {
-  const section = /## Node\.js\n([\s\S]*?)\n## /.exec(readFileSync(join(root, 'README.md'), 'utf8'))![1]!;
-  const [record, read] = [...section.matchAll(/```ts\n([\s\S]*?)```/g)].map(match => match[1]!);
+  const [record, read] = blocks('Node.js', 'ts');
   expect(
     record!
       .trim()
@@ -35,4 +42,78 @@ process.exit(0);`;
     env: { OTLP_ARROW_STORAGE__MIN_FREE_BYTES: '0B', OTEL_METRICS_EXPORTER: 'none', OTEL_LOGS_EXPORTER: 'none' },
   });
   expect(ended, ended.stderr).toMatchObject({ code: 0, stdout: '1 hello /\n' });
+});
+
+test('the commands work as written', async () => {
+  const [first, ...lines] = blocks('As a service', 'sh')[0]!
+    .split('\n')
+    .map(line => line.split('#')[0]!.trim())
+    .filter(line => line !== '');
+  const [name, value] = first!.replace('export ', '').split('=') as [string, string];
+  const cwd = directory();
+  const env = {
+    [name]: value,
+    OTLP_ARROW_STORAGE__MIN_FREE_BYTES: '0B',
+    OTLP_ARROW_LISTEN__GRPC: '127.0.0.1:0',
+    OTLP_ARROW_LISTEN__HTTP: '127.0.0.1:0',
+  };
+  const command = (starts: string, options: Options = {}): Promise<Ended> => {
+    const line = lines.find(one => one.startsWith(`otlp-arrow ${starts}`));
+    return node([join(root, 'ts/dist/cli.js'), ...line!.split(' ').slice(1)], { cwd, env, ...options });
+  };
+
+  let service: ChildProcess | undefined;
+  let said = '';
+  const served = await new Promise<{ ended: Promise<Ended>; address: string }>((resolve, reject) => {
+    const ended = command('serve', {
+      onSpawn: child => {
+        service = child;
+      },
+      onAny: text => {
+        said += text;
+        const address = said.match(/http:\/\/127\.0\.0\.1:\d+/g)?.[1];
+        if (address) resolve({ ended, address });
+      },
+    });
+    void ended.then(({ stderr }) => reject(new Error(stderr)));
+  });
+
+  const span = {
+    traceId: `${lines.find(line => line.includes(' trace '))!.split(' ')[2]}`.padEnd(32, '7'),
+    spanId: '00f067aa0ba902b7',
+    name: 'checkout',
+    kind: 2,
+    startTimeUnixNano: `${Date.now()}000000`,
+    endTimeUnixNano: `${Date.now()}500000`,
+  };
+  const sent = await fetch(`${served.address}/v1/traces`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ resourceSpans: [{ scopeSpans: [{ spans: [span] }] }] }),
+  });
+  expect(sent.status).toBe(200);
+
+  const seen = await command('tail', { onOutput: (text, child) => text.includes('checkout') && child.kill('SIGKILL') });
+  expect(seen.stdout).toContain('checkout');
+  for (const [line, output] of [
+    ['trace', 'checkout'],
+    ['inspect', 'traces: 1 record'],
+    ['convert', ''],
+  ] as const) {
+    const ended = await command(line);
+    expect(ended, ended.stderr).toMatchObject({ code: 0 });
+    expect(ended.stdout).toContain(output);
+  }
+  expect(readFileSync(join(cwd, 'all.jsonl'), 'utf8')).toContain('"name":"checkout"');
+  service!.kill('SIGKILL');
+  await served.ended;
+  expect(lines).toHaveLength(5);
+});
+
+test('the configuration is one', async () => {
+  const cwd = directory();
+  writeFileSync(join(cwd, 'otlp-arrow.yaml'), blocks('Forwarding', 'yaml')[0]!);
+  const printed = await node([join(root, 'ts/dist/cli.js'), 'config', 'print'], { cwd });
+  expect(printed, printed.stderr).toMatchObject({ code: 0 });
+  expect(printed.stdout).toContain('https://collector.example:4317');
 });
