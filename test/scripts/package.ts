@@ -15,6 +15,9 @@ import { addonFile, manifest, type Platform, packageName, platform } from './pla
 import { hostTriple, ROOT, run } from './run.js';
 
 const DIST = join(ROOT, 'dist');
+/** What an npm package and the standalone binary may weigh. */
+const PACKAGE_MB = 8;
+const BINARY_MB = 12;
 
 const { values } = parseArgs({
   options: {
@@ -29,7 +32,15 @@ const target = platform(values.target);
 mkdirSync(DIST, { recursive: true });
 if (!values.built) await build(target);
 const packed = await pack([platformPackage(target), rootPackage()]);
-for (const file of packed) console.log(`${file}  ${(statSync(file).size / 1e6).toFixed(1)} MB`);
+for (const file of packed) size(file, PACKAGE_MB);
+
+/** Prints the size of a file; a release may not be larger than was promised. */
+function size(file: string, limitMb: number): void {
+  const mb = statSync(file).size / 1e6;
+  console.log(`${file}  ${mb.toFixed(1)} MB`);
+  const release = !values.built && !values.debug;
+  if (release && mb > limitMb) throw new Error(`${file} has ${mb.toFixed(1)} MB: at most ${limitMb} are promised`);
+}
 
 async function build({ triple, abi, os }: Platform): Promise<void> {
   const cross = [values['use-napi-cross'] && '--use-napi-cross', values.x && '-x'].filter(flag => flag !== false);
@@ -46,7 +57,9 @@ async function build({ triple, abi, os }: Platform): Promise<void> {
     values.debug ? 'debug' : 'release',
     `${manifest.napi.binaryName}${suffix}`,
   );
-  copyFileSync(built, join(DIST, `${manifest.napi.binaryName}-${abi}${suffix}`));
+  const file = join(DIST, `${manifest.napi.binaryName}-${abi}${suffix}`);
+  copyFileSync(built, file);
+  size(file, BINARY_MB);
 }
 
 /** Writes the package of a platform and returns its folder. */
