@@ -194,8 +194,8 @@ test('every snippet is tried, and has fewer than five lines', () => {
   }
 });
 
-describe('links', () => {
-  test.each(documents())('%s', document => {
+describe('what documents refer to is there', () => {
+  test.each(documents())('%s: links', document => {
     const prose = read(document).replaceAll(/```[\s\S]*?```/g, '');
     for (const [, target] of prose.matchAll(/\]\(([^)\s]+)\)/g)) {
       if (/^[a-z]+:/.test(target!)) continue;
@@ -204,6 +204,11 @@ describe('links', () => {
       expect(existsSync(join(root, file)), `${target} in ${document}`).toBe(true);
       if (fragment && file.endsWith('.md')) expect(anchors(file), `${target} in ${document}`).toContain(fragment);
     }
+  });
+
+  test.each(documents())('%s: npm scripts', document => {
+    const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
+    for (const [, name] of read(document).matchAll(/npm run ([\w:]+)/g)) expect(scripts).toHaveProperty([name!]);
   });
 
   /** The anchors GitHub gives to the headings of a document. */
