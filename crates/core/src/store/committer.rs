@@ -133,12 +133,13 @@ impl Committer {
     }
 
     /// Tells the hooks about the commit that was just made.
-    pub(crate) fn announce(&mut self, requests: Vec<CommittedRequest>) {
+    pub(crate) fn announce(&mut self, requests: &mut dyn Iterator<Item = CommittedRequest>) {
         let Some((stem, first_row)) = self.last.take() else { return };
         let hooks = self.ctx.hooks.commit_hooks();
         if hooks.is_empty() {
             return;
         }
+        let requests: Vec<_> = requests.collect();
         let rows = requests.iter().map(|request| request.rows).sum();
         let commit = Committed { signal: self.signal, stem, first_row, rows, requests };
         for hook in hooks {

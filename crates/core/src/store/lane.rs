@@ -338,6 +338,10 @@ impl Lane {
         result: Result<()>,
     ) {
         let now = Instant::now();
+        if result.is_ok() {
+            // Before anybody is told: whoever flushes and then asks a consumer how far it is may count on this.
+            committer.announce(&mut items.iter().map(|item| item.request.committed()));
+        }
         let mut queue = lock(&self.queue);
         let acknowledged = items.first().is_some_and(|item| item.done.is_none());
         let out_of_time = queue.closing.is_some_and(|deadline| now >= deadline);
@@ -389,8 +393,7 @@ impl Lane {
         }
         let written = result.is_ok();
         // Memory is given back before anybody is told: whoever is told may come again at once.
-        let (senders, requests): (Vec<_>, Vec<_>) =
-            answers.into_iter().map(|item| (item.done, item.request.done())).unzip();
+        let senders: Vec<_> = answers.into_iter().map(|item| item.done).collect();
         for sender in senders.into_iter().flatten() {
             let _ = sender.send(result.clone());
         }
@@ -399,7 +402,6 @@ impl Lane {
             let _ = sender.send(outcome);
         }
         if written {
-            committer.announce(requests);
             self.ctx.commits.beat();
         }
     }

@@ -64,10 +64,10 @@ pub struct Request {
 }
 
 impl Request {
-    /// What is left of it when its memory is given back.
-    fn done(self) -> CommittedRequest {
+    /// What consumers see of it; the bytes are shared, not copied.
+    fn committed(&self) -> CommittedRequest {
         let (rows, whole) = (self.checked.rows as u64, self.checked.refused.total() == 0);
-        CommittedRequest { bytes: self.bytes, rows, whole }
+        CommittedRequest { bytes: self.bytes.clone(), rows, whole }
     }
 }
 
