@@ -106,9 +106,12 @@ impl Lanes {
                 cursor.remove(context);
                 continue;
             };
+            // Ahead of our own, and of adopted ones that began later: what waits longest goes first.
+            let older =
+                |lane: &&Lane| lane.adopted.is_some() && lane.window.next().stem.created_ms <= start.stem.created_ms;
+            let place = state.lanes.iter().take_while(older).count();
             let (window, adopted) = (Window::new(start), Some(Arc::clone(writer)));
-            // Ahead of our own: what waits longest goes first.
-            state.lanes.insert(0, Lane { id, files, window, cursor, saved: None, adopted });
+            state.lanes.insert(place, Lane { id, files, window, cursor, saved: None, adopted });
         }
         self.news.notify_one();
     }
