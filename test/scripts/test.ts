@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { crossChecks } from './cross.js';
 import { demo } from './demo-test.js';
 import { freshness } from './fresh.js';
+import { goPeers } from './peers.js';
 import { CommandFailed, ROOT, run, venvBin } from './run.js';
 import { addon, extension, pythonEnvironment } from './setup.js';
 import { workflows } from './workflows.js';
@@ -49,6 +50,7 @@ const STEPS: readonly Step[] = [
   step('python tests', () => run(venvBin('pytest'), ['-q'], { cwd: python })),
   step('demo', () => demo()),
   step('kill test, a share', () => run(process.execPath, [join(ROOT, 'test/dist/crash/main.js'), '--rounds', '30'])),
+  step('go peers', () => goPeers()),
   step('workflows', () => workflows()),
   step('cross checks', () => crossChecks()),
 ];
