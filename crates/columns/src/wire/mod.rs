@@ -133,6 +133,13 @@ impl<'a> Cursor<'a> {
 
     #[inline(never)]
     fn long_varint(&mut self) -> Wire<u64> {
+        // Two bytes hold the length of nearly every record.
+        if let Some(&[low, high @ 0..0x80]) = self.bytes.get(self.pos..).and_then(|rest| rest.first_chunk())
+            && low >= 0x80
+        {
+            self.pos += 2;
+            return Ok(u64::from(low & 0x7f) | u64::from(high) << 7);
+        }
         let mut value = 0;
         for (i, &byte) in self.bytes.get(self.pos..).unwrap_or_default().iter().take(10).enumerate() {
             // The tenth byte holds the last of 64 bits.
