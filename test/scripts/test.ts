@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { crossChecks } from './cross.js';
 import { demo } from './demo-test.js';
 import { freshness } from './fresh.js';
+import { fuzzShare } from './fuzz.js';
 import { goPeers } from './peers.js';
 import { CommandFailed, ROOT, run, venvBin } from './run.js';
 import { addon, extension, pythonEnvironment } from './setup.js';
@@ -51,6 +52,7 @@ const STEPS: readonly Step[] = [
   step('demo', () => demo()),
   step('kill test, a share', () => run(process.execPath, [join(ROOT, 'test/dist/crash/main.js'), '--rounds', '30'])),
   step('go peers', () => goPeers()),
+  step('fuzzing, a share', () => fuzzShare()),
   step('workflows', () => workflows()),
   step('cross checks', () => crossChecks()),
 ];

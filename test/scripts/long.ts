@@ -1,0 +1,60 @@
+/**
+ * `npm run test:long`: the long forms of what `npm test` runs a share of. Hours.
+ *
+ *     npm run test:long                         everything
+ *     npm run test:long -- round crash          only those whose name contains one of the words
+ *     npm run test:long -- fuzz --scale 0.01    a hundredth of it
+ *     npm run test:long -- --list               the names
+ */
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { fuzz } from './fuzz.js';
+import { ROOT, run } from './run.js';
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { list: { type: 'boolean', default: false }, scale: { type: 'string', default: '1' } },
+});
+const scale = Number(values.scale);
+if (!(scale > 0 && scale <= 100)) throw new Error(`--scale ${values.scale}: give a number above 0, at most 100`);
+const share = (count: number) => String(Math.max(1, Math.round(count * scale)));
+
+const FUZZ_TARGETS = 5;
+
+/** Each returns a reason if it cannot be tried here. */
+const RUNS: Readonly<Record<string, () => Promise<unknown>>> = {
+  'round trips': () =>
+    run('cargo', ['test', '--release', '--quiet', '--test', 'round_trip'], {
+      env: { OTLP_ARROW_CASES: share(1_000_000) },
+    }),
+  'store schedules': () =>
+    run('cargo', ['test', '--release', '--quiet', '--test', 'store_model'], {
+      env: { OTLP_ARROW_SCHEDULES: share(100_000) },
+    }),
+  'crash rounds': () => run(process.execPath, [join(ROOT, 'test/dist/crash/main.js'), '--rounds', share(1_000)]),
+  fuzzing: () => fuzz(Number(share((2 * 3600) / FUZZ_TARGETS))),
+};
+
+const names = Object.keys(RUNS).filter(
+  name => positionals.length === 0 || positionals.some(word => name.includes(word)),
+);
+if (values.list) console.log(names.join('\n'));
+else if (names.length === 0) throw new Error('no run is named like that; --list shows the names');
+else {
+  const results: string[] = [];
+  for (const name of names) {
+    console.log(`\n=== ${name}`);
+    const started = Date.now();
+    let verdict = 'passed';
+    try {
+      const reason = await RUNS[name]!();
+      if (typeof reason === 'string' && reason.startsWith('skipped: ')) verdict = reason;
+    } catch (error) {
+      verdict = 'FAILED';
+      process.exitCode = 1;
+      console.error(error);
+    }
+    results.push(`${((Date.now() - started) / 1000).toFixed(1).padStart(9)} s  ${name}: ${verdict}`);
+  }
+  console.log(`\n${results.join('\n')}`);
+}
