@@ -159,8 +159,13 @@ impl Lanes {
         self.news.notify_one();
     }
 
+    /// Whether anything is committed that is not on its way yet.
+    pub(super) fn has_next(&self) -> bool {
+        self.lock().lanes.iter().any(|lane| lane.files.normalize(lane.window.next()).is_some())
+    }
+
     /// What comes next: adopted lanes first, then the signals in turn. `None` when nothing waits.
-    pub(super) fn next(&self, skip: impl Fn(LaneId) -> bool) -> Option<(LaneId, Position, Next)> {
+    pub(super) fn next(&self) -> Option<(LaneId, Position, Next)> {
         let mut state = self.lock();
         let adopted = state.lanes.iter().filter(|lane| lane.adopted.is_some()).count();
         let own = state.lanes.len() - adopted;
@@ -169,7 +174,7 @@ impl Lanes {
         let order = (0..adopted).chain((0..own).map(|index| adopted + (index + turn) % own.max(1)));
         for index in order {
             let lane = &state.lanes[index];
-            let Some(from) = lane.files.normalize(lane.window.next()).filter(|_| !skip(lane.id)) else { continue };
+            let Some(from) = lane.files.normalize(lane.window.next()) else { continue };
             let id = lane.id;
             let fresh = (id.0 == self.own).then(|| state.recent[id.1.index()].take_from(&from)).flatten();
             let next = match fresh {

@@ -148,8 +148,7 @@ impl Worker {
             if now < self.not_before && !self.again.is_empty() {
                 return false;
             }
-            let waits = !self.again.is_empty() || self.shared.lanes.next(|_| false).is_some();
-            if !waits {
+            if self.again.is_empty() && !self.shared.lanes.has_next() {
                 return true;
             }
             let (permit, transition) = self.breaker.acquire(now);
@@ -176,7 +175,7 @@ impl Worker {
     /// The next request's worth, from memory or from disk.
     async fn next_parcel(&mut self) -> Option<Parcel> {
         loop {
-            let (lane, from, next) = self.shared.lanes.next(|_| false)?;
+            let (lane, from, next) = self.shared.lanes.next()?;
             let (payload, records, end) = match next {
                 Next::Fresh(fresh, end) => (fresh.payload, fresh.rows, end),
                 Next::OnDisk(from) => match self.read(lane, &from).await {
