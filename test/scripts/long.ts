@@ -21,6 +21,10 @@ const share = (count: number) => String(Math.max(1, Math.round(count * scale)));
 
 const FUZZ_TARGETS = 5;
 
+/** One test of crates/core/tests/forward_long, with what it measured. */
+const forwardLong = (module: string, env: Record<string, string>) =>
+  run('cargo', ['test', '--release', '--quiet', '--test', 'forward_long', '--', `${module}::`, '--nocapture'], { env });
+
 /** Each returns a reason if it cannot be tried here. */
 const RUNS: Readonly<Record<string, () => Promise<unknown>>> = {
   'round trips': () =>
@@ -32,6 +36,7 @@ const RUNS: Readonly<Record<string, () => Promise<unknown>>> = {
       env: { OTLP_ARROW_SCHEDULES: share(100_000) },
     }),
   'crash rounds': () => run(process.execPath, [join(ROOT, 'test/dist/crash/main.js'), '--rounds', share(1_000)]),
+  'token wrong for an hour': () => forwardLong('token', { OTLP_ARROW_TOKEN_SECONDS: share(3_600) }),
   fuzzing: () => fuzz(Number(share((2 * 3600) / FUZZ_TARGETS))),
 };
 

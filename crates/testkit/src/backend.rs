@@ -58,7 +58,12 @@ pub enum Reply {
     HalfWritten,
     /// Requests of more than so many payload bytes are too large; others are accepted.
     Limit(usize),
+    /// Success with this `Authorization` header; without it, UNAUTHENTICATED or 401.
+    Token(String),
 }
+
+/// What is done with each request that is answered with success, instead of keeping its payload and headers.
+pub type Sink = Arc<dyn Fn(&Received) + Send + Sync>;
 
 /// One request that arrived.
 #[derive(Clone, Debug, PartialEq)]
@@ -79,19 +84,24 @@ pub struct Received {
     pub at: Instant,
 }
 
-#[derive(Debug)]
 struct State {
     default: Reply,
+    sink: Option<Sink>,
     script: VecDeque<Reply>,
     received: Vec<Received>,
     in_flight: usize,
     most_in_flight: usize,
 }
 
-#[derive(Debug)]
 struct Shared {
     state: Mutex<State>,
     arrived: Condvar,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").field("requests", &self.lock().received.len()).finish_non_exhaustive()
+    }
 }
 
 impl Shared {
@@ -121,6 +131,7 @@ impl Backend {
         let shared = Arc::new(Shared {
             state: Mutex::new(State {
                 default: Reply::Accept,
+                sink: None,
                 script: VecDeque::new(),
                 received: Vec::new(),
                 in_flight: 0,
@@ -160,6 +171,11 @@ impl Backend {
     /// What it does from now on, when the script is empty.
     pub fn reply(&self, reply: Reply) {
         self.shared.lock().default = reply;
+    }
+
+    /// From now on what is kept goes there, and only that it came is remembered here: for runs of millions of records.
+    pub fn sink(&self, sink: Sink) {
+        self.shared.lock().sink = Some(sink);
     }
 
     /// What it does with the next requests, one entry each.
@@ -244,6 +260,11 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Respo
             Reply::Limit(most) if payload.len() <= most => Reply::Accept,
             Reply::Limit(_) if grpc => Reply::Grpc { status: 8, retry_after: None },
             Reply::Limit(_) => Reply::Http { status: 413, retry_after: None },
+            Reply::Token(token) if head.headers.get("authorization").is_some_and(|value| *value == *token) => {
+                Reply::Accept
+            }
+            Reply::Token(_) if grpc => Reply::Grpc { status: 16, retry_after: None },
+            Reply::Token(_) => Reply::Http { status: 401, retry_after: None },
             other => other,
         };
         let kept = matches!(reply, Reply::Accept | Reply::AcceptAfter(_) | Reply::Partial { .. });
@@ -252,7 +273,7 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Respo
             .iter()
             .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into()));
         let path = head.uri.path().to_owned();
-        state.received.push(Received {
+        let mut received = Received {
             signal: signal_of(&path),
             path,
             grpc,
@@ -260,7 +281,15 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Respo
             headers: headers.collect(),
             kept,
             at: Instant::now(),
-        });
+        };
+        if let Some(sink) = state.sink.clone() {
+            if kept {
+                sink(&received);
+            }
+            received.payload = Vec::new();
+            received.headers = Vec::new();
+        }
+        state.received.push(received);
         state.in_flight += 1;
         state.most_in_flight = state.most_in_flight.max(state.in_flight);
         reply
@@ -273,7 +302,7 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Respo
 
 async fn respond(reply: Reply, grpc: bool) -> Result<Response<Body>, std::io::Error> {
     Ok(match reply {
-        Reply::Accept | Reply::Limit(_) => success(grpc, &[]),
+        Reply::Accept | Reply::Limit(_) | Reply::Token(_) => success(grpc, &[]),
         Reply::AcceptAfter(delay) => {
             tokio::time::sleep(delay).await;
             success(grpc, &[])
