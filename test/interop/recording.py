@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 from dataclasses import dataclass
@@ -16,11 +17,15 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import Link, SpanContext, SpanKind
 
-from otlp_arrow import OtlpLibrary
+from otlp_arrow import OtlpLibrary, Signal, decode, encode
 
 from sdk_objects import Maker
 
 SPANS = 500
+SIGNALS: tuple[Signal, ...] = ("traces", "metrics", "logs")
+FIXTURES = Path(__file__).parent.parent / "fixtures"
+TIMES = [0, 1, 1_700_000_000_123_456_789, 2**63 - 2, 2**63 - 1, 2**63, 2**64 - 1]
+"""Nanoseconds that a tool may round, cut or take for something else."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +46,24 @@ def route(i: int) -> str | None:
     return None if i % 5 == 0 else f"/pay/{i % 3}"
 
 
+def odd_times() -> bytes:
+    """Encode spans and events at `TIMES`."""
+    spans = [
+        {"name": "odd", "startTimeUnixNano": str(at), "endTimeUnixNano": str(at), "events": [{"timeUnixNano": str(at)}]}
+        for at in TIMES
+    ]
+    request = json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]}).encode()
+    return encode("traces", decode("traces", request, "json"))
+
+
 def record(base: Path) -> Recorded:
-    """Record spans, data points and log records under `base`."""
+    """Record the golden fixtures, then spans, data points and log records of the SDK, under `base`."""
     live, sealed = base / "live", base / "sealed"
     library = OtlpLibrary(output_dir=sealed)
+    for signal in SIGNALS:
+        for path in sorted(FIXTURES.glob(f"{signal}-*.request.binpb")):
+            library.export_otlp(signal, path.read_bytes())
+    library.export_otlp("traces", odd_times())
     provider = TracerProvider(resource=Resource({"service.name": "shop"}), shutdown_on_exit=False)
     # Small batches make many commits, each with its own dictionaries.
     provider.add_span_processor(BatchSpanProcessor(library.span_exporter(), max_export_batch_size=50))

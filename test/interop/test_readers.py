@@ -1,215 +1,179 @@
-"""Files opened by the tools people have: every cell equal, and a plain question answered without our code."""
+"""Files opened by the tools people have: every cell equal, and an attribute answered by its key without our code.
+
+Writes the table of docs/schema.md, or fails where the committed one is stale; `BLESS=1` writes it anew.
+"""
 
 from __future__ import annotations
 
-import datetime as dt
-import math
-from collections.abc import Callable
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import datafusion
-import duckdb
-import pandas as pd
-import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.dataset as ds
 import pyarrow.ipc as ipc
 import pytest
 
-from otlp_arrow import OtlpLibrary, encode
+from cells import Row, normal_rows, rows
+from readers import READERS, Found, Reader
+from recording import FIXTURES, SIGNALS, SPANS, TIMES, Recorded, route
 
-from recording import SPANS, Recorded, route
-
-SIGNALS = ["traces", "metrics", "logs"]
-FORMS = ["live", "sealed"]
-ROUTES = [route(i) for i in range(SPANS)]
-
-Open = Callable[[Path], Any]
-
-
-def pyarrow_table(path: Path) -> pa.Table:
-    return (ipc.open_stream if path.suffix == ".arrows" else ipc.open_file)(path).read_all()
-
-
-def cell(value: Any) -> Any:
-    """One cell of any tool as plain data: maps as pairs, times as nanoseconds, NaN as text."""
-    if isinstance(value, float) and math.isnan(value):
-        return "NaN"
-    if value is None or value is pd.NaT or value is pd.NA:
-        return None
-    if isinstance(value, pd.Timestamp):
-        return value.value
-    if isinstance(value, dt.datetime):
-        micros = (value.astimezone(dt.UTC) - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(microseconds=1)
-        return micros * 1000
-    if isinstance(value, dict):
-        return {key: cell(one) for key, one in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [cell(one) for one in value]
-    if hasattr(value, "tolist"):
-        return cell(value.tolist())
-    return value
+ROOT = Path(__file__).parent.parent.parent
+DOCUMENT = ROOT / "docs/schema.md"
+BEGIN, END = "<!-- readers: written by test/interop/test_readers.py -->\n", "<!-- /readers -->\n"
+OLDER = ROOT / "target/older-readers"
+JAVASCRIPT = ROOT / "test/dist/interop/read.js"
+FORMS = ("live", "sealed")
+FILES = [(form, signal) for form in FORMS for signal in SIGNALS]
+TOOLS = [*READERS, "apache-arrow JS"]
 
 
-def plain(table: pa.Table) -> list[dict[str, Any]]:
-    """A table as plain data, times as exact integers."""
+@dataclass(frozen=True)
+class Tool:
+    """What one tool found in all files, in the order of `FILES`."""
 
-    def ints(type_: pa.DataType) -> pa.DataType:
-        if pa.types.is_timestamp(type_):
-            return pa.int64()
-        if pa.types.is_dictionary(type_):
-            return type_.value_type
-        if pa.types.is_map(type_):
-            return pa.list_(pa.struct([("key", pa.string()), ("value", pa.string())]))
-        if pa.types.is_large_string(type_) or pa.types.is_string_view(type_):
-            return pa.string()
-        if pa.types.is_large_binary(type_) or pa.types.is_fixed_size_binary(type_) or pa.types.is_binary_view(type_):
-            return pa.binary()
-        if pa.types.is_list(type_) or pa.types.is_large_list(type_):
-            return pa.list_(ints(type_.value_type))
-        if pa.types.is_struct(type_):
-            return pa.struct([(field.name, ints(field.type)) for field in type_])
-        return type_
-
-    return [
-        {name: cell(value) for name, value in row.items()}
-        for row in pa.table(
-            [convert(table[name].combine_chunks(), ints) for name in table.column_names], table.column_names
-        ).to_pylist()
-    ]
+    found: list[Found]
+    attribute: str
+    opens: Reader | None
 
 
-def convert(column: Any, ints: Callable[[pa.DataType], pa.DataType]) -> Any:
-    """Cast what Arrow casts, and walk down where it does not."""
-    type_ = column.type
-    if isinstance(column, pa.ChunkedArray):
-        column = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], type_)
-    if pa.types.is_map(type_):
-        keys, values = (convert(part, ints) for part in (column.keys, column.items))
-        pairs = pa.StructArray.from_arrays([keys, values], ["key", "value"])
-        return pa.ListArray.from_arrays(column.offsets, pairs, mask=column.is_null())
-    if pa.types.is_list(type_) or pa.types.is_large_list(type_):
-        offsets = column.offsets.cast(pa.int32())
-        return pa.ListArray.from_arrays(offsets, convert(column.values, ints), mask=column.is_null())
-    if pa.types.is_struct(type_):
-        children = [convert(column.field(i), ints) for i in range(type_.num_fields)]
-        return pa.StructArray.from_arrays(children, [field.name for field in type_], mask=column.is_null())
-    return column.cast(ints(type_))
+class Everything:
+    """The recorded files, what is in them, and what each tool says of that."""
+
+    def __init__(self, recorded: Recorded) -> None:
+        self.paths = [recorded.file(form, signal) for form, signal in FILES]
+        self.schemas: list[pa.Schema] = []
+        self.expected: list[list[Row]] = []
+        for path in self.paths:
+            with (ipc.open_stream if path.suffix == ".arrows" else ipc.open_file)(str(path)) as file:
+                table = file.read_all()
+            self.schemas.append(table.schema)
+            self.expected.append(rows(table))
+        self.tools: dict[str, Tool] = {}
+
+    def tool(self, name: str) -> Tool:
+        if name not in self.tools:
+            self.tools[name] = self._javascript() if name == "apache-arrow JS" else self._python(name)
+        return self.tools[name]
+
+    def _python(self, name: str) -> Tool:
+        reader = READERS[name]
+        if not name.endswith(" 1"):
+            return Tool([reader.read(path) for path in self.paths], reader.attribute, reader)
+        assert OLDER.exists(), f"{OLDER} is missing: npm test -- 'python environment' installs it"
+        found = program(
+            sys.executable, str(Path(__file__).with_name("readers.py")), name, *map(str, self.paths), path=OLDER
+        )
+        return Tool([Found(**one) for one in found], reader.attribute, reader)
+
+    def _javascript(self) -> Tool:
+        assert JAVASCRIPT.exists(), f"{JAVASCRIPT} is missing: npx tsc -b"
+        said = program("node", str(JAVASCRIPT), *map(str, self.paths))
+        found = [
+            Found(one["version"], normal_rows(one["rows"], schema), one["routes"], one["limits"])
+            for one, schema in zip(said["found"], self.schemas, strict=True)
+        ]
+        return Tool(found, said["attribute"], None)
 
 
-@pytest.mark.parametrize("signal", SIGNALS)
-def test_both_forms_hold_the_same_rows(recorded: Recorded, signal: str) -> None:
-    live, sealed = (pyarrow_table(recorded.file(form, signal)) for form in FORMS)
-    assert len(live) > 50
-    assert live.schema.equals(sealed.schema)
-    assert plain(live) == plain(sealed)
-    sealed.validate(full=True)
-    live.validate(full=True)
+def program(*command: str, path: Path | None = None) -> Any:
+    env = {**os.environ, **({"PYTHONPATH": str(path)} if path else {})}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("signal", SIGNALS)
-class TestEveryCellIsEqual:
-    def test_polars(self, recorded: Recorded, form: str, signal: str) -> None:
-        path = recorded.file(form, signal)
-        frame = pl.read_ipc_stream(path) if form == "live" else pl.scan_ipc(path.parent / "*.arrow").collect()
-        assert plain(frame.to_arrow()) == plain(pyarrow_table(path))
-
-    def test_datafusion(self, recorded: Recorded, form: str, signal: str) -> None:
-        path = recorded.file(form, signal)
-        context = datafusion.SessionContext()
-        context.register_arrow("t", path, file_extension=path.suffix)
-        found = pa.table(context.sql("select * from t"))
-        assert plain(found) == plain(pyarrow_table(path))
-
-    def test_duckdb(self, recorded: Recorded, form: str, signal: str) -> None:
-        table = pyarrow_table(recorded.file(form, signal))
-        found = duckdb.from_arrow(table).to_arrow_table()
-        assert plain(found) == plain(table)
-
-    def test_pandas(self, recorded: Recorded, form: str, signal: str) -> None:
-        path = recorded.file(form, signal)
-        if form == "sealed":
-            frame = pd.read_feather(path, dtype_backend="pyarrow")
-        else:
-            frame = pyarrow_table(path).to_pandas(types_mapper=pd.ArrowDtype)
-        assert plain(pa.Table.from_pandas(frame, preserve_index=False)) == plain(pyarrow_table(path))
-
-    def test_the_c_stream_of_the_library(self, recorded: Recorded, form: str, signal: Any) -> None:
-        expected = plain(pyarrow_table(recorded.file(form, signal)))
-        with OtlpLibrary(output_dir=recorded.sealed) as library:
-            assert plain(pa.table(library.read(signal))) == expected
-            assert plain(pl.DataFrame(library.read(signal)).to_arrow()) == expected
-            kept = library.read(signal, dictionaries=True)
-            assert plain(duckdb.from_arrow(pa.table(kept)).to_arrow_table()) == expected
-            rows = library.read(signal)  # noqa: F841 - DuckDB finds it by its name
-            assert plain(duckdb.sql("select * from rows").to_arrow_table()) == expected
-
-    def test_tables_of_a_tool_become_otlp_again(self, recorded: Recorded, form: str, signal: Any) -> None:
-        table = pyarrow_table(recorded.file(form, signal))
-        assert encode(signal, table) == encode(signal, table.combine_chunks())
+@pytest.fixture(scope="module")
+def everything(recorded: Recorded) -> Everything:
+    return Everything(recorded)
 
 
-QUESTIONS: dict[str, Callable[[Path], list[Any]]] = {
-    "pyarrow": lambda path: pc.map_lookup(
-        pyarrow_table(path)["attributes"].combine_chunks(), "http.route", "first"
-    ).to_pylist(),
-    "polars": lambda path: (
-        (pl.read_ipc_stream(path) if path.suffix == ".arrows" else pl.scan_ipc(path).collect())
-        .select(pl.col("attributes").map.get("http.route"))
-        .to_series()
-        .to_list()
-    ),
-    "DuckDB": lambda path: [
-        row[0] for row in duckdb.from_arrow(pyarrow_table(path)).project("attributes['http.route']").fetchall()
-    ],
-    "DataFusion": lambda path: datafusion_routes(path),
-    "pandas": lambda path: [
-        dict(one).get("http.route") for one in pyarrow_table(path).to_pandas(types_mapper=pd.ArrowDtype)["attributes"]
-    ],
-}
-
-
-def datafusion_routes(path: Path) -> list[Any]:
-    context = datafusion.SessionContext()
-    context.register_arrow("t", path, file_extension=path.suffix)
-    found = pa.table(context.sql("select attributes['http.route'] as route from t"))
-    return [
-        one[0] if isinstance(one, list) and one else (None if one == [] else one) for one in found["route"].to_pylist()
-    ]
-
-
-@pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("tool", QUESTIONS)
-def test_an_attribute_is_asked_for(recorded: Recorded, form: str, tool: str) -> None:
-    assert QUESTIONS[tool](recorded.file(form, "traces")) == ROUTES
-
-
-@pytest.mark.parametrize("form", FORMS)
-def test_a_group_by_over_an_attribute_and_a_nested_list(recorded: Recorded, form: str) -> None:
-    spans = pyarrow_table(recorded.file(form, "traces"))
-    expected = {where: ROUTES.count(where) for where in set(ROUTES)}
-    counted = duckdb.sql("select attributes['http.route'] as route, count(*) from spans group by all").fetchall()
-    assert dict(counted) == expected
-    events = duckdb.sql("select e.name, count(*) from (select unnest(events) as e from spans) group by all").fetchall()
-    assert dict(events) == {f"event {j}": sum(1 for i in range(SPANS) if i % 4 > j) for j in range(3)}
-    assert spans.group_by("name").aggregate([("duration", "count")]).num_rows == 7 if form == "sealed" else True
-
-
-@pytest.mark.parametrize("signal", SIGNALS)
-def test_a_directory_of_sealed_files_is_a_dataset(recorded: Recorded, signal: str) -> None:
-    path = recorded.file("sealed", signal)
-    data = ds.dataset(path.parent, format="ipc")
-    assert plain(data.to_table()) == plain(pyarrow_table(path))
-    name = {"traces": "service_name", "metrics": "metric_name", "logs": "severity_text"}[signal]
-    assert len(duckdb.sql(f"select {name}, count(*) from data group by all").fetchall()) > 0
-
-
-def test_sealed_files_have_one_dictionary_a_column(recorded: Recorded) -> None:
+def test_the_files_hold_what_was_recorded(everything: Everything) -> None:
+    held = dict(zip(FILES, everything.expected, strict=True))
     for signal in SIGNALS:
-        table = pyarrow_table(recorded.file("sealed", signal))
-        for name in table.column_names:
-            if pa.types.is_dictionary(table.schema.field(name).type):
-                assert len({str(chunk.dictionary) for chunk in table[name].chunks}) == 1, (signal, name)
+        assert held["live", signal] == held["sealed", signal]
+        schema = everything.schemas[FILES.index(("sealed", signal))]
+        golden: list[Row] = []
+        for path in sorted(FIXTURES.glob(f"{signal}-*.rows.json")):
+            golden += normal_rows(json.loads(path.read_text())["rows"], schema)
+        assert held["live", signal][: len(golden)] == golden
+    spans = [row for row in held["live", "traces"] if row.get("scope_name") == "shop"]
+    assert [dict(row["attributes"]).get("http.route") for row in spans] == [route(i) for i in range(SPANS)]
+    odd = [row["start_time"] for row in held["live", "traces"] if row["name"] == "odd"]
+    assert odd == [str(at if at < 2**63 else at - 2**64) for at in TIMES]
+    reached = {
+        "traces": {"events", "links"},
+        "metrics": {"exemplars", "quantiles", "negative_bucket_counts"},
+        "logs": {"body"},
+    }
+    for signal, columns in reached.items():
+        for name in columns:
+            assert sum(1 for row in held["live", signal] if row.get(name)) > 0, (signal, name)
+    kinds = {"gauge", "sum", "histogram", "exponential_histogram", "summary"}
+    assert {row["metric_type"] for row in held["live", "metrics"]} == kinds
+    for signal in SIGNALS:
+        letters = {letter for row in held["live", signal] for letter in row.get("attribute_types") or ""}
+        assert set("sidbyamn") <= letters, signal
+
+
+@pytest.mark.parametrize("name", TOOLS)
+class TestATool:
+    def test_every_cell_is_equal(self, everything: Everything, name: str) -> None:
+        for at, found in enumerate(everything.tool(name).found):
+            expected, schema = everything.expected[at], everything.schemas[at]
+            if name == CUTS:
+                expected = [micros(row, schema) for row in expected]
+            for i, (one, other) in enumerate(zip(found.rows, expected, strict=True)):
+                assert one == other, (FILES[at], i)
+
+    def test_an_attribute_is_answered_by_its_key(self, everything: Everything, name: str) -> None:
+        for at, found in enumerate(everything.tool(name).found):
+            assert found.routes == [dict(row["attributes"]).get("http.route") for row in everything.expected[at]]
+
+
+CUTS = "DuckDB 1"
+"""The tool that cuts times to microseconds, towards zero."""
+
+
+def micros(row: Row, schema: pa.Schema) -> Row:
+    """A row as such a tool sees it."""
+    return {name: _cut(cell, schema.field(name).type) for name, cell in row.items()}
+
+
+def _cut(cell: Any, type_: pa.DataType) -> Any:
+    if pa.types.is_timestamp(type_):
+        at = int(cell)
+        return str((abs(at) // 1000 * 1000) * (1 if at >= 0 else -1))
+    if pa.types.is_list(type_):
+        return [_cut(one, type_.value_type) for one in cell]
+    if pa.types.is_struct(type_):
+        return {name: _cut(one, type_.field(name).type) for name, one in cell.items()}
+    return cell
+
+
+def line(everything: Everything, name: str) -> str:
+    tool = everything.tool(name)
+    (version,) = {one.version for one in tool.found}
+    shown = list(dict.fromkeys(text for one in tool.found for text in one.limits))
+    shown.insert(0, "times cut to microseconds, every other cell equal" if name == CUTS else "every cell equal")
+    opens = ["tableFromIPC(readFileSync(p))"] * 2
+    if tool.opens is not None:
+        opens = [tool.opens.live, tool.opens.sealed]
+    label = f"{name.removesuffix(' 1')} {version}"
+    cells = [label, *(f"`{code}`" for code in [*opens, tool.attribute]), "; ".join(shown)]
+    return f"| {' | '.join(cells)} |\n"
+
+
+def test_the_table_of_the_document_is_fresh(everything: Everything) -> None:
+    text = DOCUMENT.read_text()
+    before, rest = text.split(BEGIN)
+    _, after = rest.split(END)
+    head = "| tool | live file `p` | sealed file `p` | the attribute in each row | cells |\n|---|---|---|---|---|\n"
+    table = head + "".join(line(everything, name) for name in TOOLS)
+    fresh = f"{before}{BEGIN}\n{table}\n{END}{after}"
+    if os.environ.get("BLESS"):
+        DOCUMENT.write_text(fresh)
+    assert DOCUMENT.read_text() == fresh, "stale: BLESS=1 npm test -- 'python tests' writes it anew"

@@ -102,9 +102,7 @@ def normal_rows(found: list[Row], schema: pa.Schema) -> list[Row]:
     """Rows that another language wrote."""
     for row in found:
         assert set(row) <= set(schema.names), set(row) - set(schema.names)
-    return [
-        {field.name: normal(row[field.name], field.type) for field in schema if field.name in row} for row in found
-    ]
+    return [{field.name: normal(row[field.name], field.type) for field in schema if field.name in row} for row in found]
 
 
 def _slices(found: Any, valid: list[bool], inner: list[Any]) -> list[Any]:

@@ -4,18 +4,23 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PYTHON, ROOT, run, VENV, venvBin } from './run.js';
 
+/** Readers of an earlier major version than the virtual environment has; test/interop puts it before that one. */
+const OLDER_READERS = join(ROOT, 'target/older-readers');
+
 /** Creates the virtual environment and installs the development dependencies of python/pyproject.toml, once per change of it. */
 export async function pythonEnvironment(): Promise<void> {
   const wanted = createHash('sha256')
     .update(readFileSync(join(ROOT, 'python/pyproject.toml')))
     .digest('hex');
   const stamp = join(VENV, '.otlp-arrow-stamp');
-  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
+  if (existsSync(stamp) && existsSync(OLDER_READERS) && readFileSync(stamp, 'utf8') === wanted) return;
   if (!existsSync(PYTHON)) await run(await systemPython(), ['-m', 'venv', VENV], { quiet: true });
   const pip = ['-m', 'pip', '--disable-pip-version-check', 'install', '--quiet', '--upgrade'];
   // Dependency groups (PEP 735) need pip 25.1.
   await run(PYTHON, [...pip, 'pip>=25.1'], { quiet: true });
-  await run(PYTHON, [...pip, '--group', `${join(ROOT, 'python/pyproject.toml')}:dev`], { quiet: true });
+  const group = (name: string) => ['--group', `${join(ROOT, 'python/pyproject.toml')}:${name}`];
+  await run(PYTHON, [...pip, ...group('dev')], { quiet: true });
+  await run(PYTHON, [...pip, '--target', OLDER_READERS, ...group('older-readers')], { quiet: true });
   mkdirSync(VENV, { recursive: true });
   writeFileSync(stamp, wanted);
 }
