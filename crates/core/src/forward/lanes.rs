@@ -138,11 +138,24 @@ impl Lanes {
         waits.then_some(if cursor.stem.seq == stem.seq { cursor.row } else { 0 })
     }
 
-    /// A file was deleted before its rows were delivered.
-    pub(super) fn evicted(&self, signal: Signal, stem: &Stem) {
-        if let Some(lane) = self.lock().lanes.iter_mut().find(|lane| lane.id == (stem.writer, signal)) {
-            lane.files.remove(stem);
+    /// A file was deleted before its rows were delivered. Returns the rows that are lost with it: what is on its way
+    /// needs no file any more.
+    pub(super) fn evicted(&self, signal: Signal, stem: &Stem) -> u64 {
+        let mut state = self.lock();
+        let Some(lane) = state.lanes.iter_mut().find(|lane| lane.id == (stem.writer, signal)) else { return 0 };
+        let lost = lane.files.rows_of(stem, lane.window.next());
+        lane.files.remove(stem);
+        lost
+    }
+
+    /// Rows that are on their way and whose file is gone, by signal: lost if they do not arrive now.
+    pub(super) fn without_file(&self) -> [u64; 3] {
+        let mut rows = [0; 3];
+        for lane in &self.lock().lanes {
+            let gone = lane.window.on_the_way().filter(|(stem, _)| !lane.files.contains(stem));
+            rows[lane.id.1.index()] += gone.map(|(_, rows)| rows).sum::<u64>();
         }
+        rows
     }
 
     /// A commit of our own writer.
@@ -196,10 +209,13 @@ impl Lanes {
         lane.map_or(0, |lane| lane.files.rows_of(&position.stem, position))
     }
 
-    /// Marks what lies between `from` and `end` as on its way.
+    /// Marks what lies between `from` and `end` as on its way. `None` if its file was deleted meanwhile: that is counted.
     pub(super) fn issue(&self, id: LaneId, from: Position, end: Position) -> Option<Ticket> {
         let mut state = self.lock();
         let lane = state.lanes.iter_mut().find(|lane| lane.id == id)?;
+        if !lane.files.contains(&from.stem) {
+            return None;
+        }
         if *lane.window.next() != from {
             lane.window.skip_to(from);
         }

@@ -126,6 +126,11 @@ impl Files {
         self.list.retain(|(known, _)| known != stem);
     }
 
+    /// Whether rows of this file can be read.
+    pub(crate) fn contains(&self, stem: &Stem) -> bool {
+        self.list.iter().any(|(known, _)| known == stem)
+    }
+
     /// The start of the first file.
     pub(crate) fn start(&self) -> Option<Position> {
         self.list.front().map(|(stem, _)| Position::start_of(stem.clone()))

@@ -219,6 +219,15 @@ impl Forwarding {
 
     /// Writes the cursors for good, after the last commit. Returns how many records still wait.
     pub(crate) fn end(&self) -> u64 {
+        for shared in &self.destinations {
+            for (signal, rows) in Signal::ALL.into_iter().zip(shared.lanes.without_file()).filter(|(_, rows)| *rows > 0)
+            {
+                let text =
+                    format!("{rows} record(s) on their way to {} did not arrive, and their file is gone", shared.name);
+                shared.event(EventName::RecordsEvicted, Some(signal), Some(rows), text);
+                shared.context.stats.dropped(signal, "evicted", rows);
+            }
+        }
         self.destinations.iter().map(|shared| shared.lanes.end(&shared.context)).sum()
     }
 
@@ -268,15 +277,17 @@ impl Needs for Dispatch {
         self.destinations().filter_map(|shared| shared.lanes.first_needed(signal, stem)).min()
     }
 
-    fn evicted(&self, signal: Signal, stem: &Stem, _rows: u64) {
+    fn evicted(&self, signal: Signal, stem: &Stem, _rows: u64) -> u64 {
+        let mut most = 0;
         for shared in self.destinations() {
-            let rows = shared.lanes.needed_rows(signal, stem);
-            shared.lanes.evicted(signal, stem);
+            let rows = shared.lanes.evicted(signal, stem);
             if rows > 0 {
                 let text = format!("{rows} record(s) of {stem} were deleted before {} got them", shared.name);
                 shared.event(EventName::RecordsEvicted, Some(signal), Some(rows), text);
             }
+            most = most.max(rows);
         }
+        most
     }
 
     fn adopted(&self, writer: &Arc<AdoptedWriter>) {

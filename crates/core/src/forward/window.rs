@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::position::Position;
+use crate::store::names::Stem;
 
 /// Names one piece that was handed out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -16,7 +17,16 @@ pub(super) struct Window {
     cursor: Position,
     next: Position,
     first_ticket: u64,
-    pieces: VecDeque<(Position, bool)>,
+    pieces: VecDeque<Piece>,
+}
+
+#[derive(Debug)]
+struct Piece {
+    stem: Stem,
+    rows: u64,
+    /// Where the cursor may go once it is answered.
+    end: Position,
+    answered: bool,
 }
 
 impl Window {
@@ -40,10 +50,16 @@ impl Window {
         self.pieces.is_empty()
     }
 
-    /// Hands out everything from [`Window::next`] up to `end`.
+    /// Files and rows of what is handed out and not answered.
+    pub(super) fn on_the_way(&self) -> impl Iterator<Item = (&Stem, u64)> {
+        self.pieces.iter().filter(|piece| !piece.answered).map(|piece| (&piece.stem, piece.rows))
+    }
+
+    /// Hands out everything from [`Window::next`] up to `end` in the same file.
     pub(super) fn issue(&mut self, end: Position) -> Ticket {
         let ticket = Ticket(self.first_ticket + self.pieces.len() as u64);
-        self.pieces.push_back((end.clone(), false));
+        let rows = end.row.saturating_sub(self.next.row);
+        self.pieces.push_back(Piece { stem: end.stem.clone(), rows, end: end.clone(), answered: false });
         self.next = end;
         ticket
     }
@@ -52,7 +68,7 @@ impl Window {
     pub(super) fn skip_to(&mut self, position: Position) {
         self.next = position.clone();
         match self.pieces.back_mut() {
-            Some((end, _)) => *end = position,
+            Some(last) => last.end = position,
             None => self.cursor = position,
         }
     }
@@ -60,13 +76,13 @@ impl Window {
     /// One piece is answered for good. Whether the cursor moved.
     pub(super) fn answer(&mut self, ticket: Ticket) -> bool {
         let index = ticket.0.checked_sub(self.first_ticket).and_then(|index| usize::try_from(index).ok());
-        if let Some((_, answered)) = index.and_then(|index| self.pieces.get_mut(index)) {
-            *answered = true;
+        if let Some(piece) = index.and_then(|index| self.pieces.get_mut(index)) {
+            piece.answered = true;
         }
         let before = self.first_ticket;
-        while self.pieces.front().is_some_and(|(_, answered)| *answered) {
-            if let Some((end, _)) = self.pieces.pop_front() {
-                self.cursor = end;
+        while self.pieces.front().is_some_and(|piece| piece.answered) {
+            if let Some(piece) = self.pieces.pop_front() {
+                self.cursor = piece.end;
                 self.first_ticket += 1;
             }
         }
@@ -91,6 +107,7 @@ mod tests {
         let second = window.issue(at(1, 20));
         assert!(!window.answer(second));
         assert_eq!(window.cursor(), &at(1, 0));
+        assert_eq!(window.on_the_way().map(|(stem, rows)| (stem.seq, rows)).collect::<Vec<_>>(), [(1, 10)]);
         assert!(window.answer(first));
         assert_eq!(window.cursor(), &at(1, 20));
         assert!(!window.answer(first), "twice is harmless");

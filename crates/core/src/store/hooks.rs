@@ -47,8 +47,9 @@ pub trait Needs: Send + Sync {
     /// The first row of `stem` that is still needed; `None` if none is. Asked for every file at every sweep.
     fn first_needed(&self, signal: Signal, stem: &Stem) -> Option<u64>;
 
-    /// Retention has deleted `stem`, of which this one still needed `rows`.
-    fn evicted(&self, signal: Signal, stem: &Stem, rows: u64);
+    /// Retention has deleted `stem`, of which this one still needed `rows`. Returns how many of them it cannot have any
+    /// more: less, if some are in its hands already.
+    fn evicted(&self, signal: Signal, stem: &Stem, rows: u64) -> u64;
 
     /// A dead writer's files are ours now; whoever has work left with them keeps a clone, and with it the lock.
     fn adopted(&self, writer: &Arc<AdoptedWriter>) {

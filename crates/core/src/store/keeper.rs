@@ -325,9 +325,11 @@ fn announce_loss(ctx: &Context, file: &Data, cause: Cause, rows: u64) {
     let mut lost = 0;
     for needs in ctx.hooks.needs() {
         if let Some(from) = needs.first_needed(file.signal, &file.stem) {
-            needs.evicted(file.signal, &file.stem, rows.saturating_sub(from));
-            lost = lost.max(rows.saturating_sub(from));
+            lost = lost.max(needs.evicted(file.signal, &file.stem, rows.saturating_sub(from)));
         }
+    }
+    if lost == 0 {
+        return;
     }
     ctx.stats.dropped(file.signal, "evicted", lost);
     let why = match cause {

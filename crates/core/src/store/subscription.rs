@@ -300,5 +300,7 @@ impl Needs for Shared {
         }
     }
 
-    fn evicted(&self, _: Signal, _: &Stem, _: u64) {}
+    fn evicted(&self, _: Signal, _: &Stem, rows: u64) -> u64 {
+        rows
+    }
 }

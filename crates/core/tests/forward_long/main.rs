@@ -3,5 +3,7 @@
 //! `npm test` runs a share of each; `npm run test:long` sets the numbers to full size.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
+mod away;
 mod numbered;
+mod process;
 mod token;

@@ -145,9 +145,10 @@ fn what_somebody_needs_goes_last_and_its_loss_is_announced() {
         fn first_needed(&self, _: Signal, stem: &Stem) -> Option<u64> {
             (stem.seq == 1).then_some(3)
         }
-        fn evicted(&self, _: Signal, stem: &Stem, rows: u64) {
+        fn evicted(&self, _: Signal, stem: &Stem, rows: u64) -> u64 {
             assert_eq!(stem.seq, 1);
             self.0.fetch_add(rows, Ordering::SeqCst);
+            rows
         }
     }
     let dir = tempfile::tempdir().unwrap();
