@@ -163,7 +163,7 @@ fn what_retention_takes_from_an_absent_remote_is_counted_to_the_record() {
     let (backend, tally) = remote(records, 1);
     let url = backend.url();
     let retention_bytes = (records * 20).max(MIB);
-    let rotation_bytes = (retention_bytes / 16).max(64 << 10).min(64 * MIB);
+    let rotation_bytes = (retention_bytes / 16).clamp(64 << 10, 64 * MIB);
     let mut process =
         Process::start(&Job { dir: dir.path(), url: Some(&url), beside: None, retention_bytes, rotation_bytes });
     process.ingest(0, records / RECORDS);
