@@ -496,7 +496,8 @@ fn storage_problem((signal, error): &(Signal, OtlpError)) -> Problem {
 
 fn forward_problem(forwarder: &Forwarder) -> Option<Problem> {
     let info = forwarder.info();
-    (info.troubled || info.state == "open").then(|| Problem {
+    // Half-open is not well yet: one request is asking.
+    (info.troubled || info.state != "closed").then(|| Problem {
         part: "forward",
         signal: None,
         message: format!(

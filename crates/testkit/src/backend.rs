@@ -323,8 +323,14 @@ async fn respond(reply: Reply, grpc: bool) -> Result<Response<Body>, std::io::Er
         Reply::Hang => std::future::pending::<Infallible>().await.into_response(),
         Reply::Reset => return Err(std::io::ErrorKind::ConnectionReset.into()),
         Reply::HalfWritten => {
-            let frames = [Ok(Frame::data(Bytes::from_static(&[0, 0, 0]))), Err(std::io::ErrorKind::BrokenPipe.into())];
-            let body = BodyExt::boxed(StreamBody::new(futures::stream::iter(frames)));
+            // The break comes a moment later, or nothing at all would have been written.
+            let broken = async {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                Err(std::io::ErrorKind::BrokenPipe.into())
+            };
+            let begun = futures::stream::iter([Ok(Frame::data(Bytes::from_static(&[0, 0, 0])))]);
+            let frames = futures::StreamExt::chain(begun, futures::stream::once(broken));
+            let body = BodyExt::boxed(StreamBody::new(Box::pin(frames)));
             let mut response = Response::new(body);
             let kind = if grpc { "application/grpc" } else { "application/x-protobuf" };
             response.headers_mut().insert("content-type", kind.parse().expect("a header value"));

@@ -1,7 +1,5 @@
 //! Every way a destination can answer, or fail to, as the forwarding client classifies it.
-#![allow(clippy::unwrap_used, reason = "tests")]
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,6 +9,8 @@ use otlp_arrow::forward::classify::Class;
 use otlp_arrow::forward::client::{Answer, Client};
 use otlp_arrow_testkit::backend::{Backend, Reply};
 use tokio::runtime::Runtime;
+
+use crate::support::certificate;
 
 const PASSING: Class = Class::Passing { after: None };
 const PAYLOAD: &[u8] = b"\x0a\x02\x12\x00 the client does not look inside";
@@ -108,31 +108,6 @@ fn names_that_do_not_resolve_block_the_destination() {
         assert_eq!(answer.class, Class::Destination, "{}", answer.message);
         assert!(answer.message.contains("does-not-exist.invalid"), "{}", answer.message);
     }
-}
-
-struct Certificate {
-    server: Arc<rustls::ServerConfig>,
-    ca: tempfile::NamedTempFile,
-}
-
-/// A self-signed certificate for `name`, valid from 2020 to `until_year`.
-fn certificate(name: &str, until_year: i32) -> Certificate {
-    let key = rcgen::KeyPair::generate().unwrap();
-    let mut params = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
-    params.not_before = rcgen::date_time_ymd(2020, 1, 1);
-    params.not_after = rcgen::date_time_ymd(until_year, 1, 1);
-    let signed = params.self_signed(&key).unwrap();
-    let ca = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(ca.path(), signed.pem()).unwrap();
-    let key = rustls::pki_types::PrivatePkcs8KeyDer::from(key.serialize_der());
-    let mut server = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![signed.der().clone()], key.into())
-        .unwrap();
-    server.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Certificate { server: Arc::new(server), ca }
 }
 
 #[test]

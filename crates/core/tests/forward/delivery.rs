@@ -1,117 +1,14 @@
 //! Forwarding end to end: a real library, a scripted remote.
-#![allow(clippy::unwrap_used, reason = "tests")]
 
-use std::collections::BTreeMap;
-use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use bytes::Bytes;
-use futures::executor::block_on;
-use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
-use opentelemetry_proto::tonic::common::v1::{AnyValue, any_value::Value};
-use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
 use otlp_arrow::config::{BreakerConfig, Destination, ForwardProtocol};
-use otlp_arrow::{Config, Event, EventName, OtlpLibrary, Signal};
-use otlp_arrow_testkit::backend::{Backend, Received, Reply};
-use prost::Message;
+use otlp_arrow::{EventName, OtlpLibrary, Signal};
+use otlp_arrow_testkit::backend::{Backend, Reply};
 
-const LONG: Duration = Duration::from_secs(20);
-
-fn destination(name: &str, url: &str) -> Destination {
-    let mut destination = Destination::new(name, url);
-    destination.timeout = Duration::from_secs(2);
-    destination.retry.initial = Duration::from_millis(20);
-    destination.retry.max = Duration::from_millis(100);
-    destination.breaker.open = Duration::from_millis(50);
-    destination.breaker.max_open = Duration::from_millis(200);
-    destination
-}
-
-fn config(dir: &Path, destinations: impl IntoIterator<Item = Destination>) -> Config {
-    let mut config =
-        Config { output_dir: dir.to_owned(), forward: destinations.into_iter().collect(), ..Config::default() };
-    config.storage.min_free_bytes = 0;
-    config
-}
-
-fn logs(numbers: impl IntoIterator<Item = u64>) -> Bytes {
-    let record = |number: u64| LogRecord {
-        time_unix_nano: 1_700_000_000_000_000_000 + number,
-        body: Some(AnyValue { value: Some(Value::StringValue(format!("record {number}"))) }),
-        ..Default::default()
-    };
-    let log_records = numbers.into_iter().map(record).collect();
-    let scope_logs = vec![ScopeLogs { log_records, ..Default::default() }];
-    ExportLogsServiceRequest { resource_logs: vec![ResourceLogs { scope_logs, ..Default::default() }] }
-        .encode_to_vec()
-        .into()
-}
-
-/// The records of what was kept, with how often each came.
-fn numbers(received: &[Received]) -> BTreeMap<u64, usize> {
-    let mut found = BTreeMap::new();
-    for request in received.iter().filter(|request| request.kept) {
-        for number in numbers_of(&request.payload) {
-            *found.entry(number).or_default() += 1;
-        }
-    }
-    found
-}
-
-fn numbers_of(payload: &[u8]) -> Vec<u64> {
-    let request = ExportLogsServiceRequest::decode(payload).unwrap();
-    let records =
-        request.resource_logs.iter().flat_map(|resource| &resource.scope_logs).flat_map(|scope| &scope.log_records);
-    records
-        .map(|record| {
-            let Some(Value::StringValue(body)) = record.body.as_ref().and_then(|body| body.value.as_ref()) else {
-                panic!("a record without its body");
-            };
-            let number = body.strip_prefix("record ").unwrap().parse().unwrap();
-            assert_eq!(record.time_unix_nano, 1_700_000_000_000_000_000 + number, "altered");
-            number
-        })
-        .collect()
-}
-
-fn export(library: &OtlpLibrary, from: u64, to: u64) {
-    let outcome = block_on(library.export_otlp(Signal::Logs, logs(from..to))).unwrap();
-    assert_eq!(outcome.accepted, to - from);
-}
-
-fn all_of(range: std::ops::Range<u64>) -> impl Fn(&[Received]) -> bool {
-    move |received| {
-        let found = numbers(received);
-        range.clone().all(|number| found.contains_key(&number))
-    }
-}
-
-fn wait_for(what: &str, condition: impl Fn() -> bool) {
-    let end = Instant::now() + LONG;
-    while !condition() {
-        assert!(Instant::now() < end, "{what} did not come about");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
-/// An event of this name, waited for.
-fn event(events: &std::sync::mpsc::Receiver<Event>, name: EventName) -> Event {
-    let end = Instant::now() + LONG;
-    loop {
-        let left = end.saturating_duration_since(Instant::now());
-        let event = events.recv_timeout(left).unwrap_or_else(|_| panic!("no {name}"));
-        if event.name == name {
-            return event;
-        }
-    }
-}
-
-fn events_of(library: &OtlpLibrary) -> std::sync::mpsc::Receiver<Event> {
-    let (sender, receiver) = std::sync::mpsc::channel();
-    let sender = std::sync::Mutex::new(sender);
-    library.on_event(move |event| drop(sender.lock().unwrap().send(event.clone())));
-    receiver
-}
+use crate::support::{
+    LONG, all_of, config, destination, event, events_of, export, logs, numbers, numbers_of, wait_for,
+};
 
 #[test]
 fn fresh_data_arrives_as_it_came_by_both_protocols() {

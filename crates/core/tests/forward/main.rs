@@ -1,0 +1,7 @@
+//! Forwarding: libraries and clients against a scripted remote.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod client;
+mod delivery;
+mod failures;
+mod support;
