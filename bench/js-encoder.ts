@@ -1,70 +1,34 @@
 /**
- * What one exported span costs the main thread of a Node.js program: our encoder beside the stock protobuf serializer,
- * on 512 spans freshly ended by the SDK in every batch, all attribute values different.
+ * What exporting costs the main thread of a Node.js program, for each signal: our exporter beside the stock protobuf
+ * serializer, on 512 records freshly made by the SDK in every batch, all attribute values different.
  *
- * `node bench/dist/js-encoder.js` after `npm run build:native -- --release && npm run build:ts`.
+ *     npm run build:bench && node bench/dist/js-encoder.js [signal …]
  */
-import { existsSync, mkdtempSync, openSync, readSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, mkdtempSync, openSync, readdirSync, readSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { SpanKind, SpanStatusCode, type Tracer } from '@opentelemetry/api';
-import { ProtobufTraceSerializer } from '@opentelemetry/otlp-transformer';
-import { resourceFromAttributes } from '@opentelemetry/resources';
-import {
-  BasicTracerProvider,
-  InMemorySpanExporter,
-  type ReadableSpan,
-  SimpleSpanProcessor,
-} from '@opentelemetry/sdk-trace-base';
-import { OtlpLibrary } from 'otlp-arrow';
-import { encodeTraces } from '#dist/encoder/index.js';
+import { fileURLToPath } from 'node:url';
+import { BATCH, CASES, type Case } from './js-batches.js';
 
-const BATCH = 512;
-const BATCHES = 400;
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const BATCHES = 300;
 const WARM_UP = 200;
 
-const memory = new InMemorySpanExporter();
-const provider = new BasicTracerProvider({
-  resource: resourceFromAttributes({ 'service.name': 'bench', 'service.version': '1.2.3' }),
-  spanProcessors: [new SimpleSpanProcessor(memory)],
-});
-const tracer = provider.getTracer('bench', '1.0.0');
-let serial = 0;
-
-function endOne(to: Tracer): void {
-  const n = serial++;
-  const span = to.startSpan(`GET /items/${n % 97}`, {
-    kind: SpanKind.SERVER,
-    attributes: {
-      'http.request.method': 'GET',
-      'http.route': `/items/${n}/details`,
-      'http.response.status_code': 200 + (n % 300),
-      'url.full': `https://shop.example.com/items/${n}/details?session=${n * 7919}`,
-      'url.scheme': 'https',
-      'server.address': `host-${n % 1000}.example.com`,
-      'server.port': 1024 + (n % 50_000),
-      'user_agent.original': `Mozilla/5.0 (X11; Linux x86_64) Build/${n}`,
-      'network.protocol.version': '1.1',
-      'client.address': `10.${n & 255}.${(n >> 8) & 255}.7`,
-    },
-  });
-  span.setStatus({ code: SpanStatusCode.OK });
-  span.end();
+const addons = join(ROOT, 'target/bench-addon');
+const addon = existsSync(addons) ? readdirSync(addons).find(name => name.endsWith('.node')) : undefined;
+if (!addon) {
+  console.error(`There is no release addon in ${addons}: run \`npm run build:bench\`, then this again.`);
+  process.exit(1);
 }
+process.env.NAPI_RS_NATIVE_LIBRARY_PATH = join(addons, addon);
+const { OtlpLibrary } = await import('otlp-arrow');
 
-async function batch(): Promise<ReadableSpan[]> {
-  for (let i = 0; i < BATCH; i++) endOne(tracer);
-  await provider.forceFlush();
-  const spans = memory.getFinishedSpans().slice();
-  memory.reset();
-  return spans;
-}
-
-/** Nanoseconds of processor time of the main thread where the system tells them (Linux), else of wall time. */
-const cpu: () => number = (() => {
+/** What the operating system says the main thread has worked so far, in nanoseconds; elsewhere than on Linux, the time. */
+const worked: () => number = (() => {
   const file = '/proc/thread-self/schedstat';
   if (!existsSync(file)) return () => Number(process.hrtime.bigint());
   const open = openSync(file, 'r');
+  process.once('exit', () => closeSync(open));
   const buffer = Buffer.alloc(64);
   const sleeper = new Int32Array(new SharedArrayBuffer(4));
   return () => {
@@ -74,43 +38,67 @@ const cpu: () => number = (() => {
   };
 })();
 
-/** One way to export a batch: what it does on the main thread, and what is waited for afterwards, off the clock. */
+/** One way to export a batch, and what it took of each: nanoseconds. */
 interface Way {
   readonly name: string;
-  readonly run: (spans: ReadableSpan[]) => unknown;
-  /** Nanoseconds of each batch. */
-  readonly took: number[];
+  readonly run: (batch: never) => unknown;
+  /** Work of the main thread during the call. */
+  readonly call: number[];
+  /** How long the call kept the event loop from anything else, other programs included. */
+  readonly block: number[];
+  /** Work of the main thread until the result was there. */
+  readonly settled: number[];
 }
 
-const outputDir = mkdtempSync(join(tmpdir(), 'otlp-arrow-bench-'));
-const library = await OtlpLibrary.open({ outputDir });
-const ways: Way[] = [
-  { name: 'stock serializer', run: spans => ProtobufTraceSerializer.serializeRequest(spans), took: [] },
-  { name: 'our encoder', run: spans => encodeTraces(spans, undefined, bytes => bytes.length), took: [] },
-  { name: 'our exporter, native call included', run: spans => library.exportTraces(spans), took: [] },
-];
+const way = (name: string, run: Way['run']): Way => ({ name, run, call: [], block: [], settled: [] });
 
-// The ways take turns, so that what else the machine does falls on all of them alike.
-for (let round = 0; round < WARM_UP + BATCHES; round++) {
-  for (const way of ways) {
-    const spans = await batch();
-    const before = cpu();
-    const pending = way.run(spans);
-    const took = cpu() - before;
-    await pending;
-    if (round >= WARM_UP) way.took.push(took);
+async function measure({ name, next, stock, encode, send }: Case): Promise<void> {
+  const outputDir = mkdtempSync(join(tmpdir(), 'otlp-arrow-bench-'));
+  const library = await OtlpLibrary.open({ outputDir });
+  const ways = [
+    way('stock serializer', stock),
+    way('our encoder', encode),
+    way('our exporter with the native call', batch => send(library, batch)),
+  ];
+  // The ways take turns, so that what else the machine does falls on all of them alike.
+  for (let round = 0; round < WARM_UP + BATCHES; round++) {
+    for (const { run, call, block, settled } of ways) {
+      const batch = (await next()) as never;
+      const before = worked();
+      const started = process.hrtime.bigint();
+      const pending = run(batch);
+      const took = Number(process.hrtime.bigint() - started);
+      const after = worked();
+      await pending;
+      if (round < WARM_UP) continue;
+      call.push(after - before);
+      block.push(took);
+      settled.push(worked() - before);
+    }
+  }
+  await library.shutdown();
+  rmSync(outputDir, { recursive: true });
+
+  console.log(`\n${name}, ${BATCH} a batch, ${BATCHES} batches: microseconds each, and how many times less than stock`);
+  for (const { name, call, block, settled } of ways) {
+    const each = (values: number[], share: number): string => (at(values, share) / BATCH / 1000).toFixed(2);
+    const ratio = (of: keyof Way & ('call' | 'settled'), share: number): string =>
+      (at(ways[0]![of], share) / at(of === 'call' ? call : settled, share)).toFixed(1);
+    console.log(
+      `  ${name.padEnd(34)} ${each(call, 0.5)} (${ratio('call', 0.5)}x), result awaited ${each(settled, 0.5)} (${ratio('settled', 0.5)}x);` +
+        ` event loop blocked ${ms(block, 0.5)} ms at p50, ${ms(block, 0.99)} ms at p99`,
+    );
   }
 }
 
-const at = ({ took }: Way, share: number): number => took.toSorted((a, b) => a - b)[Math.floor(took.length * share)]!;
-const [stock] = ways;
-console.log(`${BATCH} spans of 10 attributes a batch, ${BATCHES} batches, Node.js ${process.versions.node}`);
-for (const way of ways) {
-  const perSpan = (at(way, 0.5) / BATCH / 1000).toFixed(2);
-  const ratio = (at(stock!, 0.5) / at(way, 0.5)).toFixed(1);
-  console.log(
-    `${way.name.padEnd(36)} ${perSpan} us a span, ratio ${ratio}, a batch ${(at(way, 0.99) / 1e6).toFixed(2)} ms at p99`,
-  );
+function at(values: readonly number[], share: number): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length * share)]!;
 }
-await library.shutdown();
-rmSync(outputDir, { recursive: true });
+
+function ms(values: readonly number[], share: number): string {
+  return (at(values, share) / 1e6).toFixed(2);
+}
+
+console.log(`Node.js ${process.versions.node}, ${process.platform} ${process.arch}, release addon`);
+const wanted = process.argv.slice(2);
+for (const each of CASES) if (wanted.length === 0 || wanted.includes(each.name)) await measure(each);

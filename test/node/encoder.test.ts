@@ -7,8 +7,7 @@ import { describe, expect, test } from 'vitest';
 import { encodeLogs, encodeMetrics, encodeTraces } from '#dist/encoder/index.js';
 import { decodeOtlp } from './otlp-proto.js';
 import { Random } from './random.js';
-
-const copy = (bytes: Uint8Array) => bytes.slice();
+import { pieced, whole } from './sinks.js';
 
 function scope(r: Random): any {
   return {
@@ -67,18 +66,21 @@ function span(r: Random, owners: any[], scopes: any[]): any {
   };
 }
 
-describe('the encoder writes what the stock serializers write', () => {
+describe.each([
+  { way: 'as a whole', sink: whole, ascii: false },
+  { way: 'in pieces', sink: pieced, ascii: true },
+])('the encoder writes $way what the stock serializers write', ({ sink, ascii }) => {
   test.each(Array.from({ length: 60 }, (_, seed) => seed + 1))('spans, seed %i', seed => {
-    const r = new Random(seed * 7919);
+    const r = new Random(seed * 7919, { ascii });
     const owners = resources(r);
     const scopes = [scope(r), scope(r)];
     const spans = r.list(20, () => span(r, owners, scopes));
     const stock = ProtobufTraceSerializer.serializeRequest(spans)!;
-    expect(decodeOtlp('Traces', encodeTraces(spans, undefined, copy))).toEqual(decodeOtlp('Traces', stock));
+    expect(decodeOtlp('Traces', encodeTraces(spans, undefined, sink))).toEqual(decodeOtlp('Traces', stock));
   });
 
   test.each(Array.from({ length: 30 }, (_, seed) => seed + 1))('log records, seed %i', seed => {
-    const r = new Random(seed * 104729);
+    const r = new Random(seed * 104729, { ascii });
     const owners = resources(r);
     const scopes = [scope(r), scope(r)];
     const records: any[] = r.list(20, () => ({
@@ -95,11 +97,11 @@ describe('the encoder writes what the stock serializers write', () => {
       droppedAttributesCount: r.int(2),
     }));
     const stock = ProtobufLogsSerializer.serializeRequest(records)!;
-    expect(decodeOtlp('Logs', encodeLogs(records, undefined, copy))).toEqual(decodeOtlp('Logs', stock));
+    expect(decodeOtlp('Logs', encodeLogs(records, undefined, sink))).toEqual(decodeOtlp('Logs', stock));
   });
 
   test.each(Array.from({ length: 30 }, (_, seed) => seed + 1))('metrics, seed %i', seed => {
-    const r = new Random(seed * 15485863);
+    const r = new Random(seed * 15485863, { ascii });
     const number = () => r.pick([0, 1, -5, 2 ** 40, 3]);
     const optional = () => r.pick([undefined, 0, 1.5, -3]);
     const buckets = () => ({ offset: r.int(20) - 10, bucketCounts: r.list(5, () => r.int(2 ** 31)) });
@@ -147,7 +149,7 @@ describe('the encoder writes what the stock serializers write', () => {
       scopeMetrics: r.list(3, () => ({ scope: scope(r), metrics: r.list(5, metric) })),
     };
     const stock = ProtobufMetricsSerializer.serializeRequest(collected)!;
-    expect(decodeOtlp('Metrics', encodeMetrics(collected, undefined, copy))).toEqual(decodeOtlp('Metrics', stock));
+    expect(decodeOtlp('Metrics', encodeMetrics(collected, undefined, sink))).toEqual(decodeOtlp('Metrics', stock));
   });
 });
 
@@ -160,7 +162,7 @@ describe('where it knows better than the stock serializers', () => {
 
   test('a BigInt is an integer, or its digits where 64 bits do not hold it', () => {
     const attributes = { most: 2n ** 63n - 1n, least: -(2n ** 63n), more: 2n ** 64n };
-    const [written] = spansOf(encodeTraces([one({ attributes })], undefined, copy));
+    const [written] = spansOf(encodeTraces([one({ attributes })], undefined, whole));
     expect(written.attributes.map((a: any) => a.value.intValue ?? a.value.stringValue)).toEqual([
       '9223372036854775807',
       '-9223372036854775808',
@@ -175,15 +177,13 @@ describe('where it knows better than the stock serializers', () => {
       },
     });
     const kept: any[] = [];
-    const skipped = encodeTraces(
-      [one({ name: 'a' }), bad, null as any, one({ name: 'b' })],
-      undefined,
-      (bytes, skipped) => {
+    const skipped = encodeTraces([one({ name: 'a' }), bad, null as any, one({ name: 'b' })], undefined, {
+      whole: (bytes, skipped) => {
         for (const { scopeSpans } of decodeOtlp('Traces', bytes).resourceSpans)
           for (const { spans } of scopeSpans) kept.push(...spans);
         return skipped;
       },
-    );
+    });
     expect(kept.map(s => s.name).sort()).toEqual(['a', 'b']);
     expect(skipped.count).toBe(2);
   });
@@ -191,7 +191,7 @@ describe('where it knows better than the stock serializers', () => {
   test('an id that is none is written so that its record is refused', () => {
     for (const traceId of ['xyz', `${'a'.repeat(31)}g`, 'a'.repeat(31)]) {
       const bad = one({ spanContext: () => ({ traceId, spanId: 'b'.repeat(16), traceFlags: 1 }) });
-      const [written] = spansOf(encodeTraces([bad], undefined, copy));
+      const [written] = spansOf(encodeTraces([bad], undefined, whole));
       expect(Buffer.from(written.traceId, 'base64').length).not.toBe(16);
     }
   });
@@ -201,11 +201,13 @@ describe('where it knows better than the stock serializers', () => {
     cycle.left = cycle;
     cycle.right = [cycle, cycle];
     // Cut at a depth that the core refuses, so one level is about two messages of six bytes.
-    expect(encodeTraces([one({ attributes: { cycle } })], undefined, bytes => bytes.length)).toBeLessThan(5000);
+    expect(encodeTraces([one({ attributes: { cycle } })], undefined, { whole: bytes => bytes.length })).toBeLessThan(
+      5000,
+    );
   });
 
   test('spans without a resource take the one that is given', () => {
-    const request = encodeTraces([one({ resource: undefined })], { attributes: { 'service.name': 'given' } }, copy);
+    const request = encodeTraces([one({ resource: undefined })], { attributes: { 'service.name': 'given' } }, whole);
     expect(decodeOtlp('Traces', request).resourceSpans[0].resource.attributes[0].value.stringValue).toBe('given');
   });
 
@@ -214,14 +216,57 @@ describe('where it knows better than the stock serializers', () => {
     const attributes = {
       before: 1,
       get nested() {
-        inner = spansOf(encodeTraces([one({ name: 'inner' })], undefined, copy));
+        inner = spansOf(encodeTraces([one({ name: 'inner' })], undefined, whole));
         return 'value';
       },
       after: 2,
     };
-    const [written] = spansOf(encodeTraces([one({ name: 'outer', attributes })], undefined, copy));
+    const [written] = spansOf(encodeTraces([one({ name: 'outer', attributes })], undefined, whole));
     expect(inner[0].name).toBe('inner');
     expect(written.name).toBe('outer');
     expect(written.attributes.map((a: any) => a.key)).toEqual(['before', 'nested', 'after']);
+  });
+
+  test('in pieces, what a record that throws had written is taken back', () => {
+    const attributes = {
+      a_long_text_of_it: 'x'.repeat(20),
+      get bad() {
+        throw new Error('no value');
+      },
+    };
+    const bytes = encodeTraces(
+      [one({ name: 'kept before it' }), one({ attributes }), one({ name: 'kept after it' })],
+      undefined,
+      pieced,
+    );
+    const names = decodeOtlp('Traces', bytes).resourceSpans.flatMap((r: any) => r.scopeSpans[0].spans ?? []);
+    expect(names.map((s: any) => s.name)).toEqual(['kept before it', 'kept after it']);
+  });
+
+  test('texts beyond ASCII are written as a whole, wherever they are', () => {
+    for (const text of [
+      'é',
+      'ünicode text',
+      `${'x'.repeat(2000)}é`,
+      `${'y'.repeat(9000)}漢`,
+      'a\ud800 lone surrogate',
+    ]) {
+      for (const place of [{ name: text }, { attributes: { key: text } }, { status: { code: 2, message: text } }]) {
+        const spans = [one(place)];
+        let asked = false;
+        // After one that could not be gathered the next ones are not tried; these take their place.
+        for (let i = 0; i < 20; i++) encodeTraces([], undefined, { ...whole, pieces: () => new Uint8Array() });
+        const bytes = encodeTraces(spans, undefined, {
+          ...whole,
+          pieces: () => {
+            asked = true;
+            return undefined;
+          },
+        });
+        expect(asked).toBe(false);
+        const stock = ProtobufTraceSerializer.serializeRequest(spans)!;
+        expect(decodeOtlp('Traces', bytes)).toEqual(decodeOtlp('Traces', stock));
+      }
+    }
   });
 });

@@ -12,10 +12,10 @@ import { BasicTracerProvider, BatchSpanProcessor } from '@opentelemetry/sdk-trac
 import type { OtlpLibrary } from 'otlp-arrow';
 import { addOtlpServices } from 'otlp-arrow/grpc';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { encodeLogs, encodeMetrics, encodeTraces } from '#dist/encoder/index.js';
+import { encodeLogs, encodeMetrics, encodeTraces, type Sink } from '#dist/encoder/index.js';
 import { open, rows, span } from './support.js';
 
-const copy = (bytes: Uint8Array) => Buffer.from(bytes);
+const copy: Sink<Buffer> = { whole: bytes => Buffer.from(bytes) };
 
 async function serve(library: OtlpLibrary): Promise<string> {
   const server = new Server();

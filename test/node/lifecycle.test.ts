@@ -1,6 +1,8 @@
 /** The lifecycle table of the main job, in JavaScript. */
 import { ClosedError, type ExportResult, InvalidConfigError, OtlpError, OtlpLibrary } from 'otlp-arrow';
 import { describe, expect, test } from 'vitest';
+import { encodeTraces } from '#dist/encoder/index.js';
+import { whole } from './sinks.js';
 import { directory, files, open, readDirectory, rows, span } from './support.js';
 
 const exported = (exporter: { export(batch: any, done: (result: ExportResult) => void): void }, batch: unknown) =>
@@ -101,10 +103,23 @@ test('bytes that are no OTLP are refused whole, with the place', async () => {
   expect(await names(library)).toEqual([]);
 });
 
+test('an id that is none is refused alone, and texts of every kind are kept', async () => {
+  const library = await open();
+  const bad = span('bad', { spanContext: () => ({ traceId: 'z'.repeat(32), spanId: 'b'.repeat(16), traceFlags: 1 }) });
+  expect(await library.exportTraces([span('before it'), bad, span('after it')])).toMatchObject({
+    accepted: 2,
+    rejected: 1,
+    message: expect.stringContaining('trace_id'),
+  });
+  expect(await library.exportTraces([span('naïve 漢字'), span('ASCII only')])).toMatchObject({ accepted: 2 });
+  for (let i = 0; i < 20; i++) await library.exportTraces([span(`span number ${i}`)]);
+  const numbered = Array.from({ length: 20 }, (_, i) => `span number ${i}`);
+  expect(await names(library)).toEqual(['before it', 'after it', 'naïve 漢字', 'ASCII only', ...numbered]);
+});
+
 test('the bytes may be changed as soon as the call returns', async () => {
   const library = await open();
-  const { encodeTraces } = await import('#dist/encoder/index.js');
-  const request = encodeTraces([span('kept')], undefined, bytes => bytes.slice());
+  const request = encodeTraces([span('kept')], undefined, whole);
   const done = library.exportOtlp('traces', request);
   request.fill(0);
   expect(await done).toMatchObject({ accepted: 1, rejected: 0 });

@@ -1,9 +1,11 @@
 /** A small seeded generator (xorshift32): the same seed gives the same telemetry on every machine. */
 export class Random {
   #state: number;
+  readonly #ascii: boolean;
 
-  constructor(seed: number) {
+  constructor(seed: number, options: { ascii?: boolean } = {}) {
     this.#state = seed | 1;
+    this.#ascii = options.ascii ?? false;
   }
 
   /** An integer from 0 up to, and without, `end`. */
@@ -32,9 +34,9 @@ export class Random {
     return Array.from({ length: this.int(most + 1) }, make);
   }
 
-  /** Text of every kind: empty, short, long, non-ASCII, with a lone surrogate. */
+  /** Text of every kind: empty, short, long and, unless only ASCII is wanted, other characters and a lone surrogate. */
   text(): string {
-    switch (this.int(8)) {
+    switch (this.#ascii ? this.pick([0, 4, 5, 6, 7]) : this.int(8)) {
       case 0:
         return '';
       case 1:

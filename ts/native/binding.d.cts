@@ -17,6 +17,11 @@ export declare class BindingLibrary {
    * waits so long for room instead of failing, and what is not kept then, `records` of them, is counted and announced.
    */
   exportOtlp(signalPosition: number, data: Uint8Array, waitMs?: number | undefined | null, records?: number | undefined | null): Promise<Outcome<BindingOutcome>>
+  /**
+   * The same for a request that was written in pieces: `gaps` are pairs of a place in `request` and a length, to be
+   * filled from `text`. Null if the pieces are no request; then nothing has happened.
+   */
+  exportPieces(signalPosition: number, request: Uint8Array, text: Uint8Array, gaps: Uint32Array, waitMs?: number | undefined | null, records?: number | undefined | null): Promise<Outcome<BindingOutcome>> | null
   /** One request to an OTLP service of a gRPC server in JavaScript, and what to answer. It never waits for room. */
   answerGrpc(signalPosition: number, data: Uint8Array): Promise<BindingGrpcAnswer>
   /** Resolves when everything accepted before the call is committed. */

@@ -2,6 +2,7 @@ import type { RecordBatch, Table } from 'apache-arrow';
 import type { BindingGrpcAnswer, BindingLibrary } from '../native/binding.cjs';
 import { type OtlpConfig, toJson } from './config.js';
 import { encodeLogs, encodeMetrics, encodeTraces, type Sink } from './encoder/index.js';
+import type { Skipped } from './encoder/records.js';
 import type { ReadableLogRecord, ReadableSpan, Resource, ResourceMetrics } from './encoder/types.js';
 import { unwrap } from './errors.js';
 import { Events } from './events.js';
@@ -86,7 +87,7 @@ export class OtlpLibrary implements AsyncDisposable {
 
   /** Keeps one OTLP protobuf export request. The bytes may be changed as soon as this returns. */
   exportOtlp(signal: Signal, bytes: Uint8Array): Promise<ExportOutcome> {
-    return this.#send(signal, bytes, undefined, 0);
+    return this.#sent(this.#binding.exportOtlp(SIGNALS.indexOf(signal), bytes, undefined, 0));
   }
 
   /** A span exporter for the SDK's processors. */
@@ -207,28 +208,34 @@ export class OtlpLibrary implements AsyncDisposable {
   }
 
   #sink(signal: Signal, waitMs: number | undefined, records: number): Sink<Promise<ExportOutcome>> {
-    return (request, skipped) => {
-      const sent = this.#send(signal, request, waitMs, records - skipped.count);
-      if (skipped.count === 0) return sent;
-      const reason = `${skipped.count} record(s) could not be read; first: ${skipped.reason}`;
-      return sent.then(({ accepted, rejected, message }) => ({
-        accepted,
-        rejected: rejected + skipped.count,
-        message: message ? `${message}; ${reason}` : reason,
-      }));
+    const position = SIGNALS.indexOf(signal);
+    const kept = (skipped: Skipped) => records - skipped.count;
+    // The addon copies the bytes before it returns.
+    return {
+      whole: (request, skipped) =>
+        this.#sent(this.#binding.exportOtlp(position, request, waitMs, kept(skipped)), skipped),
+      pieces: ({ request, text, gaps }, skipped) => {
+        const sent = this.#binding.exportPieces(position, request, text, gaps, waitMs, kept(skipped));
+        return sent ? this.#sent(sent, skipped) : undefined;
+      },
     };
   }
 
-  async #send(signal: Signal, bytes: Uint8Array, waitMs: number | undefined, records: number): Promise<ExportOutcome> {
-    // The addon copies the bytes before it returns.
-    const sent = this.#binding.exportOtlp(SIGNALS.indexOf(signal), bytes, waitMs, records);
+  async #sent(sent: ReturnType<BindingLibrary['exportOtlp']>, skipped?: Skipped): Promise<ExportOutcome> {
     this.#pending.add(sent);
     try {
-      return unwrap(await sent);
+      const outcome = unwrap(await sent);
+      return skipped && skipped.count > 0 ? withSkipped(outcome, skipped) : outcome;
     } finally {
       this.#pending.delete(sent);
     }
   }
+}
+
+/** Records that could not be read count as refused. */
+function withSkipped({ accepted, rejected, message }: ExportOutcome, { count, reason }: Skipped): ExportOutcome {
+  const text = `${count} record(s) could not be read; first: ${reason}`;
+  return { accepted, rejected: rejected + count, message: message ? `${message}; ${text}` : text };
 }
 
 function points(metrics: ResourceMetrics): number {

@@ -9,6 +9,7 @@ mod convert;
 mod error;
 mod library;
 mod pending;
+mod pieces;
 mod reader;
 mod run;
 mod runtime;

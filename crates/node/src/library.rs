@@ -18,6 +18,7 @@ use otlp_arrow::{Code, Config, Event, ExportOutcome, OtlpError, OtlpLibrary, sta
 
 use crate::error::{Outcome, outcome, signal};
 use crate::pending::Pending;
+use crate::pieces;
 use crate::reader::{BindingReader, read_options};
 use crate::runtime::{blocking, promise};
 use crate::subscription::BindingSubscription;
@@ -127,28 +128,26 @@ impl BindingLibrary {
         wait_ms: Option<f64>,
         records: Option<f64>,
     ) -> napi::Result<PromiseRaw<'env, Outcome<BindingOutcome>>> {
-        if self.closing.load(Ordering::SeqCst) {
-            return promise(env, async { outcome(Err(closed())) });
-        }
-        let library = self.inner.clone();
-        let entered = Pending::enter(&self.pending);
-        let bytes = Bytes::copy_from_slice(data);
-        promise(env, async move {
-            let export = async move {
-                let signal = signal(signal_position)?;
-                match wait_ms {
-                    None => library.export_otlp(signal, bytes).await,
-                    Some(wait) => {
-                        let deadline = Instant::now() + milliseconds(wait);
-                        let sent = library.send_within(signal, bytes, deadline).await;
-                        sent.inspect_err(|error| library.not_kept(signal, records.unwrap_or_default() as u64, error))
-                    }
-                }
-            };
-            let done = export.await;
-            drop(entered);
-            outcome(done.map(BindingOutcome::from))
-        })
+        self.export(env, signal_position, Bytes::copy_from_slice(data), wait_ms, records)
+    }
+
+    /// The same for a request that was written in pieces: `gaps` are pairs of a place in `request` and a length, to be
+    /// filled from `text`. Null if the pieces are no request; then nothing has happened.
+    #[napi(catch_unwind)]
+    #[allow(clippy::too_many_arguments, reason = "one object of them would cost a look-up each, on the main thread")]
+    pub fn export_pieces<'env>(
+        &self,
+        env: &'env Env,
+        signal_position: u32,
+        request: &[u8],
+        text: &[u8],
+        gaps: &[u32],
+        wait_ms: Option<f64>,
+        records: Option<f64>,
+    ) -> napi::Result<Option<PromiseRaw<'env, Outcome<BindingOutcome>>>> {
+        pieces::assemble(request, text, gaps)
+            .map(|bytes| self.export(env, signal_position, bytes, wait_ms, records))
+            .transpose()
     }
 
     /// One request to an OTLP service of a gRPC server in JavaScript, and what to answer. It never waits for room.
@@ -309,6 +308,37 @@ impl BindingLibrary {
 }
 
 impl BindingLibrary {
+    fn export<'env>(
+        &self,
+        env: &'env Env,
+        signal_position: u32,
+        bytes: Bytes,
+        wait_ms: Option<f64>,
+        records: Option<f64>,
+    ) -> napi::Result<PromiseRaw<'env, Outcome<BindingOutcome>>> {
+        if self.closing.load(Ordering::SeqCst) {
+            return promise(env, async { outcome(Err(closed())) });
+        }
+        let library = self.inner.clone();
+        let entered = Pending::enter(&self.pending);
+        promise(env, async move {
+            let export = async move {
+                let signal = signal(signal_position)?;
+                match wait_ms {
+                    None => library.export_otlp(signal, bytes).await,
+                    Some(wait) => {
+                        let deadline = Instant::now() + milliseconds(wait);
+                        let sent = library.send_within(signal, bytes, deadline).await;
+                        sent.inspect_err(|error| library.not_kept(signal, records.unwrap_or_default() as u64, error))
+                    }
+                }
+            };
+            let done = export.await;
+            drop(entered);
+            outcome(done.map(BindingOutcome::from))
+        })
+    }
+
     fn forwarder(&self, position: u32) -> otlp_arrow::Result<Forwarder> {
         let missing = || OtlpError::new(Code::Internal, format!("there is no destination {position}"));
         self.inner.forwarders().get(position as usize).cloned().ok_or_else(missing)

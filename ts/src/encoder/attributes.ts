@@ -1,5 +1,5 @@
 import type { Attributes, InstrumentationScope, Resource } from './types.js';
-import { keyBytes, type Writer } from './writer.js';
+import { type Key, keyOf, type Writer } from './writer.js';
 
 /** One level more than the core takes: a value nested deeper is cut there, and the core refuses its record. */
 const MAX_DEPTH = 66;
@@ -11,31 +11,31 @@ const { hasOwnProperty: hasOwn } = Object.prototype;
 /** Every own attribute as a `KeyValue` field with `tag`. */
 export function attributes(w: Writer, tag: number, values: Attributes | undefined): void {
   if (!values) return;
+  let place = 0;
   for (const key in values) {
-    if (hasOwn.call(values, key)) keyValue(w, tag, key, values[key], 0);
+    if (hasOwn.call(values, key)) keyValue(w, tag, keyOf(key, place++), values[key], 0);
     if (w.cut) break;
   }
 }
 
-function keyValue(w: Writer, tag: number, key: string, value: unknown, depth: number): void {
-  const prefix = keyBytes(key);
+function keyValue(w: Writer, tag: number, key: Key, value: unknown, depth: number): void {
+  const { bytes } = key;
   if (typeof value === 'string') {
-    stringValue(w, tag, prefix, value);
-  } else if (prefix.length < 112 && (typeof value === 'number' || typeof value === 'boolean')) {
-    w.ensure(prefix.length + 14);
-    const buf = w.buf;
-    buf[w.pos] = tag;
-    const lengthAt = w.pos + 1;
-    w.pos += 2;
-    copy(w, prefix);
-    const valueAt = w.pos++;
+    stringValue(w, tag, key, value);
+  } else if (bytes.length < 112 && (typeof value === 'number' || typeof value === 'boolean')) {
+    w.ensure(bytes.length + 24);
+    const { buf, pos } = w;
+    const valueAt = pos + 2 + bytes.length;
+    words(w, key);
+    buf[pos] = tag;
+    w.pos = valueAt + 1;
     scalar(w, value);
     buf[valueAt] = w.pos - valueAt - 1;
-    buf[lengthAt] = w.pos - lengthAt - 1;
+    buf[pos + 1] = w.pos - pos - 2;
   } else {
     const start = w.open(tag);
-    w.ensure(prefix.length);
-    copy(w, prefix);
+    w.ensure(bytes.length);
+    copy(w, bytes);
     w.pos--;
     anyValue(w, 0x12, value, depth);
     w.close(start);
@@ -43,43 +43,48 @@ function keyValue(w: Writer, tag: number, key: string, value: unknown, depth: nu
 }
 
 /** The commonest attribute, without a call a level: three lengths of one or two bytes, as the text's length allows. */
-function stringValue(w: Writer, tag: number, prefix: Uint8Array, value: string): void {
-  const most = prefix.length + value.length * 3 + 8;
-  w.ensure(most + 16);
-  const buf = w.buf;
+function stringValue(w: Writer, tag: number, key: Key, value: string): void {
+  const { bytes } = key;
+  const { length } = bytes;
+  const most = length + value.length * w.width + 8;
+  w.ensure(length + value.length * 3 + 24);
+  const { buf, pos } = w;
   if (most < 128) {
-    const lengthAt = w.pos + 1;
-    buf[w.pos] = tag;
-    w.pos += 2;
-    copy(w, prefix);
-    const valueAt = w.pos;
-    buf[valueAt + 1] = 0x0a;
-    w.pos += 3;
-    const length = w.utf8(value);
-    buf[valueAt + 2] = length;
-    buf[valueAt] = length + 2;
-    buf[lengthAt] = length + prefix.length + 3;
+    const valueAt = pos + 2 + length;
+    words(w, key);
+    buf[pos] = tag;
+    w.pos = valueAt + 3;
+    const written = w.utf8(value);
+    buf[valueAt + 2] = written;
+    buf[valueAt] = written + 2;
+    buf[pos + 1] = written + length + 3;
   } else if (most < 16384) {
-    const lengthAt = w.pos + 1;
-    buf[w.pos] = tag;
-    w.pos += 3;
-    copy(w, prefix);
+    buf[pos] = tag;
+    w.pos = pos + 3;
+    copy(w, bytes);
     const valueAt = w.pos;
     buf[valueAt + 2] = 0x0a;
     w.pos += 5;
-    const length = w.utf8(value);
-    pad2(buf, valueAt + 3, length);
-    pad2(buf, valueAt, length + 3);
-    pad2(buf, lengthAt, length + prefix.length + 5);
+    const written = w.utf8(value);
+    pad2(buf, valueAt + 3, written);
+    pad2(buf, valueAt, written + 3);
+    pad2(buf, pos + 1, written + length + 5);
   } else {
     const start = w.open(tag);
-    copy(w, prefix);
+    copy(w, bytes);
     w.pos--;
     const inner = w.open(0x12);
     w.string(0x0a, value);
     w.close(inner);
     w.close(start);
   }
+}
+
+/** Copies a key with everything around it; the caller made room for seven bytes more. */
+function words(w: Writer, key: Key): void {
+  const { view, pos } = w;
+  const from = key.words;
+  for (let i = 0; i < from.length; i++) view.setFloat64(pos + i * 8, from[i]!, true);
 }
 
 function pad2(buf: Uint8Array, at: number, length: number): void {
@@ -158,8 +163,9 @@ function compound(w: Writer, value: object, depth: number): void {
     }
   } else {
     const map = value as Attributes;
+    let place = 0;
     for (const key in map) {
-      if (hasOwn.call(map, key)) keyValue(w, 0x0a, key, map[key], depth);
+      if (hasOwn.call(map, key)) keyValue(w, 0x0a, keyOf(key, place++), map[key], depth);
       if (w.cut) break;
     }
   }

@@ -39,14 +39,14 @@ export function envelopes<T extends Owned>(
 
 /** Writes one record as a field 2, or nothing if it throws. */
 export function one<T>(w: Writer, record: T, write: (w: Writer, record: T) => void, skipped: Skipped): void {
-  const before = w.pos;
+  w.mark();
   w.cut = false;
   try {
     const start = w.open(0x12);
     write(w, record);
     w.close(start);
   } catch (error) {
-    w.pos = before;
+    w.rewind();
     skip(skipped, error);
   }
 }
