@@ -26,3 +26,12 @@ export function snippets(document: string): Map<string, string> {
   const blocks = read(document).matchAll(/<!-- test: (\S+) -->\r?\n```\w+\r?\n([\s\S]*?)```/g);
   return new Map([...blocks].map(([, name, code]) => [name!, code!.replaceAll('\r\n', '\n')]));
 }
+
+/** The code blocks of a section of the README. */
+export function blocks(section: string, language: string): string[] {
+  const text = read('README.md').replaceAll('\r\n', '\n').split(`\n## ${section}\n`)[1]!.split('\n## ')[0]!;
+  return text
+    .split(`\`\`\`${language}\n`)
+    .slice(1)
+    .map(rest => rest.split('```')[0]!);
+}

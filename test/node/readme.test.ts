@@ -1,48 +1,11 @@
 /** The first screen of the README, run as it stands there. */
 import type { ChildProcess } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { type Ended, node, type Options } from './children.js';
-import { read as document, root } from './markdown.js';
+import { blocks, root } from './markdown.js';
 import { directory } from './support.js';
-
-/** The code blocks of a section. */
-function blocks(section: string, language: string): string[] {
-  const text = document('README.md').replaceAll('\r\n', '\n').split(`\n## ${section}\n`)[1]!.split('\n## ')[0]!;
-  return text
-    .split(`\`\`\`${language}\n`)
-    .slice(1)
-    .map(rest => rest.split('```')[0]!);
-}
-
-test('the lines for Node.js record, and the one that reads finds it', async () => {
-  const [record, read] = blocks('Node.js', 'ts');
-  expect(
-    record!
-      .trim()
-      .split('\n')
-      .filter(line => line !== '').length,
-  ).toBeLessThanOrEqual(5);
-  const program = `
-import { trace } from '@opentelemetry/api';
-${record}
-trace.getTracer('readme').startSpan('hello', { attributes: { 'http.route': '/' } }).end();
-await trace.getTracerProvider().getDelegate().forceFlush();
-${read}
-console.log(spans.numRows, spans.get(0).name, spans.get(0).attributes['http.route']);
-process.exit(0);`;
-  // Below the repository, where the name of the package leads to itself.
-  const folder = join(root, 'test/dist/snippets');
-  mkdirSync(folder, { recursive: true });
-  const file = join(folder, 'readme.mjs');
-  writeFileSync(file, program);
-  const ended = await node([file], {
-    cwd: directory(),
-    env: { OTLP_ARROW_STORAGE__MIN_FREE_BYTES: '0B', OTEL_METRICS_EXPORTER: 'none', OTEL_LOGS_EXPORTER: 'none' },
-  });
-  expect(ended, ended.stderr).toMatchObject({ code: 0, stdout: '1 hello /\n' });
-});
 
 test('the commands work as written', async () => {
   const [first, ...lines] = blocks('As a service', 'sh')[0]!

@@ -23,7 +23,7 @@ import {
   type SpanExporter,
 } from '@opentelemetry/sdk-trace-base';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { open, rows } from './support.js';
+import { full, open, rows } from './support.js';
 
 const resource = resourceFromAttributes({ 'service.name': 'shop', 'service.version': '1.2.3' });
 
@@ -75,17 +75,25 @@ describe('spans', () => {
     expect(second).toMatchObject({ kind: 'server', parent_span_id: null, status_code: 'unset' });
   });
 
-  test('a batch processor whose buffer is full loses nothing', async () => {
-    const library = await open({ buffer: { maxBytes: '1MiB' } });
-    const processor = new BatchSpanProcessor(library.spanExporter(), { maxQueueSize: 20_000, maxExportBatchSize: 200 });
-    const provider = new BasicTracerProvider({ resource, spanProcessors: [processor] });
-    const tracer = provider.getTracer('load');
-    const text = 'x'.repeat(500);
-    for (let n = 0; n < 10_000; n++) tracer.startSpan(`s${n}`, { attributes: { text, n } }).end();
-    await provider.forceFlush();
+  test('two seconds without room lose nothing under a batch processor', async () => {
+    const { library, sender } = await full();
+    const provider = new BasicTracerProvider({
+      resource,
+      spanProcessors: [new BatchSpanProcessor(library.spanExporter())],
+    });
+    for (let n = 0; n < 1_500; n++) provider.getTracer('load').startSpan(`s${n}`).end();
+    let flushed = false;
+    const flushing = provider.forceFlush().then(() => {
+      flushed = true;
+    });
+    await new Promise(resolve => setTimeout(resolve, 2_000));
+    expect(flushed, 'there is no room yet').toBe(false);
+    expect((await library.read('traces')).numRows).toBe(0);
+    sender.destroy();
+    await flushing;
     const kept = rows(await library.read('traces', { columns: ['name'] })).map(row => row.name);
-    expect(new Set(kept).size).toBe(10_000);
-    expect(kept).toHaveLength(10_000);
+    expect(kept).toHaveLength(1_500);
+    expect(new Set(kept)).toEqual(new Set(Array.from({ length: 1_500 }, (_, n) => `s${n}`)));
     await provider.shutdown();
   });
 });

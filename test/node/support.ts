@@ -1,8 +1,9 @@
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { createConnection, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type OtlpConfig, OtlpLibrary, type ReadableSpan, type Signal } from 'otlp-arrow';
-import { onTestFinished } from 'vitest';
+import { onTestFinished, vi } from 'vitest';
 
 /** A directory of the test's own, gone afterwards. */
 export function directory(): string {
@@ -16,6 +17,21 @@ export async function open(config: OtlpConfig = {}): Promise<OtlpLibrary> {
   const library = await OtlpLibrary.open({ outputDir: directory(), storage: { minFreeBytes: '0B' }, ...config });
   onTestFinished(() => library.shutdown());
   return library;
+}
+
+/** A library whose room for traces is taken by a body on its way, until its sender is destroyed. */
+export async function full(): Promise<{ library: OtlpLibrary; sender: Socket }> {
+  const taken = 3 << 20;
+  const library = await open({ buffer: { maxBytes: '4MiB' }, listen: { http: '127.0.0.1:0' } });
+  const [host, port] = library.addresses().http!.split(':');
+  const sender = createConnection({ host: host!, port: Number(port) });
+  onTestFinished(() => void sender.destroy());
+  sender.write(
+    `POST /v1/traces HTTP/1.1\r\nhost: t\r\ncontent-type: application/x-protobuf\r\ncontent-length: ${taken}\r\n\r\n`,
+  );
+  sender.write(Buffer.alloc(taken - 100));
+  await vi.waitUntil(() => library.stats().bufferBytes >= taken - 100, 10_000);
+  return { library, sender };
 }
 
 /** Reads a whole directory with a library of its own. */

@@ -6,16 +6,19 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  realpathSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { blocks } from '../node/markdown.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const home = mkdtempSync(join(tmpdir(), 'otlp-arrow-npm-'));
@@ -26,11 +29,12 @@ async function execute(
   command: string,
   args: readonly string[],
   cwd = home,
+  env: Readonly<Record<string, string>> = {},
 ): Promise<{ stdout: string; stderr: string }> {
   return promisify(execFile)(command, args, {
     cwd,
     shell: windows && command === 'npm',
-    env: { ...process.env, NODE_OPTIONS: '' },
+    env: { ...process.env, NODE_OPTIONS: '', ...env },
   });
 }
 
@@ -89,6 +93,30 @@ test.each([
   writeFileSync(file, job(head, `out-${extension}`));
   expect((await execute(process.execPath, [file])).stdout).toBe('1 / shop\n');
   expect(readdirSync(join(home, `out-${extension}`, 'otlp/traces')).every(name => name.endsWith('.arrow'))).toBe(true);
+});
+
+test('the first screen of the README records and reads', async () => {
+  const [record, read] = blocks('Node.js', 'ts');
+  expect(record!.split('\n').filter(line => line.trim() !== '').length).toBeLessThanOrEqual(5);
+  // The packed package, beside the SDK of the development environment.
+  const folder = join(home, 'readme');
+  mkdirSync(join(folder, 'node_modules'), { recursive: true });
+  const sdk = join(root, 'node_modules/@opentelemetry');
+  symlinkSync(sdk, join(folder, 'node_modules/@opentelemetry'), 'junction');
+  const program = `
+import { trace } from '@opentelemetry/api';
+${record}
+trace.getTracer('readme').startSpan('hello', { attributes: { 'http.route': '/' } }).end();
+await trace.getTracerProvider().getDelegate().forceFlush();
+${read}
+console.log(spans.numRows, spans.get(0).name, spans.get(0).attributes['http.route'], import.meta.resolve('otlp-arrow'));
+process.exit(0);`;
+  writeFileSync(join(folder, 'app.mjs'), program);
+  const env = { OTLP_ARROW_STORAGE__MIN_FREE_BYTES: '0B', OTEL_METRICS_EXPORTER: 'none', OTEL_LOGS_EXPORTER: 'none' };
+  const { stdout } = await execute(process.execPath, ['app.mjs'], folder, env);
+  const installed = pathToFileURL(realpathSync(join(home, 'node_modules/otlp-arrow'))).href;
+  expect(stdout).toMatch(/^1 hello \/ /);
+  expect(stdout).toContain(`${installed}/`);
 });
 
 test('every entry loads, and the types are there', async () => {

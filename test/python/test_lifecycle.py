@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import socket
 import threading
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from opentelemetry.trace import SpanContext
 from otlp_arrow import OtlpLibrary, errors
 
 from sdk_objects import Maker, ended_spans
-from support import read_directory, rows, run_python
+from support import eventually, read_directory, rows, run_python
 
 
 def test_an_export_after_shutdown_fails_with_closed(directory: Path) -> None:
@@ -199,19 +200,30 @@ def test_several_libraries_share_a_directory(directory: Path) -> None:
         assert len(rows(first, "traces")) == len(rows(second, "traces")) == 5
 
 
-def test_a_full_buffer_makes_a_batch_processor_wait(directory: Path) -> None:
-    """Room for a few batches only: exports wait for it, and nothing is lost."""
-    with OtlpLibrary(output_dir=directory, buffer={"max_bytes": "1MiB"}) as library:
+def test_two_seconds_without_room_lose_nothing_under_a_batch_processor(directory: Path) -> None:
+    """The room is taken by a body on its way, until its sender gives up: exports wait that long."""
+    room, taken = 4 << 20, 3 << 20
+    listen = {"http": "127.0.0.1:0"}
+    with OtlpLibrary(output_dir=directory, buffer={"max_bytes": f"{room}B"}, listen=listen) as library:  # type: ignore[arg-type]
         provider = TracerProvider(shutdown_on_exit=False)
-        provider.add_span_processor(
-            BatchSpanProcessor(library.span_exporter(), max_queue_size=20_000, max_export_batch_size=64)
-        )
-        tracer = provider.get_tracer("t")
-        for i in range(2_000):
-            tracer.start_span(f"s{i}", attributes={"filler": "x" * 1000}).end()
+        provider.add_span_processor(BatchSpanProcessor(library.span_exporter(), max_queue_size=2_000))
+        host, port = library.addresses()["http"].rsplit(":", 1)
+        with socket.create_connection((host, int(port))) as sender:
+            head = f"POST /v1/traces HTTP/1.1\r\nhost: t\r\ncontent-length: {taken}"
+            kind = "content-type: application/x-protobuf"
+            sender.sendall(f"{head}\r\n{kind}\r\n\r\n".encode() + bytes(taken - 100))
+            eventually(lambda: library.stats()["buffer_bytes"] >= taken - 100)
+            for i in range(1_500):
+                provider.get_tracer("t").start_span(f"s{i}").end()
+            flushing = threading.Thread(target=provider.force_flush)
+            flushing.start()
+            flushing.join(2)
+            assert flushing.is_alive(), "there is no room yet"
+            assert rows(library, "traces") == []
+        flushing.join(20)
+        assert not flushing.is_alive()
+        assert [row["name"] for row in rows(library, "traces")] == [f"s{i}" for i in range(1_500)]
         provider.shutdown()
-        names = {row["name"] for row in rows(library, "traces")}
-    assert names == {f"s{i}" for i in range(2_000)}
 
 
 def test_sixteen_producers_share_a_library(directory: Path) -> None:

@@ -32,7 +32,6 @@ from otlp_arrow import OtlpLibrary, decode, encode
 
 from sdk_objects import Maker
 from semantics import same_content
-from support import rows
 
 
 @pytest.fixture
@@ -137,25 +136,6 @@ def test_json_of_another_writer_is_taken(listening: OtlpLibrary) -> None:
         assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
     kept = ExportLogsServiceRequest.FromString(encode("logs", listening.read("logs")))
     same_content(kept, request)
-
-
-@pytest.mark.parametrize(
-    ("body", "headers", "status"),
-    [
-        (b"\xff\xff\xff", {"content-type": "application/x-protobuf"}, 400),
-        (b"{", {"content-type": "application/json"}, 400),
-        (b"", {"content-type": "text/plain"}, 415),
-        (b"not gzip", {"content-type": "application/x-protobuf", "content-encoding": "gzip"}, 400),
-    ],
-)
-def test_wrong_input_is_refused_and_nothing_is_stored(
-    listening: OtlpLibrary, body: bytes, headers: dict[str, str], status: int
-) -> None:
-    url = f"http://{listening.addresses()['http']}/v1/traces"
-    with pytest.raises(urllib.error.HTTPError) as caught:
-        urllib.request.urlopen(urllib.request.Request(url, body, headers))
-    assert caught.value.code == status
-    assert rows(listening, "traces") == []
 
 
 def test_the_statistics_count_what_came_in(listening: OtlpLibrary) -> None:

@@ -1,8 +1,7 @@
 //! Conversions that need no library.
 
-use std::io::Cursor;
-
-use arrow_ipc::reader::StreamReader;
+use arrow_array::RecordBatch;
+use arrow_ipc::reader::StreamDecoder;
 use arrow_ipc::writer::StreamWriter;
 use arrow_schema::ArrowError;
 use napi::bindgen_prelude::Buffer;
@@ -43,13 +42,26 @@ pub fn decode(signal_position: u32, data: &[u8], format: String) -> Outcome<Bind
 #[napi(catch_unwind)]
 pub fn encode(signal_position: u32, ipc: &[u8], format: String) -> Outcome<Buffer> {
     let encode = || -> otlp_arrow::Result<Vec<u8>> {
-        let batches = StreamReader::try_new(Cursor::new(ipc), None)
-            .and_then(|reader| reader.collect::<std::result::Result<Vec<_>, _>>())
-            .map_err(|error| invalid("this is no Arrow IPC stream", error))?;
+        let batches = batches(ipc).map_err(|error| invalid("this is no Arrow IPC stream", error))?;
         otlp_arrow_columns::encode(signal(signal_position)?, &batches, parse::<Format>(&format)?)
             .map_err(|error| invalid(&format!("this is no table of the storage schema: {error}"), error))
     };
     outcome(encode().map(Buffer::from))
+}
+
+/// Reads a stream that lies in memory. The reader of files would believe any length that it finds and allocate that much.
+fn batches(ipc: &[u8]) -> Result<Vec<RecordBatch>, ArrowError> {
+    let mut rest = arrow_buffer::Buffer::from(ipc);
+    let mut decoder = StreamDecoder::new();
+    let mut batches = Vec::new();
+    while let Some(batch) = decoder.decode(&mut rest)? {
+        batches.push(batch);
+    }
+    decoder.finish()?;
+    match decoder.schema() {
+        Some(_) => Ok(batches),
+        None => Err(ArrowError::IpcError("it ends before its schema".into())),
+    }
 }
 
 /// One zstd frame, decompressed: the codec of apache-arrow for sealed files.

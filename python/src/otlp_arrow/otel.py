@@ -228,12 +228,15 @@ class ArrowMetricExporter(MetricExporter):
 
 
 def _points_of(data: MetricsData) -> int:
-    return sum(
-        len(metric.data.data_points)
-        for resource in data.resource_metrics
-        for scope in resource.scope_metrics
-        for metric in scope.metrics
-    )
+    try:
+        return sum(
+            len(metric.data.data_points)
+            for resource in data.resource_metrics
+            for scope in resource.scope_metrics
+            for metric in scope.metrics
+        )
+    except (AttributeError, TypeError):
+        return 0  # what failed is no metrics data
 
 
 _PREFERENCE = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE"

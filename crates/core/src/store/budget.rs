@@ -30,9 +30,14 @@ impl Budget {
         self.used.iter().map(|used| used.load(Ordering::Relaxed)).sum()
     }
 
-    /// Reserves `bytes` for `signal`, or BUFFER_FULL: one signal has at most three quarters.
+    /// Bytes that one signal may reserve: three quarters.
+    fn share(&self) -> usize {
+        self.max / 4 * 3
+    }
+
+    /// Reserves `bytes` for `signal`, or BUFFER_FULL; TOO_LARGE where even an empty buffer has no room.
     pub fn reserve(self: &Arc<Self>, signal: Signal, bytes: usize) -> Result<Reservation> {
-        let mut reservation = Reservation { budget: Arc::clone(self), signal, bytes: 0 };
+        let mut reservation = Reservation { budget: Arc::clone(self), signal, bytes: 0, beside: 0 };
         reservation.grow(bytes)?;
         Ok(reservation)
     }
@@ -44,6 +49,8 @@ pub struct Reservation {
     budget: Arc<Budget>,
     signal: Signal,
     bytes: usize,
+    /// What the same request had reserved before.
+    beside: usize,
 }
 
 impl Reservation {
@@ -52,16 +59,31 @@ impl Reservation {
         self.bytes
     }
 
-    /// An empty reservation from the same budget for the same signal.
+    /// An empty reservation from the same budget for the same request.
     pub fn sibling(&self) -> Reservation {
-        Reservation { budget: Arc::clone(&self.budget), signal: self.signal, bytes: 0 }
+        let beside = self.beside + self.bytes;
+        Reservation { budget: Arc::clone(&self.budget), signal: self.signal, bytes: 0, beside }
     }
 
-    /// Reserves `more` bytes on top, or BUFFER_FULL and the reservation stays as it is.
+    /// Reserves `more` bytes on top, or fails and the reservation stays as it is: BUFFER_FULL, or TOO_LARGE where
+    /// waiting would not help.
     pub fn grow(&mut self, more: usize) -> Result<()> {
+        let needed = self.beside + self.bytes + more;
+        if needed > self.budget.share() {
+            return Err(OtlpError::new(
+                Code::TooLarge,
+                format!(
+                    "one request needs {} bytes, and all {} together have {} of buffer.max_bytes ({}): send smaller requests, or raise it",
+                    needed,
+                    self.signal,
+                    self.budget.share(),
+                    self.budget.max
+                ),
+            ));
+        }
         let used = &self.budget.used[self.signal.index()];
         let before = used.fetch_add(more, Ordering::Relaxed);
-        if before + more > self.budget.max / 4 * 3 || self.budget.used() > self.budget.max {
+        if before + more > self.budget.share() || self.budget.used() > self.budget.max {
             used.fetch_sub(more, Ordering::Relaxed);
             return Err(OtlpError::new(
                 Code::BufferFull,

@@ -54,15 +54,14 @@ async fn a_bomb_is_refused_for_good_and_gives_its_memory_back() {
 }
 
 #[tokio::test]
-async fn over_budget_the_answer_comes_without_reading_on() {
+async fn what_no_empty_buffer_holds_is_refused_for_good_without_reading_on() {
     let service = start_with(|config| config.buffer.max_bytes = 4 << 20);
     let started = Instant::now();
     let called = call(service.grpc, TRACES, &[], vec![framed(0, &vec![0; 20 << 20])]).await;
-    assert_eq!(called.status, 14);
-    let details = called.details.unwrap().details;
-    assert_eq!(details[0].type_url, "type.googleapis.com/google.rpc.RetryInfo");
+    assert_eq!((called.status, called.details), (8, None), "sending it again would not help");
+    assert!(called.message.contains("buffer.max_bytes"), "{}", called.message);
     let reply = send(service.http, "POST", "/v1/traces", &[PROTOBUF], &vec![0; (3 << 20) + 1]);
-    assert_eq!((reply.status, reply.header("retry-after")), (503, "1"));
+    assert_eq!((reply.status, reply.header("retry-after")), (413, ""));
     assert!(started.elapsed() < Duration::from_secs(20));
     assert_eq!(service.seen(), []);
     service.released().await;
@@ -83,7 +82,10 @@ async fn all_connections_share_one_budget_while_bodies_arrive() {
         .collect();
     until(|| service.used() >= 3_000_000).await;
     let one_more = post(&service, "/v1/traces", &vec![0; 400_000]);
-    assert_eq!(one_more.status, 503);
+    assert_eq!((one_more.status, one_more.header("retry-after")), (503, "1"));
+    let called = call(service.grpc, TRACES, &[], vec![framed(0, &vec![0; 400_000])]).await;
+    assert_eq!(called.status, 14);
+    assert_eq!(called.details.unwrap().details[0].type_url, "type.googleapis.com/google.rpc.RetryInfo");
     let other_signal = post(&service, "/v1/logs", &[0; 1000]);
     assert_eq!(other_signal.status, 200, "one signal leaves room for the others");
     service.script(Script::Fail(Code::Closed));
