@@ -1,14 +1,16 @@
-//! The store against a model: seeded schedules of appends, rotation, sealing, crashes, power cuts and adoption on a faulty
-//! disk. After each end of a process everything it promised is there, once, cell by cell, and nothing else is.
+//! The store against a model: seeded schedules of appends, rotation, sealing, retention, crashes, power cuts and adoption,
+//! also by a writer that lives on, on a faulty disk. After each end of a process everything it promised is there, once,
+//! cell by cell, but for files that retention deleted, and nothing else is.
 //!
 //! `OTLP_ARROW_SCHEDULES=100000` makes a long run, from `OTLP_ARROW_FIRST_SEED` on; `OTLP_ARROW_SEED=7` replays one
-//! schedule, `OTLP_ARROW_TRACE=1` prints what it does to the disk.
+//! schedule, `OTLP_ARROW_TRACE=1` prints what it does to the disk. `OTLP_ARROW_THREADS` is how many run at a time.
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
 
 mod support;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use otlp_arrow::config::{Config, Durability};
@@ -55,7 +57,17 @@ impl Schedule {
         if rng.one_in(3) {
             config.sealing.compression = otlp_arrow::config::SealingCompression::None;
         }
-        Self { seed, disk: Disk::new(seed), config, oracle: Oracle::new(seed), rng, ends: BTreeMap::new() }
+        if rng.one_in(3) {
+            config.retention.max_bytes = 1 << (13 + rng.below(4));
+            if rng.one_in(3) {
+                config.retention.max_age = [Duration::ZERO; 3];
+                config.rotation.max_age = Duration::from_millis(2);
+            }
+        }
+        let disk = Disk::new(seed);
+        let mut oracle = Oracle::new(seed, Arc::clone(&disk));
+        oracle.may_delete = config.retention.max_bytes < Config::default().retention.max_bytes;
+        Self { seed, config, oracle, disk, rng, ends: BTreeMap::new() }
     }
 
     fn run(&mut self) {
@@ -75,6 +87,14 @@ impl Schedule {
                 self.append(&lives[at]);
                 if self.rng.one_in(4) {
                     self.look(&lives);
+                }
+                if lives.len() > 1 && self.rng.one_in(6) {
+                    self.kill_one(&mut lives);
+                }
+                if self.rng.one_in(5) {
+                    // Retention, and adoption of one that died while this one lives.
+                    let at = self.rng.index(lives.len());
+                    lives[at].store.maintain();
                 }
             }
             let end = *self.rng.pick(&[End::Close, End::Kill, End::Kill, End::PowerCut]);
@@ -114,6 +134,7 @@ impl Schedule {
         let process = self.disk.process();
         let storage: Arc<dyn Storage> = Arc::clone(&process) as Arc<dyn Storage>;
         let store = Store::open(&self.config, storage, Arc::new(|_| {})).unwrap();
+        store.on_commit(self.oracle.places());
         Life { process, store }
     }
 
@@ -169,6 +190,15 @@ impl Schedule {
         }
     }
 
+    /// Ends one process; the other lives on.
+    fn kill_one(&mut self, lives: &mut Vec<Life>) {
+        let life = lives.swap_remove(self.rng.index(lives.len()));
+        life.process.kill();
+        life.store.close(Instant::now());
+        self.oracle.died(life.process.id());
+        *self.ends.entry("kill of one of two").or_default() += 1;
+    }
+
     fn end(&mut self, lives: &mut Vec<Life>, end: End) {
         let name = match end {
             End::Close => "close",
@@ -193,7 +223,6 @@ impl Schedule {
             }
             End::Close | End::Kill => self.disk.kill_all(),
             End::PowerCut => {
-                self.oracle.sync_failed |= self.disk.injected().contains_key(&Op::Sync);
                 self.disk.cut_power(&mut self.rng);
                 self.oracle.power_cut();
             }
@@ -215,6 +244,15 @@ impl Schedule {
             }
             let report = life.store.close(Instant::now() + Duration::from_secs(10));
             assert_eq!(report.unsealed_files, 0, "seed {}", self.seed);
+        }
+        if self.oracle.may_delete {
+            let life = self.open();
+            life.store.maintain();
+            life.store.close(Instant::now() + Duration::from_secs(10));
+            let data = self.disk.dump().into_iter().filter(|(path, _)| path.starts_with("/out/telemetry/otlp"));
+            let bytes: u64 = data.map(|(_, bytes)| bytes.len() as u64).sum();
+            let most = self.config.retention.max_bytes;
+            assert!(bytes <= most, "seed {}: {bytes} bytes of data where {most} may be\n{}", self.seed, self.listing());
         }
         let left: Vec<_> = self
             .disk
@@ -240,6 +278,80 @@ fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap())
 }
 
+/// What many schedules met.
+#[derive(Default)]
+struct Tally {
+    schedules: u64,
+    ends: BTreeMap<&'static str, u64>,
+    injected: BTreeMap<Op, u64>,
+    found: support::oracle::Found,
+}
+
+impl Tally {
+    fn run(&mut self, seed: u64) {
+        let mut schedule = Schedule::new(seed);
+        schedule.run();
+        self.schedules += 1;
+        for (end, count) in schedule.ends {
+            *self.ends.entry(end).or_insert(0) += count;
+        }
+        for (op, count) in schedule.disk.injected() {
+            *self.injected.entry(op).or_insert(0) += count;
+        }
+        self.found.add(&schedule.oracle.found);
+    }
+
+    fn add(&mut self, other: Tally) {
+        self.schedules += other.schedules;
+        other.ends.into_iter().for_each(|(end, count)| *self.ends.entry(end).or_insert(0) += count);
+        other.injected.into_iter().for_each(|(op, count)| *self.injected.entry(op).or_insert(0) += count);
+        self.found.add(&other.found);
+    }
+}
+
+/// Stops the other threads when one of them panics.
+struct StopAll<'a>(&'a AtomicBool);
+
+impl Drop for StopAll<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Runs schedules on `threads` threads, each taking the next seed when it is done with one.
+fn run_all(seeds: std::ops::Range<u64>, threads: u64) -> Tally {
+    let (next, stop, began) = (AtomicU64::new(seeds.start), AtomicBool::new(false), Instant::now());
+    let work = || {
+        let _stop = StopAll(&stop);
+        let mut tally = Tally::default();
+        while !stop.load(Ordering::Relaxed) {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= seeds.end {
+                break;
+            }
+            tally.run(seed);
+            let done = seed - seeds.start;
+            if done > 0 && done.is_multiple_of(5000) {
+                eprintln!("{done} schedules after {:.0} s", began.elapsed().as_secs_f64());
+            }
+        }
+        tally
+    };
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        let mut all = Tally::default();
+        for thread in threads {
+            match thread.join() {
+                Ok(tally) => all.add(tally),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        all
+    })
+}
+
 #[test]
 fn what_was_promised_is_kept_through_faults_and_crashes() {
     let seeds = match number("OTLP_ARROW_SEED") {
@@ -249,23 +361,36 @@ fn what_was_promised_is_kept_through_faults_and_crashes() {
             first..first + number("OTLP_ARROW_SCHEDULES").unwrap_or(120)
         }
     };
-    let (mut ends, mut injected) = (BTreeMap::new(), BTreeMap::new());
-    let mut found = support::oracle::Found::default();
-    for seed in seeds.clone() {
-        let mut schedule = Schedule::new(seed);
-        schedule.run();
-        for (end, count) in schedule.ends {
-            *ends.entry(end).or_insert(0) += count;
-        }
-        for (op, count) in schedule.disk.injected() {
-            *injected.entry(op).or_insert(0) += count;
-        }
-        found.add(&schedule.oracle.found);
-    }
-    eprintln!("{} schedules: {ends:?}; {found:?}; faults {injected:?}", seeds.end - seeds.start);
-    if seeds.end - seeds.start >= 100 {
+    // A schedule waits for its threads a good part of the time.
+    let cores = std::thread::available_parallelism().map_or(2, |cores| cores.get() as u64);
+    let Tally { schedules, ends, injected, found } = run_all(seeds, number("OTLP_ARROW_THREADS").unwrap_or(2 * cores));
+    eprintln!("{schedules} schedules: {ends:?}; {found:?}; faults {injected:?}");
+    if schedules >= 100 {
         // A schedule that meets nothing proves nothing.
-        assert!(ends.len() == 3 && injected.len() >= 10, "{ends:?} {injected:?}");
+        assert!(ends.len() == 4 && injected.len() >= 10, "{ends:?} {injected:?}");
         assert!(found.kept > 0 && found.unpromised_kept > 0 && found.unpromised_lost > 0, "{found:?}");
+        assert!(found.evicted > 0, "{found:?}");
     }
+}
+
+#[test]
+fn a_batch_whose_sync_failed_is_there_once_when_a_power_cut_brings_it_back() {
+    let mut failed = 0;
+    for seed in 0..60 {
+        let mut schedule = Schedule::new(seed);
+        schedule.config =
+            Config { output_dir: "/out/telemetry".into(), durability: Durability::Synced, ..Config::default() };
+        schedule.config.commit_interval = Duration::ZERO;
+        schedule.oracle.may_delete = false;
+        let mut lives = vec![schedule.open()];
+        for _ in 0..seed % 3 {
+            schedule.append(&lives[0]);
+        }
+        schedule.disk.set_faults(Faults { one_in: [(Op::Sync, 2)].into() });
+        schedule.append(&lives[0]);
+        failed += schedule.disk.injected().get(&Op::Sync).copied().unwrap_or(0);
+        schedule.end(&mut lives, End::PowerCut);
+        schedule.check_at_rest();
+    }
+    assert!(failed >= 20, "{failed} syncs failed");
 }

@@ -10,7 +10,7 @@ use super::context::Context;
 use super::fault::storage_error;
 use super::hooks::{Committed, CommittedRequest};
 use super::lane::Item;
-use super::live::{Failed, LiveFile};
+use super::live::{Elsewhere, Failed, LiveFile};
 use crate::error::{Code, OtlpError, Result};
 use crate::ipc::CommitEncoder;
 
@@ -90,12 +90,17 @@ impl Committer {
                     }
                     return Err(error);
                 }
-                Err(Failed::Abandoned { error, sync }) => {
+                Err(Failed::Abandoned { error, elsewhere }) => {
                     let path = live.path.clone();
-                    live.close(&ctx);
                     // The batch that could not be synced goes to a new file; when that fails too, the sender keeps it.
-                    if !(sync && attempt == 0) {
-                        return Err(storage_error(if sync { "sync" } else { "write" }, &path, error));
+                    match elsewhere {
+                        Elsewhere::Yes if attempt == 0 => live.close(&ctx),
+                        Elsewhere::OnceAbandoned if attempt == 0 => live.abandon(&ctx)?,
+                        _ => {
+                            live.close(&ctx);
+                            let step = if elsewhere == Elsewhere::No { "write" } else { "sync" };
+                            return Err(storage_error(step, &path, error));
+                        }
                     }
                 }
             }

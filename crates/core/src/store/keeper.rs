@@ -78,22 +78,13 @@ impl Keeper {
         let mut adopted = (!adopt_soon).then(Instant::now);
         let mut pause = SOON;
         while self.sleep(pause) {
-            let swept = sweep(ctx);
+            let swept = make_room(ctx, lanes);
             let troubled = probe(ctx, lanes);
             pause = match (swept.again, troubled) {
                 (true, _) => SOON,
                 (false, true) => PROBE_EVERY,
                 (false, false) => EVERY,
             };
-            if swept.rotate {
-                // Only live files are left to make room: closed, they can go like all others.
-                for lane in lanes {
-                    lane.rotate();
-                }
-            }
-            if swept.deleted > 0 {
-                ctx.changed.wake_all();
-            }
             if adopted.is_none_or(|adopted| adopted.elapsed() >= EVERY) {
                 adopt(ctx, Instant::now() + EVERY);
                 adopted = Some(Instant::now());
@@ -121,6 +112,27 @@ impl Keeper {
             state = self.wake.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
+}
+
+/// One round of retention and of adoption, whatever the time.
+pub(crate) fn maintain(ctx: &Context, lanes: &[Arc<Lane>; 3]) {
+    make_room(ctx, lanes);
+    adopt(ctx, Instant::now() + EVERY);
+}
+
+/// Sweeps, and does what follows from it.
+fn make_room(ctx: &Context, lanes: &[Arc<Lane>; 3]) -> Swept {
+    let swept = sweep(ctx);
+    if swept.rotate {
+        // Only live files are left to make room: closed, they can go like all others.
+        for lane in lanes {
+            lane.rotate();
+        }
+    }
+    if swept.deleted > 0 {
+        ctx.changed.wake_all();
+    }
+    swept
 }
 
 /// Tries the disk for signals that are refused and that nobody sends anything for; whether one is still in trouble.

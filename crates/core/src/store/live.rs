@@ -9,10 +9,12 @@ use otlp_arrow_columns::Signal;
 
 use super::context::{Context, OwnFile};
 use super::failpoint::Point;
+use super::fault::storage_error;
 use super::names::{Form, Stem};
 use super::sealer::Rotated;
 use super::storage::WriteFile;
 use crate::config::{Durability, Rotation};
+use crate::error::{Code, OtlpError};
 
 /// A live file is closed after so many commits, whatever its size: sealing merges them.
 pub(crate) const MAX_COMMITS: u32 = 16_384;
@@ -46,9 +48,20 @@ pub(crate) enum Failed {
     Abandoned {
         /// What failed.
         error: io::Error,
-        /// A sync failed, and the batch is not in the file: it may go to a new one at once.
-        sync: bool,
+        /// Whether the batch may go to another file.
+        elsewhere: Elsewhere,
     },
+}
+
+/// Whether a batch that could not be committed may go to another file, without ever being found twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Elsewhere {
+    /// It may be in the file.
+    No,
+    /// It never was in the file.
+    Yes,
+    /// It was cut off; a power cut may bring it back until the file is abandoned.
+    OnceAbandoned,
 }
 
 impl LiveFile {
@@ -74,20 +87,21 @@ impl LiveFile {
             && ctx.settings.durability == Durability::Synced
             && let Err(error) = ctx.sync_way_to(&ctx.layout.signal_dir(self.signal))
         {
-            return Err(Failed::Abandoned { error, sync: true });
+            return Err(Failed::Abandoned { error, elsewhere: Elsewhere::Yes });
         }
         if let Err(error) = Point::Write.around(|| self.file.append(bytes)) {
             return Err(match self.file.truncate(self.len) {
                 Ok(()) => Failed::Undone(error),
-                Err(_) => Failed::Abandoned { error, sync: false },
+                Err(_) => Failed::Abandoned { error, elsewhere: Elsewhere::No },
             });
         }
         if ctx.settings.durability == Durability::Synced
             && let Err(error) = Point::Fdatasync.around(|| self.file.sync())
         {
             // What could not be synced goes to another file, but only if it is not found here a second time.
-            let sync = self.file.truncate(self.len).is_ok();
-            return Err(Failed::Abandoned { error, sync });
+            let cut = self.file.truncate(self.len).is_ok();
+            let elsewhere = if cut { Elsewhere::OnceAbandoned } else { Elsewhere::No };
+            return Err(Failed::Abandoned { error, elsewhere });
         }
         self.len += bytes.len() as u64;
         self.rows += rows;
@@ -109,6 +123,24 @@ impl LiveFile {
     /// When it will be due by age.
     pub(crate) fn due_at(&self, rotation: &Rotation) -> Option<Instant> {
         self.began.checked_add(rotation.max_age)
+    }
+
+    /// Closes it after a sync that failed, so that what was cut off behind its last commit counts nowhere, even if a power
+    /// cut brings it back: sealed up to there, or deleted, and that synced. Only then may the batch go to another file.
+    pub(crate) fn abandon(self, ctx: &Arc<Context>) -> Result<(), OtlpError> {
+        if self.rows == 0 {
+            let (dir, path) = (ctx.layout.signal_dir(self.signal), self.path.clone());
+            self.close(ctx);
+            let gone = matches!(ctx.storage.open(&path), Err(error) if error.kind() == io::ErrorKind::NotFound);
+            if !gone {
+                return Err(OtlpError::new(Code::StorageFailed, format!("{} cannot be deleted", path.display())));
+            }
+            return ctx.sync_dir(&dir).map_err(|error| storage_error("sync", &dir, error));
+        }
+        let Self { file, stem, signal, len, rows, .. } = self;
+        drop(file);
+        ctx.own.set(&stem, OwnFile { signal, len, rows, live: false });
+        ctx.seals.seal_now(ctx, Rotated { signal, stem, len, rows })
     }
 
     /// Closes it, to be sealed; without a commit it is deleted.

@@ -199,6 +199,14 @@ impl Store {
         Subscription::open(&self.ctx, signal, name, from)
     }
 
+    /// Does at once what a thread does from time to time: deletes what retention says, and takes over what other writers
+    /// left that died since. Whoever drives a store step by step need not wait for that thread.
+    pub fn maintain(&self) {
+        if self.generation == sys::generation() {
+            keeper::maintain(&self.ctx, &self.lanes);
+        }
+    }
+
     /// Fills in what the store knows.
     pub fn report(&self, stats: &mut LibraryStats) {
         let totals = self.lanes.each_ref().map(|lane| lane.totals());

@@ -74,6 +74,29 @@ impl SealQueue {
         self.wake.notify_one();
     }
 
+    /// Seals a file on the caller's thread; one that cannot be sealed now is queued.
+    pub(crate) fn seal_now(&self, ctx: &Arc<Context>, file: Rotated) -> Result<()> {
+        match seal(ctx, file.signal, &file.stem, file.len, file.rows, &mut || true) {
+            Ok(_) => {
+                self.sealed(ctx, file);
+                Ok(())
+            }
+            Err(error) => {
+                self.push(ctx, file);
+                Err(error)
+            }
+        }
+    }
+
+    /// Forgets a file that is sealed, or gone, and deletes its stream.
+    fn sealed(&self, ctx: &Context, file: Rotated) {
+        ctx.own.remove(&file.stem);
+        if let Err(error) = unlink(ctx, file.signal, &file.stem) {
+            tracing::debug!(%error, stem = %file.stem, "a stream that is sealed stays for now");
+            lock(&self.state).to_unlink.push((file.signal, file.stem));
+        }
+    }
+
     /// STORAGE_FULL while too many files wait.
     pub(crate) fn check_room(&self) -> Result<()> {
         let waiting = self.waiting.load(Ordering::Relaxed);
@@ -133,16 +156,8 @@ impl SealQueue {
     fn seal(&self, ctx: &Context, file: Rotated) {
         let mut go_on = || lock(&self.state).closing.is_none_or(|deadline| Instant::now() < deadline);
         match seal(ctx, file.signal, &file.stem, file.len, file.rows, &mut go_on) {
-            Ok(Outcome::Sealed) => {
-                ctx.own.remove(&file.stem);
-                self.done(ctx);
-                if let Err(error) = unlink(ctx, file.signal, &file.stem) {
-                    tracing::debug!(%error, stem = %file.stem, "a stream that is sealed stays for now");
-                    lock(&self.state).to_unlink.push((file.signal, file.stem));
-                }
-            }
-            Ok(Outcome::Gone) => {
-                ctx.own.remove(&file.stem);
+            Ok(Outcome::Sealed | Outcome::Gone) => {
+                self.sealed(ctx, file);
                 self.done(ctx);
             }
             Ok(Outcome::Stopped) => lock(&self.state).files.push_front(file),

@@ -5,7 +5,7 @@
 
 #![allow(clippy::print_stderr, reason = "tests")]
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -60,6 +60,8 @@ pub(super) struct State {
     pub(super) entries: BTreeMap<PathBuf, Node>,
     pub(super) synced: BTreeMap<PathBuf, Node>,
     pub(super) files: HashMap<u64, Pages>,
+    /// Names, without extension, of files of which the last form was deleted.
+    pub(super) deleted: BTreeSet<String>,
     pub(super) next_file: u64,
     pub(super) locks: HashMap<u64, u64>,
     pub(super) next_process: u64,
@@ -81,6 +83,7 @@ impl Disk {
             synced: root.clone(),
             entries: root,
             files: HashMap::new(),
+            deleted: BTreeSet::new(),
             next_file: 1,
             locks: HashMap::new(),
             next_process: 1,
@@ -114,6 +117,11 @@ impl Disk {
     /// Operations that failed on purpose so far, by kind.
     pub fn injected(&self) -> BTreeMap<Op, u64> {
         self.state().injected.clone()
+    }
+
+    /// Whether somebody deleted the last file of this name, whatever its extension.
+    pub fn is_deleted(&self, stem: &str) -> bool {
+        self.state().deleted.contains(stem)
     }
 
     /// Free bytes from now on.
@@ -230,6 +238,15 @@ impl State {
 
     pub(super) fn pages(&mut self, id: u64) -> &mut Pages {
         self.files.entry(id).or_default()
+    }
+
+    /// Deletes a file's name.
+    pub(super) fn remove(&mut self, path: &Path) {
+        self.entries.remove(path);
+        let forms = ["arrow", "arrows"].map(|extension| path.with_extension(extension));
+        if let Some(stem) = path.file_stem().filter(|_| forms.iter().all(|form| !self.entries.contains_key(form))) {
+            self.deleted.insert(stem.to_string_lossy().into_owned());
+        }
     }
 
     pub(super) fn new_file(&mut self, path: &Path) -> u64 {

@@ -1,7 +1,7 @@
 //! What was sent, what was promised about it, and whether a store keeps to that.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
@@ -10,11 +10,14 @@ use arrow_schema::{DataType, Field, Schema};
 use arrow_select::concat::concat_batches;
 use bytes::Bytes;
 use otlp_arrow::Signal;
+use otlp_arrow::store::hooks::{CommitHook, Committed};
 use otlp_arrow::store::{ReadOptions, Store};
 use otlp_arrow_columns::{BatchBuilder, Checked, Limits};
 use otlp_arrow_testkit::payload;
 use otlp_arrow_testkit::rng::Rng;
 use prost::Message;
+
+use super::disk::Disk;
 
 /// What holds for a request from now on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +35,7 @@ pub enum Promise {
 #[derive(Debug)]
 struct Sent {
     signal: Signal,
+    bytes: Bytes,
     expected: RecordBatch,
     promise: Promise,
     /// The process that was asked.
@@ -47,8 +51,21 @@ pub struct Found {
     pub unpromised_kept: u64,
     /// The same, and are not there.
     pub unpromised_lost: u64,
-    /// Requests that are there twice, where that cannot be helped.
-    pub twice: u64,
+    /// Requests that had to be there, in a file that retention deleted.
+    pub evicted: u64,
+}
+
+/// The file each request went to, by its bytes: no two requests are alike.
+#[derive(Debug, Default)]
+struct Places(Mutex<HashMap<Bytes, String>>);
+
+impl CommitHook for Places {
+    fn committed(&self, commit: &Committed) {
+        let mut places = self.0.lock().unwrap();
+        for request in &commit.requests {
+            places.insert(request.bytes.clone(), commit.stem.to_string());
+        }
+    }
 }
 
 impl Found {
@@ -57,7 +74,7 @@ impl Found {
         self.kept += other.kept;
         self.unpromised_kept += other.unpromised_kept;
         self.unpromised_lost += other.unpromised_lost;
-        self.twice += other.twice;
+        self.evicted += other.evicted;
     }
 }
 
@@ -66,13 +83,13 @@ impl Found {
 pub struct Oracle {
     rng: Rng,
     sent: Vec<Sent>,
+    disk: Arc<Disk>,
+    places: Arc<Places>,
     /// By the text in the first row.
     keys: HashMap<String, usize>,
     pub found: Found,
-    /// A sync failed, so the disk may keep what was cut off after it; a power cut may bring that back beside the copy
-    /// that went to another file. No file system offers a way around this.
-    pub sync_failed: bool,
-    twice: bool,
+    /// Retention has a limit that matters.
+    pub may_delete: bool,
 }
 
 /// The column whose text is unique to a request.
@@ -85,14 +102,15 @@ fn key_column(signal: Signal) -> &'static str {
 }
 
 impl Oracle {
-    pub fn new(seed: u64) -> Self {
+    pub fn new(seed: u64, disk: Arc<Disk>) -> Self {
         Self {
             rng: Rng::new(!seed),
             sent: Vec::new(),
+            disk,
+            places: Arc::default(),
             keys: HashMap::new(),
             found: Found::default(),
-            sync_failed: false,
-            twice: false,
+            may_delete: false,
         }
     }
 
@@ -136,8 +154,27 @@ impl Oracle {
         let expected = plain(&builder.finish());
         assert_eq!(expected.num_rows(), checked.rows);
         self.keys.insert(text_at(&expected, key_column(signal), 0), number);
-        self.sent.push(Sent { signal, expected, promise: Promise::None, process: 0 });
-        (number, bytes.into(), checked)
+        let bytes = Bytes::from(bytes);
+        self.sent.push(Sent { signal, bytes: bytes.clone(), expected, promise: Promise::None, process: 0 });
+        (number, bytes, checked)
+    }
+
+    /// To be hung onto every store: it notes which file a request went to.
+    pub fn places(&self) -> Arc<dyn CommitHook> {
+        Arc::clone(&self.places) as _
+    }
+
+    /// Whether the request was in a file that is deleted in all its forms. Only retention does that to a file with rows.
+    fn is_evicted(&self, sent: &Sent) -> bool {
+        let places = self.places.0.lock().unwrap();
+        places.get(&sent.bytes).is_some_and(|stem| self.disk.is_deleted(stem))
+    }
+
+    /// One process ended, the others did not.
+    pub fn died(&mut self, process: u64) {
+        for sent in self.sent.iter_mut().filter(|sent| sent.process == process && sent.promise == Promise::Buffered) {
+            sent.promise = Promise::None;
+        }
     }
 
     /// The store of `process` answered.
@@ -159,7 +196,6 @@ impl Oracle {
 
     /// What was not synced may be gone.
     pub fn power_cut(&mut self) {
-        self.twice |= self.sync_failed;
         self.change(Promise::Written, Promise::None);
         self.change(Promise::Buffered, Promise::None);
     }
@@ -178,13 +214,15 @@ impl Oracle {
             let seen = self.walk(signal, &batches)?;
             for (number, sent) in self.sent.iter().enumerate().filter(|(_, sent)| sent.signal == signal) {
                 match (seen.get(&number).copied().unwrap_or(0), sent.promise) {
+                    (0, Promise::Written | Promise::Synced) if self.may_delete && self.is_evicted(sent) => {
+                        self.found.evicted += 1;
+                    }
                     (0, Promise::Written | Promise::Synced) => {
                         return Err(format!("{signal} request {number} was promised ({:?}) and is lost", sent.promise));
                     }
                     (0, _) => self.found.unpromised_lost += 1,
                     (1, Promise::Written | Promise::Synced) => self.found.kept += 1,
                     (1, _) => self.found.unpromised_kept += 1,
-                    (2, _) if self.twice => self.found.twice += 1,
                     (times, _) => return Err(format!("{signal} request {number} is there {times} times")),
                 }
             }

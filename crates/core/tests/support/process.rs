@@ -119,7 +119,7 @@ impl Storage for Process {
     fn remove(&self, path: &Path) -> io::Result<()> {
         self.whole(Op::Remove, path, |state| {
             state.file(path)?;
-            state.entries.remove(path);
+            state.remove(path);
             Ok(())
         })
     }
