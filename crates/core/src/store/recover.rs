@@ -1,6 +1,7 @@
 //! One stream of a dead writer: its longest whole prefix is sealed, the rest is set aside or counted.
 
 use std::io;
+use std::path::{Path, PathBuf};
 
 use otlp_arrow_columns::Signal;
 
@@ -14,6 +15,9 @@ use crate::error::{Code, OtlpError, Result};
 use crate::event::EventName;
 use crate::ipc;
 use crate::ipc::scan::{Check, StreamScan};
+
+/// Files in quarantine that may come from one stream.
+const MOST_COPIES: u32 = 1000;
 
 /// What became of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +40,9 @@ pub(crate) enum Recovered {
 pub(crate) fn recover(ctx: &Context, signal: Signal, stem: &Stem, sealed_is_there: bool) -> Result<Recovered> {
     let path = ctx.layout.data(signal, stem, Form::Live);
     if sealed_is_there {
+        // Whoever named it may have ended before that name was sure to survive; the stream goes only after it is.
+        let dir = ctx.layout.signal_dir(signal);
+        ctx.sync_dir(&dir).map_err(|error| storage_error("sync", &dir, error))?;
         return unlink(ctx, signal, stem)
             .map(|()| Recovered::Superseded)
             .map_err(|error| storage_error("delete", &path, error));
@@ -107,15 +114,27 @@ fn nothing_whole(
         return Ok(Recovered::Empty);
     }
     let dir = ctx.layout.quarantine_dir();
-    let target = dir.join(format!("{signal}-{stem}.{}", Form::Live.extension()));
     ctx.storage.create_dir_all(&dir).map_err(|error| storage_error("create", &dir, error))?;
     write_reason(ctx, signal, stem, "nothing in this file can be read as a stream of commits")?;
-    Point::Quarantine
-        .around(|| ctx.storage.rename(&path, &target))
+    let target = Point::Quarantine
+        .around(|| move_aside(ctx, &path, &dir, &format!("{signal}-{stem}")))
         .map_err(|error| storage_error("move to quarantine", &path, error))?;
     let message = format!("{} cannot be read and is kept as {}", path.display(), target.display());
     ctx.event(EventName::FileQuarantined, Some(signal), None, message);
     Ok(Recovered::Quarantined)
+}
+
+/// Moves a stream into `dir` under `name`, or the next one that is free: a power cut may bring a file back that was moved.
+fn move_aside(ctx: &Context, path: &Path, dir: &Path, name: &str) -> io::Result<PathBuf> {
+    let mut copy = 1;
+    loop {
+        let number = if copy == 1 { String::new() } else { format!(".{copy}") };
+        let target = dir.join(format!("{name}{number}.{}", Form::Live.extension()));
+        match ctx.storage.rename(path, &target) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && copy < MOST_COPIES => copy += 1,
+            done => return done.and_then(|()| ctx.sync_way_to(dir)).map(|()| target),
+        }
+    }
 }
 
 /// Copies everything from `offset` on into `quarantine/`, with the reason beside it.
@@ -143,7 +162,7 @@ fn set_tail_aside(
         let (mut at, mut buffer) = (offset, vec![0; 256 << 10]);
         loop {
             match file.read_at(at, &mut buffer)? {
-                0 => return copy.sync(),
+                0 => return copy.sync().and_then(|()| ctx.sync_way_to(&dir)),
                 read => {
                     copy.append(&buffer[..read])?;
                     at += read as u64;
