@@ -1,127 +1,242 @@
 /**
- * The kill test: the real service under load, ended at random moments and at every named place, judged by pyarrow.
+ * The kill test: programs under load, ended at random moments and at every named place, judged by pyarrow.
  *
  *     npm run test:crash -- --rounds 1000 --seed 7
+ *     npm run test:crash -- --rounds 300 --program node     serve, node, python, or mixed (the default)
+ *
+ * Ten rounds share a directory, so that every start recovers what the rounds before left. A round chooses the place that
+ * was hit least often and brings about the situation in which it is passed.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { run } from '../scripts/run.js';
-import { pythonEnvironment } from '../scripts/setup.js';
+import { binary, ROOT, run } from '../scripts/run.js';
+import { addon, extension, pythonEnvironment } from '../scripts/setup.js';
+import { Ledger } from './ledger.js';
 import { Oracle } from './oracle.js';
-import { Ledger, type Service, sendUntil, startService } from './service.js';
+import { Kills, type Phase, PLACES, stepOf } from './places.js';
+import { KINDS, type Kind, type Program, start } from './program.js';
+import { fill, type Planted, plantJunk, settingsFor, tear, unsealed, unsettled } from './situation.js';
 
 const { values } = parseArgs({
-  options: { rounds: { type: 'string', default: '40' }, seed: { type: 'string', default: '1' } },
+  options: {
+    rounds: { type: 'string', default: '40' },
+    seed: { type: 'string', default: '1' },
+    program: { type: 'string', default: 'mixed' },
+  },
 });
 const rounds = Number(values.rounds);
 if (!(Number.isInteger(rounds) && rounds > 0 && rounds <= 100_000))
   throw new Error(`--rounds ${values.rounds}: give a number`);
+const programs = values.program === 'mixed' ? KINDS : KINDS.filter(kind => kind === values.program);
+if (programs.length === 0) throw new Error(`--program ${values.program}: give serve, node, python or mixed`);
 
 /** Rounds that share one directory. */
 const ERA = 10;
-const PLACES = [
-  'create',
-  'write',
-  'fdatasync',
-  'rotate',
-  'seal-write',
-  'seal-sync',
-  'rename',
-  'directory-sync',
-  'unlink',
-  'adopt',
-  'quarantine',
-  'retention-delete',
-].flatMap(name => [`${name}.before`, `${name}.after`]);
+/** Kills of 1,000 that each place gets at least. */
+const AT_LEAST = 20;
+/** After so long a place that was not passed is given up for this round. */
+const PATIENCE_MS = 6_000;
 
-let state = Number(values.seed) >>> 0 || 1;
-const chance = (): number => {
-  state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-  return state / 2 ** 32;
+let state = Number(values.seed) >>> 0;
+/** Mulberry32. */
+const random = (): number => {
+  state = (state + 0x6d2b79f5) >>> 0;
+  let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+  mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+  return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
 };
+const below = (end: number) => Math.floor(random() * end);
 
-const kills = new Map<string, number>();
-const count = (what: string) => kills.set(what, (kills.get(what) ?? 0) + 1);
-
-/** The settings under which a place is passed at all. */
-function settings(place: string | undefined): string[] {
-  const common = ['rotation.max_bytes=256KiB', 'storage.min_free_bytes=0B'];
-  if (place?.startsWith('fdatasync') || place?.startsWith('directory-sync')) common.push('durability=synced');
-  if (place?.startsWith('retention-delete')) common.push('retention.max_bytes=1MiB');
-  return common;
+/** One directory and everything that was sent into it. */
+interface Era {
+  readonly directory: string;
+  readonly ledger: Ledger;
+  readonly planted: Planted[];
+  /** Retention may have deleted something, ever and in the last round. */
+  deleted: boolean;
+  deleting: boolean;
 }
 
-function kill(service: Service): void {
-  service.process.kill('SIGKILL');
-}
+const kills = new Kills();
+/** How long each program takes to open a directory: the window of kills at random moments of a recovery. */
+const openMs: Record<Kind, number> = { serve: 15, node: 15, python: 15 };
+let withSecond = 0;
+let missed = 0;
 
-/** One life of the service. Returns whether it ended itself at the place. */
-async function round(directory: string, ledger: Ledger, number: number): Promise<boolean> {
-  const during = number % 4 === 3;
-  const place = number % 3 === 0 ? undefined : PLACES[number % PLACES.length];
-  const failpoint = place === undefined ? undefined : `${place}:${1 + Math.floor(chance() * 3)}`;
-  const service = startService(directory, settings(place), failpoint);
-  const companion = number % 10 === 9 ? startService(directory, settings(undefined)) : undefined;
-  if (during) {
-    // A kill while what the last one left is being recovered.
-    await Promise.race([service.ended, sleep(chance() * 60)]);
-    kill(service);
-    count('during recovery');
+/** The service as it was built last, by the release profile if that is not older than the sources. */
+async function service(): Promise<string> {
+  const release = binary('release');
+  if (existsSync(release)) {
+    const built = statSync(release).mtimeMs;
+    const sources = ['columns', 'core', 'cli'].flatMap(crate => {
+      const folder = join(ROOT, 'crates', crate, 'src');
+      return readdirSync(folder, { recursive: true, encoding: 'utf8' }).map(name => join(folder, name));
+    });
+    if (sources.every(source => statSync(source).mtimeMs <= built)) return release;
   }
-  const addresses = await Promise.all([service.address, companion?.address]);
-  const limit = sleep(150 + chance() * 700).then(() => undefined);
-  const senders = addresses.flatMap(address =>
-    address === undefined ? [] : [1, 2, 3].map(() => sendUntil(address, ledger, Promise.race([service.ended, limit]))),
-  );
-  // A place that is passed only when something is left over, or never, is ended by the clock.
-  await Promise.race([service.ended, limit]);
-  const itself = service.process.exitCode !== null || service.process.signalCode === 'SIGABRT';
-  if (itself && place !== undefined && !during) count(place);
-  if (!itself && !during) count('at a random moment');
-  kill(service);
-  if (companion !== undefined) kill(companion);
-  await Promise.all([service.ended, companion?.ended, ...senders]);
-  return itself;
+  await run('cargo', ['build', '--quiet', '--bin', 'otlp-arrow']);
+  return binary('debug');
+}
+
+/** At which passage of its place the process ends itself. */
+function passage(place: string, phase: Phase, left: number): number {
+  const step = stepOf(place);
+  if (step === 'write' || step === 'fdatasync') return 1 + below(60);
+  if (step === 'create' || step === 'rotate') return 1 + below(4);
+  if (step === 'retention-delete') return 1 + below(2);
+  if (step === 'adopt' || step === 'quarantine') return 1;
+  // Recovery seals what was left; in the phase of load the place is passed once more for each of these files.
+  const files = phase === 'recovery' ? 0 : left;
+  const times = step === 'seal-write' ? 3 : 1;
+  return files * times + 1 + below(phase === 'recovery' ? Math.max(1, left) : 3);
+}
+
+async function kill(program: Program): Promise<void> {
+  program.process.kill('SIGKILL');
+  await program.ended;
+}
+
+/** One life of a program, and in every tenth round of a second one beside it. */
+async function round(era: Era, number: number, kind: Kind, service: string): Promise<void> {
+  const { directory, ledger } = era;
+  const left = unsealed(directory).length;
+  const phase: Phase = left > 0 && kills.of('|recovery') * 4 < kills.of('|') + 1 ? 'recovery' : 'load';
+  const somewhere = kills.of(`random moment|${phase}`) * (phase === 'recovery' ? 5 : 4) < kills.of(`|${phase}`);
+  const at = somewhere ? undefined : kills.next(phase, number, number % ERA < 3);
+  const settings = settingsFor(at);
+  let empty = () => {};
+  if (at !== undefined) {
+    settings.OTLP_ARROW_FAILPOINT = `${at}:${passage(at, phase, left)}`;
+    if (stepOf(at) === 'quarantine' && !(below(2) === 0 && tear(directory, random))) {
+      era.planted.push(plantJunk(directory, random));
+    }
+    era.deleting = stepOf(at) === 'retention-delete';
+    era.deleted ||= era.deleting;
+    if (era.deleting) empty = fill(directory);
+  }
+  const options = { directory, ledger, binary: service };
+  let second: Program | undefined;
+  if (number % 10 === 9) {
+    withSecond += 1;
+    second = start('serve', { ...options, settings: settingsFor(undefined) });
+    // In a recovery both begin at once and contend for what was left.
+    if (phase === 'load') await second.open;
+  }
+  const program = start(kind, { ...options, settings });
+  const beside = second?.open.then(() => second.load());
+
+  await program.opening;
+  const began = performance.now();
+  let open = false;
+  const opened = program.open.then(reached => {
+    open = reached;
+    if (reached && phase === 'recovery') openMs[kind] = 0.8 * openMs[kind] + 0.2 * (performance.now() - began);
+  });
+  if (phase === 'recovery' && at === undefined) {
+    await Promise.race([program.ended, opened, sleep(random() * openMs[kind])]);
+  } else {
+    await opened;
+    const load = open ? program.load() : undefined;
+    const limit = new AbortController();
+    const patience = at === undefined ? 20 + random() * 400 : PATIENCE_MS;
+    await Promise.race([program.ended, sleep(patience, undefined, { signal: limit.signal }).catch(() => {})]);
+    limit.abort();
+    load?.stop();
+  }
+  const itself = program.process.exitCode !== null || program.process.signalCode !== null;
+  if (itself && at === undefined)
+    throw new Error(`${kind} ended by itself: ${program.process.exitCode}: ${program.said()}`);
+  if (itself && program.process.signalCode !== 'SIGABRT')
+    throw new Error(
+      `${kind} ended with ${program.process.exitCode ?? program.process.signalCode} on its way to ${at}: ${program.said()}`,
+    );
+  await kill(program);
+  kills.add(itself && at !== undefined ? at : 'random moment', kind, open ? 'load' : 'recovery');
+  if (!itself && at !== undefined) missed += 1;
+  if (second !== undefined) {
+    // It goes on for a moment without the first.
+    const load = await beside;
+    await Promise.race([second.ended, sleep(random() * 150)]);
+    load?.stop();
+    await kill(second);
+    await load?.over;
+  }
+  empty();
 }
 
 /** Lets a service recover everything and end in peace. */
-async function settle(directory: string): Promise<void> {
-  const service = startService(directory, settings(undefined));
-  await service.address;
-  service.process.kill('SIGTERM');
-  const late = sleep(20_000).then(() => 'late');
-  if ((await Promise.race([service.ended, late])) === 'late') throw new Error('the service does not end on SIGTERM');
+async function settle(era: Era, service: string): Promise<void> {
+  const { directory, ledger } = era;
+  const program = start('serve', { directory, ledger, binary: service, settings: settingsFor(undefined) });
+  if (!(await program.open)) throw new Error(`the service does not start: ${program.said()}`);
+  program.process.kill('SIGTERM');
+  const limit = new AbortController();
+  const late = sleep(30_000, 'late', { signal: limit.signal }).catch(() => {});
+  const first = await Promise.race([program.ended, late]);
+  limit.abort();
+  if (first === 'late') throw new Error('the service does not end on SIGTERM');
 }
 
 await pythonEnvironment();
-await run('cargo', ['build', '--quiet', '--bin', 'otlp-arrow']);
+if (programs.includes('node')) await addon();
+if (programs.includes('python')) await extension();
+const binaryOfService = await service();
 const oracle = new Oracle();
 const failures: string[] = [];
-let acknowledged = 0;
+const total = { acknowledged: 0, records: 0, evicted: 0, unknown: 0 };
+const began = Date.now();
 for (let first = 0; first < rounds && failures.length === 0; first += ERA) {
   const directory = mkdtempSync(join(tmpdir(), 'otlp-arrow-crash-'));
-  const ledger = new Ledger();
-  let evicted = false;
-  for (let number = first; number < Math.min(first + ERA, rounds); number += 1) {
-    await round(directory, ledger, number);
-    evicted ||= PLACES[number % PLACES.length]?.startsWith('retention-delete') === true && number % 3 !== 0;
-    // Once as the crash left it, and at the end of the era as recovery left it.
-    const verdict = await oracle.judge({ dir: directory, sent: ledger.sent, acked: ledger.acked, evicted });
-    failures.push(...verdict.errors.map(error => `round ${number}, as the crash left it: ${error}`));
+  const era: Era = { directory, ledger: new Ledger(), planted: [], deleted: false, deleting: false };
+  oracle.begin(directory);
+  for (let number = first; number < Math.min(first + ERA, rounds) && failures.length === 0; number += 1) {
+    // Three of five rounds are the service's.
+    const kind =
+      programs.length === 1 ? programs[0]! : (['serve', 'node', 'serve', 'python', 'serve'] as const)[number % 5]!;
+    era.deleting = false;
+    await round(era, number, kind, binaryOfService);
+    const verdict = await oracle.judge(era.ledger.news(), { retention: era.deleting, fresh: false });
+    failures.push(...verdict.errors.map(error => `round ${number} (${kind}), as the crash left it: ${error}`));
+    total.unknown += verdict.unknown;
   }
-  await settle(directory);
-  const verdict = await oracle.judge({ dir: directory, sent: ledger.sent, acked: ledger.acked, evicted });
-  failures.push(...verdict.errors.map(error => `after round ${first + ERA - 1}, recovered: ${error}`));
-  acknowledged += ledger.acked.length;
+  if (failures.length === 0) {
+    await settle(era, binaryOfService);
+    const verdict = await oracle.judge(era.ledger.news(), { retention: false, fresh: true });
+    failures.push(...verdict.errors.map(error => `after round ${first + ERA - 1}, recovered: ${error}`));
+    total.evicted += verdict.evicted;
+    // Retention may delete what was set aside as well.
+    failures.push(...unsettled(directory, era.deleted ? [] : era.planted));
+  }
+  total.acknowledged += era.ledger.acknowledged;
+  total.records += era.ledger.records;
   if (failures.length === 0) rmSync(directory, { recursive: true, force: true });
   else console.error(`the directory is kept: ${directory}`);
+  if ((first / ERA) % 10 === 9 || failures.length > 0) {
+    const fewest = Math.min(...PLACES.map(place => kills.of(place)));
+    console.log(
+      `${first + ERA} rounds after ${Math.round((Date.now() - began) / 1000)} s, each place at least ${fewest} times`,
+    );
+  }
 }
 oracle.close();
-for (const [what, times] of [...kills].sort()) console.log(`${String(times).padStart(6)} kills ${what}`);
-console.log(`${rounds} rounds, ${acknowledged} requests acknowledged, seed ${values.seed}`);
+
+const wanted = Math.floor((AT_LEAST * rounds) / 1000);
+for (const place of PLACES) {
+  if (failures.length === 0 && kills.of(place) < wanted)
+    failures.push(`${place} was hit ${kills.of(place)} times, and ${wanted} are asked for`);
+}
+console.log(kills.table(KINDS).join('\n'));
+console.log(
+  `${rounds} rounds, ${withSecond} with a second process, ${missed} in which the place was not passed, ` +
+    `${((Date.now() - began) / 1000 / rounds).toFixed(2)} s each, seed ${values.seed}, ${binaryOfService}`,
+);
+console.log(
+  `${total.acknowledged} requests acknowledged, ${total.records} records in them; retention deleted ` +
+    `${total.evicted} requests, ${total.unknown} of them before they were looked at`,
+);
 console.log(failures.slice(0, 20).join('\n'));
 console.log(`${failures.length === 0 ? 1 : 0} passed, ${failures.length === 0 ? 0 : 1} failed`);
 process.exitCode = failures.length === 0 ? 0 : 1;
