@@ -3,6 +3,7 @@
  *
  *     npm run test:crash -- --rounds 1000 --seed 7
  *     npm run test:crash -- --rounds 300 --program node     serve, node, python, or mixed (the default)
+ *     npm run test:crash -- --built                         with what is built already
  *
  * Ten rounds share a directory, so that every start recovers what the rounds before left. A round chooses the place that
  * was hit least often and brings about the situation in which it is passed.
@@ -25,6 +26,7 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '40' },
     seed: { type: 'string', default: '1' },
     program: { type: 'string', default: 'mixed' },
+    built: { type: 'boolean', default: false },
   },
 });
 const rounds = Number(values.rounds);
@@ -77,7 +79,7 @@ async function service(): Promise<string> {
     });
     if (sources.every(source => statSync(source).mtimeMs <= built)) return release;
   }
-  await run('cargo', ['build', '--quiet', '--bin', 'otlp-arrow']);
+  if (!values.built) await run('cargo', ['build', '--quiet', '--bin', 'otlp-arrow']);
   return binary('debug');
 }
 
@@ -180,9 +182,11 @@ async function settle(era: Era, service: string): Promise<void> {
   if (first === 'late') throw new Error('the service does not end on SIGTERM');
 }
 
-await pythonEnvironment();
-if (programs.includes('node')) await addon();
-if (programs.includes('python')) await extension();
+if (!values.built) {
+  await pythonEnvironment();
+  if (programs.includes('node')) await addon();
+  if (programs.includes('python')) await extension();
+}
 const binaryOfService = await service();
 const oracle = new Oracle();
 const failures: string[] = [];

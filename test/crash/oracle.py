@@ -33,7 +33,13 @@ RESOURCE = {
     "scope_schema_url": "",
 }
 CONSTANTS: dict[str, dict[str, Any]] = {
-    "logs": {"severity_number": 9, "severity_text": "INFO", "body_type": "s", "flags": 0, "dropped_attributes_count": 0},
+    "logs": {
+        "severity_number": 9,
+        "severity_text": "INFO",
+        "body_type": "s",
+        "flags": 0,
+        "dropped_attributes_count": 0,
+    },
     "traces": {
         "flags": 0,
         "kind": "server",
