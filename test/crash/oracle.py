@@ -1,6 +1,6 @@
 """Judges a directory after a crash, with pyarrow and none of our code.
 
-One JSON object a line comes on standard input. `{"dir"}` begins with an empty directory; every other one is a look at it:
+One JSON object a line comes on standard input. `{"dir"}` begins with an empty directory; every other one is a look:
 `{"sent": {id: records}, "acked": [id], "retention": bool, "fresh": bool}`, both only what is new since the last look,
 `retention` if something may have been deleted since, `fresh` to read sealed files again that were read before. The
 answer is one JSON line, `{"rows", "requests", "evicted", "unknown", "errors": [...]}`.
