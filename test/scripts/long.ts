@@ -8,6 +8,7 @@
  */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { cost } from './cost.js';
 import { fuzz } from './fuzz.js';
 import { ROOT, run } from './run.js';
 
@@ -38,6 +39,9 @@ const RUNS: Readonly<Record<string, () => Promise<unknown>>> = {
   'crash rounds': () => run(process.execPath, [join(ROOT, 'test/dist/crash/main.js'), '--rounds', share(1_000)]),
   'remote away': () => forwardLong('away', { OTLP_ARROW_AWAY_RECORDS: share(21_600_000) }),
   'token wrong for an hour': () => forwardLong('token', { OTLP_ARROW_TOKEN_SECONDS: share(3_600) }),
+  cost: () => cost(scale, 'table'),
+  'small requests': () => cost(scale, 'small'),
+  'idle memory': () => cost(scale, 'idle'),
   fuzzing: () => fuzz(Number(share((2 * 3600) / FUZZ_TARGETS))),
 };
 

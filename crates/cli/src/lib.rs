@@ -7,6 +7,7 @@ mod demo;
 mod inspect;
 mod io;
 mod log;
+mod memory;
 mod record;
 mod rows;
 mod serve;

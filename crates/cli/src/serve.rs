@@ -10,17 +10,21 @@ use crate::args::ServeArgs;
 use crate::io::{Failure, Io, Outcome};
 use crate::signals::StopRequests;
 use crate::text::{count, list};
-use crate::{config, log};
+use crate::{config, log, memory};
 
 pub(crate) fn run(args: &ServeArgs, io: &mut Io<'_>) -> Outcome {
     let loaded = config::load(&args.settings)?;
     log::init(&loaded.config.log);
+    memory::share();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::failed)?;
     runtime.block_on(async {
         // From here on a signal is a request, also while the directory is opened.
         let mut requests = StopRequests::new().map_err(Failure::failed)?;
         let library = open(loaded, io)?;
-        let why = requests.next().await;
+        let why = tokio::select! {
+            why = requests.next() => why,
+            () = memory::give_back_when_idle() => return Ok(()),
+        };
         io.note(format_args!("{why}: writing what was accepted; once more to leave at once"));
         tokio::select! {
             outcome = close(&library, io) => outcome,

@@ -9,11 +9,12 @@ use arrow_schema::{Schema, SchemaRef};
 
 use super::layout::{Shape, shapes};
 use super::message::{Form, MessageWriter, NOTE_CRC, Template, schema_message};
+use super::output::Output;
 use super::{META_SCHEMA, META_VERSION, META_WRITER, SCHEMA_VERSION};
 use crate::error::{Code, OtlpError, Result};
 
-/// A buffer that grew beyond this for one large commit is not kept for the small ones.
-const KEEP_CAPACITY: usize = 4 << 20;
+/// Memory that grew beyond this for one commit is not kept for the next: heads and small buffers take far less.
+const KEEP_CAPACITY: usize = 256 << 10;
 
 /// Turns record batches into commits of one writer's live files.
 ///
@@ -24,7 +25,31 @@ const KEEP_CAPACITY: usize = 4 << 20;
 pub struct CommitEncoder {
     writer: String,
     shape: Option<SchemaShape>,
-    out: Vec<u8>,
+    out: Output,
+    /// All in one piece, for those who ask for that.
+    joined: Vec<u8>,
+}
+
+/// The bytes of one commit, in parts: large columns are not copied. They are let go of when this is dropped.
+#[derive(Debug)]
+pub struct Encoded<'a>(&'a mut Output);
+
+impl Encoded<'_> {
+    /// Bytes in all.
+    pub fn bytes(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The bytes in order.
+    pub fn parts(&self) -> Vec<&[u8]> {
+        self.0.parts()
+    }
+}
+
+impl Drop for Encoded<'_> {
+    fn drop(&mut self) {
+        self.0.clear(KEEP_CAPACITY);
+    }
 }
 
 #[derive(Debug)]
@@ -69,14 +94,23 @@ fn stamped(schema: &Schema, writer: &str) -> Schema {
 impl CommitEncoder {
     /// An encoder for files of the writer with this id.
     pub fn new(writer: impl Into<String>) -> Self {
-        Self { writer: writer.into(), shape: None, out: Vec::new() }
+        Self { writer: writer.into(), shape: None, out: Output::pointing(), joined: Vec::new() }
+    }
+
+    /// [`CommitEncoder::encode_parts`] in one piece.
+    pub fn encode(&mut self, batch: &RecordBatch, first_row: u64) -> Result<&[u8]> {
+        let mut joined = std::mem::take(&mut self.joined);
+        joined.clear();
+        self.encode_parts(batch, first_row)?.parts().iter().for_each(|part| joined.extend_from_slice(part));
+        self.joined = joined;
+        Ok(&self.joined)
     }
 
     /// The bytes that append `batch` to a file of `first_row` rows; with `first_row` 0 they are a whole new file.
     ///
     /// Fails with INTERNAL for an empty batch, a column type that files may not contain, or a schema that is not the
     /// one of the file.
-    pub fn encode(&mut self, batch: &RecordBatch, first_row: u64) -> Result<&[u8]> {
+    pub fn encode_parts(&mut self, batch: &RecordBatch, first_row: u64) -> Result<Encoded<'_>> {
         let rows = batch.num_rows();
         if rows == 0 {
             return Err(OtlpError::new(Code::Internal, "a commit needs at least one row"));
@@ -85,32 +119,32 @@ impl CommitEncoder {
         let Some(shape) = &self.shape else {
             return Err(OtlpError::new(Code::Internal, "the encoder has no schema"));
         };
-        let out = &mut self.out;
-        out.clear();
+        // Whatever became of it, nothing of the commit before stays.
+        self.out.clear(KEEP_CAPACITY);
+        let out = Encoded(&mut self.out);
         if first_row == 0 {
-            out.extend_from_slice(&shape.header);
+            out.0.extend(&shape.header);
         }
         for (column, template) in &shape.dictionaries {
             let values = dictionary_values(batch, *column)?;
-            let mut message = MessageWriter::new(out, template, None);
+            let mut message = MessageWriter::new(out.0, template, None);
             message.array(values)?;
             message.finish(values.len());
         }
-        let mut message = MessageWriter::new(out, &shape.batch, None);
+        let mut message = MessageWriter::new(out.0, &shape.batch, None);
         for column in batch.columns() {
             message.array(column.as_ref())?;
         }
         let placed = message.finish(rows);
         if let Some(note) = placed.note {
-            write_note(out, note, first_row, rows);
+            out.0.own[note..note + NOTE_CRC].copy_from_slice(numbers(first_row, rows).as_bytes());
+            let crc = out.0.parts().into_iter().fold(0, crc32c::crc32c_append);
+            out.0.own[note + NOTE_CRC..note + NOTE_CRC + 8].copy_from_slice(digits(crc).as_bytes());
         }
         Ok(out)
     }
 
     fn prepare(&mut self, batch: &RecordBatch, first_row: u64) -> Result<()> {
-        if self.out.capacity() > KEEP_CAPACITY && self.out.len() < KEEP_CAPACITY {
-            self.out = Vec::new();
-        }
         let schema = batch.schema_ref();
         let known =
             self.shape.as_ref().is_some_and(|shape| Arc::ptr_eq(&shape.schema, schema) || shape.schema == *schema);
@@ -136,10 +170,17 @@ pub(crate) fn dictionary_values(batch: &RecordBatch, column: usize) -> Result<&d
 /// Writes the note at `at`, with a checksum over all of `out`.
 // It covers every byte, its own digits as zeros: a torn page in the metadata is found too.
 pub(crate) fn write_note(out: &mut [u8], at: usize, first_row: u64, rows: usize) {
-    let numbers = format!("{first_row:020},{rows:010},");
-    out[at..at + NOTE_CRC].copy_from_slice(numbers.as_bytes());
+    out[at..at + NOTE_CRC].copy_from_slice(numbers(first_row, rows).as_bytes());
     let crc = crc32c::crc32c(out);
-    out[at + NOTE_CRC..at + NOTE_CRC + 8].copy_from_slice(format!("{crc:08x}").as_bytes());
+    out[at + NOTE_CRC..at + NOTE_CRC + 8].copy_from_slice(digits(crc).as_bytes());
+}
+
+fn numbers(first_row: u64, rows: usize) -> String {
+    format!("{first_row:020},{rows:010},")
+}
+
+fn digits(crc: u32) -> String {
+    format!("{crc:08x}")
 }
 
 #[cfg(test)]

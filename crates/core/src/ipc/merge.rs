@@ -67,6 +67,28 @@ impl Column {
         Self { rows: 0, validity: None, parts }
     }
 
+    /// An empty column like this one, with room for as much: batches of one file are alike.
+    fn again(&self) -> Self {
+        fn room<T>(like: &[T]) -> Vec<T> {
+            Vec::with_capacity(like.len())
+        }
+        fn offsets(like: &[i32]) -> Vec<i32> {
+            let mut offsets = room(like);
+            offsets.push(0);
+            offsets
+        }
+        let parts = match &self.parts {
+            Parts::Fixed(width, bytes) => Parts::Fixed(*width, room(bytes)),
+            Parts::Bits(bits) => Parts::Bits(BooleanBufferBuilder::new(bits.len())),
+            Parts::Bytes(from, bytes) => Parts::Bytes(offsets(from), room(bytes)),
+            Parts::Numbers(dictionary, numbers) => Parts::Numbers(*dictionary, room(numbers)),
+            Parts::Plain(dictionary, from, bytes) => Parts::Plain(*dictionary, offsets(from), room(bytes)),
+            Parts::List(from, child) => Parts::List(offsets(from), Box::new(child.again())),
+            Parts::Struct(children) => Parts::Struct(children.iter().map(Column::again).collect()),
+        };
+        Self { rows: 0, validity: None, parts }
+    }
+
     fn push(&mut self, body: &mut Body<'_>, lookup: &Lookup<'_>) -> Result<usize> {
         let (len, nulls) = body.node()?;
         let valid = body.buffer()?;
@@ -326,7 +348,9 @@ impl Merger {
             _ => Vec::new(),
         };
         let dictionaries = if own.is_empty() { &self.shared } else { &own };
-        let (rows, columns) = (self.rows, std::mem::take(&mut self.columns));
+        // Room is memory only once something is written to it: by then the batch of these columns is gone.
+        let next = self.columns.iter().map(Column::again).collect();
+        let (rows, columns) = (self.rows, std::mem::replace(&mut self.columns, next));
         let mut arrays = Vec::with_capacity(columns.len());
         for (column, field) in columns.into_iter().zip(self.schema.fields()) {
             arrays.push(make_array(column.finish(field.data_type(), dictionaries)?));
@@ -334,7 +358,7 @@ impl Merger {
         if self.dictionaries == Dictionaries::PerBatch {
             self.unified.iter_mut().for_each(Unified::clear);
         }
-        self.reset();
+        (self.rows, self.bytes) = (0, 0);
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options)
             .map_err(|error| damaged(format!("a batch does not hold: {error}")))

@@ -3,7 +3,7 @@
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
 use arrow_array::{Array, downcast_primitive_array};
-use arrow_buffer::{NullBuffer, OffsetBuffer};
+use arrow_buffer::{Buffer as Bytes, NullBuffer, OffsetBuffer};
 use arrow_ipc::convert::IpcSchemaEncoder;
 use arrow_ipc::writer::DictionaryTracker;
 use arrow_ipc::{
@@ -14,6 +14,7 @@ use arrow_schema::{DataType, Schema};
 use flatbuffers::FlatBufferBuilder;
 
 use super::layout::Shape;
+use super::output::Output;
 use crate::error::{Code, OtlpError, Result};
 
 /// Every buffer of a body starts at a multiple of this.
@@ -174,9 +175,12 @@ pub(crate) struct Placed {
 
 /// Writes one message behind what `out` holds: the template first, then the bodies, numbers patched as they are known.
 pub(crate) struct MessageWriter<'a> {
-    out: &'a mut Vec<u8>,
+    out: &'a mut Output,
     template: &'a Template,
     zstd: Option<&'a mut zstd::bulk::Compressor<'static>>,
+    /// Bytes before the body.
+    body: usize,
+    /// Where the template is among the bytes that `out` wrote itself.
     start: usize,
     next_node: usize,
     next_buffer: usize,
@@ -185,20 +189,21 @@ pub(crate) struct MessageWriter<'a> {
 impl<'a> MessageWriter<'a> {
     /// Starts a message; with `zstd` each buffer becomes a frame of its own where that is smaller.
     pub(crate) fn new(
-        out: &'a mut Vec<u8>,
+        out: &'a mut Output,
         template: &'a Template,
         zstd: Option<&'a mut zstd::bulk::Compressor<'static>>,
     ) -> Self {
-        let start = out.len();
-        out.extend_from_slice(&template.bytes);
-        Self { next_node: start + template.nodes, next_buffer: start + template.buffers, out, template, zstd, start }
+        let start = out.own.len();
+        out.extend(&template.bytes);
+        let (next_node, next_buffer) = (start + template.nodes, start + template.buffers);
+        Self { body: out.len(), next_node, next_buffer, out, template, zstd, start }
     }
 
     /// Ends the message.
     pub(crate) fn finish(self, rows: usize) -> Placed {
         let body_len = self.body_len();
-        put(self.out, self.start + self.template.body_len, body_len);
-        put(self.out, self.start + self.template.rows, rows);
+        put(&mut self.out.own, self.start + self.template.body_len, body_len);
+        put(&mut self.out.own, self.start + self.template.rows, rows);
         Placed {
             note: self.template.note.map(|note| self.start + note),
             metadata_len: self.template.bytes.len(),
@@ -207,7 +212,7 @@ impl<'a> MessageWriter<'a> {
     }
 
     fn body_len(&self) -> usize {
-        self.out.len() - self.start - self.template.bytes.len()
+        self.out.len() - self.body
     }
 
     /// Appends a column and what is below it.
@@ -216,20 +221,20 @@ impl<'a> MessageWriter<'a> {
         self.node(array.len(), array.null_count());
         self.validity(array.nulls())?;
         downcast_primitive_array! {
-            array => self.buffer(array.values().inner().as_slice())?,
-            DataType::Boolean => self.buffer(array.as_boolean().values().sliced().as_slice())?,
+            array => self.buffer(array.values().inner())?,
+            DataType::Boolean => self.buffer(&array.as_boolean().values().sliced())?,
             DataType::Utf8 => {
                 let array = array.as_string::<i32>();
-                self.bytes(array.offsets(), array.value_data())?;
+                self.bytes(array.offsets(), array.values())?;
             }
             DataType::Binary => {
                 let array = array.as_binary::<i32>();
-                self.bytes(array.offsets(), array.value_data())?;
+                self.bytes(array.offsets(), array.values())?;
             }
             DataType::FixedSizeBinary(_) => {
                 let array = array.as_fixed_size_binary();
                 let len = array.len() * array.value_size();
-                self.buffer(array.value_data().get(..len).unwrap_or_default())?;
+                self.buffer(&part(array.values(), 0, len))?;
             }
             DataType::List(_) => {
                 let array = array.as_list::<i32>();
@@ -245,7 +250,7 @@ impl<'a> MessageWriter<'a> {
                 }
             }
             DataType::Dictionary(_, _) => match array.as_dictionary_opt::<Int32Type>() {
-                Some(array) => self.buffer(array.keys().values().inner().as_slice())?,
+                Some(array) => self.buffer(array.keys().values().inner())?,
                 None => return Err(mismatch(data_type)),
             },
             _ => return Err(mismatch(data_type)),
@@ -254,21 +259,21 @@ impl<'a> MessageWriter<'a> {
     }
 
     fn node(&mut self, len: usize, nulls: usize) {
-        put(self.out, self.next_node, len);
-        put(self.out, self.next_node + 8, nulls);
+        put(&mut self.out.own, self.next_node, len);
+        put(&mut self.out.own, self.next_node + 8, nulls);
         self.next_node += size_of::<FieldNode>();
     }
 
     fn validity(&mut self, nulls: Option<&NullBuffer>) -> Result<()> {
         match nulls.filter(|nulls| nulls.null_count() > 0) {
-            Some(nulls) => self.buffer(nulls.inner().sliced().as_slice()),
-            None => self.buffer(&[]),
+            Some(nulls) => self.buffer(&nulls.inner().sliced()),
+            None => self.buffer(&Bytes::default()),
         }
     }
 
-    fn bytes(&mut self, offsets: &OffsetBuffer<i32>, values: &[u8]) -> Result<()> {
+    fn bytes(&mut self, offsets: &OffsetBuffer<i32>, values: &Bytes) -> Result<()> {
         let (first, last) = self.offsets(offsets)?;
-        self.buffer(values.get(first..last).unwrap_or_default())
+        self.buffer(&part(values, first, last))
     }
 
     fn child(&mut self, offsets: &OffsetBuffer<i32>, child: &dyn Array) -> Result<()> {
@@ -284,29 +289,34 @@ impl<'a> MessageWriter<'a> {
     fn offsets(&mut self, offsets: &OffsetBuffer<i32>) -> Result<(usize, usize)> {
         let (first, last) = (offsets[0], offsets[offsets.len() - 1]);
         if first == 0 {
-            self.buffer(offsets.inner().inner().as_slice())?;
+            self.buffer(offsets.inner().inner())?;
         } else {
             let rebased: Vec<u8> = offsets.iter().flat_map(|offset| (offset - first).to_le_bytes()).collect();
-            self.buffer(&rebased)?;
+            self.buffer(&rebased.into())?;
         }
         Ok((first as usize, last as usize))
     }
 
-    fn buffer(&mut self, bytes: &[u8]) -> Result<()> {
+    fn buffer(&mut self, bytes: &Bytes) -> Result<()> {
         let at = self.body_len();
-        if !bytes.is_empty() {
-            match &mut self.zstd {
-                None => self.out.extend_from_slice(bytes),
-                Some(zstd) => compressed(self.out, zstd, bytes)?,
-            }
+        match &mut self.zstd {
+            Some(zstd) if !bytes.is_empty() => compressed(&mut self.out.own, zstd, bytes)?,
+            _ => self.out.push(bytes),
         }
         let len = self.body_len() - at;
-        put(self.out, self.next_buffer, at);
-        put(self.out, self.next_buffer + 8, len);
+        put(&mut self.out.own, self.next_buffer, at);
+        put(&mut self.out.own, self.next_buffer + 8, len);
         self.next_buffer += size_of::<Buffer>();
-        let padded = self.out.len().next_multiple_of(ALIGNMENT);
-        self.out.resize(padded, 0);
+        self.out.align(ALIGNMENT);
         Ok(())
+    }
+}
+
+/// The bytes from `first` to before `last`; none if there are not so many.
+fn part(bytes: &Bytes, first: usize, last: usize) -> Bytes {
+    match bytes.get(first..last) {
+        Some(_) => bytes.slice_with_length(first, last - first),
+        None => Bytes::default(),
     }
 }
 

@@ -8,6 +8,7 @@ pub mod commit;
 mod layout;
 mod merge;
 mod message;
+mod output;
 mod parse;
 pub mod read;
 #[cfg(test)]

@@ -94,6 +94,8 @@ fn write(
     let sealed = Sealed { rows, bytes, batches };
     let written = storage.open(target).map_err(|error| storage_error("re-open", target, error))?;
     let same = matches!(check(written.as_ref()), Ok(Some(found)) if found == sealed);
+    // It is on the disk; its memory serves the next live file better.
+    written.not_needed_soon();
     (same && rows == plan.rows).then_some(Some(sealed)).ok_or_else(|| {
         damaged(format!(
             "{} reads back differently from what was written: the disk is not to be trusted",

@@ -12,6 +12,7 @@ use flatbuffers::FlatBufferBuilder;
 use super::commit::{dictionary_templates, dictionary_values, write_note};
 use super::layout::shapes;
 use super::message::{ALIGNMENT, CONTINUATION, Form, MessageWriter, Placed, Template, schema_message};
+use super::output::Output;
 use super::parse::{self, Head, Window};
 use super::scan::MAGIC;
 use crate::error::{Code, OtlpError, Result};
@@ -36,7 +37,7 @@ pub(crate) struct SealedWriter {
     dictionaries: Vec<Block>,
     batches: Vec<Block>,
     zstd: Option<Compressor>,
-    out: Vec<u8>,
+    out: Output,
 }
 
 /// Why a sealed file could not be written.
@@ -67,8 +68,10 @@ impl SealedWriter {
         let zstd = level.map(Compressor::new).transpose();
         let zstd = zstd.map_err(|error| OtlpError::with_source(Code::Internal, "zstd cannot start", error))?;
         let form = Form { note: true, zstd: zstd.is_some(), dictionary: None };
-        let mut out = [&MAGIC[..], &[0, 0]].concat();
-        out.extend_from_slice(&schema_message(schema));
+        let mut out = Output::default();
+        out.extend(MAGIC);
+        out.align(ALIGNMENT);
+        out.extend(&schema_message(schema));
         Ok(Self {
             file,
             at: 0,
@@ -93,7 +96,7 @@ impl SealedWriter {
                 message.array(values)?;
                 let placed = message.finish(values.len());
                 self.dictionaries.push(block(self.at, start, placed));
-                note(&mut self.out, start, placed, 0, values.len());
+                note(&mut self.out.own, start, placed, 0, values.len());
             }
         }
         let start = self.out.len();
@@ -103,23 +106,23 @@ impl SealedWriter {
         }
         let placed = message.finish(batch.num_rows());
         self.batches.push(block(self.at, start, placed));
-        note(&mut self.out, start, placed, self.rows, batch.num_rows());
+        note(&mut self.out.own, start, placed, self.rows, batch.num_rows());
         self.rows += batch.num_rows() as u64;
         Ok(self.put()?)
     }
 
     fn put(&mut self) -> io::Result<()> {
-        Point::SealWrite.around(|| self.file.append(&self.out))?;
+        Point::SealWrite.around(|| self.file.append(&self.out.own))?;
         self.at += self.out.len() as u64;
-        self.out.clear();
+        self.out.clear(usize::MAX);
         Ok(())
     }
 
     /// Writes the footer and makes the file survive a power cut; returns its length.
     pub(crate) fn finish(mut self) -> Result<u64, WriteError> {
         // What readers of the file as a stream take for its end.
-        self.out.extend_from_slice(&CONTINUATION);
-        self.out.extend_from_slice(&[0; 4]);
+        self.out.extend(&CONTINUATION);
+        self.out.extend(&[0; 4]);
         let mut fbb = FlatBufferBuilder::new();
         let mut ids = DictionaryTracker::new(false);
         let mut encoder = IpcSchemaEncoder::new().with_dictionary_tracker(&mut ids);
@@ -138,9 +141,9 @@ impl SealedWriter {
         );
         fbb.finish(footer, None);
         let footer = fbb.finished_data();
-        self.out.extend_from_slice(footer);
-        self.out.extend_from_slice(&(footer.len() as u32).to_le_bytes());
-        self.out.extend_from_slice(MAGIC);
+        self.out.extend(footer);
+        self.out.extend(&(footer.len() as u32).to_le_bytes());
+        self.out.extend(MAGIC);
         self.put()?;
         Point::SealSync.around(|| self.file.sync())?;
         Ok(self.at)

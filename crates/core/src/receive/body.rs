@@ -82,8 +82,9 @@ pub(super) struct Gather {
     expected: usize,
 }
 
-/// A buffer is made as large as the sender announces up to here; beyond, it grows with what arrives.
-const TRUSTED: usize = 256 << 10;
+/// A buffer is made as large as the sender announces up to here; beyond, it grows with what arrives. Pages that nothing
+/// is written to cost nothing.
+const TRUSTED: usize = 1 << 20;
 
 impl Gather {
     /// For a message of about `expected` bytes.

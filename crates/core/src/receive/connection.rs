@@ -17,8 +17,8 @@ use crate::config::Limits;
 /// Bytes a client may send ahead of being read, for one stream and for one connection.
 const STREAM_WINDOW: u32 = 512 << 10;
 const CONNECTION_WINDOW: u32 = 1 << 20;
-/// The largest frame: fewer pieces to put together.
-const FRAME: u32 = 64 << 10;
+/// The largest frame: a request that comes in one is handed on without a copy. It takes no more than the window allows.
+const FRAME: u32 = STREAM_WINDOW;
 /// SDKs export metrics once a minute over one connection; a connection is idle after several of these.
 const IDLE: Duration = Duration::from_secs(300);
 /// How often a quiet HTTP/2 connection is asked whether it is still there, and how long it may take to say so.

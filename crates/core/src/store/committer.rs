@@ -66,14 +66,14 @@ impl Committer {
         let rows = batch.num_rows() as u64;
         for attempt in 0..2 {
             let first_row = self.live.as_ref().map_or(0, |live| live.rows);
-            let bytes = self.encoder.encode(batch, first_row)?;
-            let len = bytes.len() as u64;
+            let encoded = self.encoder.encode_parts(batch, first_row)?;
+            let len = encoded.bytes() as u64;
             ctx.room.check(&*ctx.storage, ctx.layout.root(), ctx.settings.min_free_bytes, len, now)?;
             let mut live = match self.live.take() {
                 Some(live) => live,
                 None => create(&ctx, self.signal, now)?,
             };
-            match live.commit(&ctx, bytes, rows) {
+            match live.commit(&ctx, &encoded.parts(), rows) {
                 Ok(()) => {
                     ctx.wrote(len);
                     self.last = Some((live.stem.clone(), first_row));

@@ -1,4 +1,5 @@
-//! Named places where a test can end the process: `OTLP_ARROW_FAILPOINT=<name>:<n>` aborts at the n-th passage.
+//! Named places where a test can end the process: `OTLP_ARROW_FAILPOINT=<name>:<n>` aborts at the n-th passage, and
+//! `<name>:<n>:stall` has that passage and all later ones wait for ever, as on a disk that stands still.
 //!
 //! Without the variable a passage is one relaxed load.
 
@@ -19,6 +20,7 @@ static TARGET: OnceLock<Option<Target>> = OnceLock::new();
 struct Target {
     name: String,
     left: AtomicU64,
+    stall: bool,
 }
 
 /// Where processes can be ended. Each has a `before` and an `after`.
@@ -114,8 +116,16 @@ impl Point {
 #[cold]
 fn hit(name: &str, side: &str) {
     let Some(target) = target() else { return };
-    if target.name.strip_suffix(side) == Some(name) && target.left.fetch_sub(1, Ordering::SeqCst) == 1 {
-        std::process::abort();
+    if target.name.strip_suffix(side) != Some(name) {
+        return;
+    }
+    let left = target.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| Some(left.saturating_sub(1)));
+    match left {
+        Ok(0 | 1) if target.stall => loop {
+            std::thread::park();
+        },
+        Ok(1) => std::process::abort(),
+        _ => {}
     }
 }
 
@@ -127,11 +137,12 @@ fn target() -> Option<&'static Target> {
 
 fn parse(text: &str) -> Option<Target> {
     let (name, count) = text.split_once(':').unwrap_or((text, "1"));
+    let (count, stall) = count.strip_suffix(":stall").map_or((count, false), |count| (count, true));
     let left = count.parse().ok().filter(|&count: &u64| count > 0)?;
     let known = Point::ALL
         .iter()
         .any(|point| name.strip_prefix(point.as_str()).is_some_and(|side| side == ".before" || side == ".after"));
-    known.then(|| Target { name: name.to_owned(), left: AtomicU64::new(left) })
+    known.then(|| Target { name: name.to_owned(), left: AtomicU64::new(left), stall })
 }
 
 #[cfg(test)]
@@ -144,7 +155,19 @@ mod tests {
         let target = parse("seal-sync.after:3").unwrap();
         assert_eq!((target.name.as_str(), target.left.into_inner()), ("seal-sync.after", 3));
         assert_eq!(parse("rename.before").unwrap().left.into_inner(), 1);
-        for wrong in ["", "rename", "rename.during", "rename.before:0", "rename.before:x", "nowhere.after:1"] {
+        let stalled = parse("write.before:2:stall").unwrap();
+        assert!(stalled.stall && !parse("write.before:2").unwrap().stall);
+        assert_eq!((stalled.name.as_str(), stalled.left.into_inner()), ("write.before", 2));
+        for wrong in [
+            "write.before:stall",
+            "write.before:2:stop",
+            "",
+            "rename",
+            "rename.during",
+            "rename.before:0",
+            "rename.before:x",
+            "nowhere.after:1",
+        ] {
             assert!(parse(wrong).is_none(), "{wrong}");
         }
     }

@@ -81,7 +81,7 @@ impl LiveFile {
     }
 
     /// Appends one commit, and syncs it where the durability asks for it.
-    pub(crate) fn commit(&mut self, ctx: &Context, bytes: &[u8], rows: u64) -> Result<(), Failed> {
+    pub(crate) fn commit(&mut self, ctx: &Context, parts: &[&[u8]], rows: u64) -> Result<(), Failed> {
         // The name of a new file must survive as well, and does so before there is anything that could come back in it.
         if self.commits == 0
             && ctx.settings.durability == Durability::Synced
@@ -89,7 +89,7 @@ impl LiveFile {
         {
             return Err(Failed::Abandoned { error, elsewhere: Elsewhere::Yes });
         }
-        if let Err(error) = Point::Write.around(|| self.file.append(bytes)) {
+        if let Err(error) = Point::Write.around(|| self.file.append_parts(parts)) {
             return Err(match self.file.truncate(self.len) {
                 Ok(()) => Failed::Undone(error),
                 Err(_) => Failed::Abandoned { error, elsewhere: Elsewhere::No },
@@ -103,7 +103,7 @@ impl LiveFile {
             let elsewhere = if cut { Elsewhere::OnceAbandoned } else { Elsewhere::No };
             return Err(Failed::Abandoned { error, elsewhere });
         }
-        self.len += bytes.len() as u64;
+        self.len += parts.iter().map(|part| part.len() as u64).sum::<u64>();
         self.rows += rows;
         self.commits += 1;
         let own = OwnFile { signal: self.signal, len: self.len, rows: self.rows, live: true };

@@ -46,6 +46,14 @@ pub trait WriteFile: fmt::Debug + Send {
     /// Appends all of `bytes`, in one call where the system takes them at once. On failure some may have been written.
     fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
 
+    /// [`WriteFile::append`] of bytes that lie in several places.
+    fn append_parts(&mut self, parts: &[&[u8]]) -> io::Result<()> {
+        match parts {
+            [one] => self.append(one),
+            several => self.append(&several.concat()),
+        }
+    }
+
     /// Cuts the file to `len` bytes; the next append goes there.
     fn truncate(&mut self, len: u64) -> io::Result<()>;
 
@@ -55,6 +63,9 @@ pub trait WriteFile: fmt::Debug + Send {
 
 /// A file being read.
 pub trait ReadFile: fmt::Debug + Send + Sync {
+    /// Says that nobody reads it soon: what is on the disk need not stay in memory.
+    fn not_needed_soon(&self) {}
+
     /// Its length now.
     fn len(&self) -> io::Result<u64>;
 

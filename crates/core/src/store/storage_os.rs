@@ -1,7 +1,7 @@
 //! The real disk behind [`Storage`].
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Write};
+use std::io::{self, IoSlice, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -147,6 +147,22 @@ impl WriteFile for OsWrite {
         self.file.write_all(bytes)
     }
 
+    fn append_parts(&mut self, parts: &[&[u8]]) -> io::Result<()> {
+        #[cfg(windows)]
+        io::Seek::seek(&mut self.file, io::SeekFrom::End(0))?;
+        let mut slices: Vec<IoSlice<'_>> = parts.iter().map(|part| IoSlice::new(part)).collect();
+        let mut left = &mut slices[..];
+        while !left.is_empty() {
+            match self.file.write_vectored(left) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => IoSlice::advance_slices(&mut left, written),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
     fn truncate(&mut self, len: u64) -> io::Result<()> {
         self.file.set_len(len)
     }
@@ -162,6 +178,11 @@ struct OsRead {
 }
 
 impl ReadFile for OsRead {
+    #[cfg(target_os = "linux")]
+    fn not_needed_soon(&self) {
+        sys::not_needed_soon(&self.file);
+    }
+
     fn len(&self) -> io::Result<u64> {
         Ok(self.file.metadata()?.len())
     }

@@ -6,5 +6,6 @@ mod faulty;
 mod lifecycle;
 mod recovery;
 mod rotation;
+mod small;
 mod subscriptions;
 mod support;
