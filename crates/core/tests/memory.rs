@@ -1,6 +1,6 @@
 //! A disk that stands still, and senders that never stop: memory stays within the budget and a little more.
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;

@@ -1,5 +1,5 @@
 //! The store under load, faults, crashes of writers, and time.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
 mod faults;
 mod faulty;
