@@ -9,6 +9,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { crossChecks } from './cross.js';
 import { demo } from './demo-test.js';
+import { features } from './features.js';
 import { freshness } from './fresh.js';
 import { fuzzShare } from './fuzz.js';
 import { goPeers } from './peers.js';
@@ -37,6 +38,7 @@ const STEPS: readonly Step[] = [
   step('lint rust format', () => cargo('fmt', '--all', '--check')),
   step('lint typescript', () => run('npx', ['--no-install', 'biome', 'check', '.'])),
   step('rust clippy', () => cargo('clippy', '--quiet', '--all-targets', '--', '-D', 'warnings')),
+  step('each dependency once', () => features()),
   step('rust tests', () => cargo('test', '--quiet')),
   step('node addon', () => addon()),
   step('generated files are fresh', () => freshness()),
