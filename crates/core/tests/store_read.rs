@@ -1,14 +1,18 @@
-//! `read()` in a loop while data comes in, files are rotated and sealed: every record exactly once, each time.
+//! `read()` in a loop while data comes in, files are rotated, sealed and deleted by retention: every record exactly once,
+//! each time.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use arrow_array::cast::AsArray;
 use otlp_arrow::config::Config;
+use otlp_arrow::store::directory::data_files;
+use otlp_arrow::store::hooks::{CommitHook, Committed};
+use otlp_arrow::store::names::Stem;
 use otlp_arrow::store::storage_os::OsStorage;
 use otlp_arrow::store::{ReadOptions, Request, Store};
 use otlp_arrow::{Code, Signal};
@@ -16,11 +20,15 @@ use otlp_arrow_columns::Limits;
 use otlp_arrow_testkit::payload;
 use prost::Message;
 
-fn open(dir: &Path) -> Store {
+fn config(dir: &Path) -> Config {
     let mut config = Config { output_dir: dir.to_owned(), ..Config::default() };
     config.rotation.max_bytes = 40_000;
     config.commit_interval = Duration::ZERO;
-    Store::open(&config, Arc::new(OsStorage), Arc::new(|_| {})).unwrap()
+    config
+}
+
+fn open(dir: &Path) -> Store {
+    Store::open(&config(dir), Arc::new(OsStorage), Arc::new(|_| {})).unwrap()
 }
 
 /// Appends `rows` spans named `<number>`; false when there was no room.
@@ -101,6 +109,72 @@ fn each_record_is_read_exactly_once_while_everything_goes_on() {
     assert!(sealed > 0, "nothing was sealed in {total} requests");
     store.close(Instant::now() + Duration::from_secs(20));
     assert_eq!(names(&other).len(), total);
+}
+
+/// The file of each request, in the order they were committed.
+#[derive(Default)]
+struct Places(Mutex<Vec<Stem>>);
+
+impl CommitHook for Places {
+    fn committed(&self, commit: &Committed) {
+        self.0.lock().unwrap().extend(commit.requests.iter().map(|_| commit.stem.clone()));
+    }
+}
+
+/// What is in the directory now.
+fn stems(dir: &Path) -> BTreeSet<Stem> {
+    data_files(&OsStorage, dir, Signal::Traces).unwrap().into_iter().map(|file| file.stem).collect()
+}
+
+#[test]
+fn what_retention_leaves_is_read_exactly_once_while_everything_goes_on() {
+    const ROWS: usize = 7;
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = config(dir.path());
+    config.retention.max_bytes = 150_000;
+    let open = || Store::open(&config, Arc::new(OsStorage), Arc::new(|_| {})).unwrap();
+    let (store, other, places) = (open(), open(), Arc::new(Places::default()));
+    store.on_commit(Arc::clone(&places) as _);
+    let (acknowledged, done) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let until = Instant::now() + Duration::from_secs(20);
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            loop {
+                let last = done.load(Ordering::SeqCst);
+                for reader in [&store, &other] {
+                    let known = acknowledged.load(Ordering::SeqCst);
+                    let rows = names(reader);
+                    // A file that is there after the read was there all the time.
+                    let there = stems(dir.path());
+                    let places = places.0.lock().unwrap();
+                    for (number, stem) in places.iter().enumerate().take(known).filter(|(_, stem)| there.contains(stem))
+                    {
+                        assert_eq!(rows.get(&number), Some(&ROWS), "request {number} of {known}, in {stem}");
+                    }
+                    assert!(rows.values().all(|rows| *rows == ROWS), "a request in part, or twice");
+                }
+                if last {
+                    return;
+                }
+            }
+        });
+        let mut number = 0;
+        while number < 500 && Instant::now() < until && !reader.is_finished() {
+            if append(&store, number, ROWS) {
+                number += 1;
+                acknowledged.store(number, Ordering::SeqCst);
+            }
+            if number % 20 == 0 {
+                store.maintain();
+                other.maintain();
+            }
+        }
+        done.store(true, Ordering::SeqCst);
+        reader.join().unwrap();
+    });
+    store.close(Instant::now() + Duration::from_secs(20));
+    let (there, all) = (stems(dir.path()), places.0.lock().unwrap().iter().cloned().collect::<BTreeSet<_>>());
+    assert!(!there.is_empty() && there.len() < all.len(), "{} of {} files are left", there.len(), all.len());
 }
 
 #[test]

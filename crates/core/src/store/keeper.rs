@@ -206,12 +206,14 @@ fn sweep_locked(ctx: &Context) -> io::Result<Swept> {
     let plan = plan(&settings.retention, settings.rotation.max_age, &files, other, now);
     let mut total = other + files.iter().map(|file| file.bytes).sum::<u64>();
     let mut swept = Swept { again: plan.more, ..Swept::default() };
+    let mut postponed = false;
     for (at, cause) in plan.victims {
         match delete(ctx, &data[at], cause) {
-            Ok(()) => {
+            Ok(true) => {
                 total -= files[at].bytes;
                 swept.deleted += 1;
             }
+            Ok(false) => postponed = true,
             Err(error) => {
                 tracing::warn!(%error, stem = %data[at].stem, "cannot delete a file that is due");
                 swept.again = true;
@@ -231,8 +233,9 @@ fn sweep_locked(ctx: &Context) -> io::Result<Swept> {
     }
     let overfull = total > settings.retention.max_bytes;
     swept.rotate = overfull && ctx.own.any_live();
-    swept.again |= swept.rotate;
-    ctx.room.swept(written, total, overfull && !swept.rotate);
+    swept.again |= swept.rotate || postponed;
+    // Nothing is refused while there is something that will make room in a moment.
+    ctx.room.swept(written, total, overfull && !swept.rotate && !postponed);
     for signal in Signal::ALL {
         let bytes = files.iter().filter(|file| file.signal == signal).map(|file| file.bytes).sum();
         ctx.stats.set_disk_bytes(signal, bytes);
@@ -303,24 +306,32 @@ fn side_files(ctx: &Context) -> io::Result<Vec<(std::path::PathBuf, Entry)>> {
     Ok(found)
 }
 
-fn delete(ctx: &Context, file: &Data, cause: Cause) -> io::Result<()> {
+/// Deletes a file in all its forms; `false` if that has to wait.
+fn delete(ctx: &Context, file: &Data, cause: Cause) -> io::Result<bool> {
     let rows = file.needed_from.map(|_| rows_of(ctx, file));
-    ctx.seals.forget(&file.stem);
-    // The stream first: without its sealed form it would count again.
+    if !ctx.seals.forget(&file.stem) {
+        return Ok(false);
+    }
+    // A living writer may be sealing its stream right now, and would bring it back.
+    let _writer = if file.stem.writer != ctx.writer && file.forms == [Form::Live] {
+        let Some(lock) = ctx.storage.try_lock(&ctx.layout.writer_lock(file.stem.writer))? else { return Ok(false) };
+        Some(lock)
+    } else {
+        None
+    };
+    // The stream first: without its sealed form it would count again. It may have been sealed since it was listed.
     for form in [Form::Live, Form::Sealed] {
-        if file.forms.contains(&form) {
-            let path = ctx.layout.data(file.signal, &file.stem, form);
-            match Point::RetentionDelete.around(|| ctx.storage.remove(&path)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
+        let path = ctx.layout.data(file.signal, &file.stem, form);
+        match Point::RetentionDelete.around(|| ctx.storage.remove(&path)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
         }
     }
     ctx.own.remove(&file.stem);
     if let Some(rows) = rows {
         announce_loss(ctx, file, cause, rows);
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Rows of a file; 0 if it cannot be read, since then nobody could have delivered them either.

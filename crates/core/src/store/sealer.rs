@@ -38,6 +38,15 @@ pub(crate) struct Rotated {
     pub(crate) rows: u64,
 }
 
+impl State {
+    /// Takes the next file off the queue, to be sealed now.
+    fn begin(&mut self) -> Option<Next> {
+        let file = self.files.pop_front()?;
+        self.sealing.push(file.stem.clone());
+        Some(Next::Seal(file))
+    }
+}
+
 /// Files waiting to be sealed.
 #[derive(Debug, Default)]
 pub(crate) struct SealQueue {
@@ -50,6 +59,8 @@ pub(crate) struct SealQueue {
 #[derive(Debug, Default)]
 struct State {
     files: VecDeque<Rotated>,
+    /// What is being sealed now.
+    sealing: Vec<Stem>,
     /// Streams whose sealed form is there and that could not be deleted.
     to_unlink: Vec<(Signal, Stem)>,
     running: bool,
@@ -76,21 +87,29 @@ impl SealQueue {
 
     /// Seals a file on the caller's thread; one that cannot be sealed now is queued.
     pub(crate) fn seal_now(&self, ctx: &Arc<Context>, file: Rotated) -> Result<()> {
+        lock(&self.state).sealing.push(file.stem.clone());
         match seal(ctx, file.signal, &file.stem, file.len, file.rows, &mut || true) {
             Ok(_) => {
                 self.sealed(ctx, file);
                 Ok(())
             }
             Err(error) => {
+                self.let_go(&file.stem);
                 self.push(ctx, file);
                 Err(error)
             }
         }
     }
 
+    /// It is not being sealed any more.
+    fn let_go(&self, stem: &Stem) {
+        lock(&self.state).sealing.retain(|other| other != stem);
+    }
+
     /// Forgets a file that is sealed, or gone, and deletes its stream.
     fn sealed(&self, ctx: &Context, file: Rotated) {
         ctx.own.remove(&file.stem);
+        self.let_go(&file.stem);
         if let Err(error) = unlink(ctx, file.signal, &file.stem) {
             tracing::debug!(%error, stem = %file.stem, "a stream that is sealed stays for now");
             lock(&self.state).to_unlink.push((file.signal, file.stem));
@@ -123,12 +142,17 @@ impl SealQueue {
         true
     }
 
-    /// Retention deletes this file: it need not be sealed any more.
-    pub(crate) fn forget(&self, stem: &Stem) {
+    /// Retention deletes this file: it need not be sealed any more. `false` while it is being sealed: deleted now, it would
+    /// come back in its sealed form.
+    pub(crate) fn forget(&self, stem: &Stem) -> bool {
         let mut state = lock(&self.state);
+        if state.sealing.contains(stem) {
+            return false;
+        }
         let before = state.files.len();
         state.files.retain(|file| file.stem != *stem);
         self.waiting.fetch_sub(before - state.files.len(), Ordering::Relaxed);
+        true
     }
 
     fn run(&self, ctx: &Context) {
@@ -160,9 +184,13 @@ impl SealQueue {
                 self.sealed(ctx, file);
                 self.done(ctx);
             }
-            Ok(Outcome::Stopped) => lock(&self.state).files.push_front(file),
+            Ok(Outcome::Stopped) => {
+                self.let_go(&file.stem);
+                lock(&self.state).files.push_front(file);
+            }
             Err(error) => {
                 tracing::warn!(stem = %file.stem, %error, "cannot seal a file; it stays as it is and is tried again");
+                self.let_go(&file.stem);
                 let mut state = lock(&self.state);
                 state.files.push_front(file);
                 let pause = if state.closing.is_some() { CLOSING_RETRY } else { RETRY };
@@ -207,14 +235,14 @@ impl SealQueue {
                 continue;
             }
             if state.closing.is_some() || state.files.len() >= NO_YIELD {
-                return state.files.pop_front().map(Next::Seal);
+                return state.begin();
             }
             let before = ctx.commit_nanos.load(Ordering::Relaxed);
             let began = Instant::now();
             state = self.wake.wait_timeout(state, LOOK).unwrap_or_else(PoisonError::into_inner).0;
             let worked = ctx.commit_nanos.load(Ordering::Relaxed) - before;
             if !is_busy(worked, began.elapsed()) && state.closing.is_none() {
-                return state.files.pop_front().map(Next::Seal);
+                return state.begin();
             }
         }
     }
