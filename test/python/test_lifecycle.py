@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import socket
 import threading
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.resources import Resource
@@ -227,26 +231,36 @@ def test_two_seconds_without_room_lose_nothing_under_a_batch_processor(directory
 
 
 def test_sixteen_producers_share_a_library(directory: Path) -> None:
-    """Numbered records from threads, two readers, two processors: each is stored exactly once."""
-    producers, batches, size = 16, 20, 25
+    """Numbered records from threads, two readers, two processors: each is stored exactly once.
+
+    8,000 of them; a million in `npm run test:long -- producers`.
+    """
+    producers, size = 16, 25
+    batches = max(1, int(os.environ.get("PRODUCED_RECORDS", "8000")) // (producers * size))
     with OtlpLibrary(output_dir=directory) as library:
-        provider = TracerProvider(shutdown_on_exit=False)
-        provider.add_span_processor(BatchSpanProcessor(library.span_exporter(), max_queue_size=50_000))
-        tracer = provider.get_tracer("shared")
-        reading = threading.Event()
+        providers = [TracerProvider(shutdown_on_exit=False) for _ in range(2)]
+        for provider in providers:
+            provider.add_span_processor(BatchSpanProcessor(library.span_exporter(), max_queue_size=50_000))
+        done = threading.Event()
+        failures: list[BaseException] = []
 
         def read() -> None:
-            while not reading.is_set():
+            while not done.is_set():
                 found = pa.table(library.read("traces", columns=["span_id"]))
-                assert len(found) == len(set(found["span_id"].to_pylist()))
+                assert pc.count_distinct(found["span_id"]).as_py() == len(found)
 
         def produce(producer: int) -> None:
+            provider = providers[producer // 2 % 2]
+            tracer = provider.get_tracer("shared")
             for batch in range(batches):
                 if producer % 2:
                     for i in range(size):
                         tracer.start_span(f"{producer}/{batch}/{i}").end()
+                    # Fewer than the queue holds wait, of all threads together.
+                    if batch % 100 == 99:
+                        assert provider.force_flush()
                 else:
-                    maker = Maker(producer * 1000 + batch)
+                    maker = Maker(producer * 1_000_000 + batch)
                     spans = [
                         ReadableSpan(
                             f"{producer}/{batch}/{i}",
@@ -257,17 +271,28 @@ def test_sixteen_producers_share_a_library(directory: Path) -> None:
                     ]
                     assert library.export_traces(spans).accepted == size
 
-        readers = [threading.Thread(target=read) for _ in range(2)]
-        threads = [threading.Thread(target=produce, args=(i,)) for i in range(producers)]
-        for thread in [*readers, *threads]:
+        def guarded(work: Callable[[], None]) -> threading.Thread:
+            def run() -> None:
+                try:
+                    work()
+                except BaseException as error:
+                    failures.append(error)
+
+            thread = threading.Thread(target=run)
             thread.start()
+            return thread
+
+        readers = [guarded(read) for _ in range(2)]
+        threads = [guarded(partial(produce, i)) for i in range(producers)]
         for thread in threads:
             thread.join()
-        provider.shutdown()
-        reading.set()
+        for provider in providers:
+            provider.shutdown()
+        done.set()
         for thread in readers:
             thread.join()
-        names = [row["name"] for row in rows(library, "traces", columns=["name"])]
+        assert failures == []
+        names = pa.table(library.read("traces", columns=["name"]))["name"].to_pylist()
     expected = {f"{p}/{b}/{i}" for p in range(producers) for b in range(batches) for i in range(size)}
     assert len(names) == len(expected)
     assert set(names) == expected

@@ -10,7 +10,8 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { cost } from './cost.js';
 import { fuzz } from './fuzz.js';
-import { ROOT, run } from './run.js';
+import { ROOT, run, venvBin } from './run.js';
+import { addon, extension, pythonEnvironment } from './setup.js';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -25,6 +26,17 @@ const FUZZ_TARGETS = 5;
 /** One test of crates/core/tests/forward_long, with what it measured. */
 const forwardLong = (module: string, env: Record<string, string>) =>
   run('cargo', ['test', '--release', '--quiet', '--test', 'forward_long', '--', `${module}::`, '--nocapture'], { env });
+
+/** Numbered records from many threads, in each language. */
+async function producers(): Promise<void> {
+  const env = { PRODUCED_RECORDS: share(1_000_000) };
+  await run('cargo', ['test', '--release', '--quiet', '--test', 'sdk', 'every_numbered_record'], { env });
+  await addon();
+  await run('npx', ['--no-install', 'vitest', 'run', 'test/node/producers.test.ts'], { env });
+  await pythonEnvironment();
+  await extension();
+  await run(venvBin('pytest'), ['-q', '-k', 'sixteen_producers'], { cwd: join(ROOT, 'python'), env });
+}
 
 /** Each returns a reason if it cannot be tried here. */
 const RUNS: Readonly<Record<string, () => Promise<unknown>>> = {
@@ -42,6 +54,7 @@ const RUNS: Readonly<Record<string, () => Promise<unknown>>> = {
   cost: () => cost(scale, 'table'),
   'small requests': () => cost(scale, 'small'),
   'idle memory': () => cost(scale, 'idle'),
+  producers,
   fuzzing: () => fuzz(Number(share((2 * 3600) / FUZZ_TARGETS))),
 };
 

@@ -1,4 +1,6 @@
 import type { OtlpLibrary } from '../library.js';
+import { lastMetrics } from './last-metrics.js';
+import { say } from './say.js';
 
 /** A processor or reader of the SDK. */
 export interface Pipeline {
@@ -16,11 +18,24 @@ const PATIENCE_MS = 5_000;
 const LAST_MS = 500;
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 
+/** The end of a program must not fail because an SDK is built in another way than expected. */
+function sendLast(metrics: Pipeline, library: OtlpLibrary): void {
+  try {
+    const last = lastMetrics(metrics);
+    if (last) library.exportMetrics(last).catch(() => undefined);
+  } catch (error) {
+    say(`the metrics of the last interval are lost: ${error instanceof Error ? error.message : error}`);
+  }
+}
+
 /**
  * Sees to it that nothing is lost when the program ends: by itself, by a signal, by an uncaught exception or by
  * `process.exit()`. Exit code and signal are the ones the program would have ended with.
  */
 export function flushAtTheEnd(records: readonly Drain[], metrics: Pipeline, library: OtlpLibrary): void {
+  /** Whether the metrics of the last interval are in the library. */
+  let collected = false;
+
   /** True if everything is committed, false if that takes too long or fails. */
   const flush = async (): Promise<boolean> => {
     let timer: NodeJS.Timeout | undefined;
@@ -41,6 +56,7 @@ export function flushAtTheEnd(records: readonly Drain[], metrics: Pipeline, libr
     if (flushed) return;
     flushed = true;
     void flush().then(done => {
+      collected = done;
       // What still waits for room would hold the program up for its whole timeout.
       if (!done) library.shutdown({ deadlineMs: LAST_MS }).catch(() => undefined);
     });
@@ -49,6 +65,7 @@ export function flushAtTheEnd(records: readonly Drain[], metrics: Pipeline, libr
   // The library, whose own listener comes after this one, waits for it to be committed.
   process.prependListener('exit', () => {
     for (const pipeline of records) pipeline.drain();
+    if (!collected) sendLast(metrics, library);
   });
 
   for (const signal of SIGNALS) {

@@ -11,12 +11,18 @@ use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, SdkTracer
 
 use super::*;
 
-const SPANS: usize = 4000;
-const LOGS: usize = 4000;
+/// Numbered records in all; a million in `npm run test:long -- producers`.
+const RECORDS: usize = 49_200;
+/// Points of each of four threads: an instrument of the SDK takes 2000 attribute sets.
 const POINTS: usize = 300;
+/// Records a thread makes before it has them exported: fewer than the processors' queues hold for all threads.
+const AT_ONCE: usize = 4000;
 
 #[test]
 fn every_numbered_record_is_stored_once() {
+    let records = std::env::var("PRODUCED_RECORDS").map_or(RECORDS, |records| records.parse().unwrap());
+    // Six threads make spans, six log records.
+    let each = records.saturating_sub(4 * POINTS).div_ceil(12).max(1);
     let dir = tempfile::tempdir().unwrap();
     let library = open(dir.path());
     let config = BatchConfigBuilder::default().with_max_queue_size(1 << 17).build();
@@ -40,16 +46,22 @@ fn every_numbered_record_is_stored_once() {
             let (traces, logs) = (&traces, &logs);
             scope.spawn(move || {
                 let tracer = traces.tracer("many");
-                for number in 0..SPANS {
+                for number in 0..each {
                     tracer.start(format!("{thread}/{number}"));
+                    if number % AT_ONCE == AT_ONCE - 1 {
+                        traces.force_flush().unwrap();
+                    }
                 }
             });
             scope.spawn(move || {
                 let logger = logs.logger("many");
-                for number in 0..LOGS {
+                for number in 0..each {
                     let mut record = logger.create_log_record();
                     record.set_body(AnyValue::from(format!("{thread}/{number}")));
                     logger.emit(record);
+                    if number % AT_ONCE == AT_ONCE - 1 {
+                        logs.force_flush().unwrap();
+                    }
                 }
             });
         }
@@ -71,8 +83,8 @@ fn every_numbered_record_is_stored_once() {
 
     let names =
         |count: usize| (0..6).flat_map(move |thread| (0..count).map(move |number| format!("{thread}/{number}")));
-    assert!(spans(&library) == once(names(SPANS)), "spans");
-    assert!(bodies(&library) == once(names(LOGS)), "logs");
+    assert!(spans(&library) == once(names(each)), "spans");
+    assert!(bodies(&library) == once(names(each)), "logs");
     let found = points(&library);
     let wrong: Vec<_> = (0..4 * POINTS as i64)
         .filter(|number| found.get(number) != Some(&1))
@@ -81,7 +93,7 @@ fn every_numbered_record_is_stored_once() {
         .collect();
     assert!(wrong.is_empty(), "points: {wrong:?}");
     let counters = library.stats().counters;
-    for (signal, count) in [("traces", 6 * SPANS), ("logs", 6 * LOGS), ("metrics", 4 * POINTS)] {
+    for (signal, count) in [("traces", 6 * each), ("logs", 6 * each), ("metrics", 4 * POINTS)] {
         for name in ["otlp_arrow_received_records_total", "otlp_arrow_committed_records_total"] {
             assert_eq!(counters.total(name, &[("signal", signal)]), count as u64, "{signal} {name}");
         }
