@@ -7,8 +7,8 @@ const GENERATED = ['ts/native/binding.cjs', 'ts/native/binding.d.cts', 'Cargo.lo
 
 /** Fails naming the files that the build just changed. */
 export async function freshness(): Promise<void> {
-  const changed = await run('git', ['status', '--porcelain', '--', ...GENERATED], { quiet: true });
   await lockIsFresh();
+  const changed = await run('git', ['status', '--porcelain', '--', ...GENERATED], { quiet: true });
   if (changed.trim() !== '') {
     await run('git', ['--no-pager', 'diff', '--stat', '--', ...GENERATED]);
     throw new Error(`generated files are stale: commit what the build wrote:\n${changed}`);
