@@ -45,6 +45,11 @@ impl Runtime {
         self.handle.spawn(future)
     }
 
+    /// To spawn with from what outlives a borrow; after the runtime's end nothing runs that is spawned.
+    pub(crate) fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
     /// Makes sockets and timers of the calling thread belong to this runtime.
     pub(crate) fn enter(&self) -> EnterGuard<'_> {
         self.handle.enter()

@@ -1,12 +1,14 @@
 //! Destinations that data is forwarded to.
 
+use std::borrow::Cow;
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::SecretString;
 
 /// One destination data is forwarded to.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Destination {
     /// Its name in cursors, counters and events: unique, and safe in a file name.
     pub name: String,
@@ -136,6 +138,37 @@ pub enum BreakerConfig {
         /// The window.
         window: Duration,
     },
+}
+
+/// A URL without the credentials that may stand before its host.
+pub(crate) fn shown(url: &str) -> Cow<'_, str> {
+    let start = url.find("://").map_or(0, |at| at + 3);
+    let end = url[start..].find(['/', '?', '#']).map_or(url.len(), |at| start + at);
+    match url[start..end].rfind('@') {
+        Some(at) => Cow::Owned(format!("{}***{}", &url[..start], &url[start + at..])),
+        None => Cow::Borrowed(url),
+    }
+}
+
+impl fmt::Debug for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Destination")
+            .field("name", &self.name)
+            .field("endpoint", &shown(&self.endpoint))
+            .field("signal_endpoints", &self.signal_endpoints.each_ref().map(|url| url.as_deref().map(shown)))
+            .field("protocol", &self.protocol)
+            .field("signals", &self.signals)
+            .field("compression", &self.compression)
+            .field("timeout", &self.timeout)
+            .field("max_in_flight", &self.max_in_flight)
+            .field("memory", &self.memory)
+            .field("headers", &self.headers)
+            .field("auth", &self.auth)
+            .field("tls", &self.tls)
+            .field("retry", &self.retry)
+            .field("breaker", &self.breaker)
+            .finish()
+    }
 }
 
 impl Destination {

@@ -28,6 +28,7 @@ use secrecy::SecretString;
 use crate::error::{Code, OtlpError, Result};
 
 pub use describe::{commented_file, json_schema, markdown_table, print};
+pub(crate) use destination::shown;
 pub use destination::{Auth, Breaker, BreakerConfig, Destination, ForwardCompression, ForwardProtocol, Retry, Tls};
 pub use load::{CommandOption, ConfigFile, Loaded, Role, Sources};
 pub use raw::Origin;

@@ -177,6 +177,13 @@ impl Lanes {
         self.lock().lanes.iter().any(|lane| lane.files.normalize(lane.window.next()).is_some())
     }
 
+    /// Whether anything of this lane is committed that is not on its way yet.
+    pub(super) fn waits(&self, id: LaneId) -> bool {
+        let state = self.lock();
+        let lane = state.lanes.iter().find(|lane| lane.id == id);
+        lane.is_some_and(|lane| lane.files.normalize(lane.window.next()).is_some())
+    }
+
     /// What comes next: adopted lanes first, then the signals in turn. `None` when nothing waits.
     pub(super) fn next(&self) -> Option<(LaneId, Position, Next)> {
         let mut state = self.lock();

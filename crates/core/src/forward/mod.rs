@@ -127,9 +127,8 @@ impl Forwarder {
     /// UNAVAILABLE says why it stopped. Blocks; call it from a thread that may wait.
     pub fn retry_rejected(&self, timeout: Duration) -> Result<Retried> {
         let shared = Arc::clone(&self.shared);
-        let runtime = Runtime::new()?;
         let (sender, receiver) = mpsc::channel();
-        runtime.spawn(async move {
+        self.shared.runtime.spawn(async move {
             let _ = sender.send(retry_rejected(&shared).await);
         });
         receiver.recv_timeout(timeout).unwrap_or_else(|_| {
@@ -171,7 +170,7 @@ impl Forwarding {
         let destinations: Vec<Arc<Shared>> = config
             .forward
             .iter()
-            .map(|destination| Shared::new(Arc::clone(context), destination))
+            .map(|destination| Shared::new(Arc::clone(context), destination, runtime.handle()))
             .collect::<Result<_>>()?;
         for shared in &destinations {
             if let Err(error) = shared.lanes.begin(context) {

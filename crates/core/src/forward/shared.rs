@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use otlp_arrow_columns::Signal;
+use tokio::runtime::Handle;
 
 use super::breaker::State;
 use super::classify::Class;
@@ -88,6 +89,8 @@ pub(super) struct Shared {
     pub(super) stats: Arc<DestinationStats>,
     pub(super) rejected: Rejected,
     pub(super) outlet: Outlet,
+    /// Where its requests run.
+    pub(super) runtime: Handle,
     paused: AtomicBool,
     troubled: AtomicBool,
     evicted: AtomicU64,
@@ -95,7 +98,7 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(context: Arc<Context>, destination: &Destination) -> Result<Arc<Self>> {
+    pub(super) fn new(context: Arc<Context>, destination: &Destination, runtime: Handle) -> Result<Arc<Self>> {
         let lanes = Lanes::new(&destination.name, destination.signals, destination.memory, context.writer);
         Ok(Arc::new(Self {
             name: destination.name.clone(),
@@ -103,6 +106,7 @@ impl Shared {
             stats: context.stats.destination(&destination.name),
             rejected: Rejected::new(&context, &destination.name),
             outlet: Outlet::new(destination)?,
+            runtime,
             paused: AtomicBool::new(false),
             troubled: AtomicBool::new(false),
             evicted: AtomicU64::new(0),

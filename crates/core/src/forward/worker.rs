@@ -361,6 +361,8 @@ impl Worker {
 
     fn tick(&mut self) {
         let now = Instant::now();
+        // A reader holds a batch and its file's dictionaries: those of lanes that are through would add up.
+        self.readers.retain(|lane, _| self.shared.lanes.waits(*lane));
         self.shared.lanes.save(&self.shared.context);
         let lag = self.shared.lanes.lag();
         for (signal, (records, age)) in Signal::ALL.into_iter().zip(lag) {

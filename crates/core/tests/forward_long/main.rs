@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
 mod away;
+mod cost;
 mod numbered;
 mod process;
+mod served;
 mod token;

@@ -6,6 +6,7 @@ mod answer;
 mod body;
 mod connect;
 mod post;
+mod secrets;
 
 use std::time::{Duration, SystemTime};
 
@@ -19,12 +20,13 @@ use otlp_arrow_columns::Signal;
 use secrecy::ExposeSecret;
 
 use super::classify::{self, Class};
-use crate::config::{Auth, Destination, ForwardCompression, ForwardProtocol};
+use crate::config::{Auth, Destination, ForwardCompression, ForwardProtocol, shown};
 use crate::error::{Code, OtlpError, Result};
 
 pub use answer::Answer;
 use connect::{Connector, Fault};
 pub(crate) use post::post_json;
+use secrets::Secrets;
 
 /// The largest answer that is read, after decompression (OTLP specification: 4 MiB).
 const MAX_ANSWER: usize = 4 << 20;
@@ -36,6 +38,7 @@ pub struct Client {
     protocol: ForwardProtocol,
     targets: [Uri; 3],
     headers: HeaderMap,
+    secrets: Secrets,
     compression: ForwardCompression,
     timeout: Duration,
 }
@@ -60,6 +63,7 @@ impl Client {
             protocol: destination.protocol,
             targets,
             headers: headers(destination)?,
+            secrets: Secrets::of(destination),
             compression: destination.compression,
             timeout: destination.timeout,
         })
@@ -68,7 +72,8 @@ impl Client {
     /// Sends one OTLP protobuf export request. Never fails: what went wrong is the answer's class.
     pub async fn send(&self, signal: Signal, payload: Bytes) -> Answer {
         match tokio::time::timeout(self.timeout, self.attempt(signal, payload)).await {
-            Ok(answer) => answer,
+            // Some servers repeat what they were sent.
+            Ok(answer) => Answer { message: self.secrets.masked(answer.message), ..answer },
             Err(_) => Answer::new(
                 Class::Passing { after: None },
                 format!("no answer within {:?}: raise forward.timeout if the destination is only slow", self.timeout),
@@ -91,7 +96,11 @@ impl Client {
             Err(error) => return Answer::new(body_fault(head.status), format!("the answer broke off: {error}")),
         };
         let trailers = collected.trailers().cloned();
-        let body = body::decompress(&head.headers, collected.to_bytes(), MAX_ANSWER);
+        let mut body = body::decompress(&head.headers, collected.to_bytes(), MAX_ANSWER);
+        if !head.status.is_success() {
+            // Before any of it is quoted in part.
+            body = self.secrets.mask(body.into()).into();
+        }
         match self.protocol {
             ForwardProtocol::OtlpGrpc => answer::from_grpc(&head, body, trailers.as_ref()),
             _ => {
@@ -156,6 +165,9 @@ fn target(destination: &Destination, signal: Signal) -> Result<Uri> {
     let text = own.unwrap_or(&destination.endpoint);
     let text = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
     let base: Uri = text.parse().map_err(|error| bad_endpoint(destination, &text, &format!("{error}")))?;
+    if base.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+        return Err(bad_endpoint(destination, &text, "credentials belong into forward.auth, not into the URL"));
+    }
     if !matches!(base.scheme_str(), Some("http" | "https")) || base.host().is_none_or(str::is_empty) {
         return Err(bad_endpoint(destination, &text, "use http://HOST:PORT or https://HOST:PORT"));
     }
@@ -190,7 +202,7 @@ fn grpc_path(signal: Signal) -> &'static str {
 fn bad_endpoint(destination: &Destination, value: &str, why: &str) -> OtlpError {
     OtlpError::new(
         Code::InvalidConfig,
-        format!("forward {:?}: endpoint {value:?} cannot be used: {why}", destination.name),
+        format!("forward {:?}: endpoint {:?} cannot be used: {why}", destination.name, shown(value)),
     )
 }
 
@@ -219,9 +231,7 @@ fn headers(destination: &Destination) -> Result<HeaderMap> {
             headers.insert(header_name(header)?, secret_value("auth.key", key.expose_secret())?);
         }
         Auth::Basic { username, password } => {
-            use base64::Engine as _;
-            let pair = format!("{username}:{}", password.expose_secret());
-            let text = format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair));
+            let text = format!("Basic {}", secrets::basic(username, password));
             headers.insert(AUTHORIZATION, secret_value("auth.password", &text)?);
         }
     }
