@@ -58,6 +58,13 @@ pub enum Reply {
     HalfWritten,
     /// Requests of more than so many payload bytes are too large; others are accepted.
     Limit(usize),
+    /// An HTTP status, or for gRPC a status number, with every header of the request in its text.
+    Echo {
+        /// For OTLP/HTTP.
+        http: u16,
+        /// For gRPC.
+        grpc: i32,
+    },
     /// Success with this `Authorization` header; without it, UNAUTHENTICATED or 401.
     Token(String),
 }
@@ -250,6 +257,12 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>, tls: Option<Arc<rustl
 
 async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Response<Body>, std::io::Error> {
     let (head, body) = request.into_parts();
+    let text: Vec<String> = head
+        .headers
+        .iter()
+        .map(|(name, value)| format!("{name}: {}", String::from_utf8_lossy(value.as_bytes())))
+        .collect();
+    let echo = text.join("; ");
     let body = body.collect().await.map_err(std::io::Error::other)?.to_bytes();
     let grpc = head.headers.get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
     let payload = if grpc { unframed(&head.headers, &body) } else { plain(&head.headers, "content-encoding", &body) };
@@ -295,7 +308,10 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Respo
         reply
     };
     shared.arrived.notify_all();
-    let response = respond(reply, grpc).await;
+    let response = match reply {
+        Reply::Echo { http, grpc: status } => Ok(echoed(&echo, grpc, http, status)),
+        reply => respond(reply, grpc).await,
+    };
     shared.lock().in_flight -= 1;
     response
 }
@@ -320,7 +336,7 @@ async fn respond(reply: Reply, grpc: bool) -> Result<Response<Body>, std::io::Er
             }
             response
         }
-        Reply::Hang => std::future::pending::<Infallible>().await.into_response(),
+        Reply::Echo { .. } | Reply::Hang => std::future::pending::<Infallible>().await.into_response(),
         Reply::Reset => return Err(std::io::ErrorKind::ConnectionReset.into()),
         Reply::HalfWritten => {
             // The break comes a moment later, or nothing at all would have been written.
@@ -337,6 +353,17 @@ async fn respond(reply: Reply, grpc: bool) -> Result<Response<Body>, std::io::Er
             response
         }
     })
+}
+
+fn echoed(text: &str, grpc: bool, http: u16, status: i32) -> Response<Body> {
+    if grpc {
+        let mut trailers = trailers(status, None);
+        trailers.insert("grpc-message", text.replace(' ', "%20").parse().expect("a header value"));
+        return grpc_response(Bytes::new(), trailers);
+    }
+    let mut response = Response::new(whole(Bytes::copy_from_slice(text.as_bytes())));
+    *response.status_mut() = StatusCode::from_u16(http).expect("a status");
+    response
 }
 
 trait IntoResponse {

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod client;
+mod conversion;
 mod delivery;
 mod failures;
+mod secrets;
 mod support;
