@@ -25,9 +25,13 @@ const FUZZ_TARGETS = 5;
 
 /** One test of crates/core/tests/forward_long, with what it measured. */
 const forwardLong = (module: string, env: Record<string, string>) =>
-  run('cargo', ['test', '--release', '--quiet', '--test', 'forward_long', '--', `${module}::`, '--nocapture', '--test-threads=1'], {
-    env,
-  });
+  run(
+    'cargo',
+    ['test', '--release', '--quiet', '--test', 'forward_long', '--', `${module}::`, '--nocapture', '--test-threads=1'],
+    {
+      env,
+    },
+  );
 
 /** Numbered records from many threads, in each language. */
 async function producers(): Promise<void> {
@@ -52,8 +56,7 @@ const RUNS: Readonly<Record<string, () => Promise<unknown>>> = {
     }),
   'crash rounds': () => run(process.execPath, [join(ROOT, 'test/dist/crash/main.js'), '--rounds', share(1_000)]),
   'remote away': () => forwardLong('away', { OTLP_ARROW_AWAY_RECORDS: share(21_600_000) }),
-  'forward cost': () =>
-    forwardLong('cost', { OTLP_ARROW_COST_ROUNDS: '5', OTLP_ARROW_COST_REQUESTS: share(2_000) }),
+  'forward cost': () => forwardLong('cost', { OTLP_ARROW_COST_ROUNDS: '5', OTLP_ARROW_COST_REQUESTS: share(2_000) }),
   'token wrong for an hour': () => forwardLong('token', { OTLP_ARROW_TOKEN_SECONDS: share(3_600) }),
   cost: () => cost(scale, 'table'),
   'small requests': () => cost(scale, 'small'),
