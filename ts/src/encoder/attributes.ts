@@ -18,6 +18,16 @@ export function attributes(w: Writer, tag: number, values: Attributes | undefine
   }
 }
 
+/** Looks at every text without doing anything with it. */
+export function touchAttributes(values: Attributes): number {
+  let seen = 0;
+  for (const key in values) {
+    const value = values[key];
+    if (typeof value === 'string') seen += value.length;
+  }
+  return seen;
+}
+
 function keyValue(w: Writer, tag: number, key: Key, value: unknown, depth: number): void {
   const { bytes } = key;
   if (typeof value === 'string') {

@@ -1,7 +1,7 @@
-import { logRecord } from './logs.js';
+import { logRecord, touchLogRecord } from './logs.js';
 import { resourceMetrics } from './metrics.js';
 import { envelopes, type Skipped } from './records.js';
-import { span } from './traces.js';
+import { span, touchSpan } from './traces.js';
 import type { ReadableLogRecord, ReadableSpan, Resource, ResourceMetrics } from './types.js';
 import { type Pieces, Writer } from './writer.js';
 
@@ -26,7 +26,7 @@ let pause = 0;
 
 /** Encodes spans as one `ExportTraceServiceRequest`; `fallback` is the resource of spans that have none. */
 export function encodeTraces<T>(spans: readonly ReadableSpan[], fallback: Resource | undefined, sink: Sink<T>): T {
-  return encode(sink, (w, skipped) => envelopes(w, spans, fallback, span, skipped));
+  return encode(sink, (w, skipped) => envelopes(w, spans, fallback, span, skipped, touchSpan));
 }
 
 /** Encodes what a metric reader collected as one `ExportMetricsServiceRequest`. */
@@ -36,7 +36,7 @@ export function encodeMetrics<T>(collected: ResourceMetrics, fallback: Resource 
 
 /** Encodes log records as one `ExportLogsServiceRequest`. */
 export function encodeLogs<T>(records: readonly ReadableLogRecord[], fallback: Resource | undefined, sink: Sink<T>): T {
-  return encode(sink, (w, skipped) => envelopes(w, records, fallback, logRecord, skipped));
+  return encode(sink, (w, skipped) => envelopes(w, records, fallback, logRecord, skipped, touchLogRecord));
 }
 
 function encode<T>(sink: Sink<T>, write: (w: Writer, skipped: Skipped) => void): T {

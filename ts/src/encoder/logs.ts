@@ -1,4 +1,4 @@
-import { anyValue, attributes } from './attributes.js';
+import { anyValue, attributes, touchAttributes } from './attributes.js';
 import type { ReadableLogRecord } from './types.js';
 import type { Writer } from './writer.js';
 
@@ -23,4 +23,11 @@ export function logRecord(w: Writer, record: ReadableLogRecord): void {
   }
   w.time(0x59, record.hrTimeObserved);
   if (record.eventName) w.string(0x62, record.eventName);
+}
+
+/** Looks at everything {@link logRecord} will need. */
+export function touchLogRecord(record: ReadableLogRecord): number {
+  const { body } = record;
+  const text = typeof body === 'string' ? body.length : 0;
+  return record.hrTime[0] + record.hrTimeObserved[0] + text + touchAttributes(record.attributes);
 }

@@ -9,6 +9,9 @@ export interface Skipped {
   reason: string;
 }
 
+/** Records that are looked at ahead of writing. */
+const AHEAD = 8;
+
 interface Owned {
   readonly resource?: Resource | undefined;
   readonly instrumentationScope: InstrumentationScope;
@@ -21,6 +24,7 @@ export function envelopes<T extends Owned>(
   fallback: Resource | undefined,
   write: (w: Writer, record: T) => void,
   skipped: Skipped,
+  touch: (record: T) => number,
 ): void {
   for (const [resource, scopes] of group(records, fallback, skipped)) {
     const envelope = w.open(0x0a);
@@ -28,7 +32,10 @@ export function envelopes<T extends Owned>(
     for (const [scope, members] of scopes) {
       const scoped = w.open(0x12);
       scopeField(w, scope);
-      for (const record of members) one(w, record, write, skipped);
+      for (let i = 0; i < members.length; i++) {
+        if (i % AHEAD === 0) fetch(members, i, touch);
+        one(w, members[i]!, write, skipped);
+      }
       if (scope.schemaUrl) w.string(0x1a, scope.schemaUrl);
       w.close(scoped);
     }
@@ -36,6 +43,25 @@ export function envelopes<T extends Owned>(
     w.close(envelope);
   }
 }
+
+/**
+ * Looks at the next records, so that the processor gets them from memory together and not one miss after the other:
+ * a quarter of an export where other programs use the cache as well.
+ */
+function fetch<T>(records: readonly T[], from: number, touch: (record: T) => number): void {
+  const end = Math.min(from + AHEAD, records.length);
+  if (end - from < 2) return;
+  let seen = 0;
+  try {
+    for (let i = from; i < end; i++) seen += touch(records[i]!);
+  } catch {
+    // Writing it will tell.
+  }
+  fetched = seen;
+}
+
+/** What {@link fetch} saw: kept, or the compiler could leave the looking out. */
+export let fetched = 0;
 
 /** Writes one record as a field 2, or nothing if it throws. */
 export function one<T>(w: Writer, record: T, write: (w: Writer, record: T) => void, skipped: Skipped): void {

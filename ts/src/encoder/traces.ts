@@ -1,4 +1,4 @@
-import { attributes } from './attributes.js';
+import { attributes, touchAttributes } from './attributes.js';
 import type { ReadableSpan, SpanContext } from './types.js';
 import type { Writer } from './writer.js';
 
@@ -68,6 +68,14 @@ export function span(w: Writer, s: ReadableSpan): void {
   w.buf[w.pos++] = 0x85;
   w.buf[w.pos++] = 0x01;
   fixed32(w, flags(context, parent?.isRemote));
+}
+
+/** Looks at everything {@link span} will need. */
+export function touchSpan(s: ReadableSpan): number {
+  const { traceId, spanId } = s.spanContext();
+  const ids = traceId.length + spanId.length;
+  const rest = s.startTime[0] + s.endTime[0] + s.events.length + s.links.length;
+  return ids + rest + touchAttributes(s.attributes);
 }
 
 /** The W3C flags, and whether the context came from another process: of a span, its parent's. */
