@@ -12,6 +12,7 @@ import { cost } from './cost.js';
 import { fuzz } from './fuzz.js';
 import { ROOT, run, venvBin } from './run.js';
 import { addon, extension, pythonEnvironment } from './setup.js';
+import { sizes } from './sizes.js';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -62,6 +63,7 @@ const RUNS: Readonly<Record<string, () => Promise<unknown>>> = {
   'small requests': () => cost(scale, 'small'),
   'idle memory': () => cost(scale, 'idle'),
   producers,
+  sizes,
   fuzzing: () => fuzz(Number(share((2 * 3600) / FUZZ_TARGETS))),
 };
 
