@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
+import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -52,3 +55,30 @@ def run_python(code: str, *, env: dict[str, str] | None = None, cwd: Path | None
     )
     assert done.returncode == 0, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done.stdout
+
+
+def serve_requests(command: list[str], paths: list[str], *, cwd: Path, env: dict[str, str] | None = None) -> None:
+    """Ask the gunicorn that `command` starts for each path, until it answers; then end it as a supervisor does."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    bind = {"GUNICORN_CMD_ARGS": f"--bind=127.0.0.1:{port}"}
+    server = subprocess.Popen(
+        command, cwd=cwd, env={**os.environ, **(env or {}), **bind}, stderr=subprocess.PIPE, text=True
+    )
+
+    def answered(path: str) -> bool:
+        assert server.poll() is None, "it ended early"
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=5).read()
+        except OSError:
+            return False
+        return True
+
+    try:
+        for path in paths:
+            eventually(lambda path=path: answered(path), 30)  # type: ignore[misc]
+    finally:
+        server.send_signal(signal.SIGTERM)
+        _, log = server.communicate(timeout=30)
+    assert server.returncode == 0, log

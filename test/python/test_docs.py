@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-import signal
-import socket
 import subprocess
 import sysconfig
-import time
-import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +13,7 @@ import pytest
 
 from otlp_arrow import OtlpLibrary
 
-from support import eventually, read_directory, rows, run_python
+from support import eventually, read_directory, rows, run_python, serve_requests
 
 DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "integrations.md"
 BLOCKS = re.compile(r"<!-- test: python/(\S+) -->\n```\w+\n(.*?)```", re.DOTALL)
@@ -173,31 +169,9 @@ def test_opentelemetry_instrument(tmp_path: Path) -> None:
 @posix
 def test_gunicorn(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(APP)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     command = SNIPPETS["gunicorn"].replace("opentelemetry-instrument", "exec opentelemetry-instrument")
-    server = subprocess.Popen(
-        ["sh", "-euc", command],
-        cwd=tmp_path,
-        env=environment(GUNICORN_CMD_ARGS=f"--bind=127.0.0.1:{port}", OTEL_BSP_SCHEDULE_DELAY="50"),
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        end = time.monotonic() + 30
-        answered = 0
-        while answered < 30:
-            assert time.monotonic() < end
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/orders/{answered}", timeout=5).read()
-                answered += 1
-            except OSError:
-                time.sleep(0.05)
-    finally:
-        server.send_signal(signal.SIGTERM)
-        _, log = server.communicate(timeout=30)
-    assert server.returncode == 0, log
+    paths = [f"orders/{number}" for number in range(30)]
+    serve_requests(["sh", "-euc", command], paths, cwd=tmp_path, env=environment(OTEL_BSP_SCHEDULE_DELAY="50"))
     spans = read_directory(tmp_path / "telemetry", "traces")
     assert len(spans) == 30
     assert {span["attributes"]["http.route"] for span in spans} == {"/orders/<int:order>"}

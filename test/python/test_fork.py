@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
-import socket
-import subprocess
 import sys
-import time
-import urllib.request
 from pathlib import Path
 
 import pytest
@@ -18,7 +13,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from otlp_arrow import OtlpLibrary
 
-from support import read_directory, rows, run_python
+from support import read_directory, rows, run_python, serve_requests
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 
@@ -130,29 +125,8 @@ def app(environ, start_response):
 
 def test_gunicorn_prefork_workers_keep_their_own(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(APP)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    server = subprocess.Popen(
-        [sys.executable, "-m", "gunicorn", "--preload", "--workers=3", f"--bind=127.0.0.1:{port}", "app:app"],
-        cwd=tmp_path,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        end = time.monotonic() + 30
-        answered = 0
-        while answered < 60:
-            assert time.monotonic() < end
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/{answered}", timeout=5).read()
-                answered += 1
-            except OSError:
-                time.sleep(0.05)
-    finally:
-        server.send_signal(signal.SIGTERM)
-        _, log = server.communicate(timeout=30)
-    assert server.returncode == 0, log
+    command = [sys.executable, "-m", "gunicorn", "--preload", "--workers=3", "app:app"]
+    serve_requests(command, [str(number) for number in range(60)], cwd=tmp_path)
     found = read_directory(tmp_path / "telemetry", "traces")
     requests = [row for row in found if row["name"] == "request"]
     assert sorted(int(row["attributes"]["path"][1:]) for row in requests) == list(range(60))

@@ -11,6 +11,7 @@ pub mod forward;
 pub mod ipc;
 pub mod library;
 mod on_event;
+mod protobuf;
 pub mod receive;
 mod runtime;
 pub mod sdk;

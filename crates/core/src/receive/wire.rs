@@ -6,30 +6,10 @@ use otlp_arrow_columns::{Format, Signal};
 
 use super::fault::Fault;
 use crate::library::ExportOutcome;
+use crate::protobuf::{bytes, number};
 
 /// Longest text of an answer, in bytes: a gRPC message travels in a header.
 const MAX_MESSAGE: usize = 1024;
-
-fn varint(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
-}
-
-fn number(out: &mut Vec<u8>, field: u8, value: u64) {
-    if value != 0 {
-        out.push(field << 3);
-        varint(out, value);
-    }
-}
-
-fn bytes(out: &mut Vec<u8>, field: u8, value: &[u8]) {
-    out.push(field << 3 | 2);
-    varint(out, value.len() as u64);
-    out.extend_from_slice(value);
-}
 
 fn shortened(message: &str) -> &str {
     let mut end = message.len().min(MAX_MESSAGE);

@@ -8,6 +8,7 @@ use http::response::Parts;
 
 use super::{MAX_ANSWER, body};
 use crate::forward::classify::{self, Class};
+use crate::protobuf::{bytes_field, fields, varint_field};
 
 /// What a destination answered, or why it did not.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,58 +123,6 @@ fn percent_decoded(bytes: &[u8]) -> String {
         }
     }
     lossy(&out)
-}
-
-struct Field<'a> {
-    number: u32,
-    varint: u64,
-    bytes: Option<&'a [u8]>,
-}
-
-fn bytes_field(message: &[u8], number: u32) -> Option<&[u8]> {
-    fields(message).filter(|field| field.number == number).filter_map(|field| field.bytes).last()
-}
-
-fn varint_field(message: &[u8], number: u32) -> Option<u64> {
-    fields(message).filter(|field| field.number == number && field.bytes.is_none()).map(|field| field.varint).last()
-}
-
-/// The fields of a small protobuf message, as far as it can be read: an answer's text is no reason to fail.
-fn fields(mut rest: &[u8]) -> impl Iterator<Item = Field<'_>> {
-    std::iter::from_fn(move || {
-        let key = varint(&mut rest)?;
-        let number = u32::try_from(key >> 3).ok()?;
-        let (value, bytes) = match key & 7 {
-            0 => (varint(&mut rest)?, None),
-            1 => (0, Some(take(&mut rest, 8)?)),
-            2 => {
-                let length = usize::try_from(varint(&mut rest)?).ok()?;
-                (0, Some(take(&mut rest, length)?))
-            }
-            5 => (0, Some(take(&mut rest, 4)?)),
-            _ => return None,
-        };
-        Some(Field { number, varint: value, bytes })
-    })
-}
-
-fn take<'a>(rest: &mut &'a [u8], length: usize) -> Option<&'a [u8]> {
-    let (head, tail) = rest.split_at_checked(length)?;
-    *rest = tail;
-    Some(head)
-}
-
-fn varint(rest: &mut &[u8]) -> Option<u64> {
-    let mut value = 0;
-    for shift in (0..64).step_by(7) {
-        let (&byte, tail) = rest.split_first()?;
-        *rest = tail;
-        value |= u64::from(byte & 0x7f) << shift;
-        if byte < 0x80 {
-            return Some(value);
-        }
-    }
-    None
 }
 
 #[cfg(test)]
