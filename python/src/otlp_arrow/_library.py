@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import atexit
 import json
 import logging
@@ -212,6 +211,9 @@ class OtlpLibrary:
 
     async def aflush(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - the deadline is the core's own
         """Do what `flush` does, without blocking the event loop."""
+        # Only here: a program without an event loop need not carry it, it is half of what we add to one's memory.
+        import asyncio
+
         await asyncio.to_thread(self.flush, timeout)
 
     def shutdown(self, deadline: float | None = None) -> None:
@@ -224,6 +226,8 @@ class OtlpLibrary:
 
     async def ashutdown(self, deadline: float | None = None) -> None:
         """Do what `shutdown` does, without blocking the event loop."""
+        import asyncio
+
         await asyncio.to_thread(self.shutdown, deadline)
 
     def __enter__(self) -> Self:
