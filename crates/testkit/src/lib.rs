@@ -5,3 +5,4 @@ pub mod canonical;
 pub mod generate;
 pub mod payload;
 pub mod rng;
+mod split;

@@ -14,6 +14,8 @@ use otlp_arrow_testkit::payload::Kind;
 
 /// Different requests are sent in turns, of so many records together at least: more than a sealed batch has.
 const RECORDS: usize = 64_000;
+/// Records of one program among them, at least.
+const PROGRAM: usize = 1000;
 /// How long a sender waits that was told to come again.
 const REFUSED: Duration = Duration::from_millis(500);
 
@@ -108,15 +110,16 @@ pub(crate) fn main(arguments: &[String]) {
     let [address, name, records, connections] = arguments else { panic!("--load ADDRESS KIND RECORDS CONNECTIONS") };
     let (records, connections): (usize, usize) = (records.parse().unwrap(), connections.parse().unwrap());
     let kind = kind(name);
-    let frames: Vec<Bytes> = (0..RECORDS.div_ceil(records) as u64)
-        .map(|seed| {
-            let message = kind.encoded(records, seed + 1);
-            let mut frame = vec![0];
-            frame.extend_from_slice(&(message.len() as u32).to_be_bytes());
-            frame.extend_from_slice(&message);
-            frame.into()
-        })
-        .collect();
+    let framed = |message: Vec<u8>| {
+        let mut frame = vec![0];
+        frame.extend_from_slice(&(message.len() as u32).to_be_bytes());
+        frame.extend_from_slice(&message);
+        Bytes::from(frame)
+    };
+    // Small requests are those of a few programs, large ones of as many as there are.
+    let programs = 0..RECORDS.div_ceil(records.max(PROGRAM)) as u64;
+    let requests = programs.flat_map(|seed| kind.in_requests(records.max(PROGRAM), records, seed + 1));
+    let frames: Vec<Bytes> = requests.map(framed).collect();
     let uri = format!("http://bench{}", path(signal(kind)));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     println!("ready");

@@ -60,12 +60,33 @@ const fn child_bytes(signal: Signal) -> [usize; 2] {
 const ENTRY_BYTES: usize = 10;
 
 impl Attributes {
+    fn add(&mut self, other: &Attributes) {
+        self.entries += other.entries;
+        self.keys += other.keys;
+        self.values += other.values;
+    }
+
     fn bytes(&self) -> usize {
         self.entries * ENTRY_BYTES + self.keys + self.values
     }
 }
 
 impl Counts {
+    /// Adds what another request adds to the same columns.
+    pub(crate) fn add(&mut self, other: &Counts) {
+        self.rows += other.rows;
+        self.attributes.add(&other.attributes);
+        self.text.iter_mut().zip(other.text).for_each(|(sum, more)| *sum += more);
+        self.dictionary += other.dictionary;
+        for (sum, more) in self.children.iter_mut().zip(&other.children) {
+            sum.items += more.items;
+            sum.attributes.add(&more.attributes);
+            sum.text += more.text;
+        }
+        self.numbers.iter_mut().zip(other.numbers).for_each(|(sum, more)| *sum += more);
+        self.transient += other.transient;
+    }
+
     /// Bytes of Arrow memory, at most.
     pub(crate) fn bytes(&self, signal: Signal) -> usize {
         let [first, second] = child_bytes(signal);

@@ -76,6 +76,14 @@ impl CommitPolicy {
         if now >= due { Decision::Commit } else { Decision::WaitUntil(due) }
     }
 
+    /// Nothing small that comes from now on is due before this moment; None if it may be due at once.
+    pub(crate) fn not_due_before(&self) -> Option<Instant> {
+        match self.buffered {
+            None => Some(self.last_began? + self.interval),
+            Some(_) => None,
+        }
+    }
+
     /// A commit begins at `now`.
     pub(crate) fn began(&mut self, now: Instant) {
         self.last_began = Some(now);
@@ -136,6 +144,20 @@ mod tests {
         let hurried = Waiting { hurry: true, ..Waiting::default() };
         assert_eq!(CommitPolicy::new(MS, None).decide(now, &hurried), Decision::Idle);
         assert_eq!(CommitPolicy::new(MS, Some(MS)).decide(now, &Waiting::default()), Decision::Idle);
+    }
+
+    #[test]
+    fn nothing_small_is_due_before_the_interval_ends() {
+        let now = Instant::now();
+        let mut policy = CommitPolicy::new(10 * MS, None);
+        assert_eq!(policy.not_due_before(), None);
+        policy.began(now);
+        let until = now + 10 * MS;
+        assert_eq!(policy.not_due_before(), Some(until));
+        assert_eq!(policy.decide(now + MS, &waiting(1, 1, now)), Decision::WaitUntil(until));
+        let mut buffered = CommitPolicy::new(10 * MS, Some(MS));
+        buffered.began(now);
+        assert_eq!(buffered.not_due_before(), None);
     }
 
     /// Every combination around each threshold, against the rule as DESIGN 5 words it.

@@ -52,6 +52,9 @@ impl Committer {
     pub(crate) fn commit(&mut self, items: &[Item], now: Instant) -> Result<()> {
         self.rotate_if_due(now);
         self.look_for_the_file(now);
+        if items.len() > 1 {
+            self.builder.expect(items.iter().map(|item| &item.request.checked));
+        }
         for item in items {
             self.builder.append(&item.request.bytes, &item.request.checked);
         }

@@ -53,6 +53,8 @@ struct Queue {
     /// New data is refused with this until then, because a write failed a moment ago.
     refusal: Option<(Instant, OtlpError)>,
     thread: Thread,
+    /// The thread looks again soon by itself, before anything that comes now could be due.
+    dozing: bool,
     /// The live file is to be closed, whatever its size.
     rotate: bool,
     /// No request is taken any more; what waits is tried until then.
@@ -147,7 +149,7 @@ impl Lane {
         queue.items.push_back(Item { request, done, came: now });
         // The thread sleeps until something comes, or until a moment that only these limits bring nearer.
         let crossed = |limit: usize, before: usize, after: usize| before < limit && after >= limit;
-        if queue.items.len() == 1
+        if (queue.items.len() == 1 && !queue.dozing)
             || crossed(EAGER_BYTES, before_bytes, queue.bytes)
             || crossed(MAX_BYTES, before_bytes, queue.bytes)
             || crossed(MAX_ROWS, before_rows, queue.rows)
@@ -280,8 +282,9 @@ impl Lane {
                 Decision::Commit => return Next::Commit(take(&mut queue)),
                 Decision::WaitUntil(until) => Some(until),
                 Decision::Idle if queue.closing.is_some() => return Next::End,
-                Decision::Idle => None,
+                Decision::Idle => policy.not_due_before().filter(|until| *until > now),
             };
+            let dozing = until.is_some() && waiting.requests == 0;
             if std::mem::take(&mut queue.rotate) {
                 return Next::Rotate;
             }
@@ -289,7 +292,9 @@ impl Lane {
                 return Next::RotateIfDue;
             }
             let until = [until, rotate_at].into_iter().flatten().min();
+            queue.dozing = dozing;
             queue = self.sleep(queue, until.map(|until| until.saturating_duration_since(now)));
+            queue.dozing = false;
         }
     }
 

@@ -36,9 +36,11 @@ fn a_request_of_one_record_pays_for_a_small_part_of_a_commit() {
         let dir = tempfile::tempdir().unwrap();
         let config = Config { output_dir: dir.path().to_owned(), ..Config::default() };
         let store = open(&config);
-        let requests: Vec<Request> = (0..REQUESTS)
-            .map(|seed| {
-                let bytes = bytes::Bytes::from(kind.encoded(1, seed));
+        let requests: Vec<Request> = kind
+            .in_requests(REQUESTS as usize, 1, 7)
+            .into_iter()
+            .map(|bytes| {
+                let bytes = bytes::Bytes::from(bytes);
                 let checked = otlp_arrow_columns::check(signal, &bytes, &Limits::default()).unwrap();
                 let reservation = store.budget().reserve(signal, bytes.len() + checked.arrow_bytes).unwrap();
                 Request { bytes, checked, reservation }

@@ -10,6 +10,7 @@ mod traces;
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 
 use crate::column::{Dictionary, Letters, Text, Zeros};
+use crate::decode::plan::Counts;
 use crate::schema::schema;
 use crate::wire::{Block, Cursor, Wire};
 use crate::{Checked, Signal};
@@ -56,6 +57,18 @@ impl BatchBuilder {
             Table::Logs(_) => Signal::Logs,
             Table::Metrics(_) => Signal::Metrics,
         }
+    }
+
+    /// Makes room for these requests, which are appended next: so columns grow once, not with each of them.
+    pub fn expect<'a>(&mut self, requests: impl IntoIterator<Item = &'a Checked>) {
+        let mut counts = Counts::default();
+        requests.into_iter().for_each(|checked| counts.add(&checked.plan.counts));
+        match &mut self.table {
+            Table::Traces(table) => table.reserve(&counts),
+            Table::Logs(table) => table.reserve(&counts),
+            Table::Metrics(table) => table.reserve(&counts),
+        }
+        self.common.reserve(counts.rows);
     }
 
     /// Appends the rows of one request. `checked` is what [`check`](crate::check) returned for exactly these bytes and
