@@ -73,6 +73,8 @@ describe('a malformed record among good ones is refused alone', () => {
       },
     }),
     'that is null': null as never,
+    'that has nothing of a span': {} as never,
+    'that is text': 'span' as never,
   };
   test.each(Object.entries(bad))('%s', async (_, record) => {
     const library = await open();

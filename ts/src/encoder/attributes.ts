@@ -190,8 +190,9 @@ export function resourceField(w: Writer, resource: Resource | undefined): void {
   w.close(start);
 }
 
-/** An `InstrumentationScope` field with tag 0x0a. */
-export function scopeField(w: Writer, scope: InstrumentationScope): void {
+/** An `InstrumentationScope` field with tag 0x0a; nothing without a scope. */
+export function scopeField(w: Writer, scope: InstrumentationScope | undefined): void {
+  if (!scope) return;
   const start = w.open(0x0a);
   if (scope.name) w.string(0x0a, scope.name);
   if (scope.version) w.string(0x12, scope.version);

@@ -14,7 +14,8 @@ const AHEAD = 8;
 
 interface Owned {
   readonly resource?: Resource | undefined;
-  readonly instrumentationScope: InstrumentationScope;
+  /** SDKs always give one; what somebody else hands over may lack it. */
+  readonly instrumentationScope?: InstrumentationScope | undefined;
 }
 
 /** Writes records as `Resource*` and `Scope*` envelopes, grouped by the identity of resource and scope, in their order. */
@@ -36,7 +37,7 @@ export function envelopes<T extends Owned>(
         if (i % AHEAD === 0) fetch(members, i, touch);
         one(w, members[i]!, write, skipped);
       }
-      if (scope.schemaUrl) w.string(0x1a, scope.schemaUrl);
+      if (scope?.schemaUrl) w.string(0x1a, scope.schemaUrl);
       w.close(scoped);
     }
     if (resource?.schemaUrl) w.string(0x1a, resource.schemaUrl);
@@ -77,19 +78,19 @@ export function one<T>(w: Writer, record: T, write: (w: Writer, record: T) => vo
   }
 }
 
-type Groups<T> = Map<Resource | undefined, Map<InstrumentationScope, T[]>>;
+type Groups<T> = Map<Resource | undefined, Map<InstrumentationScope | undefined, T[]>>;
 
 function group<T extends Owned>(records: readonly T[], fallback: Resource | undefined, skipped: Skipped): Groups<T> {
   const groups: Groups<T> = new Map();
   let lastResource: Resource | undefined;
   let lastScope: InstrumentationScope | undefined;
-  let members: T[] = [];
+  let members: T[] | undefined;
   for (const record of records) {
     try {
       const resource = record.resource ?? fallback;
       const scope = record.instrumentationScope;
-      if (scope !== lastScope || resource !== lastResource || lastScope === undefined) {
-        const scopes = groups.get(resource) ?? new Map<InstrumentationScope, T[]>();
+      if (scope !== lastScope || resource !== lastResource || members === undefined) {
+        const scopes = groups.get(resource) ?? new Map<InstrumentationScope | undefined, T[]>();
         groups.set(resource, scopes);
         members = scopes.get(scope) ?? [];
         scopes.set(scope, members);
