@@ -8,7 +8,7 @@ use arrow_array::{Array, ArrayRef, DictionaryArray, PrimitiveArray, StringArray}
 use arrow_buffer::{Buffer, OffsetBuffer, ScalarBuffer};
 
 use super::{Validity, Zeros, reserve};
-use crate::wire::text::hash;
+use crate::wire::text::{hash, same};
 
 /// Slots of a table at least.
 const MIN_SLOTS: usize = 16;
@@ -133,7 +133,12 @@ impl Dictionary {
 
     /// `zeros` serves as keys where all are 0.
     pub(crate) fn finish(&mut self, zeros: &mut Zeros) -> ArrayRef {
-        let nulls = if self.written() == 0 {
+        let rows = self.written();
+        if rows > 0 && self.keys.is_empty() && self.pending == 0 && self.validity.is_unset() {
+            (self.zeros, self.expected) = (0, 0);
+            return Arc::new(zeros.first_of(rows, self.values.finish()));
+        }
+        let nulls = if rows == 0 {
             self.zeros = std::mem::take(&mut self.pending);
             zeros.nulls(self.zeros)
         } else {
@@ -188,7 +193,7 @@ impl Interner {
 
     #[inline(always)]
     fn key(&mut self, text: &[u8]) -> i32 {
-        if self.text(self.last) == Some(text) {
+        if self.text(self.last).is_some_and(|last| same(last, text)) {
             return self.last as i32;
         }
         self.last = self.find(text);
@@ -207,7 +212,7 @@ impl Interner {
                 0 => break,
                 at => {
                     let at = at as usize - 1;
-                    if self.hashes[at] == hash && self.text(at) == Some(text) {
+                    if self.hashes[at] == hash && self.text(at).is_some_and(|known| same(known, text)) {
                         return at;
                     }
                 }

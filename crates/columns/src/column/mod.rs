@@ -8,8 +8,11 @@ mod text;
 
 use std::sync::Arc;
 
-use arrow_array::types::TimestampNanosecondType;
-use arrow_array::{ArrayRef, ArrowPrimitiveType, BooleanArray, FixedSizeBinaryArray, PrimitiveArray};
+use arrow_array::types::{Int32Type, TimestampNanosecondType};
+use arrow_array::{
+    Array, ArrayRef, ArrowPrimitiveType, BooleanArray, DictionaryArray, FixedSizeBinaryArray, PrimitiveArray,
+    StringArray,
+};
 use arrow_buffer::{ArrowNativeType, BooleanBuffer, Buffer, NullBuffer, ScalarBuffer};
 
 use crate::wire::Block;
@@ -84,8 +87,13 @@ impl Validity {
         self.bits.fill(end, false);
     }
 
+    /// Whether no row is null so far.
+    pub(crate) fn is_unset(&self) -> bool {
+        self.bits.len() == 0
+    }
+
     pub(crate) fn finish(&mut self, rows: usize) -> Option<NullBuffer> {
-        if self.bits.len() == 0 {
+        if self.is_unset() {
             return None;
         }
         self.bits.fill(rows, true);
@@ -217,6 +225,8 @@ impl Times {
 #[derive(Debug)]
 pub(crate) struct Zeros {
     buffer: Buffer,
+    /// As many keys 0 as the batch has rows. Arrow has seen them to be in range, and need not look again.
+    keys: Option<DictionaryArray<Int32Type>>,
 }
 
 /// A larger buffer of zeros is let go when the batch is done.
@@ -224,7 +234,18 @@ const MAX_KEPT_ZEROS: usize = 1 << 20;
 
 impl Zeros {
     pub(crate) fn new() -> Self {
-        Self { buffer: Buffer::from_vec(Vec::<u64>::new()) }
+        Self { buffer: Buffer::from_vec(Vec::<u64>::new()), keys: None }
+    }
+
+    /// A dictionary column whose `rows` rows all have the first of `values`.
+    pub(crate) fn first_of(&mut self, rows: usize, values: ArrayRef) -> DictionaryArray<Int32Type> {
+        if let Some(keys) = self.keys.as_ref().filter(|keys| keys.len() == rows) {
+            return keys.with_values(values);
+        }
+        let keys = PrimitiveArray::<Int32Type>::new(self.numbers(rows), None);
+        let array = DictionaryArray::new(keys, values);
+        self.keys = Some(array.with_values(Arc::new(StringArray::from_iter_values([""]))));
+        array
     }
 
     fn bytes(&mut self, len: usize) -> Buffer {
@@ -244,6 +265,8 @@ impl Zeros {
     }
 
     pub(crate) fn trim(&mut self) {
+        // Another batch has another number of rows.
+        self.keys = None;
         if self.buffer.len() > MAX_KEPT_ZEROS {
             *self = Self::new();
         }

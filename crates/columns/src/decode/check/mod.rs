@@ -12,7 +12,7 @@ use crate::wire::merge::merged;
 use crate::wire::text::is_utf8;
 use crate::wire::{Cursor, Stop, Wire, fields};
 use crate::{Checked, DecodeError, Limits, Reason, Refusal, Refused, Signal};
-use value::{Keys, Names};
+use value::{Keys, List, Names};
 
 /// The deepest nesting whatever the limits say; rendering nested values uses the stack.
 const MAX_NESTING: usize = 64;
@@ -374,13 +374,10 @@ impl<'a> Checker<'a> {
     /// One attribute of an element of a list column.
     #[inline(always)]
     fn inner_attribute(&mut self, cursor: &mut Cursor<'a>, child: usize, names: &'static Names) -> Wire<()> {
-        let size = self.key_value(cursor.message()?, names)?;
-        if self.inner_keys.repeats(self.bytes, size.key) {
-            self.repeats = true;
-        }
+        let size = self.listed(List::Inner, cursor.message()?, names)?;
         let Children { attributes, .. } = &mut self.counts.children[child];
         attributes.entries += 1;
-        attributes.keys += size.key.len();
+        attributes.keys += size.key;
         attributes.values += size.value;
         Ok(())
     }
@@ -388,13 +385,10 @@ impl<'a> Checker<'a> {
     /// One attribute of the record itself.
     #[inline(always)]
     fn attribute(&mut self, cursor: &mut Cursor<'a>, names: &'static Names) -> Wire<()> {
-        let size = self.key_value(cursor.message()?, names)?;
-        if self.keys.repeats(self.bytes, size.key) {
-            self.repeats = true;
-        }
+        let size = self.listed(List::Record, cursor.message()?, names)?;
         let attributes = &mut self.counts.attributes;
         attributes.entries += 1;
-        attributes.keys += size.key.len();
+        attributes.keys += size.key;
         attributes.values += size.value;
         Ok(())
     }
