@@ -169,7 +169,7 @@ struct Interner {
     slots: Vec<u32>,
     last: usize,
     /// The values of the batch before, used again if they are the same.
-    finished: Option<StringArray>,
+    finished: Option<Arc<StringArray>>,
 }
 
 impl Interner {
@@ -247,14 +247,14 @@ impl Interner {
             _ => {
                 let offsets = std::iter::once(0).chain(self.ends.iter().map(|&end| end as i32));
                 let offsets = OffsetBuffer::new(ScalarBuffer::from_iter(offsets));
-                StringArray::new(offsets, Buffer::from_slice_ref(&self.data), None)
+                Arc::new(StringArray::new(offsets, Buffer::from_slice_ref(&self.data), None))
             }
         };
         self.clear();
         if array.get_buffer_memory_size() <= MAX_KEPT_BYTES {
-            self.finished = Some(array.clone());
+            self.finished = Some(Arc::clone(&array));
         }
-        Arc::new(array)
+        array
     }
 
     fn is_same(&self, array: &StringArray) -> bool {
