@@ -26,10 +26,10 @@ mod glibc {
     const LOOK_EVERY: Duration = Duration::from_secs(2);
     /// An idle process uses less than this from one look to the next.
     const IDLE: Duration = Duration::from_millis(10);
-    /// Blocks from this size on are mapped alone; it is the largest that glibc takes.
-    const MAPPED_ALONE: libc::c_int = 32 << 20;
-    /// So much may stay free at the end of the heap.
-    const KEPT_FREE: libc::c_int = 64 << 20;
+    /// Blocks from this size on are mapped alone and given back at once, so that large bodies leave no holes behind.
+    const MAPPED_ALONE: libc::c_int = 8 << 20;
+    /// So much may stay free at the end of the heap; with the budget it stays within what the process may take.
+    const KEPT_FREE: libc::c_int = 32 << 20;
 
     /// To be called before threads start.
     pub(crate) fn share() {
