@@ -13,6 +13,7 @@ import { fuzz } from './fuzz.js';
 import { ROOT, run, venvBin } from './run.js';
 import { addon, extension, pythonEnvironment } from './setup.js';
 import { sizes } from './sizes.js';
+import { smallWire } from './small-wire.js';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -64,6 +65,7 @@ const RUNS: Readonly<Record<string, () => Promise<unknown>>> = {
   'idle memory': () => cost(scale, 'idle'),
   producers,
   sizes,
+  'small wire': () => smallWire(Number(share(31_000_000))),
   fuzzing: () => fuzz(Number(share((2 * 3600) / FUZZ_TARGETS))),
 };
 
