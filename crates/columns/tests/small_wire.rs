@@ -2,7 +2,7 @@
 //!
 //! A small form runs always. `OTLP_ARROW_EMPTY_RECORDS=31000000 cargo test --release --test small_wire` is the full size
 //! (62 MB of wire, 60 KB as gzip); `npm run test:long -- "small wire"` runs it, and counts its instructions.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
