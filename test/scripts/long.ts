@@ -8,6 +8,7 @@
  */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { collectorPeer } from './collector.js';
 import { cost } from './cost.js';
 import { fuzz } from './fuzz.js';
 import { ROOT, run, venvBin } from './run.js';
@@ -59,6 +60,7 @@ const RUNS: Readonly<Record<string, () => Promise<unknown>>> = {
   'crash rounds': () => run(process.execPath, [join(ROOT, 'test/dist/crash/main.js'), '--rounds', share(1_000)]),
   'remote away': () => forwardLong('away', { OTLP_ARROW_AWAY_RECORDS: share(21_600_000) }),
   'forward cost': () => forwardLong('cost', { OTLP_ARROW_COST_ROUNDS: '5', OTLP_ARROW_COST_REQUESTS: share(2_000) }),
+  'collector as destination': () => collectorPeer(Number(share(1_000))),
   'token wrong for an hour': () => forwardLong('token', { OTLP_ARROW_TOKEN_SECONDS: share(3_600) }),
   cost: () => cost(scale, 'table'),
   'small requests': () => cost(scale, 'small'),

@@ -25,6 +25,7 @@ use super::window::Ticket;
 use crate::config::Destination;
 use crate::event::EventName;
 use crate::store::hooks::AdoptedWriter;
+use crate::store::names::WriterId;
 
 /// How often cursors are written, lag is measured and troubles are looked at.
 const TICK: Duration = Duration::from_secs(1);
@@ -48,6 +49,13 @@ struct Parcel {
     span: u64,
 }
 
+impl Parcel {
+    /// Its place among those that are sent again.
+    fn key(&self) -> (Ticket, u64, WriterId, usize) {
+        (self.ticket, self.order, self.lane.0, self.lane.1.index())
+    }
+}
+
 struct Done {
     parcel: Parcel,
     permit: Permit,
@@ -65,8 +73,8 @@ pub(super) struct Worker {
     watch: Watch,
     readers: HashMap<LaneId, (Reader, u32)>,
     sending: JoinSet<Done>,
-    /// Parcels to send again, oldest first.
-    again: BTreeMap<(Ticket, u64), Parcel>,
+    /// Parcels to send again, oldest first; tickets are a lane's own, so the lane belongs into the key.
+    again: BTreeMap<(Ticket, u64, WriterId, usize), Parcel>,
     not_before: Instant,
     blocked: bool,
     adopt_at: Instant,
@@ -276,7 +284,7 @@ impl Worker {
                     let asked = if let Class::Passing { after } = class { after } else { None };
                     self.not_before = now + self.schedule.after_failure(asked);
                 }
-                self.again.insert((parcel.ticket, parcel.order), parcel);
+                self.again.insert(parcel.key(), parcel);
             }
         }
     }
@@ -300,7 +308,7 @@ impl Worker {
                     let parts = Arc::clone(&parcel.parts);
                     let half =
                         Parcel { lane: parcel.lane, ticket: parcel.ticket, payload, records, parts, order, span };
-                    self.again.insert((half.ticket, half.order), half);
+                    self.again.insert(half.key(), half);
                 }
             }
             // What cannot be split is refused data.
@@ -317,7 +325,7 @@ impl Worker {
             // Without a place to keep it, it stays where it is and is tried again.
             tracing::warn!(%error, destination = self.config.name, "refused data cannot be set aside");
             self.not_before = Instant::now() + Duration::from_secs(1);
-            self.again.insert((parcel.ticket, parcel.order), parcel);
+            self.again.insert(parcel.key(), parcel);
             return;
         }
         self.shared.failed(answer);

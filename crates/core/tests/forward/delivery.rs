@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use futures::executor::block_on;
 use otlp_arrow::config::{BreakerConfig, Destination, ForwardProtocol};
 use otlp_arrow::{EventName, OtlpLibrary, Signal};
 use otlp_arrow_testkit::backend::{Backend, Reply};
+use otlp_arrow_testkit::payload;
+use prost::Message;
 
 use crate::support::{
     LONG, all_of, config, destination, event, events_of, export, logs, numbers, numbers_of, wait_for,
@@ -249,4 +252,33 @@ fn a_failure_rate_opens_the_breaker_and_reset_asks_again_at_once() {
     backend.wait_until(LONG, all_of(0..4));
     event(&events, EventName::BreakerClosed);
     library.shutdown_blocking(None).unwrap();
+}
+
+#[test]
+fn requests_of_all_signals_that_fail_together_all_arrive() {
+    for protocol in [ForwardProtocol::OtlpGrpc, ForwardProtocol::OtlpHttp] {
+        let (dir, backend) = (tempfile::tempdir().unwrap(), Backend::start());
+        backend.reply(Reply::Http { status: 503, retry_after: None });
+        let mut destination = Destination { protocol, ..destination("three", &backend.url()) };
+        // So many fail that some of each signal are on their way at once, each lane's first.
+        destination.breaker.strategy = BreakerConfig::ConsecutiveFailures { failures: 100 };
+        let library = OtlpLibrary::open(config(dir.path(), [destination])).unwrap();
+        library.forwarders()[0].pause();
+        for signal in Signal::ALL {
+            let request = match signal {
+                Signal::Traces => payload::spans(1, 1, 1).encode_to_vec(),
+                Signal::Metrics => payload::numbers(1, 1).encode_to_vec(),
+                Signal::Logs => payload::logs(1, 1, 1).encode_to_vec(),
+            };
+            block_on(library.export_otlp(signal, request.into())).unwrap();
+        }
+        library.forwarders()[0].resume();
+        backend.wait_until(LONG, |received| received.len() >= 6);
+        backend.reply(Reply::Accept);
+        wait_for("all signals", || library.forwarders()[0].info().lag_records == 0);
+        let kept: std::collections::BTreeSet<_> =
+            backend.received().iter().filter(|request| request.kept).map(|request| request.signal).collect();
+        assert_eq!(kept.len(), 3, "{kept:?}");
+        library.shutdown_blocking(None).unwrap();
+    }
 }
