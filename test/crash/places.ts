@@ -50,9 +50,9 @@ export class Kills {
     const can = PLACES.filter(place => !little || stepOf(place) !== 'retention-delete').filter(place =>
       phase === 'recovery' ? RECOVERY.includes(stepOf(place)) : !RECOVERY_ONLY.includes(stepOf(place)),
     );
-    // What recovery alone passes gets three times its share of recoveries.
+    // What recovery alone passes gets four times its share of recoveries.
     const weight = (place: string) =>
-      phase === 'recovery' && RECOVERY_ONLY.includes(stepOf(place)) ? this.of(place) / 3 : this.of(`${place}|${phase}`);
+      phase === 'recovery' && RECOVERY_ONLY.includes(stepOf(place)) ? this.of(place) / 4 : this.of(`${place}|${phase}`);
     const least = Math.min(...can.map(weight));
     const first = can.filter(place => weight(place) === least);
     return first[turn % first.length]!;
