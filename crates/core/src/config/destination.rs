@@ -180,7 +180,7 @@ impl Destination {
             signal_endpoints: [None, None, None],
             protocol: ForwardProtocol::OtlpGrpc,
             signals: [true; 3],
-            compression: ForwardCompression::Gzip,
+            compression: ForwardCompression::None,
             timeout: Duration::from_secs(10),
             max_in_flight: 4,
             memory: 16 << 20,

@@ -117,7 +117,7 @@ pub(crate) const KEYS: &[Key] = &[
     key("forward[].endpoint", Kind::Url, "", "base URL of the destination, such as `http://collector:4317`"),
     key("forward[].protocol", PROTOCOL, "otlp_grpc", "how it is spoken to"),
     key("forward[].signals", Kind::Signals, "traces, metrics, logs", "signals it takes"),
-    key("forward[].compression", COMPRESSION, "gzip", "compression of requests"),
+    key("forward[].compression", COMPRESSION, "none", "compression of requests; gzip where the network costs more than the processor"),
     key("forward[].timeout", Kind::Duration("10ms", "1h"), "10s", "the longest one request may take"),
     key("forward[].max_in_flight", Kind::Count(1, 64), "4", "requests on their way at once; 1 keeps the order"),
     key("forward[].memory", Kind::Size("0B", "64GiB"), "16MiB", "memory for fresh data that is forwarded as it came; the rest is read back from disk"),

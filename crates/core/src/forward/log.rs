@@ -158,9 +158,11 @@ pub(crate) struct Reader {
 struct Open {
     stem: Stem,
     batches: FileBatches,
-    /// The row after `rest`'s first.
+    /// Where `rest` begins.
     row: u64,
     rest: Option<RecordBatch>,
+    /// Bytes a row of the batch that `rest` is the end of: a slice still counts the whole of its buffers.
+    per_row: usize,
 }
 
 impl Reader {
@@ -190,15 +192,14 @@ impl Reader {
             Some((_, None)) | None => {
                 let wanted = Wanted::new(self.signal, &ReadOptions { dictionaries: true, ..Default::default() })?;
                 let batches = open_file(&self.context, self.signal, &position.stem, position.row, &wanted)?;
-                let open = Open { stem: position.stem.clone(), batches, row: position.row, rest: None };
+                let open = Open { stem: position.stem.clone(), batches, row: position.row, rest: None, per_row: 1 };
                 match next_of(open)? {
                     (open, Some(batch)) => (open, batch),
                     (_, None) => return Ok(None),
                 }
             }
         };
-        let per_row = batch.get_array_memory_size() / batch.num_rows().max(1);
-        let fits = (JOINED_BYTES / per_row.max(1)).clamp(1, batch.num_rows());
+        let fits = (JOINED_BYTES / open.per_row).clamp(1, batch.num_rows());
         let rows = fits.min(usize::try_from(limit).unwrap_or(usize::MAX)).max(1);
         let piece = batch.slice(0, rows);
         open.row += rows as u64;
@@ -214,7 +215,12 @@ impl Reader {
 fn next_of(mut open: Open) -> Result<(Open, Option<RecordBatch>)> {
     let batch = match open.rest.take() {
         Some(batch) => Some(batch),
-        None => open.batches.next_batch()?,
+        None => {
+            let next = open.batches.next_batch()?;
+            open.per_row =
+                next.as_ref().map_or(1, |batch| batch.get_array_memory_size() / batch.num_rows().max(1)).max(1);
+            next
+        }
     };
     Ok((open, batch))
 }

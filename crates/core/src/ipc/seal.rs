@@ -13,10 +13,10 @@ use crate::error::Result;
 use crate::store::fault::storage_error;
 use crate::store::storage::{ReadFile, Storage};
 
-/// A batch of a sealed file is full at so many rows.
-pub const BATCH_ROWS: usize = 65_536;
+/// A batch of a sealed file is full at so many rows: who reads back holds a whole batch, one for each writer it catches up with.
+pub const BATCH_ROWS: usize = 16_384;
 /// A batch of a sealed file is full at so many bytes of live messages.
-pub const BATCH_BYTES: usize = 16 << 20;
+pub const BATCH_BYTES: usize = 4 << 20;
 
 const CHUNK: usize = 1 << 20;
 

@@ -146,9 +146,22 @@ mod tests {
             let bomb = pack(encoding, &vec![0; 30 << 20]);
             let mut reservation = budget.reserve(Signal::Logs, bomb.len()).unwrap();
             let fault = encoding.inflate(&bomb, 64 << 20, &mut reservation).unwrap_err();
-            assert_eq!(fault.code(), Code::BufferFull, "{encoding:?}");
+            assert_eq!(fault.code(), Code::TooLarge, "{encoding:?}: waiting would not help");
             assert!(reservation.bytes() <= 4 << 20);
         }
+    }
+
+    #[test]
+    fn a_body_that_finds_no_room_now_may_be_sent_again() {
+        let budget = Arc::new(Budget::new(4 << 20));
+        let others = budget.reserve(Signal::Logs, 2 << 20).unwrap();
+        for encoding in ALL {
+            let body = pack(encoding, &vec![0; 2 << 20]);
+            let mut reservation = budget.reserve(Signal::Logs, body.len()).unwrap();
+            let fault = encoding.inflate(&body, 64 << 20, &mut reservation).unwrap_err();
+            assert_eq!(fault.code(), Code::BufferFull, "{encoding:?}");
+        }
+        drop(others);
     }
 
     #[test]
