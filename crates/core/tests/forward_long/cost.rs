@@ -124,7 +124,7 @@ fn keeping_and_forwarding_costs_at_most_twice_keeping() {
         messages[0].len() / SPANS
     );
     println!("keep: {:.2} µs a span, {:.0} spans/s", found[0].cpu * 1e6, found[0].rate);
-    for (name, with) in ["none", "zstd", "gzip (default)"].iter().zip(&found[1..]) {
+    for (name, with) in ["none (default)", "zstd", "gzip"].iter().zip(&found[1..]) {
         println!(
             "keep and forward, {name}: {:.2} µs a span, ratio {:.2}; {:.0} spans/s; all delivered {:.3} s after the last acknowledgement",
             with.cpu * 1e6,
@@ -132,10 +132,10 @@ fn keeping_and_forwarding_costs_at_most_twice_keeping() {
             with.rate,
             with.lag
         );
-        if std::env::var_os("OTLP_ARROW_COST_REQUESTS").is_some() {
-            assert!(with.cpu <= 2.0 * found[0].cpu, "{name}: more than twice keeping alone");
-            assert!(with.lag < 1.0, "{name}: a lag of a second or more");
-        }
+    }
+    if std::env::var_os("OTLP_ARROW_COST_REQUESTS").is_some() {
+        assert!(found[1].cpu <= 2.0 * found[0].cpu, "more than twice keeping alone");
+        assert!(found[1..].iter().all(|with| with.lag < 1.0), "a lag of a second or more");
     }
 }
 
