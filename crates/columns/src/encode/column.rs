@@ -1,6 +1,7 @@
 //! Typed views of the columns of a batch. They look up by name, take plain text for a dictionary, and check every offset
 //! and index they follow: batches may come from other programs.
 
+use std::cell::Cell as Shared;
 use std::ops::Range;
 
 use arrow_array::cast::AsArray;
@@ -27,22 +28,30 @@ fn is_null(nulls: Option<&NullBuffer>, row: usize) -> bool {
 }
 
 /// The columns of a batch, or of the elements of a list of structs.
-#[derive(Clone, Copy)]
 pub(super) struct Columns<'a> {
     fields: &'a Fields,
     arrays: &'a [ArrayRef],
+    /// Where the next column probably is: they are mostly asked for in the order they have.
+    next: Shared<usize>,
 }
 
 impl<'a> Columns<'a> {
     pub(super) fn of(batch: &'a RecordBatch) -> Self {
-        Self { fields: batch.schema_ref().fields(), arrays: batch.columns() }
+        Self::new(batch.schema_ref().fields(), batch.columns())
+    }
+
+    fn new(fields: &'a Fields, arrays: &'a [ArrayRef]) -> Self {
+        Self { fields, arrays, next: Shared::new(0) }
     }
 
     fn find(&self, name: &'static str) -> Result<&'a ArrayRef, EncodeError> {
         // Nested columns are named `events.time` in errors, and `time` in their struct.
         let own = name.rsplit('.').next().unwrap_or(name);
-        let at = self.fields.iter().position(|field| field.name() == own);
-        at.and_then(|at| self.arrays.get(at)).ok_or(EncodeError::MissingColumn { column: name })
+        let next = self.next.get();
+        let at = (next..self.fields.len()).chain(0..next).find(|&at| self.fields[at].name() == own);
+        at.inspect(|at| self.next.set(at + 1))
+            .and_then(|at| self.arrays.get(at))
+            .ok_or(EncodeError::MissingColumn { column: name })
     }
 
     fn typed<T>(
@@ -117,7 +126,7 @@ impl<'a> Columns<'a> {
     pub(super) fn structs(&self, name: &'static str) -> Result<(Rows<'a>, Columns<'a>), EncodeError> {
         let (rows, values) = self.list(name)?;
         match values.as_any().downcast_ref::<StructArray>() {
-            Some(elements) => Ok((rows, Columns { fields: elements.fields(), arrays: elements.columns() })),
+            Some(elements) => Ok((rows, Columns::new(elements.fields(), elements.columns()))),
             None => Err(EncodeError::WrongType {
                 column: name,
                 expected: "List(Struct)",

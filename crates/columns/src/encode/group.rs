@@ -146,6 +146,12 @@ impl<'a> Grouped<'a> {
             if rows > 0 {
                 starts.insert(0, 0);
             }
+            if let ([_], [0]) = (batches, &starts[..]) {
+                // Nothing to tell apart: small batches have one resource and one scope.
+                let (key, scope) = shared.keys(0).map_err(|flaw| whole.corrupt(0, flaw))?;
+                let scope = ScopeGroup { key: scope, first: whole, runs: vec![whole] };
+                return Ok(Self { resources: vec![ResourceGroup { key, first: whole, scopes: vec![scope] }] });
+            }
             // Interleaved groups come back again and again: their texts are compared once a batch.
             let mut known = HashMap::new();
             for (at, &start) in starts.iter().enumerate() {
