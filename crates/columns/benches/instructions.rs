@@ -2,7 +2,7 @@
 //! numbers of rounds is free of what it takes to start.
 //!
 //! `cargo bench -p otlp-arrow-columns --bench instructions --no-run`, then under `valgrind --tool=callgrind`:
-//! `instructions spans10 ours 20` (kind as named by `decode.rs`; ours, check, scan, prost or rowwise).
+//! `instructions spans10 ours 20 [records]` (kind as named by `decode.rs`; ours, encode, check, scan, prost or rowwise).
 //! It prints the time of the fastest and of the middle round, which noise touches less than a mean.
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout, reason = "benchmarks")]
 
@@ -12,7 +12,7 @@ use std::time::Instant;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use otlp_arrow_columns::{BatchBuilder, Limits, Signal, check};
+use otlp_arrow_columns::{BatchBuilder, Format, Limits, Signal, check, decode, encode_protobuf};
 use otlp_arrow_testkit::payload::Kind;
 use prost::Message;
 
@@ -21,15 +21,17 @@ mod rowwise;
 #[path = "support/scan.rs"]
 mod scan;
 
+/// Records a batch, unless told.
 const RECORDS: usize = 1000;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
-    let [kind, way, rounds] = &arguments[..] else {
+    let [kind, way, rounds, records @ ..] = &arguments[..] else {
         // `cargo bench` runs it without arguments.
-        println!("usage: instructions KIND WAY ROUNDS");
+        println!("usage: instructions KIND WAY ROUNDS [RECORDS]");
         return;
     };
+    let records = records.first().map_or(RECORDS, |text| text.parse().unwrap());
     let rounds: usize = rounds.parse().unwrap();
     let mut kinds = Kind::COMPARED.into_iter().chain([
         Kind::Spans { attributes: 25 },
@@ -42,7 +44,8 @@ fn main() {
         Kind::Logs { .. } => Signal::Logs,
         Kind::Numbers | Kind::Histograms => Signal::Metrics,
     };
-    let bytes = kind.encoded(RECORDS, 1);
+    let bytes = kind.encoded(records, 1);
+    let batches = [decode(signal, &bytes, Format::Protobuf).unwrap().batch];
     let limits = Limits::default();
     let mut builder = BatchBuilder::new(signal);
     let mut times = Vec::with_capacity(rounds);
@@ -51,6 +54,7 @@ fn main() {
         let bytes = black_box(&bytes[..]);
         match way.as_str() {
             "check" => drop(black_box(check(signal, bytes, &limits).unwrap())),
+            "encode" => drop(black_box(encode_protobuf(signal, black_box(&batches)).unwrap())),
             "scan" => drop(black_box(scan::request(signal, bytes).unwrap())),
             "rowwise" => drop(black_box(rowwise::decode(signal, bytes).unwrap())),
             "prost" => match signal {
@@ -70,7 +74,7 @@ fn main() {
     println!(
         "{} {way}: {} ns a record in the fastest round, {} in the middle one",
         kind.name(),
-        times[0].as_nanos() / RECORDS as u128,
-        times[rounds / 2].as_nanos() / RECORDS as u128
+        times[0].as_nanos() / records as u128,
+        times[rounds / 2].as_nanos() / records as u128
     );
 }

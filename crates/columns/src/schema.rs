@@ -94,9 +94,28 @@ pub fn schema(signal: Signal) -> SchemaRef {
     SCHEMAS[signal.index()].clone()
 }
 
+/// The field of the elements of a list column. It is the schema's own, which Arrow sees to be the same without a look
+/// inside.
+pub(crate) fn item_of(signal: Signal, column: usize) -> FieldRef {
+    match SCHEMAS[signal.index()].field(column).data_type() {
+        DataType::List(item) => item.clone(),
+        other => unreachable!("column {column} of {} is {other}", signal.as_str()),
+    }
+}
+
+/// As [`item_of`], for a list of structs, with the fields of these.
+pub(crate) fn struct_of(signal: Signal, column: usize) -> (FieldRef, Fields) {
+    let item = item_of(signal, column);
+    match item.data_type() {
+        DataType::Struct(fields) => (item.clone(), fields.clone()),
+        other => unreachable!("elements of column {column} of {} are {other}", signal.as_str()),
+    }
+}
+
 /// `Timestamp(ns, "UTC")`.
 pub fn timestamp() -> DataType {
-    DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into()))
+    static UTC: LazyLock<Arc<str>> = LazyLock::new(|| "UTC".into());
+    DataType::Timestamp(TimeUnit::Nanosecond, Some(UTC.clone()))
 }
 
 /// `Dictionary(Int32, Utf8)`: text with few distinct values, at the top level of a row only.
@@ -110,11 +129,16 @@ pub fn attributes() -> DataType {
 }
 
 pub(crate) fn entries_field() -> FieldRef {
-    Arc::new(Field::new("entries", DataType::Struct(entry_fields()), false))
+    static ENTRIES: LazyLock<FieldRef> =
+        LazyLock::new(|| Arc::new(Field::new("entries", DataType::Struct(entry_fields()), false)));
+    ENTRIES.clone()
 }
 
 pub(crate) fn entry_fields() -> Fields {
-    Fields::from(vec![Field::new("key", DataType::Utf8, false), Field::new("value", DataType::Utf8, true)])
+    static ENTRY: LazyLock<Fields> = LazyLock::new(|| {
+        Fields::from(vec![Field::new("key", DataType::Utf8, false), Field::new("value", DataType::Utf8, true)])
+    });
+    ENTRY.clone()
 }
 
 /// Fields of one element of `events`.
@@ -244,6 +268,7 @@ fn log_columns() -> Vec<Field> {
 }
 
 fn metric_columns() -> Vec<Field> {
+    let (counts, bounds) = (list(DataType::UInt64), list(DataType::Float64));
     vec![
         required("metric_name", dictionary()),
         required("description", dictionary()),
@@ -263,15 +288,15 @@ fn metric_columns() -> Vec<Field> {
         optional("sum", DataType::Float64),
         optional("min", DataType::Float64),
         optional("max", DataType::Float64),
-        optional("bucket_counts", list(DataType::UInt64)),
-        optional("explicit_bounds", list(DataType::Float64)),
+        optional("bucket_counts", counts.clone()),
+        optional("explicit_bounds", bounds.clone()),
         optional("scale", DataType::Int32),
         optional("zero_count", DataType::UInt64),
         optional("zero_threshold", DataType::Float64),
         optional("positive_offset", DataType::Int32),
-        optional("positive_bucket_counts", list(DataType::UInt64)),
+        optional("positive_bucket_counts", counts.clone()),
         optional("negative_offset", DataType::Int32),
-        optional("negative_bucket_counts", list(DataType::UInt64)),
+        optional("negative_bucket_counts", counts.clone()),
         optional("quantiles", list(DataType::Struct(quantile_fields()))),
         optional("exemplars", list(DataType::Struct(exemplar_fields()))),
     ]

@@ -1,19 +1,15 @@
 //! Attribute maps: keys and values as text, and the letters that say what the values were.
 
 use std::collections::HashMap;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use arrow_array::{ArrayRef, MapArray, StructArray};
-use arrow_schema::{FieldRef, Fields};
 
 use super::{Offsets, Text, Zeros};
 use crate::decode::plan;
 use crate::render::{Value, key_value, letter, usual_key_value};
 use crate::schema;
 use crate::wire::{Cursor, Wire};
-
-static ENTRIES: LazyLock<FieldRef> = LazyLock::new(schema::entries_field);
-static ENTRY: LazyLock<Fields> = LazyLock::new(schema::entry_fields);
 
 /// The letters of one attribute list.
 #[derive(Debug, Default)]
@@ -137,7 +133,7 @@ impl Attributes {
 
     pub(crate) fn finish(&mut self, zeros: &mut Zeros) -> ArrayRef {
         let columns = vec![self.keys.finish(zeros), self.values.finish(zeros)];
-        let entries = StructArray::new(ENTRY.clone(), columns, None);
-        Arc::new(MapArray::new(ENTRIES.clone(), self.offsets.finish(), entries, None, false))
+        let entries = StructArray::new(schema::entry_fields(), columns, None);
+        Arc::new(MapArray::new(schema::entries_field(), self.offsets.finish(), entries, None, false))
     }
 }

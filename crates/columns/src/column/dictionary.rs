@@ -7,7 +7,7 @@ use arrow_array::types::Int32Type;
 use arrow_array::{Array, ArrayRef, DictionaryArray, PrimitiveArray, StringArray};
 use arrow_buffer::{Buffer, OffsetBuffer, ScalarBuffer};
 
-use super::{Validity, Zeros, reserve};
+use super::{Again, MAX_KEPT_ROWS, Validity, Zeros, reserve};
 use crate::wire::text::{hash, same};
 
 /// Slots of a table at least.
@@ -28,6 +28,9 @@ pub(crate) struct Dictionary {
     expected: usize,
     validity: Validity,
     values: Interner,
+    nothing: Again,
+    /// The array of a batch whose rows all had one text, and which of [`Interner::arrays`] it holds.
+    constant: Option<(u64, ArrayRef)>,
 }
 
 impl Dictionary {
@@ -39,6 +42,8 @@ impl Dictionary {
             expected: 0,
             validity: Validity::default(),
             values: Interner::new(),
+            nothing: Again::default(),
+            constant: None,
         }
     }
 
@@ -136,9 +141,17 @@ impl Dictionary {
         let rows = self.written();
         if rows > 0 && self.keys.is_empty() && self.pending == 0 && self.validity.is_unset() {
             (self.zeros, self.expected) = (0, 0);
-            return Arc::new(zeros.first_of(rows, self.values.finish()));
+            return self.constant(rows, zeros);
         }
         let nulls = if rows == 0 {
+            if self.values.ends.is_empty() {
+                let rows = std::mem::take(&mut self.pending);
+                self.expected = 0;
+                return self.nothing.array(rows, || {
+                    let keys = PrimitiveArray::<Int32Type>::new(zeros.numbers(rows), zeros.nulls(rows));
+                    Arc::new(DictionaryArray::new(keys, self.values.finish()))
+                });
+            }
             self.zeros = std::mem::take(&mut self.pending);
             zeros.nulls(self.zeros)
         } else {
@@ -153,8 +166,24 @@ impl Dictionary {
             ScalarBuffer::from(std::mem::take(&mut self.keys))
         };
         (self.zeros, self.expected) = (0, 0);
+        self.constant = None;
         let keys = PrimitiveArray::<Int32Type>::new(keys, nulls);
         Arc::new(DictionaryArray::new(keys, self.values.finish()))
+    }
+
+    /// The column whose `rows` rows all have the first text.
+    fn constant(&mut self, rows: usize, zeros: &mut Zeros) -> ArrayRef {
+        let values = self.values.finish();
+        if let Some((of, array)) = &self.constant
+            && *of == self.values.arrays
+            && array.len() == rows
+        {
+            return Arc::clone(array);
+        }
+        let array: ArrayRef = Arc::new(zeros.first_of(rows, values));
+        let is_kept = rows <= MAX_KEPT_ROWS && self.values.finished.is_some();
+        self.constant = is_kept.then(|| (self.values.arrays, Arc::clone(&array)));
+        array
     }
 }
 
@@ -170,6 +199,8 @@ struct Interner {
     last: usize,
     /// The values of the batch before, used again if they are the same.
     finished: Option<Arc<StringArray>>,
+    /// How many arrays of different texts were made.
+    arrays: u64,
 }
 
 impl Interner {
@@ -182,6 +213,7 @@ impl Interner {
             slots: Vec::new(),
             last: 0,
             finished: None,
+            arrays: 0,
         }
     }
 
@@ -245,6 +277,7 @@ impl Interner {
         let array = match self.finished.take() {
             Some(array) if self.is_same(&array) => array,
             _ => {
+                self.arrays += 1;
                 let offsets = std::iter::once(0).chain(self.ends.iter().map(|&end| end as i32));
                 let offsets = OffsetBuffer::new(ScalarBuffer::from_iter(offsets));
                 Arc::new(StringArray::new(offsets, Buffer::from_slice_ref(&self.data), None))

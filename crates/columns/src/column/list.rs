@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, ListArray};
+use arrow_array::{Array, ArrayRef, ListArray};
 use arrow_buffer::{OffsetBuffer, ScalarBuffer};
 use arrow_schema::FieldRef;
 
-use super::{Validity, Zeros, reserve};
+use super::{Again, MAX_KEPT_ROWS, Validity, Zeros, reserve};
 
 /// Where each row ends in what lies below. They stay below 2^31, because a request and a batch may not be larger.
 #[derive(Debug, Default)]
@@ -50,9 +50,13 @@ impl Offsets {
         self.ends.resize(self.ends.len() + count, end);
     }
 
-    /// Forgets what was reserved, for a column without rows.
-    pub(crate) fn clear(&mut self) {
-        self.ends = Vec::new();
+    /// Forgets what was written. The next batch may use the memory of one of few rows.
+    pub(crate) fn clear(&mut self, rows: usize) {
+        if rows > MAX_KEPT_ROWS {
+            self.ends = Vec::new();
+        } else {
+            self.ends.clear();
+        }
     }
 
     pub(crate) fn truncate(&mut self, rows: usize) {
@@ -72,6 +76,8 @@ pub(crate) struct Lists {
     /// Nulls that are not written yet.
     pending: usize,
     validity: Validity,
+    nothing: Again,
+    empty: Again,
 }
 
 impl Lists {
@@ -123,11 +129,23 @@ impl Lists {
     }
 
     pub(crate) fn finish(&mut self, item: FieldRef, elements: ArrayRef, zeros: &mut Zeros) -> ArrayRef {
+        if elements.is_empty() && self.pending == 0 && self.validity.is_unset() {
+            let rows = self.offsets.len();
+            self.offsets.clear(rows);
+            return self.empty.array(rows, || {
+                let offsets = OffsetBuffer::new(zeros.numbers(rows + 1));
+                Arc::new(ListArray::new(item, offsets, elements, None))
+            });
+        }
         if self.offsets.len() == 0 {
-            self.offsets.clear();
             let rows = std::mem::take(&mut self.pending);
-            let offsets = OffsetBuffer::new(zeros.numbers(rows + 1));
-            return Arc::new(ListArray::new(item, offsets, elements, zeros.nulls(rows)));
+            self.offsets.clear(rows);
+            let has_elements = !elements.is_empty();
+            let make = || {
+                let offsets = OffsetBuffer::new(zeros.numbers(rows + 1));
+                Arc::new(ListArray::new(item, offsets, elements, zeros.nulls(rows))) as ArrayRef
+            };
+            return if has_elements { make() } else { self.nothing.array(rows, make) };
         }
         if self.pending > 0 {
             self.flush();

@@ -1,6 +1,7 @@
 //! Column builders over plain vectors. They hand their vectors over to Arrow without a copy, except dictionary values,
 //! which are few and stay the same from batch to batch.
 
+mod again;
 mod attributes;
 mod dictionary;
 mod list;
@@ -17,6 +18,7 @@ use arrow_buffer::{ArrowNativeType, BooleanBuffer, Buffer, NullBuffer, ScalarBuf
 
 use crate::wire::Block;
 
+pub(crate) use again::{Again, Counters, MAX_KEPT_ROWS};
 pub(crate) use attributes::{Attributes, Letters};
 pub(crate) use dictionary::Dictionary;
 pub(crate) use list::{Lists, Offsets};
@@ -108,11 +110,12 @@ pub(crate) struct Numbers<P: ArrowPrimitiveType> {
     /// Nulls that come after `values` and are not written yet: most nulls come in long runs.
     pending: usize,
     validity: Validity,
+    nothing: Again,
 }
 
 impl<P: ArrowPrimitiveType> Default for Numbers<P> {
     fn default() -> Self {
-        Self { values: Vec::new(), pending: 0, validity: Validity::default() }
+        Self { values: Vec::new(), pending: 0, validity: Validity::default(), nothing: Again::default() }
     }
 }
 
@@ -172,25 +175,22 @@ impl<P: ArrowPrimitiveType> Numbers<P> {
         self.pending = 0;
     }
 
-    /// Appends the same value `count` times.
-    pub(crate) fn fill(&mut self, value: P::Native, count: usize) {
-        self.values.resize(self.values.len() + count, value);
-    }
-
-    fn take(&mut self, zeros: &mut Zeros) -> PrimitiveArray<P> {
+    /// `shared` makes the array one of the type that the column has.
+    fn array(&mut self, zeros: &mut Zeros, shared: impl FnOnce(PrimitiveArray<P>) -> ArrayRef) -> ArrayRef {
         if self.values.is_empty() {
             let rows = std::mem::take(&mut self.pending);
-            return PrimitiveArray::new(zeros.numbers(rows), zeros.nulls(rows));
+            let make = || shared(PrimitiveArray::new(zeros.numbers(rows), zeros.nulls(rows)));
+            return self.nothing.array(rows, make);
         }
         if self.pending > 0 {
             self.flush();
         }
         let nulls = self.validity.finish(self.values.len());
-        PrimitiveArray::new(ScalarBuffer::from(std::mem::take(&mut self.values)), nulls)
+        shared(PrimitiveArray::new(ScalarBuffer::from(std::mem::take(&mut self.values)), nulls))
     }
 
     pub(crate) fn finish(&mut self, zeros: &mut Zeros) -> ArrayRef {
-        Arc::new(self.take(zeros))
+        self.array(zeros, |array| Arc::new(array))
     }
 }
 
@@ -217,24 +217,29 @@ impl Times {
     }
 
     pub(crate) fn finish(&mut self, zeros: &mut Zeros) -> ArrayRef {
-        Arc::new(self.values.take(zeros).with_data_type(crate::schema::timestamp()))
+        self.values.array(zeros, |array| Arc::new(array.with_data_type(crate::schema::timestamp())))
     }
 }
 
 /// A buffer of zeros: keys, offsets, values and validity of whatever has none, shared by all columns and batches.
 #[derive(Debug)]
 pub(crate) struct Zeros {
+    /// Kept for good, because [`Again`] keeps arrays of it.
+    small: Buffer,
     buffer: Buffer,
     /// As many keys 0 as the batch has rows. Arrow has seen them to be in range, and need not look again.
     keys: Option<DictionaryArray<Int32Type>>,
 }
 
+/// What [`MAX_KEPT_ROWS`] rows take at most: each has an id of 16 bytes.
+const SMALL_ZEROS: usize = MAX_KEPT_ROWS * 16;
 /// A larger buffer of zeros is let go when the batch is done.
 const MAX_KEPT_ZEROS: usize = 1 << 20;
 
 impl Zeros {
     pub(crate) fn new() -> Self {
-        Self { buffer: Buffer::from_vec(Vec::<u64>::new()), keys: None }
+        let none = Buffer::from_vec(Vec::<u64>::new());
+        Self { small: none.clone(), buffer: none, keys: None }
     }
 
     /// A dictionary column whose `rows` rows all have the first of `values`.
@@ -249,6 +254,12 @@ impl Zeros {
     }
 
     fn bytes(&mut self, len: usize) -> Buffer {
+        if len <= SMALL_ZEROS {
+            if self.small.is_empty() {
+                self.small = Buffer::from_vec(vec![0_u64; SMALL_ZEROS / 8]);
+            }
+            return self.small.slice_with_length(0, len);
+        }
         if self.buffer.len() < len {
             self.buffer = Buffer::from_vec(vec![0_u64; len.next_power_of_two().div_ceil(8)]);
         }
@@ -265,10 +276,10 @@ impl Zeros {
     }
 
     pub(crate) fn trim(&mut self) {
-        // Another batch has another number of rows.
-        self.keys = None;
+        // Another large batch has another number of rows.
+        self.keys.take_if(|keys| keys.len() > MAX_KEPT_ROWS);
         if self.buffer.len() > MAX_KEPT_ZEROS {
-            *self = Self::new();
+            self.buffer = Buffer::from_vec(Vec::<u64>::new());
         }
     }
 }
@@ -308,6 +319,7 @@ pub(crate) struct Ids<const N: usize> {
     data: Vec<u8>,
     pending: usize,
     validity: Validity,
+    nothing: Again,
 }
 
 impl<const N: usize> Ids<N> {
@@ -337,7 +349,16 @@ impl<const N: usize> Ids<N> {
         self.data.resize(end * N, 0);
     }
 
-    pub(crate) fn finish(&mut self) -> ArrayRef {
+    pub(crate) fn finish(&mut self, zeros: &mut Zeros) -> ArrayRef {
+        if self.data.is_empty() {
+            let rows = std::mem::take(&mut self.pending);
+            if rows > MAX_KEPT_ROWS {
+                self.data = Vec::new();
+            }
+            return self.nothing.array(rows, || {
+                Arc::new(FixedSizeBinaryArray::new(N as i32, zeros.bytes(rows * N), zeros.nulls(rows)))
+            });
+        }
         if self.pending > 0 {
             self.flush();
         }

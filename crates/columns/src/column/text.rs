@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, StringArray};
 use arrow_buffer::{Buffer, OffsetBuffer};
 
-use super::{Offsets, Validity, Zeros, reserve};
+use super::{Again, Offsets, Validity, Zeros, reserve};
 use crate::wire::{Block, text};
 
 /// Text one after another. Whoever appends has seen that it is UTF-8; Arrow looks again when the column is finished.
@@ -16,6 +16,7 @@ pub(crate) struct Text {
     /// Nulls that are not written yet.
     pending: usize,
     validity: Validity,
+    nothing: Again,
 }
 
 impl Text {
@@ -82,10 +83,12 @@ impl Text {
 
     pub(crate) fn finish(&mut self, zeros: &mut Zeros) -> ArrayRef {
         if self.offsets.len() == 0 {
-            self.offsets.clear();
             let rows = std::mem::take(&mut self.pending);
-            let offsets = OffsetBuffer::new(zeros.numbers(rows + 1));
-            return Arc::new(StringArray::new(offsets, zeros.numbers::<u8>(0).into_inner(), zeros.nulls(rows)));
+            self.offsets.clear(rows);
+            return self.nothing.array(rows, || {
+                let offsets = OffsetBuffer::new(zeros.numbers(rows + 1));
+                Arc::new(StringArray::new(offsets, zeros.numbers::<u8>(0).into_inner(), zeros.nulls(rows)))
+            });
         }
         if self.pending > 0 {
             self.flush();

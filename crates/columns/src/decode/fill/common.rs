@@ -1,10 +1,9 @@
 //! The columns records share with their neighbours: resource and scope.
 
 use arrow_array::ArrayRef;
-use arrow_array::types::UInt32Type;
 
 use super::cache::{Cache, Identity, Rendered};
-use crate::column::{Dictionary, Numbers, Zeros};
+use crate::column::{Counters, Dictionary, Zeros};
 use crate::render::{json_entity_refs, json_object, key_value, letter};
 use crate::wire::{Block, Cursor, Stop, Wire};
 
@@ -12,14 +11,14 @@ use crate::wire::{Block, Cursor, Stop, Wire};
 #[derive(Debug)]
 struct Shared {
     texts: [Dictionary; 4],
-    dropped: Numbers<UInt32Type>,
+    dropped: Counters,
     cache: Cache,
 }
 
 impl Shared {
     fn new() -> Self {
         let texts = std::array::from_fn(|_| Dictionary::new());
-        Self { texts, dropped: Numbers::default(), cache: Cache::new() }
+        Self { texts, dropped: Counters::default(), cache: Cache::new() }
     }
 
     fn reserve(&mut self, rows: usize) {

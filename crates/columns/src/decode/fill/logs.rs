@@ -1,10 +1,10 @@
 //! Log records in the second pass.
 
 use arrow_array::ArrayRef;
-use arrow_array::types::{Int32Type, UInt32Type};
+use arrow_array::types::Int32Type;
 
 use super::push_types_dictionary;
-use crate::column::{Attributes, Dictionary, Ids, Letters, Numbers, Text, Times, Zeros};
+use crate::column::{Attributes, Counters, Dictionary, Ids, Letters, Numbers, Text, Times, Zeros};
 use crate::decode::plan::Counts;
 use crate::render::{Value, letter};
 use crate::wire::{Block, Cursor, Wire};
@@ -19,8 +19,8 @@ pub(super) struct Logs {
     body_type: Dictionary,
     attributes: Attributes,
     attribute_types: Dictionary,
-    dropped_attributes: Numbers<UInt32Type>,
-    flags: Numbers<UInt32Type>,
+    dropped_attributes: Counters,
+    flags: Counters,
     trace_id: Ids<16>,
     span_id: Ids<8>,
     event_name: Dictionary,
@@ -38,8 +38,8 @@ impl Logs {
             body_type: Dictionary::new(),
             attributes: Attributes::default(),
             attribute_types: Dictionary::new(),
-            dropped_attributes: Numbers::default(),
-            flags: Numbers::default(),
+            dropped_attributes: Counters::default(),
+            flags: Counters::default(),
             trace_id: Ids::default(),
             span_id: Ids::default(),
             event_name: Dictionary::new(),
@@ -133,8 +133,8 @@ impl Logs {
             self.attribute_types.finish(zeros),
             self.dropped_attributes.finish(zeros),
             self.flags.finish(zeros),
-            self.trace_id.finish(),
-            self.span_id.finish(),
+            self.trace_id.finish(zeros),
+            self.span_id.finish(zeros),
             self.event_name.finish(zeros),
         ]);
     }

@@ -1,12 +1,13 @@
 //! Metrics in the second pass: one row a data point.
 
 use arrow_array::ArrayRef;
-use arrow_array::types::{Float64Type, Int32Type, Int64Type, UInt32Type, UInt64Type};
-use arrow_schema::{DataType, FieldRef};
+use arrow_array::types::{Float64Type, Int32Type, Int64Type, UInt64Type};
+use arrow_schema::FieldRef;
 
 use super::points::{Exemplars, NumberLists, Quantiles, Skips};
 use super::{Enumeration, push_types_dictionary};
-use crate::column::{Attributes, Booleans, Dictionary, Letters, Lists, Numbers, Times, Zeros};
+use crate::Signal;
+use crate::column::{Attributes, Booleans, Counters, Dictionary, Letters, Lists, Numbers, Times, Zeros};
 use crate::decode::plan::Counts;
 use crate::render::json_object;
 use crate::schema;
@@ -38,7 +39,7 @@ pub(super) struct Metrics {
     time: Times,
     attributes: Attributes,
     attribute_types: Dictionary,
-    flags: Numbers<UInt32Type>,
+    flags: Counters,
     value: Numbers<Float64Type>,
     value_int: Numbers<Int64Type>,
     count: Numbers<UInt64Type>,
@@ -101,7 +102,7 @@ impl Metrics {
             time: Times::default(),
             attributes: Attributes::default(),
             attribute_types: Dictionary::new(),
-            flags: Numbers::default(),
+            flags: Counters::default(),
             value: Numbers::default(),
             value_int: Numbers::default(),
             count: Numbers::default(),
@@ -121,8 +122,8 @@ impl Metrics {
             exemplars: Exemplars::new(),
             letters: Letters::default(),
             scratch: Vec::new(),
-            u64_item: schema::item(DataType::UInt64),
-            f64_item: schema::item(DataType::Float64),
+            u64_item: schema::item_of(Signal::Metrics, schema::metrics::BUCKET_COUNTS),
+            f64_item: schema::item_of(Signal::Metrics, schema::metrics::EXPLICIT_BOUNDS),
         }
     }
 

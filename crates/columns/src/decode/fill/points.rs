@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use arrow_array::types::{Float64Type, Int64Type};
 use arrow_array::{ArrayRef, ArrowPrimitiveType, StructArray};
-use arrow_schema::{DataType, FieldRef, Fields};
+use arrow_schema::{FieldRef, Fields};
 
 use super::push_types;
-use crate::column::{Attributes, Ids, Letters, Lists, Numbers, Text, Times, Zeros};
+use crate::Signal;
+use crate::column::{Again, Attributes, Ids, Letters, Lists, Numbers, Text, Times, Zeros};
 use crate::decode::plan::{Children, Plan};
 use crate::schema;
 use crate::wire::{Block, Cursor, Wire};
@@ -65,13 +66,13 @@ pub(super) struct Quantiles {
     pub(super) item: FieldRef,
     quantile: Numbers<Float64Type>,
     value: Numbers<Float64Type>,
+    none: Again,
 }
 
 impl Quantiles {
     pub(super) fn new() -> Self {
-        let fields = schema::quantile_fields();
-        let item = schema::item(DataType::Struct(fields.clone()));
-        Self { fields, item, quantile: Numbers::default(), value: Numbers::default() }
+        let (item, fields) = schema::struct_of(Signal::Metrics, schema::metrics::QUANTILES);
+        Self { fields, item, quantile: Numbers::default(), value: Numbers::default(), none: Again::default() }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -79,6 +80,9 @@ impl Quantiles {
     }
 
     pub(super) fn reserve(&mut self, counts: &Children) {
+        if counts.items == 0 {
+            return;
+        }
         self.quantile.reserve(counts.items);
         self.value.reserve(counts.items);
     }
@@ -98,6 +102,14 @@ impl Quantiles {
     }
 
     pub(super) fn finish(&mut self, zeros: &mut Zeros) -> ArrayRef {
+        let items = self.len();
+        let mut none = std::mem::take(&mut self.none);
+        let array = if items == 0 { none.array(0, || self.array(zeros)) } else { self.array(zeros) };
+        self.none = none;
+        array
+    }
+
+    fn array(&mut self, zeros: &mut Zeros) -> ArrayRef {
         let columns = vec![self.quantile.finish(zeros), self.value.finish(zeros)];
         Arc::new(StructArray::new(self.fields.clone(), columns, None))
     }
@@ -115,13 +127,14 @@ pub(super) struct Exemplars {
     attributes: Attributes,
     types: Text,
     letters: Letters,
+    none: Again,
 }
 
 impl Exemplars {
     pub(super) fn new() -> Self {
-        let fields = schema::exemplar_fields();
+        let (item, fields) = schema::struct_of(Signal::Metrics, schema::metrics::EXEMPLARS);
         Self {
-            item: schema::item(DataType::Struct(fields.clone())),
+            item,
             fields,
             time: Times::default(),
             value: Numbers::default(),
@@ -131,6 +144,7 @@ impl Exemplars {
             attributes: Attributes::default(),
             types: Text::default(),
             letters: Letters::default(),
+            none: Again::default(),
         }
     }
 
@@ -139,6 +153,9 @@ impl Exemplars {
     }
 
     pub(super) fn reserve(&mut self, counts: &Children) {
+        if counts.items == 0 {
+            return;
+        }
         self.time.reserve(counts.items);
         self.value.reserve(counts.items);
         self.value_int.reserve(counts.items);
@@ -177,12 +194,20 @@ impl Exemplars {
     }
 
     pub(super) fn finish(&mut self, zeros: &mut Zeros) -> ArrayRef {
+        let items = self.len();
+        let mut none = std::mem::take(&mut self.none);
+        let array = if items == 0 { none.array(0, || self.array(zeros)) } else { self.array(zeros) };
+        self.none = none;
+        array
+    }
+
+    fn array(&mut self, zeros: &mut Zeros) -> ArrayRef {
         let columns = vec![
             self.time.finish(zeros),
             self.value.finish(zeros),
             self.value_int.finish(zeros),
-            self.trace_id.finish(),
-            self.span_id.finish(),
+            self.trace_id.finish(zeros),
+            self.span_id.finish(zeros),
             self.attributes.finish(zeros),
             self.types.finish(zeros),
         ];

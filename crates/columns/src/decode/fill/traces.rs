@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use arrow_array::types::{Int64Type, UInt32Type};
+use arrow_array::types::Int64Type;
 use arrow_array::{ArrayRef, StructArray};
-use arrow_schema::{DataType, Fields};
+use arrow_schema::Fields;
 
 use super::{Enumeration, push_types, push_types_dictionary};
-use crate::column::{Attributes, Dictionary, Ids, Letters, Lists, Numbers, Text, Times, Zeros};
+use crate::Signal;
+use crate::column::{Again, Attributes, Counters, Dictionary, Ids, Letters, Lists, Numbers, Text, Times, Zeros};
 use crate::decode::plan::{Children, Counts};
 use crate::schema;
 use crate::wire::{Block, Cursor, Wire};
@@ -21,7 +22,7 @@ pub(super) struct Traces {
     span_id: Ids<8>,
     parent_span_id: Ids<8>,
     trace_state: Text,
-    flags: Numbers<UInt32Type>,
+    flags: Counters,
     name: Dictionary,
     kind: Enumeration<6>,
     start_time: Times,
@@ -31,27 +32,25 @@ pub(super) struct Traces {
     status_message: Text,
     attributes: Attributes,
     attribute_types: Dictionary,
-    dropped_attributes: Numbers<UInt32Type>,
+    dropped_attributes: Counters,
     event_lists: Lists,
     events: Events,
-    dropped_events: Numbers<UInt32Type>,
+    dropped_events: Counters,
     link_lists: Lists,
     links: Links,
-    dropped_links: Numbers<UInt32Type>,
+    dropped_links: Counters,
     letters: Letters,
     inner_letters: Letters,
 }
 
 impl Traces {
     pub(super) fn new() -> Self {
-        let event_fields = schema::event_fields();
-        let link_fields = schema::link_fields();
         Self {
             trace_id: Ids::default(),
             span_id: Ids::default(),
             parent_span_id: Ids::default(),
             trace_state: Text::default(),
-            flags: Numbers::default(),
+            flags: Counters::default(),
             name: Dictionary::new(),
             kind: Enumeration::new(KINDS),
             start_time: Times::default(),
@@ -61,13 +60,13 @@ impl Traces {
             status_message: Text::default(),
             attributes: Attributes::default(),
             attribute_types: Dictionary::new(),
-            dropped_attributes: Numbers::default(),
+            dropped_attributes: Counters::default(),
             event_lists: Lists::default(),
-            events: Events::new(event_fields),
-            dropped_events: Numbers::default(),
+            events: Events::new(),
+            dropped_events: Counters::default(),
             link_lists: Lists::default(),
-            links: Links::new(link_fields),
-            dropped_links: Numbers::default(),
+            links: Links::new(),
+            dropped_links: Counters::default(),
             letters: Letters::default(),
             inner_letters: Letters::default(),
         }
@@ -173,9 +172,9 @@ impl Traces {
         let events = self.events.finish(zeros);
         let links = self.links.finish(zeros);
         columns.extend([
-            self.trace_id.finish(),
-            self.span_id.finish(),
-            self.parent_span_id.finish(),
+            self.trace_id.finish(zeros),
+            self.span_id.finish(zeros),
+            self.parent_span_id.finish(zeros),
             self.trace_state.finish(zeros),
             self.flags.finish(zeros),
             self.name.finish(zeros),
@@ -204,19 +203,22 @@ struct Events {
     name: Text,
     attributes: Attributes,
     types: Text,
-    dropped: Numbers<UInt32Type>,
+    dropped: Counters,
+    none: Again,
 }
 
 impl Events {
-    fn new(fields: Fields) -> Self {
+    fn new() -> Self {
+        let (item, fields) = schema::struct_of(Signal::Traces, schema::traces::EVENTS);
         Self {
-            item: schema::item(DataType::Struct(fields.clone())),
+            item,
             fields,
             time: Times::default(),
             name: Text::default(),
             attributes: Attributes::default(),
             types: Text::default(),
-            dropped: Numbers::default(),
+            dropped: Counters::default(),
+            none: Again::default(),
         }
     }
 
@@ -225,6 +227,9 @@ impl Events {
     }
 
     fn reserve(&mut self, counts: &Children) {
+        if counts.items == 0 {
+            return;
+        }
         self.time.reserve(counts.items);
         self.name.reserve(counts.items, counts.text);
         self.attributes.reserve(counts.items, &counts.attributes);
@@ -253,6 +258,14 @@ impl Events {
     }
 
     fn finish(&mut self, zeros: &mut Zeros) -> ArrayRef {
+        let items = self.len();
+        let mut none = std::mem::take(&mut self.none);
+        let array = if items == 0 { none.array(0, || self.array(zeros)) } else { self.array(zeros) };
+        self.none = none;
+        array
+    }
+
+    fn array(&mut self, zeros: &mut Zeros) -> ArrayRef {
         let columns = vec![
             self.time.finish(zeros),
             self.name.finish(zeros),
@@ -271,24 +284,27 @@ struct Links {
     trace_id: Ids<16>,
     span_id: Ids<8>,
     trace_state: Text,
-    flags: Numbers<UInt32Type>,
+    flags: Counters,
     attributes: Attributes,
     types: Text,
-    dropped: Numbers<UInt32Type>,
+    dropped: Counters,
+    none: Again,
 }
 
 impl Links {
-    fn new(fields: Fields) -> Self {
+    fn new() -> Self {
+        let (item, fields) = schema::struct_of(Signal::Traces, schema::traces::LINKS);
         Self {
-            item: schema::item(DataType::Struct(fields.clone())),
+            item,
             fields,
             trace_id: Ids::default(),
             span_id: Ids::default(),
             trace_state: Text::default(),
-            flags: Numbers::default(),
+            flags: Counters::default(),
             attributes: Attributes::default(),
             types: Text::default(),
-            dropped: Numbers::default(),
+            dropped: Counters::default(),
+            none: Again::default(),
         }
     }
 
@@ -297,6 +313,9 @@ impl Links {
     }
 
     fn reserve(&mut self, counts: &Children) {
+        if counts.items == 0 {
+            return;
+        }
         self.trace_id.reserve(counts.items);
         self.span_id.reserve(counts.items);
         self.trace_state.reserve(counts.items, counts.text);
@@ -332,9 +351,17 @@ impl Links {
     }
 
     fn finish(&mut self, zeros: &mut Zeros) -> ArrayRef {
+        let items = self.len();
+        let mut none = std::mem::take(&mut self.none);
+        let array = if items == 0 { none.array(0, || self.array(zeros)) } else { self.array(zeros) };
+        self.none = none;
+        array
+    }
+
+    fn array(&mut self, zeros: &mut Zeros) -> ArrayRef {
         let columns = vec![
-            self.trace_id.finish(),
-            self.span_id.finish(),
+            self.trace_id.finish(zeros),
+            self.span_id.finish(zeros),
             self.trace_state.finish(zeros),
             self.flags.finish(zeros),
             self.attributes.finish(zeros),
