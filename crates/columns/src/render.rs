@@ -97,8 +97,27 @@ const ESCAPES: [u8; 256] = {
     table
 };
 
+/// Whether one of eight bytes is a control character, a quote or a backslash: surely not when it says no.
+#[inline(always)]
+const fn may_need_escape(word: u64) -> bool {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    /// Sets the high bit of each byte below `n`, and perhaps of one after such a byte.
+    const fn below(word: u64, n: u64) -> u64 {
+        word.wrapping_sub(ONES * n) & !word
+    }
+    let quote = word ^ (ONES * b'"' as u64);
+    let backslash = word ^ (ONES * b'\\' as u64);
+    (below(word, 0x20) | below(quote, 1) | below(backslash, 1)) & (ONES << 7) != 0
+}
+
 /// Bytes of [`json_string`].
 pub(crate) fn json_string_len(text: &[u8]) -> usize {
+    let (words, rest) = text.as_chunks::<8>();
+    let is_plain = words.iter().all(|word| !may_need_escape(u64::from_le_bytes(*word)))
+        && rest.iter().all(|&byte| ESCAPES[usize::from(byte)] == 0);
+    if is_plain {
+        return 2 + text.len();
+    }
     let extra = |&byte: &u8| match ESCAPES[usize::from(byte)] {
         0 => 0,
         b'u' => 5,
@@ -444,6 +463,19 @@ mod tests {
         assert!(json.contains(r#"\b\t\n\u000b\f\r"#) && json.contains(r#"\""#) && json.contains(r"\\"));
         let read = jiter::JsonValue::parse(json.as_bytes(), false).unwrap();
         assert!(matches!(read, jiter::JsonValue::Str(read) if read == text));
+    }
+
+    #[test]
+    fn json_lengths_are_exact_wherever_an_escape_is() {
+        for len in 1..20 {
+            for (at, byte) in (0..len).flat_map(|at| (0..=255).map(move |byte| (at, byte))) {
+                let mut text = vec![b'~'; len];
+                text[at] = byte;
+                let mut json = Vec::new();
+                json_string(&mut json, &text);
+                assert_eq!(json.len(), json_string_len(&text), "{byte} at {at} of {len}");
+            }
+        }
     }
 
     /// The short way must see what the long way sees, or nothing.

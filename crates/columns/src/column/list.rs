@@ -64,7 +64,10 @@ impl Offsets {
     }
 
     pub(crate) fn finish(&mut self) -> OffsetBuffer<i32> {
-        self.reserve(0);
+        // Asking for room here would grow every vector that was reserved exactly.
+        if self.ends.is_empty() {
+            self.ends.push(0);
+        }
         OffsetBuffer::new(ScalarBuffer::from(std::mem::take(&mut self.ends)))
     }
 }
