@@ -222,6 +222,7 @@ def test_what_is_no_table(listening: OtlpLibrary) -> None:
         {"forward": 7},
         {"bufer": {}},
         {"output_dir": ""},
+        {"output_dir": 5},
     ],
 )
 def test_wrong_configuration(directory: Path, config: dict[str, Any]) -> None:

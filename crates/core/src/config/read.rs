@@ -171,7 +171,13 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn path(&mut self, path: &str) -> Option<PathBuf> {
-        let parse = |raw: &Raw, key: &Key| filled(raw, key).map(PathBuf::from);
+        let parse = |raw: &Raw, key: &Key| match raw {
+            // A slip, in all likelihood; one who means it can quote it. Variables and options are text anyway.
+            Raw::Number(text) => {
+                Err(format!("is a number: use {}, in quotes if it is meant: \"{text}\"", key.kind.allowed()))
+            }
+            _ => filled(raw, key).map(PathBuf::from),
+        };
         self.value(path, parse, |value| plain(&value.to_string_lossy()))
     }
 

@@ -158,6 +158,22 @@ fn errors_name_key_value_what_is_allowed_and_origin() {
 }
 
 #[test]
+fn a_number_is_no_path_unless_it_is_text() {
+    let told = "output_dir = 5 is a number: use a path, in quotes if it is meant: \"5\"";
+    assert_eq!(refusal(json!({"output_dir": 5})), format!("{told} (from argument)"));
+    let from_file = |text: &str| {
+        let (_dir, path) = file(text);
+        Config::load(&Sources { file: ConfigFile::Path(path), ..Sources::default() })
+    };
+    let error = from_file("output_dir: 5\n").unwrap_err();
+    assert!(error.message().contains(told) && error.message().contains(":1)"), "{error}");
+    assert!(refusal(json!({"output_dir": true})).contains("output_dir = true is not allowed: use a path"));
+    for loaded in [with_env(&[("OTLP_ARROW_OUTPUT_DIR", "5")]), from_file("output_dir: '5'\n")] {
+        assert_eq!(loaded.unwrap().config.output_dir, Path::new("5"));
+    }
+}
+
+#[test]
 fn unknown_keys_are_refused_with_the_nearest_right_name() {
     for (value, hint) in [
         (json!({"outputDir": "x"}), "outputDir is not a key: did you mean output_dir?"),
