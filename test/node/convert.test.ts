@@ -2,7 +2,7 @@ import { decode, encode } from 'otlp-arrow';
 import { describe, expect, test } from 'vitest';
 import { encodeTraces } from '#dist/encoder/index.js';
 import { decodeOtlp } from './otlp-proto.js';
-import { whole } from './sinks.js';
+import { made } from './sinks.js';
 import { open, rows, span } from './support.js';
 
 const spans = [
@@ -22,7 +22,7 @@ const spans = [
   }),
   span('b'),
 ];
-const request = encodeTraces(spans, undefined, whole);
+const request = encodeTraces(spans, undefined, made);
 
 test('a request becomes a table', async () => {
   const { table, rejected, message } = await decode('traces', request);
@@ -40,7 +40,7 @@ test('a request becomes a table', async () => {
 
 test('invalid records are left out and counted', async () => {
   const bad = span('bad', { spanContext: () => ({ traceId: 'ab', spanId: 'cd', traceFlags: 0 }) });
-  const decoded = await decode('traces', encodeTraces([bad, span('good')], undefined, whole));
+  const decoded = await decode('traces', encodeTraces([bad, span('good')], undefined, made));
   expect(rows(decoded.table).map(row => row.name)).toEqual(['good']);
   expect(decoded).toMatchObject({ rejected: 1, message: expect.stringContaining('trace_id') });
 });

@@ -5,9 +5,11 @@ import {
 } from '@opentelemetry/otlp-transformer';
 import { describe, expect, test } from 'vitest';
 import { encodeLogs, encodeMetrics, encodeTraces } from '#dist/encoder/index.js';
+import { Writer } from '#dist/encoder/writer.js';
+import { native } from '#dist/native.js';
 import { decodeOtlp } from './otlp-proto.js';
 import { Random } from './random.js';
-import { pieced, whole } from './sinks.js';
+import { made } from './sinks.js';
 
 function scope(r: Random): any {
   return {
@@ -67,16 +69,16 @@ function span(r: Random, owners: any[], scopes: any[]): any {
 }
 
 describe.each([
-  { way: 'as a whole', sink: whole, ascii: false },
-  { way: 'in pieces', sink: pieced, ascii: true },
-])('the encoder writes $way what the stock serializers write', ({ sink, ascii }) => {
+  { texts: 'of every kind', ascii: false },
+  { texts: 'in ASCII', ascii: true },
+])('the encoder writes what the stock serializers write, texts $texts', ({ ascii }) => {
   test.each(Array.from({ length: 60 }, (_, seed) => seed + 1))('spans, seed %i', seed => {
     const r = new Random(seed * 7919, { ascii });
     const owners = resources(r);
     const scopes = [scope(r), scope(r)];
     const spans = r.list(20, () => span(r, owners, scopes));
     const stock = ProtobufTraceSerializer.serializeRequest(spans)!;
-    expect(decodeOtlp('Traces', encodeTraces(spans, undefined, sink))).toEqual(decodeOtlp('Traces', stock));
+    expect(decodeOtlp('Traces', encodeTraces(spans, undefined, made))).toEqual(decodeOtlp('Traces', stock));
   });
 
   test.each(Array.from({ length: 30 }, (_, seed) => seed + 1))('log records, seed %i', seed => {
@@ -97,7 +99,7 @@ describe.each([
       droppedAttributesCount: r.int(2),
     }));
     const stock = ProtobufLogsSerializer.serializeRequest(records)!;
-    expect(decodeOtlp('Logs', encodeLogs(records, undefined, sink))).toEqual(decodeOtlp('Logs', stock));
+    expect(decodeOtlp('Logs', encodeLogs(records, undefined, made))).toEqual(decodeOtlp('Logs', stock));
   });
 
   test.each(Array.from({ length: 30 }, (_, seed) => seed + 1))('metrics, seed %i', seed => {
@@ -149,7 +151,7 @@ describe.each([
       scopeMetrics: r.list(3, () => ({ scope: scope(r), metrics: r.list(5, metric) })),
     };
     const stock = ProtobufMetricsSerializer.serializeRequest(collected)!;
-    expect(decodeOtlp('Metrics', encodeMetrics(collected, undefined, sink))).toEqual(decodeOtlp('Metrics', stock));
+    expect(decodeOtlp('Metrics', encodeMetrics(collected, undefined, made))).toEqual(decodeOtlp('Metrics', stock));
   });
 });
 
@@ -162,7 +164,7 @@ describe('where it knows better than the stock serializers', () => {
 
   test('a BigInt is an integer, or its digits where 64 bits do not hold it', () => {
     const attributes = { most: 2n ** 63n - 1n, least: -(2n ** 63n), more: 2n ** 64n };
-    const [written] = spansOf(encodeTraces([one({ attributes })], undefined, whole));
+    const [written] = spansOf(encodeTraces([one({ attributes })], undefined, made));
     expect(written.attributes.map((a: any) => a.value.intValue ?? a.value.stringValue)).toEqual([
       '9223372036854775807',
       '-9223372036854775808',
@@ -177,13 +179,15 @@ describe('where it knows better than the stock serializers', () => {
       },
     });
     const kept: any[] = [];
-    const skipped = encodeTraces([one({ name: 'a' }), bad, null as any, one({ name: 'b' })], undefined, {
-      whole: (bytes, skipped) => {
-        for (const { scopeSpans } of decodeOtlp('Traces', bytes).resourceSpans)
+    const skipped = encodeTraces(
+      [one({ name: 'a' }), bad, null as any, one({ name: 'b' })],
+      undefined,
+      (pieces, skipped) => {
+        for (const { scopeSpans } of decodeOtlp('Traces', made(pieces, skipped)).resourceSpans)
           for (const { spans } of scopeSpans) kept.push(...spans);
         return skipped;
       },
-    });
+    );
     expect(kept.map(s => s.name).sort()).toEqual(['a', 'b']);
     expect(skipped.count).toBe(2);
   });
@@ -191,7 +195,7 @@ describe('where it knows better than the stock serializers', () => {
   test('an id that is none is written so that its record is refused', () => {
     for (const traceId of ['xyz', `${'a'.repeat(31)}g`, 'a'.repeat(31)]) {
       const bad = one({ spanContext: () => ({ traceId, spanId: 'b'.repeat(16), traceFlags: 1 }) });
-      const [written] = spansOf(encodeTraces([bad], undefined, whole));
+      const [written] = spansOf(encodeTraces([bad], undefined, made));
       expect(Buffer.from(written.traceId, 'base64').length).not.toBe(16);
     }
   });
@@ -201,13 +205,11 @@ describe('where it knows better than the stock serializers', () => {
     cycle.left = cycle;
     cycle.right = [cycle, cycle];
     // Cut at a depth that the core refuses, so one level is about two messages of six bytes.
-    expect(encodeTraces([one({ attributes: { cycle } })], undefined, { whole: bytes => bytes.length })).toBeLessThan(
-      5000,
-    );
+    expect(encodeTraces([one({ attributes: { cycle } })], undefined, made).length).toBeLessThan(5000);
   });
 
   test('spans without a resource take the one that is given', () => {
-    const request = encodeTraces([one({ resource: undefined })], { attributes: { 'service.name': 'given' } }, whole);
+    const request = encodeTraces([one({ resource: undefined })], { attributes: { 'service.name': 'given' } }, made);
     expect(decodeOtlp('Traces', request).resourceSpans[0].resource.attributes[0].value.stringValue).toBe('given');
   });
 
@@ -216,57 +218,99 @@ describe('where it knows better than the stock serializers', () => {
     const attributes = {
       before: 1,
       get nested() {
-        inner = spansOf(encodeTraces([one({ name: 'inner' })], undefined, whole));
+        inner = spansOf(encodeTraces([one({ name: 'inner' })], undefined, made));
         return 'value';
       },
       after: 2,
     };
-    const [written] = spansOf(encodeTraces([one({ name: 'outer', attributes })], undefined, whole));
+    const [written] = spansOf(encodeTraces([one({ name: 'outer', attributes })], undefined, made));
     expect(inner[0].name).toBe('inner');
     expect(written.name).toBe('outer');
     expect(written.attributes.map((a: any) => a.key)).toEqual(['before', 'nested', 'after']);
   });
 
-  test('in pieces, what a record that throws had written is taken back', () => {
+  test('what a record that throws had written is taken back, keys and bounds included', () => {
     const attributes = {
-      a_long_text_of_it: 'x'.repeat(20),
+      a_key_first_used_here: 'x'.repeat(20),
+      bytes: new Uint8Array([1, 2, 3]),
       get bad() {
         throw new Error('no value');
       },
     };
+    const after = { a_key_first_used_here: 'y', bytes: new Uint8Array([4]) };
     const bytes = encodeTraces(
-      [one({ name: 'kept before it' }), one({ attributes }), one({ name: 'kept after it' })],
+      [one({ name: 'kept before it' }), one({ attributes }), one({ name: 'kept after it', attributes: after })],
       undefined,
-      pieced,
+      made,
     );
-    const names = decodeOtlp('Traces', bytes).resourceSpans.flatMap((r: any) => r.scopeSpans[0].spans ?? []);
-    expect(names.map((s: any) => s.name)).toEqual(['kept before it', 'kept after it']);
+    const spans = decodeOtlp('Traces', bytes).resourceSpans.flatMap((r: any) => r.scopeSpans[0].spans ?? []);
+    expect(spans.map((s: any) => s.name)).toEqual(['kept before it', 'kept after it']);
+    expect(spans[1].attributes.map((a: any) => [a.key, a.value.stringValue ?? a.value.bytesValue])).toEqual([
+      ['a_key_first_used_here', 'y'],
+      ['bytes', 'BA=='],
+    ]);
   });
 
-  test('texts beyond ASCII are written as a whole, wherever they are', () => {
+  test('texts beyond ASCII stand where they belong, halves of characters side by side included', () => {
     for (const text of [
       'é',
       'ünicode text',
       `${'x'.repeat(2000)}é`,
-      `${'y'.repeat(9000)}漢`,
+      `${'y'.repeat(600_000)}漢`,
       'a\ud800 lone surrogate',
+      '\ude00😀\ud83d',
+      '\ude00',
+      '',
+      '\ud83d',
     ]) {
-      for (const place of [{ name: text }, { attributes: { key: text } }, { status: { code: 2, message: text } }]) {
-        const spans = [one(place)];
-        let asked = false;
-        // After one that could not be gathered the next ones are not tried; these take their place.
-        for (let i = 0; i < 20; i++) encodeTraces([], undefined, { ...whole, pieces: () => new Uint8Array() });
-        const bytes = encodeTraces(spans, undefined, {
-          ...whole,
-          pieces: () => {
-            asked = true;
-            return undefined;
-          },
-        });
-        expect(asked).toBe(false);
-        const stock = ProtobufTraceSerializer.serializeRequest(spans)!;
-        expect(decodeOtlp('Traces', bytes)).toEqual(decodeOtlp('Traces', stock));
-      }
+      const spans = [
+        one({ name: text, attributes: { [text]: text, key: text, after: 'x' }, status: { code: 2, message: text } }),
+        one({ name: '\ude00', attributes: { key: `${text}\ud83d`, next: '', other: `\ude00${text}` } }),
+      ];
+      const stock = ProtobufTraceSerializer.serializeRequest(spans)!;
+      expect(decodeOtlp('Traces', encodeTraces(spans, undefined, made))).toEqual(decodeOtlp('Traces', stock));
     }
   });
+
+  test('more keys than are remembered, and than have a number, keep their names', () => {
+    const spans = Array.from({ length: 45 }, (_, n) =>
+      one({ attributes: Object.fromEntries(Array.from({ length: 100 }, (_, m) => [`key ${n} ${m}`, m])) }),
+    );
+    const stock = ProtobufTraceSerializer.serializeRequest(spans)!;
+    expect(decodeOtlp('Traces', encodeTraces(spans, undefined, made))).toEqual(decodeOtlp('Traces', stock));
+    // Keys are numbered with 19 bits; the next ones begin a new table.
+    const writer = new Writer();
+    writer.start();
+    for (let n = 0; n < 2 ** 19 + 5; n++) writer.attributeBool(0x4a, writer.key(`k${n}`, 0), true);
+    const request = made(writer.pieces(), { count: 0, reason: '', lost: '' });
+    for (const n of [0, 1, 2 ** 19 - 3, 2 ** 19 - 2, 2 ** 19 - 1, 2 ** 19, 2 ** 19 + 4]) {
+      const key = Buffer.from(`k${n}`);
+      const field = [0x4a, key.length + 6, 0x0a, key.length, ...key, 0x12, 2, 0x10, 1];
+      expect(request.includes(Buffer.from(field)), `k${n}`).toBe(true);
+    }
+  });
+
+  test('a field of the wrong type refuses its record alone', () => {
+    const owners = { resource: { attributes: {} }, instrumentationScope: { name: 's' } };
+    const bytes = encodeTraces([one({ ...owners, name: 7 }), one({ ...owners, name: 'kept' })], undefined, made);
+    expect(spansOf(bytes).map(s => s.name)).toEqual(['kept']);
+  });
+});
+
+test('steps that nobody writes are an error, never a crash', () => {
+  const r = new Random(77);
+  let errors = 0;
+  for (let round = 0; round < 3000; round++) {
+    const steps = Uint32Array.from({ length: 4 + r.int(20) }, () => r.int(24) | (r.int(256) << 5) | (r.int(4) << 13));
+    steps.set([steps.length, r.int(20), r.int(4), r.int(2)]);
+    const text = Buffer.from('texts é of 漢 kinds 😀'.slice(0, r.int(20)));
+    const made = native.makeRequest(steps, text, new Uint8Array(r.int(5)));
+    if ('isBindingError' in made) {
+      errors++;
+      expect(made.code).toBe('INTERNAL');
+    }
+  }
+  expect(errors).toBeGreaterThan(2000);
+  for (const steps of [new Uint32Array(0), new Uint32Array(3), Uint32Array.of(5, 0, 0, 1), Uint32Array.of(4, 1, 0, 1)])
+    expect(native.makeRequest(steps, new Uint8Array(0), new Uint8Array(0))).toHaveProperty('isBindingError');
 });

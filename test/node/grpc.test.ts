@@ -3,11 +3,10 @@ import type { ServiceError } from '@grpc/grpc-js';
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-grpc';
 import { BasicTracerProvider, BatchSpanProcessor } from '@opentelemetry/sdk-trace-base';
 import { describe, expect, test } from 'vitest';
-import { encodeLogs, encodeMetrics, encodeTraces, type Sink } from '#dist/encoder/index.js';
+import { encodeLogs, encodeMetrics, encodeTraces } from '#dist/encoder/index.js';
 import { call, serve } from './grpc-client.js';
+import { made } from './sinks.js';
 import { open, rows, span } from './support.js';
-
-const copy: Sink<Buffer> = { whole: bytes => Buffer.from(bytes) };
 
 test('an official exporter with gzip is a client like any other', async () => {
   const library = await open();
@@ -44,9 +43,9 @@ describe('raw calls', () => {
       dataPoints: [point],
     };
     const collected = { resource, scopeMetrics: [{ scope: instrumentationScope, metrics: [metric] }] };
-    expect(await call(address, 'trace.v1.TraceService', encodeTraces([span('a')], undefined, copy))).toHaveLength(0);
-    expect(await call(address, 'logs.v1.LogsService', encodeLogs([record], undefined, copy))).toHaveLength(0);
-    expect(await call(address, 'metrics.v1.MetricsService', encodeMetrics(collected, undefined, copy))).toHaveLength(0);
+    expect(await call(address, 'trace.v1.TraceService', encodeTraces([span('a')], undefined, made))).toHaveLength(0);
+    expect(await call(address, 'logs.v1.LogsService', encodeLogs([record], undefined, made))).toHaveLength(0);
+    expect(await call(address, 'metrics.v1.MetricsService', encodeMetrics(collected, undefined, made))).toHaveLength(0);
     expect(rows(await library.read('traces'))[0]!.name).toBe('a');
     expect(rows(await library.read('logs'))[0]!.body).toBe('hello');
     expect(rows(await library.read('metrics'))[0]!.value).toBe(4);
@@ -54,7 +53,7 @@ describe('raw calls', () => {
 
   test('a request of 10 MiB is taken: the limit is 64 MiB', async () => {
     const library = await open();
-    const request = encodeTraces([span('big', { attributes: { text: 'x'.repeat(10 << 20) } })], undefined, copy);
+    const request = encodeTraces([span('big', { attributes: { text: 'x'.repeat(10 << 20) } })], undefined, made);
     expect(await call(await serve(library), 'trace.v1.TraceService', request)).toHaveLength(0);
     expect(library.stats().acceptedRecords.traces).toBe(1);
   });
@@ -65,7 +64,7 @@ describe('raw calls', () => {
     const response = await call(
       await serve(library),
       'trace.v1.TraceService',
-      encodeTraces([bad, span('good')], undefined, copy),
+      encodeTraces([bad, span('good')], undefined, made),
     );
     // partial_success { rejected_spans: 1, error_message: … }
     expect([...response.subarray(2, 4)]).toEqual([0x08, 1]);
@@ -83,7 +82,7 @@ describe('raw calls', () => {
     const request = encodeTraces(
       Array.from({ length: 300 }, (_, n) => span(`s${n}`, { attributes: { text: 'x'.repeat(500) } })),
       undefined,
-      copy,
+      made,
     );
     const answers = await Promise.allSettled(
       Array.from({ length: 40 }, () => call(address, 'trace.v1.TraceService', request)),
@@ -101,7 +100,7 @@ describe('raw calls', () => {
     const address = await serve(library);
     await library.shutdown();
     await expect(
-      call(address, 'trace.v1.TraceService', encodeTraces([span('a')], undefined, copy)),
+      call(address, 'trace.v1.TraceService', encodeTraces([span('a')], undefined, made)),
     ).rejects.toMatchObject({ code: 14 });
   });
 });

@@ -2,7 +2,7 @@
 import { ClosedError, type ExportResult, InvalidConfigError, OtlpError, OtlpLibrary } from 'otlp-arrow';
 import { describe, expect, test } from 'vitest';
 import { encodeTraces } from '#dist/encoder/index.js';
-import { whole } from './sinks.js';
+import { made } from './sinks.js';
 import { directory, files, full, open, readDirectory, rows, span } from './support.js';
 
 const exported = (exporter: { export(batch: any, done: (result: ExportResult) => void): void }, batch: unknown) =>
@@ -95,6 +95,93 @@ describe('a malformed record among good ones is refused alone', () => {
   });
 });
 
+describe('records of a resource or scope that cannot be read are kept with what can be', () => {
+  const fail = (): never => {
+    throw new Error('unreadable');
+  };
+  const cycle: { again?: unknown } = {};
+  cycle.again = cycle;
+  const owner = (extra: PropertyDescriptorMap = {}): any =>
+    Object.defineProperties({ name: 'mine', attributes: { 'service.name': 'shop', after: 1 } }, extra);
+  const broken: Record<string, any> = {
+    'an attribute that throws': {
+      attributes: {
+        'service.name': 'shop',
+        get bad() {
+          return fail();
+        },
+        after: 1,
+      },
+    },
+    'an attribute that nests without end': { attributes: { 'service.name': 'shop', cycle, after: 1 } },
+    'attributes that throw': owner({ attributes: { get: fail } }),
+    'attributes whose keys throw': { attributes: new Proxy({}, { ownKeys: fail }) },
+    'a schema URL that throws': owner({ schemaUrl: { get: fail } }),
+  };
+  test.each(Object.entries(broken))('%s, of spans, log records and metrics', async (_, bad) => {
+    const library = await open();
+    const good = { resource: owner(), instrumentationScope: { name: 'good' } };
+    const batch = [span('a', good), span('b', { resource: bad }), span('c', { instrumentationScope: bad })];
+    const outcome = await library.exportTraces(batch);
+    expect(outcome).toMatchObject({ accepted: 3, rejected: 0, message: expect.stringMatching(/unreadable|too deep/) });
+    const byName = rows(await library.read('traces')).toSorted((a, b) => (a.name < b.name ? -1 : 1));
+    expect(byName.map(row => row.name)).toEqual(['a', 'b', 'c']);
+    expect(byName[0]!.service_name).toBe('shop');
+    if ('service.name' in (Object.getOwnPropertyDescriptor(bad, 'attributes')?.value ?? {})) {
+      expect(byName[1]!.service_name).toBe('shop');
+      expect(JSON.parse(byName[1]!.resource_attributes)).toEqual({ 'service.name': 'shop', after: 1 });
+    }
+    const record = (extra: object): any => ({
+      ...span('log', extra),
+      hrTime: [1, 0],
+      hrTimeObserved: [1, 0],
+      body: 'text',
+    });
+    const logs = await library.exportLogs([
+      record(good),
+      record({ resource: bad }),
+      record({ instrumentationScope: bad }),
+    ]);
+    expect(logs).toMatchObject({ accepted: 3, rejected: 0, message: expect.stringMatching(/unreadable|too deep/) });
+    const point = { startTime: [1, 0], endTime: [2, 0], attributes: {}, value: 1 };
+    const descriptor = { name: 'm', description: '', unit: '', valueType: 0 };
+    const metric: any = { descriptor, aggregationTemporality: 1, dataPointType: 2, dataPoints: [point] };
+    const metrics = await library.exportMetrics({
+      resource: bad,
+      scopeMetrics: [
+        { scope: bad, metrics: [metric] },
+        { scope: { name: 'good' }, metrics: [metric] },
+      ],
+    });
+    expect(metrics).toMatchObject({ accepted: 2, rejected: 0, message: expect.stringMatching(/unreadable|too deep/) });
+    // The exporter reports success: nothing is to be sent again.
+    expect(await exported(library.spanExporter(), batch)).toEqual({ code: 0 });
+  });
+
+  test('a record whose resource or scope cannot be got at all is refused alone', async () => {
+    const library = await open();
+    for (const property of ['resource', 'instrumentationScope']) {
+      const bad = Object.defineProperty(span('bad'), property, { get: fail });
+      expect(await library.exportTraces([span('good'), bad])).toMatchObject({ accepted: 1, rejected: 1 });
+    }
+    const metrics: any = {
+      get resource() {
+        return fail();
+      },
+      scopeMetrics: [
+        {
+          get scope() {
+            return fail();
+          },
+          metrics: [],
+        },
+      ],
+    };
+    expect(await library.exportMetrics(metrics)).toMatchObject({ accepted: 0, rejected: 1 });
+    expect(await names(library)).toEqual(['good', 'good']);
+  });
+});
+
 test('bytes that are no OTLP are refused whole, with the place', async () => {
   const library = await open();
   await expect(library.exportOtlp('traces', new Uint8Array([0xff, 0xff, 0xff]))).rejects.toMatchObject({
@@ -121,7 +208,7 @@ test('an id that is none is refused alone, and texts of every kind are kept', as
 
 test('the bytes may be changed as soon as the call returns', async () => {
   const library = await open();
-  const request = encodeTraces([span('kept')], undefined, whole);
+  const request = encodeTraces([span('kept')], undefined, made);
   const done = library.exportOtlp('traces', request);
   request.fill(0);
   expect(await done).toMatchObject({ accepted: 1, rejected: 0 });
@@ -202,6 +289,9 @@ test('configuration errors name key, value, origin and remedy', async () => {
   const wrong = OtlpLibrary.open({ outputDir: directory(), rotation: { maxBytes: '5 parsecs' } });
   await expect(wrong).rejects.toThrow(InvalidConfigError);
   await expect(wrong).rejects.toThrow(/rotation\.max_bytes.*5 parsecs/);
+  const number = OtlpLibrary.open({ outputDir: 5 } as object);
+  await expect(number).rejects.toThrow(InvalidConfigError);
+  await expect(number).rejects.toThrow('output_dir = 5 is a number: use a path, in quotes if it is meant: "5"');
 });
 
 test('many libraries live side by side, also in one directory', async () => {

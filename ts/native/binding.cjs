@@ -842,5 +842,6 @@ module.exports.decode = nativeBinding.decode
 module.exports.decompressZstd = nativeBinding.decompressZstd
 module.exports.encode = nativeBinding.encode
 module.exports.errorCodes = nativeBinding.errorCodes
+module.exports.makeRequest = nativeBinding.makeRequest
 module.exports.open = nativeBinding.open
 module.exports.run = nativeBinding.run

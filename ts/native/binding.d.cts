@@ -18,10 +18,10 @@ export declare class BindingLibrary {
    */
   exportOtlp(signalPosition: number, data: Uint8Array, waitMs?: number | undefined | null, records?: number | undefined | null): Promise<Outcome<BindingOutcome>>
   /**
-   * The same for a request that was written in pieces: `gaps` are pairs of a place in `request` and a length, to be
-   * filled from `text`. Null if the pieces are no request; then nothing has happened.
+   * The same for a request that is still to be made, of `steps` and the `text` and `bytes` they take. `on_done` is told
+   * what became of it, with `number`.
    */
-  exportPieces(signalPosition: number, request: Uint8Array, text: Uint8Array, gaps: Uint32Array, waitMs?: number | undefined | null, records?: number | undefined | null): Promise<Outcome<BindingOutcome>> | null
+  exportPieces(number: number, signalPosition: number, steps: Uint32Array, text: Uint8Array, bytes: Uint8Array, waitMs?: number | undefined | null, records?: number | undefined | null): void
   /** One request to an OTLP service of a gRPC server in JavaScript, and what to answer. It never waits for room. */
   answerGrpc(signalPosition: number, data: Uint8Array): Promise<BindingGrpcAnswer>
   /** Resolves when everything accepted before the call is committed. */
@@ -148,8 +148,11 @@ export declare function encode(signalPosition: number, ipc: Uint8Array, format: 
 /** The error table: every code and what it is on the wire. */
 export declare function errorCodes(): Array<BindingErrorCode>
 
+/** What [`crate::library::BindingLibrary::export_pieces`] makes of its pieces: one OTLP request in protobuf. */
+export declare function makeRequest(steps: Uint32Array, text: Uint8Array, bytes: Uint8Array): Outcome<Buffer>
+
 /** Opens a recorder; `config` is a JSON object of keys as in the configuration file. */
-export declare function open(config: string, onEvent: (event: string) => void): Promise<Outcome<BindingLibrary>>
+export declare function open(config: string, onEvent: (event: string) => void, onDone: (number: number, outcome: Outcome<BindingOutcome>) => void): Promise<Outcome<BindingLibrary>>
 
 /**
  * Runs one command to its end, on a thread of its own, and resolves to the exit code. `arguments` are those after the

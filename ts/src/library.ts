@@ -1,5 +1,6 @@
 import type { RecordBatch, Table } from 'apache-arrow';
 import type { BindingGrpcAnswer, BindingLibrary } from '../native/binding.cjs';
+import { Answers } from './answers.js';
 import { type OtlpConfig, toJson } from './config.js';
 import { encodeLogs, encodeMetrics, encodeTraces, type Sink } from './encoder/index.js';
 import type { Skipped } from './encoder/records.js';
@@ -24,7 +25,7 @@ export interface ExportOutcome {
   readonly accepted: number;
   /** Records that were refused as invalid, alone. */
   readonly rejected: number;
-  /** Why the first was refused; empty when none was. */
+  /** Why the first was refused, and what of a resource or scope could not be read; else empty. */
   readonly message: string;
 }
 
@@ -52,22 +53,25 @@ export class OtlpLibrary implements AsyncDisposable {
 
   readonly #binding: BindingLibrary;
   readonly #events: Events;
+  readonly #answers: Answers;
   readonly #resource: Resource;
   readonly #forget: () => void;
   readonly #pending = new Set<Promise<unknown>>();
   #closing: Promise<void> | undefined;
 
-  private constructor(binding: BindingLibrary, events: Events) {
+  private constructor(binding: BindingLibrary, events: Events, answers: Answers) {
     this.#binding = binding;
     this.#events = events;
+    this.#answers = answers;
     this.#resource = { attributes: Object.fromEntries(binding.resource() as [string, string][]) };
     this.#forget = closeAtExit(binding);
   }
 
   /** Opens the output directory and starts recording; what a crash left there is recovered. */
   static async open(config: OtlpConfig = {}): Promise<OtlpLibrary> {
-    const events = new Events();
-    return new OtlpLibrary(unwrap(await native.open(toJson(config), json => events.tell(json))), events);
+    const [events, answers] = [new Events(), new Answers()];
+    const binding = unwrap(await native.open(toJson(config), json => events.tell(json), answers.tell));
+    return new OtlpLibrary(binding, events, answers);
   }
 
   /** Keeps spans. Resolves at the configured durability; a span that cannot be kept is refused alone. */
@@ -209,15 +213,13 @@ export class OtlpLibrary implements AsyncDisposable {
 
   #sink(signal: Signal, waitMs: number | undefined, records: number): Sink<Promise<ExportOutcome>> {
     const position = SIGNALS.indexOf(signal);
-    const kept = (skipped: Skipped) => records - skipped.count;
-    // The addon copies the bytes before it returns.
-    return {
-      whole: (request, skipped) =>
-        this.#sent(this.#binding.exportOtlp(position, request, waitMs, kept(skipped)), skipped),
-      pieces: ({ request, text, gaps }, skipped) => {
-        const sent = this.#binding.exportPieces(position, request, text, gaps, waitMs, kept(skipped));
-        return sent ? this.#sent(sent, skipped) : undefined;
-      },
+    // The addon copies the pieces before it returns.
+    return ({ steps, text, bytes }, skipped) => {
+      const kept = records - skipped.count;
+      const answer = this.#answers.wait(number =>
+        this.#binding.exportPieces(number, position, steps, text, bytes, waitMs, kept),
+      );
+      return this.#sent(answer, skipped);
     };
   }
 
@@ -225,21 +227,33 @@ export class OtlpLibrary implements AsyncDisposable {
     this.#pending.add(sent);
     try {
       const outcome = unwrap(await sent);
-      return skipped && skipped.count > 0 ? withSkipped(outcome, skipped) : outcome;
+      return skipped ? withSkipped(outcome, skipped) : outcome;
     } finally {
       this.#pending.delete(sent);
     }
   }
 }
 
-/** Records that could not be read count as refused. */
-function withSkipped({ accepted, rejected, message }: ExportOutcome, { count, reason }: Skipped): ExportOutcome {
-  const text = `${count} record(s) could not be read; first: ${reason}`;
-  return { accepted, rejected: rejected + count, message: message ? `${message}; ${text}` : text };
+/** Records that could not be read count as refused; what of a resource could not be read is told. */
+function withSkipped(outcome: ExportOutcome, { count, reason, lost }: Skipped): ExportOutcome {
+  if (count === 0 && lost === '') return outcome;
+  const texts = [outcome.message];
+  if (count > 0) texts.push(`${count} record(s) could not be read; first: ${reason}`);
+  if (lost !== '') texts.push(`records are kept without what could not be read; first: ${lost}`);
+  return {
+    accepted: outcome.accepted,
+    rejected: outcome.rejected + count,
+    message: texts.filter(text => text !== '').join('; '),
+  };
 }
 
+/** How many points there are; what cannot be read is counted as none. */
 function points(metrics: ResourceMetrics): number {
   let count = 0;
-  for (const scope of metrics.scopeMetrics) for (const metric of scope.metrics) count += metric.dataPoints.length;
+  try {
+    for (const scope of metrics.scopeMetrics) for (const metric of scope.metrics) count += metric.dataPoints.length;
+  } catch {
+    // Writing them will tell.
+  }
   return count;
 }

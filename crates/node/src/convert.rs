@@ -9,6 +9,7 @@ use napi_derive::napi;
 use otlp_arrow::{Code, Format, OtlpError};
 
 use crate::error::{Outcome, outcome, parse, signal};
+use crate::pieces::Pieces;
 
 /// One OTLP request as columns.
 #[napi(object)]
@@ -62,6 +63,12 @@ fn batches(ipc: &[u8]) -> Result<Vec<RecordBatch>, ArrowError> {
         Some(_) => Ok(batches),
         None => Err(ArrowError::IpcError("it ends before its schema".into())),
     }
+}
+
+/// What [`crate::library::BindingLibrary::export_pieces`] makes of its pieces: one OTLP request in protobuf.
+#[napi(catch_unwind)]
+pub fn make_request(steps: &[u32], text: &[u8], bytes: &[u8]) -> Outcome<Buffer> {
+    outcome(Pieces::copy(steps, text, bytes).and_then(Pieces::make).map(|request| Buffer::from(request.to_vec())))
 }
 
 /// One zstd frame, decompressed: the codec of apache-arrow for sealed files.

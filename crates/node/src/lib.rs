@@ -13,4 +13,6 @@ mod pieces;
 mod reader;
 mod run;
 mod runtime;
+mod steps;
 mod subscription;
+mod texts;

@@ -1,11 +1,12 @@
 //! `BindingLibrary`: the core's `OtlpLibrary` for JavaScript.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use napi::bindgen_prelude::{Buffer, Function, PromiseRaw};
+use napi::bindgen_prelude::{Buffer, FnArgs, Function, PromiseRaw, spawn};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{Env, Status};
 use napi_derive::napi;
@@ -18,7 +19,7 @@ use otlp_arrow::{Code, Config, Event, ExportOutcome, OtlpError, OtlpLibrary, sta
 
 use crate::error::{Outcome, outcome, signal};
 use crate::pending::Pending;
-use crate::pieces;
+use crate::pieces::Pieces;
 use crate::reader::{BindingReader, read_options};
 use crate::runtime::{blocking, promise};
 use crate::subscription::BindingSubscription;
@@ -64,6 +65,7 @@ impl std::convert::From<ExportOutcome> for BindingOutcome {
 #[napi]
 pub struct BindingLibrary {
     inner: OtlpLibrary,
+    on_done: Arc<OnDone>,
     pending: Arc<Pending>,
     /// Set at once by a shutdown; the core is told when what was called before is in.
     closing: AtomicBool,
@@ -72,8 +74,9 @@ pub struct BindingLibrary {
 }
 
 impl BindingLibrary {
-    fn open(config: Config, on_event: Option<EventListener>) -> otlp_arrow::Result<Self> {
+    fn open(config: Config, on_event: Option<EventListener>, on_done: Arc<OnDone>) -> otlp_arrow::Result<Self> {
         Ok(Self {
+            on_done,
             pending: Arc::default(),
             closing: AtomicBool::new(false),
             shutdown_timeout: config.shutdown_timeout,
@@ -90,15 +93,52 @@ type OnEvent = ThreadsafeFunction<String, (), String, Status, false, true, EVENT
 /// Events that wait for the program to listen.
 const EVENT_QUEUE: usize = 1024;
 
+/// A function of the host program that is told what became of the export of a number. It does not keep the process alive.
+type OnDone = ThreadsafeFunction<
+    FnArgs<(u32, Outcome<BindingOutcome>)>,
+    (),
+    FnArgs<(u32, Outcome<BindingOutcome>)>,
+    Status,
+    false,
+    true,
+>;
+
+/// The answer to one export, which is given in any case.
+struct Answer {
+    number: u32,
+    on_done: Arc<OnDone>,
+    outcome: Option<otlp_arrow::Result<ExportOutcome>>,
+}
+
+impl Answer {
+    fn give(mut self, outcome: otlp_arrow::Result<ExportOutcome>) {
+        self.outcome = Some(outcome);
+    }
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        let panicked = || Err(OtlpError::new(Code::Internal, "an export ended in a panic: please report it"));
+        let done = outcome(self.outcome.take().unwrap_or_else(panicked).map(BindingOutcome::from));
+        self.on_done.call((self.number, done).into(), ThreadsafeFunctionCallMode::NonBlocking);
+    }
+}
+
 /// Opens a recorder; `config` is a JSON object of keys as in the configuration file.
 #[napi(catch_unwind)]
 pub fn open<'env>(
     env: &'env Env,
     config: String,
     #[napi(ts_arg_type = "(event: string) => void")] on_event: Function<'env, String, ()>,
+    #[napi(ts_arg_type = "(number: number, outcome: Outcome<BindingOutcome>) => void")] on_done: Function<
+        'env,
+        FnArgs<(u32, Outcome<BindingOutcome>)>,
+        (),
+    >,
 ) -> napi::Result<PromiseRaw<'env, Outcome<BindingLibrary>>> {
     let on_event: OnEvent =
         on_event.build_threadsafe_function().weak::<true>().max_queue_size::<EVENT_QUEUE>().build()?;
+    let on_done: Arc<OnDone> = Arc::new(on_done.build_threadsafe_function().weak::<true>().build()?);
     let listener: EventListener = Arc::new(move |event: &Event| {
         if let Ok(event) = json(event) {
             on_event.call(event, ThreadsafeFunctionCallMode::NonBlocking);
@@ -109,7 +149,7 @@ pub fn open<'env>(
             let arguments = serde_json::from_str(&config).map_err(|error| {
                 OtlpError::with_source(Code::InvalidConfig, "the configuration is no object", error)
             })?;
-            BindingLibrary::open(Config::from_value(arguments)?, Some(listener))
+            BindingLibrary::open(Config::from_value(arguments)?, Some(listener), on_done)
         });
         outcome(opened.await)
     })
@@ -128,26 +168,29 @@ impl BindingLibrary {
         wait_ms: Option<f64>,
         records: Option<f64>,
     ) -> napi::Result<PromiseRaw<'env, Outcome<BindingOutcome>>> {
-        self.export(env, signal_position, Bytes::copy_from_slice(data), wait_ms, records)
+        let bytes = Bytes::copy_from_slice(data);
+        let done = self.export(signal_position, move || Ok(bytes), wait_ms, records);
+        promise(env, async move { outcome(done.await.map(BindingOutcome::from)) })
     }
 
-    /// The same for a request that was written in pieces: `gaps` are pairs of a place in `request` and a length, to be
-    /// filled from `text`. Null if the pieces are no request; then nothing has happened.
+    /// The same for a request that is still to be made, of `steps` and the `text` and `bytes` they take. `on_done` is told
+    /// what became of it, with `number`.
     #[napi(catch_unwind)]
     #[allow(clippy::too_many_arguments, reason = "one object of them would cost a look-up each, on the main thread")]
-    pub fn export_pieces<'env>(
+    pub fn export_pieces(
         &self,
-        env: &'env Env,
+        number: u32,
         signal_position: u32,
-        request: &[u8],
+        steps: &[u32],
         text: &[u8],
-        gaps: &[u32],
+        bytes: &[u8],
         wait_ms: Option<f64>,
         records: Option<f64>,
-    ) -> napi::Result<Option<PromiseRaw<'env, Outcome<BindingOutcome>>>> {
-        pieces::assemble(request, text, gaps)
-            .map(|bytes| self.export(env, signal_position, bytes, wait_ms, records))
-            .transpose()
+    ) {
+        let pieces = Pieces::copy(steps, text, bytes);
+        let answer = Answer { number, on_done: Arc::clone(&self.on_done), outcome: None };
+        let done = self.export(signal_position, move || pieces?.make(), wait_ms, records);
+        spawn(async move { answer.give(done.await) });
     }
 
     /// One request to an OTLP service of a gRPC server in JavaScript, and what to answer. It never waits for room.
@@ -308,22 +351,23 @@ impl BindingLibrary {
 }
 
 impl BindingLibrary {
-    fn export<'env>(
+    fn export(
         &self,
-        env: &'env Env,
         signal_position: u32,
-        bytes: Bytes,
+        request: impl FnOnce() -> otlp_arrow::Result<Bytes> + Send + 'static,
         wait_ms: Option<f64>,
         records: Option<f64>,
-    ) -> napi::Result<PromiseRaw<'env, Outcome<BindingOutcome>>> {
-        if self.closing.load(Ordering::SeqCst) {
-            return promise(env, async { outcome(Err(closed())) });
-        }
-        let library = self.inner.clone();
-        let entered = Pending::enter(&self.pending);
-        promise(env, async move {
+    ) -> impl Future<Output = otlp_arrow::Result<ExportOutcome>> + Send + 'static {
+        let open = if self.closing.load(Ordering::SeqCst) {
+            Err(closed())
+        } else {
+            Ok((self.inner.clone(), Pending::enter(&self.pending)))
+        };
+        async move {
+            let (library, entered) = open?;
             let export = async move {
                 let signal = signal(signal_position)?;
+                let bytes = request()?;
                 match wait_ms {
                     None => library.export_otlp(signal, bytes).await,
                     Some(wait) => {
@@ -335,8 +379,8 @@ impl BindingLibrary {
             };
             let done = export.await;
             drop(entered);
-            outcome(done.map(BindingOutcome::from))
-        })
+            done
+        }
     }
 
     fn forwarder(&self, position: u32) -> otlp_arrow::Result<Forwarder> {

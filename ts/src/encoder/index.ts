@@ -5,24 +5,11 @@ import { span, touchSpan } from './traces.js';
 import type { ReadableLogRecord, ReadableSpan, Resource, ResourceMetrics } from './types.js';
 import { type Pieces, Writer } from './writer.js';
 
-/**
- * Where a request goes. The bytes belong to the encoder and are valid during the call only.
- *
- * `pieces`, if there is one, is asked first: it takes what a {@link Writer} gathered, or nothing, by
- * undefined: then the request is written once more, as a whole.
- */
-export interface Sink<T> {
-  whole(request: Uint8Array, skipped: Skipped): T;
-  pieces?(pieces: Pieces, skipped: Skipped): T | undefined;
-}
-
-/** Requests that are written as a whole after one whose texts could not be gathered. */
-const PAUSE = 16;
+/** Where a request goes. The pieces belong to the encoder and are valid during the call only. */
+export type Sink<T> = (pieces: Pieces, skipped: Skipped) => T;
 
 /** The writer that is used over and over; undefined while it is in use. */
 let idle: Writer | undefined = new Writer();
-/** How many more requests are not tried to be gathered. */
-let pause = 0;
 
 /** Encodes spans as one `ExportTraceServiceRequest`; `fallback` is the resource of spans that have none. */
 export function encodeTraces<T>(spans: readonly ReadableSpan[], fallback: Resource | undefined, sink: Sink<T>): T {
@@ -44,24 +31,11 @@ function encode<T>(sink: Sink<T>, write: (w: Writer, skipped: Skipped) => void):
   const writer = idle ?? new Writer();
   idle = undefined;
   try {
-    if (sink.pieces) {
-      if (pause === 0) {
-        const skipped: Skipped = { count: 0, reason: '' };
-        writer.start(true);
-        write(writer, skipped);
-        const taken = writer.finishText() ? sink.pieces(writer.pieces(), skipped) : undefined;
-        if (taken !== undefined) return taken;
-        pause = PAUSE;
-      } else {
-        pause--;
-      }
-    }
-    const skipped: Skipped = { count: 0, reason: '' };
-    writer.start(false);
+    const skipped: Skipped = { count: 0, reason: '', lost: '' };
+    writer.start();
     write(writer, skipped);
-    return sink.whole(writer.bytes(), skipped);
+    return sink(writer.pieces(), skipped);
   } finally {
-    writer.reset();
     idle = writer;
   }
 }

@@ -12,12 +12,7 @@ export function logRecord(w: Writer, record: ReadableLogRecord): void {
   w.uint32(0x38, record.droppedAttributesCount);
   const context = record.spanContext;
   if (context) {
-    if (context.traceFlags) {
-      w.ensure(5);
-      w.buf[w.pos] = 0x45;
-      w.view.setUint32(w.pos + 1, context.traceFlags, true);
-      w.pos += 5;
-    }
+    if (context.traceFlags) w.fixed32(0x45, context.traceFlags);
     if (context.traceId) w.id(0x4a, context.traceId);
     if (context.spanId) w.id(0x52, context.spanId);
   }

@@ -1,5 +1,6 @@
-import { attributes, resourceField, scopeField } from './attributes.js';
-import { one, type Skipped } from './records.js';
+import { attributes } from './attributes.js';
+import { attempt, resourceField, schemaUrl, scopeField } from './owners.js';
+import { one, type Skipped, skip } from './records.js';
 import type { DataPoint, ExponentialHistogram, Histogram, MetricData, Resource, ResourceMetrics } from './types.js';
 import type { Writer } from './writer.js';
 
@@ -16,18 +17,26 @@ export function resourceMetrics(
   fallback: Resource | undefined,
   skipped: Skipped,
 ): void {
-  const resource = collected.resource ?? fallback;
-  const envelope = w.open(0x0a);
-  resourceField(w, resource);
-  for (const { scope, metrics } of collected.scopeMetrics) {
-    const scoped = w.open(0x12);
-    scopeField(w, scope);
-    for (const data of metrics) one(w, data, metric, skipped);
-    if (scope.schemaUrl) w.string(0x1a, scope.schemaUrl);
-    w.close(scoped);
+  let resource = fallback;
+  attempt(w, 'a resource', skipped, () => {
+    resource = collected.resource ?? fallback;
+  });
+  w.open(0x0a);
+  resourceField(w, resource, skipped);
+  for (const group of collected.scopeMetrics) {
+    w.open(0x12);
+    try {
+      const { scope, metrics } = group;
+      scopeField(w, scope, skipped);
+      for (const data of metrics) one(w, data, metric, skipped);
+      schemaUrl(w, scope, skipped);
+    } catch (error) {
+      skip(skipped, error);
+    }
+    w.close();
   }
-  if (resource?.schemaUrl) w.string(0x1a, resource.schemaUrl);
-  w.close(envelope);
+  schemaUrl(w, resource, skipped);
+  w.close();
 }
 
 function metric(w: Writer, data: MetricData): void {
@@ -35,9 +44,9 @@ function metric(w: Writer, data: MetricData): void {
   if (name) w.string(0x0a, name);
   if (description) w.string(0x12, description);
   if (unit) w.string(0x1a, unit);
-  const start = w.open(tagOf(data.dataPointType));
+  w.open(tagOf(data.dataPointType));
   for (const point of data.dataPoints) {
-    const at = w.open(0x0a);
+    w.open(0x0a);
     switch (data.dataPointType) {
       case HISTOGRAM:
         histogram(w, point, point.value as Histogram);
@@ -48,13 +57,13 @@ function metric(w: Writer, data: MetricData): void {
       default:
         number(w, point, point.value as number, valueType);
     }
-    w.close(at);
+    w.close();
   }
   if (data.dataPointType !== GAUGE) {
     w.uint32(0x10, data.aggregationTemporality + 1);
     if (data.dataPointType === SUM && data.isMonotonic) w.uint32(0x18, 1);
   }
-  w.close(start);
+  w.close();
 }
 
 /** The tag of the `Metric.data` member for a kind of point. */
@@ -77,14 +86,8 @@ function tagOf(dataPointType: number): number {
 function number(w: Writer, point: DataPoint, value: number, valueType: number): void {
   w.time(0x11, point.startTime);
   w.time(0x19, point.endTime);
-  w.ensure(9);
-  if (valueType === INT && Number.isInteger(value) && value >= -(2 ** 63) && value < 2 ** 63) {
-    w.buf[w.pos++] = 0x31;
-    w.fixed64(value);
-  } else {
-    w.buf[w.pos++] = 0x21;
-    w.double(value);
-  }
+  if (valueType === INT && Number.isInteger(value) && value >= -(2 ** 63) && value < 2 ** 63) w.fixed64(0x31, value);
+  else w.double(0x21, value);
   attributes(w, 0x3a, point.attributes);
 }
 
@@ -92,20 +95,10 @@ function histogram(w: Writer, point: DataPoint, value: Histogram): void {
   const { counts, boundaries } = value.buckets;
   w.time(0x11, point.startTime);
   w.time(0x19, point.endTime);
-  w.ensure(9);
-  w.buf[w.pos++] = 0x21;
-  w.fixed64(value.count);
+  w.fixed64(0x21, value.count);
   w.optionalDouble(0x29, value.sum);
-  if (counts.length > 0) {
-    const start = w.open(0x32);
-    for (const count of counts) w.fixed64(count);
-    w.close(start);
-  }
-  if (boundaries.length > 0) {
-    const start = w.open(0x3a);
-    for (const bound of boundaries) w.double(bound);
-    w.close(start);
-  }
+  w.packedCounts(0x32, counts);
+  w.packedDoubles(0x3a, boundaries);
   attributes(w, 0x4a, point.attributes);
   w.optionalDouble(0x59, value.min);
   w.optionalDouble(0x61, value.max);
@@ -115,14 +108,10 @@ function exponentialHistogram(w: Writer, point: DataPoint, value: ExponentialHis
   attributes(w, 0x0a, point.attributes);
   w.time(0x11, point.startTime);
   w.time(0x19, point.endTime);
-  w.ensure(9);
-  w.buf[w.pos++] = 0x21;
-  w.fixed64(value.count);
+  w.fixed64(0x21, value.count);
   w.optionalDouble(0x29, value.sum);
   w.sint32(0x30, value.scale);
-  w.ensure(9);
-  w.buf[w.pos++] = 0x39;
-  w.fixed64(value.zeroCount);
+  w.fixed64(0x39, value.zeroCount);
   buckets(w, 0x42, value.positive);
   buckets(w, 0x4a, value.negative);
   w.optionalDouble(0x61, value.min);
@@ -130,13 +119,8 @@ function exponentialHistogram(w: Writer, point: DataPoint, value: ExponentialHis
 }
 
 function buckets(w: Writer, tag: number, value: ExponentialHistogram['positive']): void {
-  const start = w.open(tag);
+  w.open(tag);
   w.sint32(0x08, value.offset);
-  if (value.bucketCounts.length > 0) {
-    const counts = w.open(0x12);
-    w.ensure(value.bucketCounts.length * 10);
-    for (const count of value.bucketCounts) w.varint64(count);
-    w.close(counts);
-  }
-  w.close(start);
+  w.packedVarints(0x12, value.bucketCounts);
+  w.close();
 }

@@ -1,9 +1,9 @@
-import { resourceField, scopeField } from './attributes.js';
+import { type Lost, resourceField, schemaUrl, scopeField } from './owners.js';
 import type { InstrumentationScope, Resource } from './types.js';
 import type { Writer } from './writer.js';
 
 /** Records that could not be read, because a property was missing or threw. */
-export interface Skipped {
+export interface Skipped extends Lost {
   count: number;
   /** Why the first one was skipped; empty when none was. */
   reason: string;
@@ -28,20 +28,20 @@ export function envelopes<T extends Owned>(
   touch: (record: T) => number,
 ): void {
   for (const [resource, scopes] of group(records, fallback, skipped)) {
-    const envelope = w.open(0x0a);
-    resourceField(w, resource);
+    w.open(0x0a);
+    resourceField(w, resource, skipped);
     for (const [scope, members] of scopes) {
-      const scoped = w.open(0x12);
-      scopeField(w, scope);
+      w.open(0x12);
+      scopeField(w, scope, skipped);
       for (let i = 0; i < members.length; i++) {
         if (i % AHEAD === 0) fetch(members, i, touch);
         one(w, members[i]!, write, skipped);
       }
-      if (scope?.schemaUrl) w.string(0x1a, scope.schemaUrl);
-      w.close(scoped);
+      schemaUrl(w, scope, skipped);
+      w.close();
     }
-    if (resource?.schemaUrl) w.string(0x1a, resource.schemaUrl);
-    w.close(envelope);
+    schemaUrl(w, resource, skipped);
+    w.close();
   }
 }
 
@@ -69,9 +69,9 @@ export function one<T>(w: Writer, record: T, write: (w: Writer, record: T) => vo
   w.mark();
   w.cut = false;
   try {
-    const start = w.open(0x12);
+    w.open(0x12);
     write(w, record);
-    w.close(start);
+    w.close();
   } catch (error) {
     w.rewind();
     skip(skipped, error);
@@ -105,6 +105,7 @@ function group<T extends Owned>(records: readonly T[], fallback: Resource | unde
   return groups;
 }
 
-function skip(skipped: Skipped, error: unknown): void {
+/** Counts a record that is left out. */
+export function skip(skipped: Skipped, error: unknown): void {
   if (skipped.count++ === 0) skipped.reason = error instanceof Error ? error.message : String(error);
 }

@@ -24,50 +24,33 @@ export function span(w: Writer, s: ReadableSpan): void {
   // By number: an iterator costs something even where there are none.
   for (let i = 0; i < events.length; i++) {
     const event = events[i]!;
-    const start = w.open(0x5a);
+    w.open(0x5a);
     w.time(0x09, event.time);
     if (event.name) w.string(0x12, event.name);
     attributes(w, 0x1a, event.attributes);
     w.uint32(0x20, event.droppedAttributesCount);
-    w.close(start);
+    w.close();
   }
   w.uint32(0x60, s.droppedEventsCount);
   for (let i = 0; i < links.length; i++) {
     const link = links[i]!;
-    const start = w.open(0x6a);
+    w.open(0x6a);
     w.id(0x0a, link.context.traceId);
     w.id(0x12, link.context.spanId);
     const linkState = link.context.traceState?.serialize();
     if (linkState) w.string(0x1a, linkState);
     attributes(w, 0x22, link.attributes);
     w.uint32(0x28, link.droppedAttributesCount);
-    w.ensure(5);
-    w.buf[w.pos++] = 0x35;
-    fixed32(w, flags(link.context, link.context.isRemote));
-    w.close(start);
+    w.fixed32(0x35, flags(link.context, link.context.isRemote));
+    w.close();
   }
   w.uint32(0x70, s.droppedLinksCount);
   const { code, message } = s.status;
-  w.ensure(10);
-  if (message || code > 127) {
-    const status = w.open(0x7a);
-    if (message) w.string(0x12, message);
-    w.uint32(0x18, code);
-    w.close(status);
-    w.ensure(6);
-  } else if (code) {
-    w.buf[w.pos] = 0x7a;
-    w.buf[w.pos + 1] = 2;
-    w.buf[w.pos + 2] = 0x18;
-    w.buf[w.pos + 3] = code;
-    w.pos += 4;
-  } else {
-    w.buf[w.pos++] = 0x7a;
-    w.buf[w.pos++] = 0;
-  }
-  w.buf[w.pos++] = 0x85;
-  w.buf[w.pos++] = 0x01;
-  fixed32(w, flags(context, parent?.isRemote));
+  w.open(0x7a);
+  if (message) w.string(0x12, message);
+  w.uint32(0x18, code);
+  w.close();
+  w.fixed32(0x85, flags(context, parent?.isRemote));
 }
 
 /** Looks at everything {@link span} will need. */
@@ -81,9 +64,4 @@ export function touchSpan(s: ReadableSpan): number {
 /** The W3C flags, and whether the context came from another process: of a span, its parent's. */
 function flags(context: SpanContext, isRemote: boolean | undefined): number {
   return (context.traceFlags & 0xff) | HAS_IS_REMOTE | (isRemote ? IS_REMOTE : 0);
-}
-
-function fixed32(w: Writer, value: number): void {
-  w.view.setUint32(w.pos, value, true);
-  w.pos += 4;
 }

@@ -68,8 +68,8 @@ export class Exporter<T> {
   async #export(batch: T): Promise<ExportResult> {
     if (this.#closed) throw new ClosedError('CLOSED', 'this exporter is shut down', false);
     const { accepted, rejected, message } = await this.#send(batch, this.#timeoutMs);
-    if (rejected === 0) return { code: 0 };
-    if (accepted === 0) throw new InvalidDataError('INVALID_DATA', message, false);
+    if (message === '') return { code: 0 };
+    if (accepted === 0 && rejected > 0) throw new InvalidDataError('INVALID_DATA', message, false);
     this.#warn(message);
     return { code: 0 };
   }
