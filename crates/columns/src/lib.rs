@@ -20,6 +20,7 @@ mod put;
 mod render;
 pub mod schema;
 mod signal;
+mod sink;
 mod wire;
 
 pub use decode::{BatchBuilder, check};
@@ -27,6 +28,7 @@ pub use encode::{EncodeError, encode_protobuf};
 pub use outcome::{Checked, DecodeError, Limits, Reason, Refusal, Refused};
 pub use schema::schema;
 pub use signal::{Format, Signal, UnknownName};
+pub use sink::ColumnSink;
 
 use std::borrow::Cow;
 

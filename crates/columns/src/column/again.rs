@@ -7,6 +7,7 @@ use arrow_array::{Array, ArrayRef, PrimitiveArray};
 use arrow_buffer::ScalarBuffer;
 
 use super::Zeros;
+use crate::sink::{ColumnSink, no_null, pour};
 
 /// Batches of more rows make every array anew: that costs them little, and so nothing large is kept.
 pub(crate) const MAX_KEPT_ROWS: usize = 1024;
@@ -79,6 +80,16 @@ impl Counters {
     fn spread(&mut self) {
         self.values.reserve_exact(self.expected.max(self.zeros + 1));
         self.values.resize(self.zeros, 0);
+    }
+
+    pub(crate) fn write(&mut self, sink: &mut impl ColumnSink) {
+        let rows = self.len();
+        no_null(rows, sink);
+        match self.values.is_empty() {
+            true => sink.zeros(rows * size_of::<u32>()),
+            false => pour(&mut self.values, sink),
+        }
+        self.zeros = 0;
     }
 
     pub(crate) fn finish(&mut self, zeros: &mut Zeros) -> ArrayRef {

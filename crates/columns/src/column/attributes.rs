@@ -9,6 +9,7 @@ use super::{Offsets, Text, Zeros};
 use crate::decode::plan;
 use crate::render::{Value, key_value, letter, usual_key_value};
 use crate::schema;
+use crate::sink::{ColumnSink, no_null};
 use crate::wire::{Cursor, Wire};
 
 /// The letters of one attribute list.
@@ -135,5 +136,13 @@ impl Attributes {
         let columns = vec![self.keys.finish(zeros), self.values.finish(zeros)];
         let entries = StructArray::new(schema::entry_fields(), columns, None);
         Arc::new(MapArray::new(schema::entries_field(), self.offsets.finish(), entries, None, false))
+    }
+
+    pub(crate) fn write(&mut self, sink: &mut impl ColumnSink) {
+        no_null(self.offsets.len(), sink);
+        self.offsets.write(sink);
+        no_null(self.keys.len(), sink);
+        self.keys.write(sink);
+        self.values.write(sink);
     }
 }

@@ -8,6 +8,7 @@ use arrow_array::{Array, ArrayRef, DictionaryArray, PrimitiveArray, StringArray}
 use arrow_buffer::{Buffer, OffsetBuffer, ScalarBuffer};
 
 use super::{Again, MAX_KEPT_ROWS, Validity, Zeros, reserve};
+use crate::sink::{ColumnSink, all_null, pour};
 use crate::wire::text::{hash, same};
 
 /// Slots of a table at least.
@@ -185,6 +186,25 @@ impl Dictionary {
         self.constant = is_kept.then(|| (self.values.arrays, Arc::clone(&array)));
         array
     }
+
+    pub(crate) fn write(&mut self, sink: &mut impl ColumnSink) {
+        if self.written() == 0 {
+            let rows = std::mem::take(&mut self.pending);
+            all_null(rows, sink);
+            sink.zeros(rows * size_of::<i32>());
+        } else {
+            if self.pending > 0 {
+                self.flush();
+            }
+            self.validity.write(self.written(), sink);
+            match self.keys.is_empty() {
+                true => sink.zeros(self.zeros * size_of::<i32>()),
+                false => pour(&mut self.keys, sink),
+            }
+        }
+        (self.zeros, self.expected) = (0, 0);
+        self.values.write(sink);
+    }
 }
 
 /// Different texts in order of their first appearance, found by hash.
@@ -288,6 +308,11 @@ impl Interner {
             self.finished = Some(Arc::clone(&array));
         }
         array
+    }
+
+    fn write(&mut self, sink: &mut impl ColumnSink) {
+        sink.dictionary(&self.ends, &self.data);
+        self.clear();
     }
 
     fn is_same(&self, array: &StringArray) -> bool {

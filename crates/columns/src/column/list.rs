@@ -7,6 +7,7 @@ use arrow_buffer::{OffsetBuffer, ScalarBuffer};
 use arrow_schema::FieldRef;
 
 use super::{Again, MAX_KEPT_ROWS, Validity, Zeros, reserve};
+use crate::sink::{ColumnSink, all_null, empty, pour};
 
 /// Where each row ends in what lies below. They stay below 2^31, because a request and a batch may not be larger.
 #[derive(Debug, Default)]
@@ -59,8 +60,18 @@ impl Offsets {
         }
     }
 
+    /// Forgets all rows.
+    pub(crate) fn empty(&mut self) {
+        empty(&mut self.ends);
+    }
+
     pub(crate) fn truncate(&mut self, rows: usize) {
         self.ends.truncate(rows + 1);
+    }
+
+    pub(crate) fn write(&mut self, sink: &mut impl ColumnSink) {
+        self.reserve(0);
+        pour(&mut self.ends, sink);
     }
 
     pub(crate) fn finish(&mut self) -> OffsetBuffer<i32> {
@@ -155,5 +166,20 @@ impl Lists {
         }
         let nulls = self.validity.finish(self.offsets.len());
         Arc::new(ListArray::new(item, self.offsets.finish(), elements, nulls))
+    }
+
+    /// Writes what comes before the elements, which are to be written next.
+    pub(crate) fn write(&mut self, sink: &mut impl ColumnSink) {
+        if self.offsets.len() == 0 {
+            self.offsets.empty();
+            let rows = std::mem::take(&mut self.pending);
+            all_null(rows, sink);
+            return sink.zeros((rows + 1) * size_of::<i32>());
+        }
+        if self.pending > 0 {
+            self.flush();
+        }
+        self.validity.write(self.offsets.len(), sink);
+        self.offsets.write(sink);
     }
 }

@@ -14,8 +14,9 @@ use arrow_array::{
     Array, ArrayRef, ArrowPrimitiveType, BooleanArray, DictionaryArray, FixedSizeBinaryArray, PrimitiveArray,
     StringArray,
 };
-use arrow_buffer::{ArrowNativeType, BooleanBuffer, Buffer, NullBuffer, ScalarBuffer};
+use arrow_buffer::{ArrowNativeType, BooleanBuffer, Buffer, NullBuffer, ScalarBuffer, ToByteSlice};
 
+use crate::sink::{ColumnSink, all_null, empty, no_null, pour};
 use crate::wire::Block;
 
 pub(crate) use again::{Again, Counters, MAX_KEPT_ROWS};
@@ -60,6 +61,18 @@ impl Bits {
         self.len
     }
 
+    /// Writes the bits and forgets them.
+    fn write(&mut self, sink: &mut impl ColumnSink) {
+        self.words.iter_mut().for_each(|word| *word = word.to_le());
+        sink.buffer(&self.words.to_byte_slice()[..self.len.div_ceil(8)]);
+        self.clear();
+    }
+
+    fn clear(&mut self) {
+        empty(&mut self.words);
+        self.len = 0;
+    }
+
     pub(crate) fn finish(&mut self) -> BooleanBuffer {
         let mut words = std::mem::take(&mut self.words);
         words.iter_mut().for_each(|word| *word = word.to_le());
@@ -92,6 +105,21 @@ impl Validity {
     /// Whether no row is null so far.
     pub(crate) fn is_unset(&self) -> bool {
         self.bits.len() == 0
+    }
+
+    /// Begins an array of `rows` values with its length and validity.
+    pub(crate) fn write(&mut self, rows: usize, sink: &mut impl ColumnSink) {
+        if self.is_unset() {
+            return no_null(rows, sink);
+        }
+        self.bits.fill(rows, true);
+        let valid: usize = self.bits.words.iter().map(|word| word.count_ones() as usize).sum();
+        if valid == rows {
+            self.bits.clear();
+            return no_null(rows, sink);
+        }
+        sink.array(rows, rows - valid);
+        self.bits.write(sink);
     }
 
     pub(crate) fn finish(&mut self, rows: usize) -> Option<NullBuffer> {
@@ -192,6 +220,19 @@ impl<P: ArrowPrimitiveType> Numbers<P> {
     pub(crate) fn finish(&mut self, zeros: &mut Zeros) -> ArrayRef {
         self.array(zeros, |array| Arc::new(array))
     }
+
+    pub(crate) fn write(&mut self, sink: &mut impl ColumnSink) {
+        if self.values.is_empty() {
+            let rows = std::mem::take(&mut self.pending);
+            all_null(rows, sink);
+            return sink.zeros(rows * size_of::<P::Native>());
+        }
+        if self.pending > 0 {
+            self.flush();
+        }
+        self.validity.write(self.values.len(), sink);
+        pour(&mut self.values, sink);
+    }
 }
 
 /// A column of times in nanoseconds, as the bit pattern of OTLP's unsigned ones.
@@ -218,6 +259,10 @@ impl Times {
 
     pub(crate) fn finish(&mut self, zeros: &mut Zeros) -> ArrayRef {
         self.values.array(zeros, |array| Arc::new(array.with_data_type(crate::schema::timestamp())))
+    }
+
+    pub(crate) fn write(&mut self, sink: &mut impl ColumnSink) {
+        self.values.write(sink);
     }
 }
 
@@ -311,6 +356,11 @@ impl Booleans {
         let nulls = self.validity.finish(self.bits.len());
         Arc::new(BooleanArray::new(self.bits.finish(), nulls))
     }
+
+    pub(crate) fn write(&mut self, sink: &mut impl ColumnSink) {
+        self.validity.write(self.bits.len(), sink);
+        self.bits.write(sink);
+    }
 }
 
 /// A column of ids of `N` bytes, null where there is none.
@@ -365,6 +415,14 @@ impl<const N: usize> Ids<N> {
         let rows = self.data.len() / N;
         let nulls = self.validity.finish(rows);
         Arc::new(FixedSizeBinaryArray::new(N as i32, Buffer::from_vec(std::mem::take(&mut self.data)), nulls))
+    }
+
+    pub(crate) fn write(&mut self, sink: &mut impl ColumnSink) {
+        if self.pending > 0 {
+            self.flush();
+        }
+        self.validity.write(self.data.len() / N, sink);
+        pour(&mut self.data, sink);
     }
 }
 

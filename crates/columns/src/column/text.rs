@@ -6,6 +6,7 @@ use arrow_array::{ArrayRef, StringArray};
 use arrow_buffer::{Buffer, OffsetBuffer};
 
 use super::{Again, Offsets, Validity, Zeros, reserve};
+use crate::sink::{ColumnSink, all_null, empty, pour};
 use crate::wire::{Block, text};
 
 /// Text one after another. Whoever appends has seen that it is UTF-8; Arrow looks again when the column is finished.
@@ -96,5 +97,22 @@ impl Text {
         let nulls = self.validity.finish(self.len());
         let data = Buffer::from_vec(std::mem::take(&mut self.data));
         Arc::new(StringArray::new(self.offsets.finish(), data, nulls))
+    }
+
+    pub(crate) fn write(&mut self, sink: &mut impl ColumnSink) {
+        if self.offsets.len() == 0 {
+            self.offsets.empty();
+            empty(&mut self.data);
+            let rows = std::mem::take(&mut self.pending);
+            all_null(rows, sink);
+            sink.zeros((rows + 1) * size_of::<i32>());
+            return sink.buffer(&[]);
+        }
+        if self.pending > 0 {
+            self.flush();
+        }
+        self.validity.write(self.len(), sink);
+        self.offsets.write(sink);
+        pour(&mut self.data, sink);
     }
 }

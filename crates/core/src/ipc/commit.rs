@@ -5,7 +5,9 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
 use arrow_array::{Array, RecordBatch};
+use arrow_buffer::ToByteSlice;
 use arrow_schema::{Schema, SchemaRef};
+use otlp_arrow_columns::{BatchBuilder, ColumnSink};
 
 use super::layout::{Shape, shapes};
 use super::message::{Form, MessageWriter, NOTE_CRC, Template, schema_message};
@@ -25,31 +27,39 @@ const KEEP_CAPACITY: usize = 256 << 10;
 pub struct CommitEncoder {
     writer: String,
     shape: Option<SchemaShape>,
-    out: Output,
+    /// Schema and dictionaries, then the record batch: they are written side by side.
+    out: [Output; 2],
     /// All in one piece, for those who ask for that.
     joined: Vec<u8>,
 }
 
 /// The bytes of one commit, in parts: large columns are not copied. They are let go of when this is dropped.
 #[derive(Debug)]
-pub struct Encoded<'a>(&'a mut Output);
+pub struct Encoded<'a>(&'a mut [Output; 2]);
 
 impl Encoded<'_> {
     /// Bytes in all.
     pub fn bytes(&self) -> usize {
-        self.0.len()
+        self.0.iter().map(Output::len).sum()
     }
 
     /// The bytes in order.
     pub fn parts(&self) -> Vec<&[u8]> {
-        self.0.parts()
+        parts(self.0)
     }
 }
 
 impl Drop for Encoded<'_> {
     fn drop(&mut self) {
-        self.0.clear(KEEP_CAPACITY);
+        self.0.iter_mut().for_each(|out| out.clear(KEEP_CAPACITY));
     }
+}
+
+fn parts(out: &[Output; 2]) -> Vec<&[u8]> {
+    let [first, second] = out;
+    let mut parts = first.parts();
+    parts.extend(second.parts());
+    parts
 }
 
 #[derive(Debug)]
@@ -94,7 +104,7 @@ fn stamped(schema: &Schema, writer: &str) -> Schema {
 impl CommitEncoder {
     /// An encoder for files of the writer with this id.
     pub fn new(writer: impl Into<String>) -> Self {
-        Self { writer: writer.into(), shape: None, out: Output::pointing(), joined: Vec::new() }
+        Self { writer: writer.into(), shape: None, out: [Output::pointing(), Output::pointing()], joined: Vec::new() }
     }
 
     /// [`CommitEncoder::encode_parts`] in one piece.
@@ -111,41 +121,48 @@ impl CommitEncoder {
     /// Fails with INTERNAL for an empty batch, a column type that files may not contain, or a schema that is not the
     /// one of the file.
     pub fn encode_parts(&mut self, batch: &RecordBatch, first_row: u64) -> Result<Encoded<'_>> {
-        let rows = batch.num_rows();
-        if rows == 0 {
-            return Err(OtlpError::new(Code::Internal, "a commit needs at least one row"));
-        }
-        self.prepare(batch, first_row)?;
-        let Some(shape) = &self.shape else {
-            return Err(OtlpError::new(Code::Internal, "the encoder has no schema"));
-        };
-        // Whatever became of it, nothing of the commit before stays.
-        self.out.clear(KEEP_CAPACITY);
-        let out = Encoded(&mut self.out);
-        if first_row == 0 {
-            out.0.extend(&shape.header);
-        }
+        let (shape, out) = self.begin(batch.schema_ref(), batch.num_rows(), first_row)?;
         for (column, template) in &shape.dictionaries {
             let values = dictionary_values(batch, *column)?;
-            let mut message = MessageWriter::new(out.0, template, None);
+            let mut message = MessageWriter::new(&mut out.0[0], template, None);
             message.array(values)?;
             message.finish(values.len());
         }
-        let mut message = MessageWriter::new(out.0, &shape.batch, None);
+        let mut message = MessageWriter::new(&mut out.0[1], &shape.batch, None);
         for column in batch.columns() {
             message.array(column.as_ref())?;
         }
-        let placed = message.finish(rows);
-        if let Some(note) = placed.note {
-            out.0.own[note..note + NOTE_CRC].copy_from_slice(numbers(first_row, rows).as_bytes());
-            let crc = out.0.parts().into_iter().fold(0, crc32c::crc32c_append);
-            out.0.own[note + NOTE_CRC..note + NOTE_CRC + 8].copy_from_slice(digits(crc).as_bytes());
-        }
+        let placed = message.finish(batch.num_rows());
+        note(out.0, placed.note, first_row, batch.num_rows());
         Ok(out)
     }
 
-    fn prepare(&mut self, batch: &RecordBatch, first_row: u64) -> Result<()> {
-        let schema = batch.schema_ref();
+    /// [`CommitEncoder::encode_parts`] of what `builder` holds, without making arrays of it: for few rows, whose bytes
+    /// are all copied. The builder is empty then, also if this fails.
+    pub fn encode_rows(&mut self, builder: &mut BatchBuilder, first_row: u64) -> Result<Encoded<'_>> {
+        let rows = builder.rows();
+        let schema = otlp_arrow_columns::schema(builder.signal());
+        let (shape, out) = match self.begin(&schema, rows, first_row) {
+            Ok(begun) => begun,
+            Err(error) => {
+                builder.finish();
+                return Err(error);
+            }
+        };
+        let [before, batch] = &mut *out.0;
+        let batch = MessageWriter::new(batch, &shape.batch, None);
+        let mut sink = Sink { before, batch, dictionaries: shape.dictionaries.iter() };
+        builder.write(&mut sink);
+        let placed = sink.batch.finish(rows);
+        note(out.0, placed.note, first_row, rows);
+        Ok(out)
+    }
+
+    /// What the messages of a commit of `rows` rows are made from, and where they go: begun with what starts a file.
+    fn begin(&mut self, schema: &SchemaRef, rows: usize, first_row: u64) -> Result<(&SchemaShape, Encoded<'_>)> {
+        if rows == 0 {
+            return Err(OtlpError::new(Code::Internal, "a commit needs at least one row"));
+        }
         let known =
             self.shape.as_ref().is_some_and(|shape| Arc::ptr_eq(&shape.schema, schema) || shape.schema == *schema);
         if !known {
@@ -154,8 +171,59 @@ impl CommitEncoder {
             }
             self.shape = Some(SchemaShape::new(schema, &self.writer)?);
         }
-        Ok(())
+        let Some(shape) = &self.shape else {
+            return Err(OtlpError::new(Code::Internal, "the encoder has no schema"));
+        };
+        // Whatever became of it, nothing of the commit before stays.
+        self.out.iter_mut().for_each(|out| out.clear(KEEP_CAPACITY));
+        let out = Encoded(&mut self.out);
+        if first_row == 0 {
+            out.0[0].extend(&shape.header);
+        }
+        Ok((shape, out))
     }
+}
+
+/// Writes the columns of a builder: each dictionary is a message of its own before that of the batch.
+struct Sink<'a> {
+    before: &'a mut Output,
+    batch: MessageWriter<'a>,
+    dictionaries: std::slice::Iter<'a, (usize, Template)>,
+}
+
+impl ColumnSink for Sink<'_> {
+    fn array(&mut self, len: usize, nulls: usize) {
+        self.batch.node(len, nulls);
+    }
+
+    fn buffer(&mut self, bytes: &[u8]) {
+        self.batch.plain(|out| out.extend_from_slice(bytes));
+    }
+
+    fn zeros(&mut self, len: usize) {
+        self.batch.plain(|out| out.resize(out.len() + len, 0));
+    }
+
+    fn dictionary(&mut self, ends: &[u32], text: &[u8]) {
+        let Some((_, template)) = self.dictionaries.next() else { return };
+        let mut message = MessageWriter::new(self.before, template, None);
+        message.node(ends.len(), 0);
+        message.plain(|_| {});
+        message.plain(|out| {
+            out.extend_from_slice(&[0; size_of::<u32>()]);
+            out.extend_from_slice(ends.to_byte_slice());
+        });
+        message.plain(|out| out.extend_from_slice(text));
+        message.finish(ends.len());
+    }
+}
+
+/// Completes the commit note, which is in the second of `out`.
+fn note(out: &mut [Output; 2], note: Option<usize>, first_row: u64, rows: usize) {
+    let Some(note) = note else { return };
+    out[1].own[note..note + NOTE_CRC].copy_from_slice(numbers(first_row, rows).as_bytes());
+    let crc = parts(out).into_iter().fold(0, crc32c::crc32c_append);
+    out[1].own[note + NOTE_CRC..note + NOTE_CRC + 8].copy_from_slice(digits(crc).as_bytes());
 }
 
 /// The values of the dictionary column `column`.
@@ -239,6 +307,50 @@ mod tests {
                     _ => assert_eq!(got, want),
                 }
             }
+        }
+    }
+
+    /// Requests of every shape, one to several in a batch: byte for byte what their arrays would give.
+    #[test]
+    fn rows_are_written_as_their_arrays_would_be() {
+        use otlp_arrow_columns::{Limits, Signal, check};
+        use otlp_arrow_testkit::generate::Generator;
+        use prost::Message;
+
+        for signal in Signal::ALL {
+            let (mut direct, mut arrays) = (BatchBuilder::new(signal), BatchBuilder::new(signal));
+            let (mut encoder, mut expected) = (CommitEncoder::new("a"), CommitEncoder::new("a"));
+            let (mut row, mut nulls) = (0, 0);
+            for seed in 0..400 {
+                let mut generator = Generator::new(seed);
+                let requests: Vec<_> = (0..1 + seed % 5)
+                    .map(|_| match signal {
+                        Signal::Traces => generator.traces().encode_to_vec(),
+                        Signal::Logs => generator.logs().encode_to_vec(),
+                        Signal::Metrics => generator.metrics().encode_to_vec(),
+                    })
+                    .filter_map(|bytes| Some((check(signal, &bytes, &Limits::default()).ok()?, bytes)))
+                    .collect();
+                if seed % 3 > 0 {
+                    direct.expect(requests.iter().map(|(checked, _)| checked));
+                }
+                for (checked, bytes) in &requests {
+                    direct.append(bytes, checked);
+                    arrays.append(bytes, checked);
+                }
+                let rows = direct.rows() as u64;
+                let batch = arrays.finish();
+                if rows == 0 {
+                    assert_eq!(encoder.encode_rows(&mut direct, row).unwrap_err().code(), Code::Internal);
+                    continue;
+                }
+                nulls += batch.columns().iter().map(|column| column.null_count()).sum::<usize>();
+                let written = encoder.encode_rows(&mut direct, row).unwrap().parts().concat();
+                assert!(written == expected.encode(&batch, row).unwrap(), "{signal}, seed {seed}");
+                assert_eq!(direct.rows(), 0);
+                row += rows;
+            }
+            assert!(row > 500 && nulls > 500, "{signal}: {row} rows, {nulls} nulls");
         }
     }
 

@@ -258,7 +258,8 @@ impl<'a> MessageWriter<'a> {
         Ok(())
     }
 
-    fn node(&mut self, len: usize, nulls: usize) {
+    /// Begins an array.
+    pub(crate) fn node(&mut self, len: usize, nulls: usize) {
         put(&mut self.out.own, self.next_node, len);
         put(&mut self.out.own, self.next_node + 8, nulls);
         self.next_node += size_of::<FieldNode>();
@@ -303,12 +304,23 @@ impl<'a> MessageWriter<'a> {
             Some(zstd) if !bytes.is_empty() => compressed(&mut self.out.own, zstd, bytes)?,
             _ => self.out.push(bytes),
         }
+        self.end_buffer(at);
+        Ok(())
+    }
+
+    /// Appends a buffer as `append` writes it, behind what is there.
+    pub(crate) fn plain(&mut self, append: impl FnOnce(&mut Vec<u8>)) {
+        let at = self.body_len();
+        append(&mut self.out.own);
+        self.end_buffer(at);
+    }
+
+    fn end_buffer(&mut self, at: usize) {
         let len = self.body_len() - at;
         put(&mut self.out.own, self.next_buffer, at);
         put(&mut self.out.own, self.next_buffer + 8, len);
         self.next_buffer += size_of::<Buffer>();
         self.out.align(ALIGNMENT);
-        Ok(())
     }
 }
 

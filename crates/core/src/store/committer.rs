@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arrow_array::RecordBatch;
 use otlp_arrow_columns::{BatchBuilder, Signal};
 
 use super::context::Context;
@@ -14,6 +13,9 @@ use super::live::{Elsewhere, Failed, LiveFile};
 use crate::error::{Code, OtlpError, Result};
 use crate::ipc::CommitEncoder;
 
+/// Requests that become so many bytes of columns at most are written without making Arrow arrays of them; of larger ones
+/// the columns are not copied.
+const SMALL_BYTES: usize = 64 << 10;
 /// How often a live file is looked for on the disk: somebody may have deleted it, and writing to it succeeds on Unix.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -52,24 +54,34 @@ impl Committer {
     pub(crate) fn commit(&mut self, items: &[Item], now: Instant) -> Result<()> {
         self.rotate_if_due(now);
         self.look_for_the_file(now);
-        if items.len() > 1 {
-            self.builder.expect(items.iter().map(|item| &item.request.checked));
-        }
-        for item in items {
-            self.builder.append(&item.request.bytes, &item.request.checked);
-        }
-        let batch = self.builder.finish();
-        let result = self.write(&batch, now);
+        let result = self.write(items, now);
         self.rotate_if_due(now);
         result
     }
 
-    fn write(&mut self, batch: &RecordBatch, now: Instant) -> Result<()> {
+    /// The requests as columns in the builder.
+    fn build(&mut self, items: &[Item]) {
+        self.builder.expect(items.iter().map(|item| &item.request.checked));
+        for item in items {
+            self.builder.append(&item.request.bytes, &item.request.checked);
+        }
+    }
+
+    fn write(&mut self, items: &[Item], now: Instant) -> Result<()> {
         let ctx = Arc::clone(&self.ctx);
-        let rows = batch.num_rows() as u64;
+        let small = items.iter().map(|item| item.request.checked.arrow_bytes).sum::<usize>() <= SMALL_BYTES;
+        self.build(items);
+        let rows = self.builder.rows() as u64;
+        let batch = (!small).then(|| self.builder.finish());
         for attempt in 0..2 {
             let first_row = self.live.as_ref().map_or(0, |live| live.rows);
-            let encoded = self.encoder.encode_parts(batch, first_row)?;
+            if small && attempt > 0 {
+                self.build(items);
+            }
+            let encoded = match &batch {
+                Some(batch) => self.encoder.encode_parts(batch, first_row)?,
+                None => self.encoder.encode_rows(&mut self.builder, first_row)?,
+            };
             let len = encoded.bytes() as u64;
             ctx.room.check(&*ctx.storage, ctx.layout.root(), ctx.settings.min_free_bytes, len, now)?;
             let mut live = match self.live.take() {

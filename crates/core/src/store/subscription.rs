@@ -40,26 +40,37 @@ pub enum From {
 /// Wakes those who read behind the commits.
 #[derive(Debug, Default)]
 pub(crate) struct Pulse {
-    beats: Mutex<u64>,
+    beats: Mutex<Beats>,
     wake: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Beats {
+    count: u64,
+    /// Threads that sleep until the next one: to wake nobody is a system call as well.
+    waiting: usize,
 }
 
 impl Pulse {
     /// Something was committed, or a subscription should look up.
     pub(crate) fn beat(&self) {
-        *lock(&self.beats) += 1;
-        self.wake.notify_all();
+        let mut beats = lock(&self.beats);
+        beats.count += 1;
+        if beats.waiting > 0 {
+            self.wake.notify_all();
+        }
     }
 
     fn count(&self) -> u64 {
-        *lock(&self.beats)
+        lock(&self.beats).count
     }
 
     /// Sleeps until there was another beat than the one counted before, or until the time is over.
     fn wait(&self, before: u64, longest: Duration) {
-        let beats = lock(&self.beats);
-        let _ =
-            self.wake.wait_timeout_while(beats, longest, |now| *now == before).unwrap_or_else(PoisonError::into_inner);
+        let mut beats = lock(&self.beats);
+        beats.waiting += 1;
+        let woken = self.wake.wait_timeout_while(beats, longest, |now| now.count == before);
+        woken.unwrap_or_else(PoisonError::into_inner).0.waiting -= 1;
     }
 }
 

@@ -5,6 +5,7 @@ use arrow_array::ArrayRef;
 use super::cache::{Cache, Identity, Rendered};
 use crate::column::{Counters, Dictionary, Zeros};
 use crate::render::{json_entity_refs, json_object, key_value, letter};
+use crate::sink::ColumnSink;
 use crate::wire::{Block, Cursor, Stop, Wire};
 
 /// Four dictionary columns and a count, filled in runs.
@@ -93,6 +94,20 @@ impl Common {
         columns.extend([service, attributes, dropped, url, entities]);
         let ([name, version, attributes, url], dropped) = self.scope.finish(zeros);
         columns.extend([name, version, attributes, dropped, url]);
+    }
+
+    /// The same, written.
+    pub(super) fn write(&mut self, sink: &mut impl ColumnSink) {
+        self.batch += 1;
+        for (shared, dropped_after) in [(&mut self.resource, 1), (&mut self.scope, 2)] {
+            shared.cache.trim();
+            for (at, column) in shared.texts.iter_mut().enumerate() {
+                column.write(sink);
+                if at == dropped_after {
+                    shared.dropped.write(sink);
+                }
+            }
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use super::push_types_dictionary;
 use crate::column::{Attributes, Counters, Dictionary, Ids, Letters, Numbers, Text, Times, Zeros};
 use crate::decode::plan::Counts;
 use crate::render::{Value, letter};
+use crate::sink::ColumnSink;
 use crate::wire::{Block, Cursor, Wire};
 
 #[derive(Debug)]
@@ -137,5 +138,22 @@ impl Logs {
             self.span_id.finish(zeros),
             self.event_name.finish(zeros),
         ]);
+    }
+
+    /// The same, written.
+    pub(super) fn write(&mut self, sink: &mut impl ColumnSink) {
+        self.time.write(sink);
+        self.observed_time.write(sink);
+        self.severity_number.write(sink);
+        self.severity_text.write(sink);
+        self.body.write(sink);
+        self.body_type.write(sink);
+        self.attributes.write(sink);
+        self.attribute_types.write(sink);
+        self.dropped_attributes.write(sink);
+        self.flags.write(sink);
+        self.trace_id.write(sink);
+        self.span_id.write(sink);
+        self.event_name.write(sink);
     }
 }

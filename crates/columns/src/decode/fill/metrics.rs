@@ -11,6 +11,7 @@ use crate::column::{Attributes, Booleans, Counters, Dictionary, Letters, Lists, 
 use crate::decode::plan::Counts;
 use crate::render::json_object;
 use crate::schema;
+use crate::sink::ColumnSink;
 use crate::wire::{Block, Cursor, Wire, block_key, zigzag};
 
 const TYPES: [&str; 5] = ["gauge", "sum", "histogram", "exponential_histogram", "summary"];
@@ -426,6 +427,41 @@ impl Metrics {
             self.quantile_lists.finish(self.quantiles.item.clone(), quantiles, zeros),
             self.exemplar_lists.finish(self.exemplars.item.clone(), exemplars, zeros),
         ]);
+    }
+
+    /// The same, written.
+    pub(super) fn write(&mut self, sink: &mut impl ColumnSink) {
+        self.name.write(sink);
+        self.description.write(sink);
+        self.unit.write(sink);
+        self.kind.write(sink);
+        self.temporality.write(sink);
+        self.monotonic.write(sink);
+        self.metadata.write(sink);
+        self.start_time.write(sink);
+        self.time.write(sink);
+        self.attributes.write(sink);
+        self.attribute_types.write(sink);
+        self.flags.write(sink);
+        self.value.write(sink);
+        self.value_int.write(sink);
+        self.count.write(sink);
+        self.sum.write(sink);
+        self.min.write(sink);
+        self.max.write(sink);
+        self.bucket_counts.write(sink);
+        self.explicit_bounds.write(sink);
+        self.scale.write(sink);
+        self.zero_count.write(sink);
+        self.zero_threshold.write(sink);
+        self.positive.offset.write(sink);
+        self.positive.counts.write(sink);
+        self.negative.offset.write(sink);
+        self.negative.counts.write(sink);
+        self.quantile_lists.write(sink);
+        self.quantiles.write(sink);
+        self.exemplar_lists.write(sink);
+        self.exemplars.write(sink);
     }
 }
 

@@ -12,6 +12,7 @@ use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use crate::column::{Dictionary, Letters, Text, Zeros};
 use crate::decode::plan::Counts;
 use crate::schema::schema;
+use crate::sink::ColumnSink;
 use crate::wire::{Block, Cursor, Wire};
 use crate::{Checked, Signal};
 use common::Common;
@@ -30,6 +31,8 @@ pub struct BatchBuilder {
     common: Common,
     zeros: Zeros,
     rows: usize,
+    /// Rows there is room for, besides those that are there.
+    expected: usize,
 }
 
 #[derive(Debug)]
@@ -47,7 +50,7 @@ impl BatchBuilder {
             Signal::Logs => Table::Logs(Box::new(Logs::new())),
             Signal::Metrics => Table::Metrics(Box::new(Metrics::new())),
         };
-        Self { table, common: Common::new(), zeros: Zeros::new(), rows: 0 }
+        Self { table, common: Common::new(), zeros: Zeros::new(), rows: 0, expected: 0 }
     }
 
     /// The signal whose requests it takes.
@@ -63,10 +66,15 @@ impl BatchBuilder {
     pub fn expect<'a>(&mut self, requests: impl IntoIterator<Item = &'a Checked>) {
         let mut counts = Counts::default();
         requests.into_iter().for_each(|checked| counts.add(&checked.plan.counts));
+        self.reserve(&counts);
+        self.expected = counts.rows;
+    }
+
+    fn reserve(&mut self, counts: &Counts) {
         match &mut self.table {
-            Table::Traces(table) => table.reserve(&counts),
-            Table::Logs(table) => table.reserve(&counts),
-            Table::Metrics(table) => table.reserve(&counts),
+            Table::Traces(table) => table.reserve(counts),
+            Table::Logs(table) => table.reserve(counts),
+            Table::Metrics(table) => table.reserve(counts),
         }
         self.common.reserve(counts.rows);
     }
@@ -79,12 +87,10 @@ impl BatchBuilder {
     pub fn append(&mut self, bytes: &[u8], checked: &Checked) {
         let bytes = checked.plan.merged.as_deref().unwrap_or(bytes);
         let before = self.rows;
-        match &mut self.table {
-            Table::Traces(table) => table.reserve(&checked.plan.counts),
-            Table::Logs(table) => table.reserve(&checked.plan.counts),
-            Table::Metrics(table) => table.reserve(&checked.plan.counts),
+        match self.expected.checked_sub(checked.rows) {
+            Some(left) => self.expected = left,
+            None => self.reserve(&checked.plan.counts),
         }
-        self.common.reserve(checked.rows);
         let read = self.request(bytes, &mut Skips::new(&checked.plan));
         assert!(
             read.is_ok() && self.rows - before == checked.rows,
@@ -108,8 +114,21 @@ impl BatchBuilder {
         }
         self.common.finish(&mut self.zeros, &mut columns);
         self.zeros.trim();
+        self.expected = 0;
         let options = RecordBatchOptions::new().with_row_count(Some(std::mem::take(&mut self.rows)));
         RecordBatch::try_new_with_options(schema, columns, &options).expect("columns are built as the schema says")
+    }
+
+    /// Writes everything appended as [`BatchBuilder::finish`] would give it; the builder is empty again, and keeps memory
+    /// for a batch of the same size unless that is large.
+    pub fn write(&mut self, sink: &mut impl ColumnSink) {
+        match &mut self.table {
+            Table::Traces(table) => table.write(sink),
+            Table::Logs(table) => table.write(sink),
+            Table::Metrics(table) => table.write(sink),
+        }
+        self.common.write(sink);
+        (self.rows, self.expected) = (0, 0);
     }
 
     fn request(&mut self, bytes: &[u8], skips: &mut Skips<'_>) -> Wire<()> {
@@ -226,6 +245,11 @@ impl<const N: usize> Enumeration<N> {
     fn finish(&mut self, zeros: &mut Zeros) -> ArrayRef {
         self.keys = [-1; N];
         self.column.finish(zeros)
+    }
+
+    fn write(&mut self, sink: &mut impl ColumnSink) {
+        self.keys = [-1; N];
+        self.column.write(sink);
     }
 }
 

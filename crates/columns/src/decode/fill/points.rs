@@ -11,6 +11,7 @@ use crate::Signal;
 use crate::column::{Again, Attributes, Ids, Letters, Lists, Numbers, Text, Times, Zeros};
 use crate::decode::plan::{Children, Plan};
 use crate::schema;
+use crate::sink::{ColumnSink, no_null};
 use crate::wire::{Block, Cursor, Wire};
 
 /// A nullable list column of numbers.
@@ -57,6 +58,11 @@ impl<P: ArrowPrimitiveType> NumberLists<P> {
     pub(super) fn finish(&mut self, item: &FieldRef, zeros: &mut Zeros) -> ArrayRef {
         let values = self.values.finish(zeros);
         self.lists.finish(item.clone(), values, zeros)
+    }
+
+    pub(super) fn write(&mut self, sink: &mut impl ColumnSink) {
+        self.lists.write(sink);
+        self.values.write(sink);
     }
 }
 
@@ -112,6 +118,12 @@ impl Quantiles {
     fn array(&mut self, zeros: &mut Zeros) -> ArrayRef {
         let columns = vec![self.quantile.finish(zeros), self.value.finish(zeros)];
         Arc::new(StructArray::new(self.fields.clone(), columns, None))
+    }
+
+    pub(super) fn write(&mut self, sink: &mut impl ColumnSink) {
+        no_null(self.len(), sink);
+        self.quantile.write(sink);
+        self.value.write(sink);
     }
 }
 
@@ -212,6 +224,17 @@ impl Exemplars {
             self.types.finish(zeros),
         ];
         Arc::new(StructArray::new(self.fields.clone(), columns, None))
+    }
+
+    pub(super) fn write(&mut self, sink: &mut impl ColumnSink) {
+        no_null(self.len(), sink);
+        self.time.write(sink);
+        self.value.write(sink);
+        self.value_int.write(sink);
+        self.trace_id.write(sink);
+        self.span_id.write(sink);
+        self.attributes.write(sink);
+        self.types.write(sink);
     }
 }
 

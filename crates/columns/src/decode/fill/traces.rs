@@ -11,6 +11,7 @@ use crate::Signal;
 use crate::column::{Again, Attributes, Counters, Dictionary, Ids, Letters, Lists, Numbers, Text, Times, Zeros};
 use crate::decode::plan::{Children, Counts};
 use crate::schema;
+use crate::sink::{ColumnSink, no_null};
 use crate::wire::{Block, Cursor, Wire};
 
 const KINDS: [&str; 6] = ["unspecified", "internal", "server", "client", "producer", "consumer"];
@@ -193,6 +194,31 @@ impl Traces {
             self.dropped_links.finish(zeros),
         ]);
     }
+
+    /// The same, written.
+    pub(super) fn write(&mut self, sink: &mut impl ColumnSink) {
+        self.trace_id.write(sink);
+        self.span_id.write(sink);
+        self.parent_span_id.write(sink);
+        self.trace_state.write(sink);
+        self.flags.write(sink);
+        self.name.write(sink);
+        self.kind.write(sink);
+        self.start_time.write(sink);
+        self.end_time.write(sink);
+        self.duration.write(sink);
+        self.status_code.write(sink);
+        self.status_message.write(sink);
+        self.attributes.write(sink);
+        self.attribute_types.write(sink);
+        self.dropped_attributes.write(sink);
+        self.event_lists.write(sink);
+        self.events.write(sink);
+        self.dropped_events.write(sink);
+        self.link_lists.write(sink);
+        self.links.write(sink);
+        self.dropped_links.write(sink);
+    }
 }
 
 #[derive(Debug)]
@@ -274,6 +300,15 @@ impl Events {
             self.dropped.finish(zeros),
         ];
         Arc::new(StructArray::new(self.fields.clone(), columns, None))
+    }
+
+    fn write(&mut self, sink: &mut impl ColumnSink) {
+        no_null(self.len(), sink);
+        self.time.write(sink);
+        self.name.write(sink);
+        self.attributes.write(sink);
+        self.types.write(sink);
+        self.dropped.write(sink);
     }
 }
 
@@ -369,5 +404,16 @@ impl Links {
             self.dropped.finish(zeros),
         ];
         Arc::new(StructArray::new(self.fields.clone(), columns, None))
+    }
+
+    fn write(&mut self, sink: &mut impl ColumnSink) {
+        no_null(self.len(), sink);
+        self.trace_id.write(sink);
+        self.span_id.write(sink);
+        self.trace_state.write(sink);
+        self.flags.write(sink);
+        self.attributes.write(sink);
+        self.types.write(sink);
+        self.dropped.write(sink);
     }
 }
