@@ -1,5 +1,9 @@
 //! Small requests: 1,000 a second of one record each, default configuration.
 
+use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
 use otlp_arrow::Signal;
 use otlp_arrow::ipc::scan::{self, Check};
 use otlp_arrow::ipc::seal;
@@ -24,6 +28,10 @@ const SEALED_BYTES: f64 = 150.0;
 const COMMITS: f64 = 110.0;
 const MICROSECONDS: f64 = 5.0;
 const P99: f64 = 0.025;
+
+/// What a thread does that commits every 10 ms and nothing else: it wakes up, and appends as many bytes as a commit has.
+const PACE: Duration = Duration::from_millis(10);
+const APPENDED: usize = 10 << 10;
 
 /// Prints each figure beside its limit, and fails where one is missed.
 pub(crate) fn run(options: &Options) {
@@ -67,6 +75,35 @@ fn sealed(server: &Server, signal: Signal) -> Held {
     held
 }
 
+/// CPU microseconds a record of a thread that only wakes up and appends, asleep as a commit thread is, beside the same
+/// load on doors that drop it: what the system takes before a line of ours runs.
+fn least(options: &Options, kind: &str) -> [f64; 2] {
+    let server = options.start(Receiver::Drop);
+    let mut senders = Load::start(server.address, kind, 1, CONNECTIONS);
+    let stop = AtomicBool::new(false);
+    let paced = |mut turn: Box<dyn FnMut() + Send>| {
+        let mut next = Instant::now() + PACE;
+        while !stop.load(Ordering::Relaxed) {
+            std::thread::sleep(next.saturating_duration_since(Instant::now()));
+            next += PACE;
+            turn();
+        }
+        accounting::threads("/proc/self", |name| Some(name) == std::thread::current().name())
+    };
+    let mut file = tempfile::tempfile_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let bytes = vec![0x5a; APPENDED];
+    std::thread::scope(|scope| {
+        let thread = |name: &str, turn: Box<dyn FnMut() + Send>| {
+            std::thread::Builder::new().name(name.into()).spawn_scoped(scope, || paced(turn)).unwrap()
+        };
+        let wakes = thread("wakes", Box::new(|| {}));
+        let appends = thread("appends", Box::new(move || file.write_all(&bytes).unwrap()));
+        let sent = senders.run(SECONDS * options.scale / 4.0, Some(RATE));
+        stop.store(true, Ordering::Relaxed);
+        [wakes, appends].map(|thread| thread.join().unwrap() / sent.requests * 1e6)
+    })
+}
+
 fn of(options: &Options, kind: &str) -> Vec<String> {
     let mut server = options.start(Receiver::Serve("written"));
     let signal = load::signal(load::kind(kind));
@@ -96,6 +133,9 @@ fn of(options: &Options, kind: &str) -> Vec<String> {
     row("commits a second", live.commits / live.rows * sent.requests / sent.seconds, Some(COMMITS));
     row("commit and sealing, \u{b5}s a record", microseconds(committing + used.sealing + rest), Some(MICROSECONDS));
     row("of that commit, \u{b5}s a record", microseconds(committing), None);
+    let [wakes, appends] = least(options, kind);
+    row("a thread that wakes every 10 ms, \u{b5}s a record", wakes, None);
+    row("one that also appends 10 KiB, \u{b5}s a record", appends, None);
     row("whole process, \u{b5}s a record", microseconds(used.total + rest), None);
     row("acknowledgement p99, s", sent.p99, Some(P99));
     row("requests a second", sent.requests / sent.seconds, None);
