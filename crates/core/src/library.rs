@@ -17,7 +17,7 @@ use crate::error::{Code, OtlpError, Result};
 use crate::event::{Event, EventName};
 use crate::event_bus::{CLOSE_WAIT, EventBus, EventListener, EventReceiver};
 use crate::forward::{Forwarder, Forwarding};
-use crate::on_event;
+use crate::on_event::{self, Untold};
 use crate::receive::{Addresses, Doors, Ingest, Kept};
 use crate::runtime::Runtime;
 use crate::sdk::{Expected, ResourceFields};
@@ -104,6 +104,8 @@ struct Inner {
     forwarding: Option<(Forwarding, Runtime)>,
     core: Arc<Core>,
     events: EventBus,
+    /// What a webhook or a command was not told yet.
+    untold: Option<Untold>,
     shutdown_timeout: Duration,
 }
 
@@ -136,11 +138,12 @@ impl Inner {
         if let Some(listener) = &listener.0 {
             events.listen(Arc::clone(listener));
         }
-        if let Some(listener) = on_event::listener(&config.on_event) {
+        let untold = on_event::listener(&config.on_event).map(|(listener, untold)| {
             events.listen(listener);
-        }
+            untold
+        });
         let core = Arc::new(Core::open(config, &events, stats, closed));
-        Self { doors: None, forwarding: None, core, events, shutdown_timeout: config.shutdown_timeout }
+        Self { doors: None, forwarding: None, core, events, untold, shutdown_timeout: config.shutdown_timeout }
     }
 }
 
@@ -470,7 +473,11 @@ impl OtlpLibrary {
         if let Some((forwarding, _)) = &inner.forwarding {
             report.undelivered_records = forwarding.end();
         }
-        inner.events.close(Instant::now() + CLOSE_WAIT);
+        let until = Instant::now() + CLOSE_WAIT;
+        inner.events.close(until);
+        if let Some(untold) = &inner.untold {
+            untold.wait(until);
+        }
         if report.uncommitted_records == 0 && report.unsealed_files == 0 {
             return Ok(report);
         }

@@ -4,7 +4,7 @@
 use std::io::Write;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -22,14 +22,54 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// How often a running command is looked at.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// A listener for the event bus; `None` where nobody is to be told.
-pub(crate) fn listener(config: &OnEvent) -> Option<EventListener> {
+/// How many events were not told yet.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Untold(Arc<(Mutex<usize>, Condvar)>);
+
+impl Untold {
+    /// Waits until everything was told, or `until`: a process that ends would take the last events with it.
+    pub(crate) fn wait(&self, until: Instant) {
+        let (count, none) = &*self.0;
+        let patience = until.saturating_duration_since(Instant::now());
+        let count = count.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(none.wait_timeout_while(count, patience, |count| *count > 0));
+    }
+}
+
+/// An event that is counted until it is told or left out.
+struct Counted {
+    event: Event,
+    untold: Untold,
+}
+
+impl Counted {
+    fn new(event: &Event, untold: &Untold) -> Self {
+        *untold.0.0.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        Self { event: event.clone(), untold: untold.clone() }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        let (count, none) = &*self.untold.0;
+        let mut count = count.lock().unwrap_or_else(PoisonError::into_inner);
+        *count -= 1;
+        if *count == 0 {
+            none.notify_all();
+        }
+    }
+}
+
+/// A listener for the event bus, and what it has not told yet; `None` where nobody is to be told.
+pub(crate) fn listener(config: &OnEvent) -> Option<(EventListener, Untold)> {
     if config.webhook.is_none() && config.command.is_none() {
         return None;
     }
     let config = config.clone();
-    let sender: Mutex<Option<SyncSender<Event>>> = Mutex::default();
-    Some(Arc::new(move |event| {
+    let sender: Mutex<Option<SyncSender<Counted>>> = Mutex::default();
+    let untold = Untold::default();
+    let counting = untold.clone();
+    let listener: EventListener = Arc::new(move |event| {
         let mut sender = sender.lock().unwrap_or_else(PoisonError::into_inner);
         let queue = match &*sender {
             Some(queue) => queue,
@@ -38,31 +78,33 @@ pub(crate) fn listener(config: &OnEvent) -> Option<EventListener> {
                 Err(error) => return tracing::warn!(%error, "on_event has no thread to run on"),
             },
         };
-        match queue.try_send(event.clone()) {
+        match queue.try_send(Counted::new(event, &counting)) {
             Ok(()) => {}
-            Err(TrySendError::Full(event)) => {
+            Err(TrySendError::Full(_)) => {
                 tracing::warn!(event = %event.name, "on_event is not told: {QUEUE} events wait for it already");
             }
             Err(TrySendError::Disconnected(_)) => *sender = None,
         }
-    }))
+    });
+    Some((listener, untold))
 }
 
 /// The thread ends when the library, and with it the queue, is gone.
-fn start(config: &OnEvent) -> std::io::Result<SyncSender<Event>> {
+fn start(config: &OnEvent) -> std::io::Result<SyncSender<Counted>> {
     let (sender, events) = sync_channel(QUEUE);
     let config = config.clone();
     std::thread::Builder::new().name("otlp-on-event".into()).spawn(move || run(&config, &events))?;
     Ok(sender)
 }
 
-fn run(config: &OnEvent, events: &Receiver<Event>) {
+fn run(config: &OnEvent, events: &Receiver<Counted>) {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return tracing::warn!(%error, "on_event has no runtime to run on"),
     };
-    for event in events {
-        let Ok(json) = serde_json::to_vec(&event) else { continue };
+    for counted in events {
+        let event = &counted.event;
+        let Ok(json) = serde_json::to_vec(event) else { continue };
         let json = Bytes::from(json);
         if let Some(words) = &config.command
             && let Err(problem) = run_command(words, &json, TIMEOUT)
@@ -140,7 +182,7 @@ mod tests {
     fn a_webhook_is_posted_the_event_as_json() {
         let server = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/hook?token=x", server.local_addr().unwrap());
-        let listener = listener(&OnEvent { webhook: Some(url.into()), command: None }).unwrap();
+        let (listener, _) = listener(&OnEvent { webhook: Some(url.into()), command: None }).unwrap();
         listener(&event());
         let (mut stream, _) = server.accept().unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
@@ -160,6 +202,37 @@ mod tests {
         assert!(head.starts_with("POST /hook?token=x HTTP/1.1\r\n"), "{head}");
         let json: serde_json::Value = serde_json::from_slice(&body).unwrap();
         assert_eq!((&json["name"], &json["count"]), (&"storage_full".into(), &7.into()));
+    }
+
+    #[test]
+    fn a_library_that_shuts_down_waits_for_the_webhook() {
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/", server.local_addr().unwrap());
+        let dir = tempfile::tempdir().unwrap();
+        let config = crate::Config {
+            output_dir: dir.path().join("out"),
+            on_event: OnEvent { webhook: Some(url.into()), command: None },
+            ..crate::Config::default()
+        };
+        let library = crate::OtlpLibrary::open(config).unwrap();
+        let error = crate::OtlpError::new(crate::Code::Timeout, "too late");
+        library.not_kept(otlp_arrow_columns::Signal::Traces, 3, &error);
+        let told = Arc::new(Mutex::new(String::new()));
+        let writer = Arc::clone(&told);
+        let answering = std::thread::spawn(move || {
+            let (mut stream, _) = server.accept().unwrap();
+            stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+            let mut buffer = [0; 4096];
+            while !writer.lock().unwrap().contains("}") {
+                let read = stream.read(&mut buffer).unwrap();
+                writer.lock().unwrap().push_str(&String::from_utf8_lossy(&buffer[..read]));
+            }
+            stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap();
+        });
+        library.shutdown_blocking(None).unwrap();
+        let told = told.lock().unwrap().clone();
+        assert!(told.contains("records_dropped") && told.contains("\"count\":3"), "{told}");
+        answering.join().unwrap();
     }
 
     #[cfg(unix)]

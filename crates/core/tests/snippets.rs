@@ -5,6 +5,7 @@
 
 use std::path::Path;
 
+use arrow_array::RecordBatch;
 use opentelemetry::logs::{AnyValue, LogRecord as _, Logger, LoggerProvider};
 use opentelemetry::metrics::MeterProvider;
 use opentelemetry::trace::{Tracer, TracerProvider};
@@ -12,6 +13,7 @@ use opentelemetry_sdk::logs::SdkLoggerProvider;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use otlp_arrow::store::ReadOptions;
+use otlp_arrow::store::subscription::From;
 use otlp_arrow::{Config, OtlpLibrary, Signal};
 use tracing_subscriber::layer::SubscriberExt;
 
@@ -75,6 +77,25 @@ async fn readme() -> Tried {
     Ok(())
 }
 
+/// Sends the two spans that were recorded, and ends with the library.
+fn subscribe(library: OtlpLibrary) -> Result<usize, Box<dyn std::error::Error>> {
+    let mut sent = 0;
+    let closing = library.clone();
+    let mut send = |batch: RecordBatch| -> Tried {
+        sent += batch.num_rows();
+        let closing = closing.clone();
+        if sent == 2 {
+            std::thread::spawn(move || closing.shutdown_blocking(None));
+        }
+        Ok(())
+    };
+    let mut batches = library.subscribe(Signal::Traces, "my-exporter", From::Beginning)?;
+    while let Some(batch) = batches.next_blocking() {
+        send(batch?).map(|()| batches.ack())?;
+    }
+    Ok(sent)
+}
+
 #[test]
 fn what_the_snippets_record_is_kept() {
     let home = tempfile::tempdir().unwrap();
@@ -89,6 +110,6 @@ fn what_the_snippets_record_is_kept() {
         let batches = library.read(signal, &ReadOptions::default()).unwrap();
         assert_eq!(batches.map(|batch| batch.unwrap().num_rows()).sum::<usize>(), records, "{signal:?}");
     }
-    library.shutdown_blocking(None).unwrap();
+    assert_eq!(subscribe(library).unwrap(), 2);
     std::env::set_current_dir(std::env::temp_dir()).unwrap();
 }
