@@ -172,7 +172,7 @@ impl fmt::Debug for Destination {
 }
 
 impl Destination {
-    /// A destination of one URL with every default: OTLP/gRPC, all signals, gzip.
+    /// A destination of one URL with every default: OTLP/gRPC, all signals, not compressed.
     pub fn new(name: impl Into<String>, endpoint: impl Into<String>) -> Self {
         Self {
             name: name.into(),

@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 
 use super::breaker::State;
 use super::classify::Class;
-use super::client::{Answer, Client};
+use super::client::{Answer, Client, exporters};
 use super::lanes::Lanes;
 use super::rejected::Rejected;
 use crate::config::{Destination, ForwardProtocol};
@@ -103,7 +103,7 @@ impl Shared {
         Ok(Arc::new(Self {
             name: destination.name.clone(),
             lanes,
-            stats: context.stats.destination(&destination.name),
+            stats: context.stats.destination(&destination.name, exporters(destination)?),
             rejected: Rejected::new(&context, &destination.name),
             outlet: Outlet::new(destination)?,
             runtime,

@@ -192,6 +192,7 @@ impl Worker {
                 },
             };
             if let Some(ticket) = self.shared.lanes.issue(lane, from, end) {
+                self.shared.stats.taken(lane.1, records);
                 let parts = Arc::new(AtomicUsize::new(1));
                 return Some(Parcel { lane, ticket, payload, records, parts, order: 0, span: 1 << 62 });
             }

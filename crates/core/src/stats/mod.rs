@@ -6,6 +6,7 @@ mod histogram;
 mod process;
 mod prometheus;
 mod report;
+mod semconv;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,6 +19,7 @@ use crate::error::Code;
 use crate::event::EventName;
 use histogram::Histogram;
 pub use report::{Health, HealthStatus, LibraryStats, PerSignal, Problem};
+pub(crate) use semconv::Exporter;
 
 /// The way a request came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -73,6 +75,8 @@ pub struct Stats {
 #[derive(Debug)]
 pub struct DestinationStats {
     name: String,
+    exporters: [Option<Exporter>; SIGNALS],
+    taken: BySignal,
     forwarded: BySignal,
     failed: BySignal,
     rejected: BySignal,
@@ -146,10 +150,17 @@ impl Stats {
         add(&self.read_skipped[signal.index()], 1);
     }
 
-    /// Counters for a forwarding destination, listed from now on.
-    pub fn destination(&self, name: impl Into<String>) -> Arc<DestinationStats> {
+    /// Counters for a forwarding destination, listed from now on; `exporters` tells what it is to the semantic
+    /// conventions, by signal.
+    pub(crate) fn destination(
+        &self,
+        name: impl Into<String>,
+        exporters: [Option<Exporter>; SIGNALS],
+    ) -> Arc<DestinationStats> {
         let stats = Arc::new(DestinationStats {
             name: name.into(),
+            exporters,
+            taken: Default::default(),
             forwarded: Default::default(),
             failed: Default::default(),
             rejected: Default::default(),
@@ -286,10 +297,16 @@ impl Stats {
         for stats in &destinations {
             out.histogram("otlp_arrow_forward_seconds", &[("destination", stats.name.as_str())], &stats.seconds);
         }
+        semconv::destinations(out, &destinations);
     }
 }
 
 impl DestinationStats {
+    /// Records are about to be sent, for the first time.
+    pub fn taken(&self, signal: Signal, records: u64) {
+        add(&self.taken[signal.index()], records);
+    }
+
     /// Records were delivered.
     pub fn forwarded(&self, signal: Signal, records: u64) {
         add(&self.forwarded[signal.index()], records);
@@ -411,7 +428,7 @@ mod tests {
         stats.request(Signal::Logs, Protocol::OtlpGrpc, Some(Code::Internal), Duration::from_millis(3));
         stats.dropped(Signal::Traces, "evicted", 7);
         stats.event(EventName::EventsDropped);
-        stats.destination("far").forwarded(Signal::Metrics, 9);
+        stats.destination("far", Default::default()).forwarded(Signal::Metrics, 9);
         let snapshot = stats.snapshot();
         assert_eq!(snapshot.total("otlp_arrow_received_records_total", &[("signal", "logs")]), 42);
         assert_eq!(snapshot.total("otlp_arrow_refused_records_total", &[("reason", "too_deep")]), 1);

@@ -23,6 +23,12 @@ fn help(name: &str) -> &'static str {
         "otlp_arrow_forward_lag_records" => "Records a destination has not yet taken.",
         "otlp_arrow_forward_lag_seconds" => "Age of the oldest record a destination has not yet taken.",
         "otlp_arrow_breaker_state" => "Circuit breaker: 0 closed, 1 half-open, 2 open.",
+        "otel_sdk_exporter_span_exported_total"
+        | "otel_sdk_exporter_metric_data_point_exported_total"
+        | "otel_sdk_exporter_log_exported_total" => "Records that were delivered, or refused for good (error_type).",
+        "otel_sdk_exporter_span_inflight"
+        | "otel_sdk_exporter_metric_data_point_inflight"
+        | "otel_sdk_exporter_log_inflight" => "Records on their way to a destination, retries included.",
         "process_cpu_seconds_total" => "CPU time of this process.",
         "process_resident_memory_bytes" => "Resident memory of this process.",
         _ => "",
@@ -93,17 +99,19 @@ mod tests {
 
     use otlp_arrow_columns::{Refused, Signal};
 
-    use super::super::{Protocol, Stats};
+    use super::super::{Exporter, Protocol, Stats};
     use super::help;
+    use crate::config::ForwardProtocol;
 
     #[test]
     fn every_name_has_a_help_line_and_stands_together() {
         let stats = Stats::default();
+        let exporter = |signal| Exporter::new(ForwardProtocol::OtlpHttp, signal, "far", "far.example", 443);
         stats.received(Signal::Logs, Protocol::OtlpHttp, 3, &Refused { by_reason: [1; 4], first: None });
         stats.request(Signal::Logs, Protocol::OtlpHttp, None, Duration::from_micros(300));
         stats.dropped(Signal::Logs, "evicted", 1);
         stats.event(crate::EventName::StorageFull);
-        stats.destination("a \"b\"\\c\n").request(Duration::from_secs(1));
+        stats.destination("a \"b\"\\c\n", Signal::ALL.map(exporter)).request(Duration::from_secs(1));
         let snapshot = stats.snapshot();
         for sample in &snapshot.samples {
             assert_ne!(help(sample.name), "", "{}", sample.name);

@@ -182,6 +182,11 @@ fn partial_success_is_counted_and_not_sent_again() {
     let total = |name: &str| library.stats().counters.total(name, &[("destination", "part")]);
     wait_for("the counters", || total("otlp_arrow_forwarded_records_total") == 4);
     assert_eq!(total("otlp_arrow_rejected_records_total"), 2);
+    // The same by the names of the semantic conventions.
+    let counters = library.stats().counters;
+    let exporter = ("otel_component_name", "otlp_grpc_log_exporter/part");
+    assert_eq!(counters.total("otel_sdk_exporter_log_exported_total", &[exporter]), 6);
+    assert_eq!(counters.total("otel_sdk_exporter_log_exported_total", &[exporter, ("error_type", "rejected")]), 2);
     library.shutdown_blocking(None).unwrap();
 }
 

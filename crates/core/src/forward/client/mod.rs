@@ -22,6 +22,7 @@ use secrecy::ExposeSecret;
 use super::classify::{self, Class};
 use crate::config::{Auth, Destination, ForwardCompression, ForwardProtocol, shown};
 use crate::error::{Code, OtlpError, Result};
+use crate::stats::Exporter;
 
 pub use answer::Answer;
 use connect::{Connector, Fault};
@@ -188,6 +189,19 @@ fn target(destination: &Destination, signal: Signal) -> Result<Uri> {
     }
     parts.path_and_query = Some(path.parse().map_err(|error| bad_endpoint(destination, &path, &format!("{error}")))?);
     Uri::from_parts(parts).map_err(|error| bad_endpoint(destination, &text, &error.to_string()))
+}
+
+/// What the semantic conventions call the exporters of a destination, by signal.
+pub(super) fn exporters(destination: &Destination) -> Result<[Option<Exporter>; 3]> {
+    let mut exporters = [None, None, None];
+    for signal in Signal::ALL {
+        if destination.signals[signal.index()] && destination.protocol != ForwardProtocol::Stdout {
+            let uri = target(destination, signal)?;
+            let (host, port) = (uri.host().unwrap_or_default(), uri.port_u16().unwrap_or_default());
+            exporters[signal.index()] = Exporter::new(destination.protocol, signal, &destination.name, host, port);
+        }
+    }
+    Ok(exporters)
 }
 
 /// The path of the unary OTLP export method of `signal`.
