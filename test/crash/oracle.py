@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import sys
+from bisect import bisect_left
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.ipc as ipc
 
+#: Numbers of requests that may be stored in any order.
+TOGETHER = 24
+#: Numbers of one process are never that far from each other in one signal.
+APART = 1000
 KEY = {"logs": "time", "traces": "start_time", "metrics": "time"}
 RESOURCE = {
     "service_name": "crash-test",
@@ -166,6 +171,15 @@ def look_into(signal: str, path: Path) -> File:
     return file
 
 
+def follows_one_of(there: list[int], request: int) -> bool:
+    """Whether the process that sent `request` had sent one of `there` before, given numbers in order.
+
+    Numbers of two processes are far from each other; those that are close were on their way together.
+    """
+    before = bisect_left(there, request - TOGETHER)
+    return before > 0 and request - there[before - 1] < APART
+
+
 class Era:
     """One directory from its first process to its last."""
 
@@ -219,9 +233,12 @@ class Era:
                     # A stem begins with the time of its first record.
                     if any(other[:20] < stem[:20] for other in stayed):
                         errors.append(f"{stem} was deleted before {min(stayed)}, which is older")
-                if gone and not stayed:
-                    # Younger files may have come and gone since the last look: nobody knows what was in them.
-                    excused |= {request for request in case["acked"] if request % 3 == number}
+                if not stayed:
+                    # Younger files may have come and gone since the last look: nobody knows what was in them, but they
+                    # were older than all that stayed.
+                    there = sorted(request for file in now.values() for request in file.requests)
+                    news = (request for request in case["acked"] if request % 3 == number)
+                    excused |= {request for request in news if not follows_one_of(there, request)}
             self.files[signal] = now
         for request, count in kept.items():
             if request not in self.sent:
