@@ -268,6 +268,24 @@ fn the_result_is_bounded() {
     assert!(matches!(result, Err(DecodeError::TooLarge { limit: 1_000, .. })), "{result:?}");
 }
 
+/// A number of two characters becomes eight bytes, and a record that is none a mark: both are stopped on the way, not
+/// at the end of the object around them.
+#[test]
+fn the_result_is_bounded_while_an_array_is_read() {
+    let limits = Limits { max_request_memory: 1_000, ..Limits::default() };
+    let numbers = format!(r#"{{"bucketCounts":[{}1]}}"#, "1,".repeat(100_000));
+    let records = format!("{}1", "1,".repeat(100_000));
+    for points in [numbers, records] {
+        let text = format!(
+            r#"{{"resourceMetrics":[{{"scopeMetrics":[{{"metrics":[{{"histogram":{{"dataPoints":[{points}]}}}}]}}]}}]}}"#
+        );
+        match json::to_protobuf(Signal::Metrics, text.as_bytes(), &limits) {
+            Err(DecodeError::TooLarge { needed: 1_001..1_100, limit: 1_000 }) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
 #[test]
 fn writes_compact_json_in_the_form_of_the_specification() {
     let text = r#"{"resourceLogs":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"a\"\\\n\u0001é"}}]},"scopeLogs":[{"scope":{"name":"s"},"logRecords":[{"timeUnixNano":"18446744073709551615","severityNumber":9,"body":{"kvlistValue":{"values":[{"key":"i","value":{"intValue":"-5"}},{"key":"d","value":{"doubleValue":1e+21}},{"key":"n","value":{"doubleValue":"NaN"}},{"key":"z","value":{"doubleValue":-0.0}},{"key":"b","value":{"bytesValue":"+/8="}},{"key":"t","value":{"boolValue":false}},{"key":"e","value":{}},{"key":"a","value":{"arrayValue":{}}}]}},"flags":1,"traceId":"5b8efff798038103d269b633813fc60c"}]}],"schemaUrl":"u"}]}"#;

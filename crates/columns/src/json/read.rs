@@ -89,10 +89,14 @@ impl<'a> Reader<'a> {
             put::fixed64_field(&mut self.out, number, f64::NAN.to_bits());
         }
         self.segments.truncate(base);
-        if self.out.len() > self.limits.max_request_memory {
-            return Err(DecodeError::TooLarge { needed: self.out.len(), limit: self.limits.max_request_memory });
-        }
-        Ok(())
+        self.check_limit()
+    }
+
+    /// Whether the result may go on growing.
+    #[inline]
+    fn check_limit(&self) -> Result<(), DecodeError> {
+        let (needed, limit) = (self.out.len(), self.limits.max_request_memory);
+        if needed > limit { Err(DecodeError::TooLarge { needed, limit }) } else { Ok(()) }
     }
 
     fn find(&mut self, message: &'static Message, key: Text<'_>, next: usize) -> Option<usize> {
@@ -159,6 +163,8 @@ impl<'a> Reader<'a> {
         let mut more = !self.tokens.eat(b']')?;
         while more {
             element(self)?;
+            // A number of two characters becomes one of eight bytes: the end of the object is too late to look.
+            self.check_limit()?;
             more = self.tokens.more(b']')?;
         }
         Ok(())

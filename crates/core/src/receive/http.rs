@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::request::Parts;
 use http::{Method, Response, header};
-use otlp_arrow_columns::{Format, Limits, Signal};
+use otlp_arrow_columns::{DecodeError, Format, Limits, Signal};
 
 use super::answer::{self, Answer};
 use super::body::{self, Source};
@@ -32,19 +32,27 @@ pub(super) fn format(content_type: &[u8]) -> Option<Format> {
         .find(|format| name.eq_ignore_ascii_case(answer::media_type(*format).as_bytes()))
 }
 
-/// OTLP/JSON as OTLP protobuf, with a reservation that covers it.
+/// How much larger the protobuf may be that is tried for after the last try was too small: `1,` becomes eight bytes.
+const GROWTH: usize = 4;
+
+/// OTLP/JSON as OTLP protobuf, with a reservation that covers it while it is written.
 fn from_json(
     shared: &Shared,
     signal: Signal,
     json: &[u8],
     mut reservation: Reservation,
 ) -> Result<(Bytes, Reservation), Fault> {
-    let limits = Limits { nesting: shared.limits.nesting, max_request_memory: shared.limits.max_request_memory };
-    // Protobuf is nearly always the smaller of the two; only short numbers grow.
-    reservation.grow(json.len())?;
-    let bytes = otlp_arrow_columns::json::to_protobuf(signal, json, &limits)?;
-    reservation.grow(bytes.len().saturating_sub(json.len()))?;
-    Ok((bytes.into(), reservation))
+    let most = shared.limits.max_request_memory;
+    // Protobuf is nearly always the smaller of the two; only lists of short numbers grow, and are read twice.
+    let mut room = json.len().min(most);
+    loop {
+        reservation.grow(room - reservation.bytes())?;
+        let limits = Limits { nesting: shared.limits.nesting, max_request_memory: room };
+        match otlp_arrow_columns::json::to_protobuf(signal, json, &limits) {
+            Err(DecodeError::TooLarge { .. }) if room < most => room = room.saturating_mul(GROWTH).min(most),
+            read => return Ok((read?.into(), reservation)),
+        }
+    }
 }
 
 /// One OTLP export.

@@ -54,6 +54,26 @@ async fn a_bomb_is_refused_for_good_and_gives_its_memory_back() {
 }
 
 #[tokio::test]
+async fn json_that_grows_is_reserved_as_it_grows() {
+    let counts = "1,".repeat(200_000);
+    let json = format!(
+        r#"{{"resourceMetrics":[{{"scopeMetrics":[{{"metrics":[{{"histogram":{{"dataPoints":[{{"bucketCounts":[{counts}1]}}]}}}}]}}]}}]}}"#
+    );
+    // The text, and four times as much as protobuf: 2 MB. One signal has three quarters of the buffer.
+    for (room, status) in [(4 << 20, 200), (2 << 20, 413)] {
+        let service = start_with(|config| config.buffer.max_bytes = room);
+        let reply = send(service.http, "POST", "/v1/metrics", &[("content-type", "application/json")], json.as_bytes());
+        assert_eq!(reply.status, status, "{}", String::from_utf8_lossy(&reply.body));
+        let sizes: Vec<usize> = service.seen().iter().map(|(_, _, bytes)| bytes.len()).collect();
+        match status {
+            200 => assert!(matches!(sizes[..], [1_600_000..1_700_000]), "{sizes:?}"),
+            _ => assert_eq!(sizes, [0; 0]),
+        }
+        service.released().await;
+    }
+}
+
+#[tokio::test]
 async fn what_no_empty_buffer_holds_is_refused_for_good_without_reading_on() {
     let service = start_with(|config| config.buffer.max_bytes = 4 << 20);
     let started = Instant::now();
