@@ -86,7 +86,10 @@ fn sources(file: Option<&Path>) -> Outcome<Sources> {
 /// A wrong configuration is wrong usage.
 fn parsed(sources: &Sources) -> Outcome<Loaded> {
     Config::load(sources).map_err(|error| match error.code() {
-        Code::InvalidConfig => Failure::Usage(format!("otlp-arrow: {error}")),
+        Code::InvalidConfig => match Failure::from(error) {
+            Failure::Failed(text) => Failure::Usage(format!("otlp-arrow: {text}")),
+            other => other,
+        },
         _ => error.into(),
     })
 }

@@ -19,6 +19,7 @@ mod tests;
 mod text;
 mod trace;
 
+use std::ffi::OsString;
 use std::io::Write;
 
 use clap::Parser;
@@ -31,8 +32,9 @@ use io::{Failure, Io, Outcome};
 ///
 /// `arguments` are those after the program's name. Results go to standard output, everything else to standard error.
 /// It installs handlers for SIGINT and SIGTERM while `serve` and `tail --follow` run, and blocks the calling thread.
-pub fn run(arguments: Vec<String>) -> i32 {
+pub fn run(arguments: impl IntoIterator<Item = impl Into<OsString>>) -> i32 {
     let mut out = std::io::BufWriter::with_capacity(64 << 10, std::io::stdout());
+    let arguments = arguments.into_iter().map(Into::into).collect();
     let code = run_with(arguments, &mut Io { out: &mut out, err: &mut std::io::stderr() });
     match out.flush() {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => code.max(1),
@@ -40,8 +42,8 @@ pub fn run(arguments: Vec<String>) -> i32 {
     }
 }
 
-fn run_with(arguments: Vec<String>, io: &mut Io<'_>) -> i32 {
-    let name = std::iter::once("otlp-arrow".to_owned());
+fn run_with(arguments: Vec<OsString>, io: &mut Io<'_>) -> i32 {
+    let name = std::iter::once(OsString::from("otlp-arrow"));
     let outcome = match Cli::try_parse_from(name.chain(arguments)) {
         Ok(cli) => dispatch(cli.command, io),
         Err(error) => match error.kind() {

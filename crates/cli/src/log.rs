@@ -1,7 +1,7 @@
 //! The log of the standalone service: standard error only, and never more than a person or a disk can take.
 
 use std::collections::HashMap;
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -32,7 +32,9 @@ pub(crate) fn init(log: &Log) {
     // Libraries below us speak only where something is wrong, or where everything is asked for.
     let others = if level == LevelFilter::TRACE { level } else { level.min(LevelFilter::WARN) };
     let targets = Targets::new().with_default(others).with_target("otlp_arrow", level);
+    // Colours are for people: a file or a journal takes the line as it is. NO_COLOR is honoured by the layer.
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = if std::io::stderr().is_terminal() { lines } else { lines.with_ansi(false) };
     let limited = RateLimit::default();
     let registry = tracing_subscriber::registry().with(targets);
     let _ = match log.format {

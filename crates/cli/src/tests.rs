@@ -26,7 +26,7 @@ struct Done {
 
 fn cli(arguments: &[&str]) -> Done {
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+    let arguments = arguments.iter().map(Into::into).collect();
     let code = run_with(arguments, &mut Io { out: &mut out, err: &mut err });
     Done { code, out: String::from_utf8(out).unwrap(), err: String::from_utf8(err).unwrap() }
 }
@@ -479,6 +479,6 @@ fn a_closed_pipe_ends_a_command_quietly() {
         }
     }
     let mut err = Vec::new();
-    let code = run_with(vec!["config".to_owned(), "schema".to_owned()], &mut Io { out: &mut Closed, err: &mut err });
+    let code = run_with(vec!["config".into(), "schema".into()], &mut Io { out: &mut Closed, err: &mut err });
     assert_eq!((code, err), (0, Vec::new()));
 }

@@ -481,13 +481,14 @@ impl OtlpLibrary {
         if report.uncommitted_records == 0 && report.unsealed_files == 0 {
             return Ok(report);
         }
-        Err(OtlpError::new(
-            Code::Timeout,
-            format!(
-                "shut down before everything was done: {} record(s) could not be written and are lost, {} file(s) are left for the next open to seal",
-                report.uncommitted_records, report.unsealed_files
-            ),
-        ))
+        let lost = format!("{} record(s) could not be written and are lost", report.uncommitted_records);
+        let left = format!("{} file(s) are left for the next open to seal", report.unsealed_files);
+        let what = match (report.uncommitted_records, report.unsealed_files) {
+            (0, _) => left,
+            (_, 0) => lost,
+            _ => format!("{lost}, {left}"),
+        };
+        Err(OtlpError::new(Code::Timeout, format!("shut down before everything was done: {what}")))
     }
 }
 

@@ -235,11 +235,11 @@ fn auth(reader: &mut Reader<'_>, at: &str) -> Auth {
     };
     match given.as_slice() {
         [] => Auth::None,
-        ["bearer"] => reader.secret(&format!("{at}.bearer")).map_or(Auth::None, Auth::Bearer),
+        ["bearer"] => header_secret(reader, &format!("{at}.bearer")).map_or(Auth::None, Auth::Bearer),
         ["api_key"] => {
             required(reader, "api_key.key");
             let header = reader.name(&format!("{at}.api_key.header")).unwrap_or_default();
-            reader.secret(&format!("{at}.api_key.key")).map_or(Auth::None, |key| Auth::ApiKey { header, key })
+            header_secret(reader, &format!("{at}.api_key.key")).map_or(Auth::None, |key| Auth::ApiKey { header, key })
         }
         ["basic"] => {
             required(reader, "basic.username");
@@ -254,6 +254,16 @@ fn auth(reader: &mut Reader<'_>, at: &str) -> Auth {
             Auth::None
         }
     }
+}
+
+/// A secret that goes into a header as it is.
+fn header_secret(reader: &mut Reader<'_>, path: &str) -> Option<SecretString> {
+    use secrecy::ExposeSecret;
+    let secret = reader.secret(path)?;
+    if http::HeaderValue::from_str(secret.expose_secret()).is_err() {
+        reader.fail(path, &format!("= {HIDDEN} has characters that no header may have, such as a line break"));
+    }
+    Some(secret)
 }
 
 fn check_tls(reader: &mut Reader<'_>, at: &str, destination: &Destination) {
@@ -346,7 +356,8 @@ pub(crate) fn conflicts(config: &Config) -> Vec<Conflict> {
         }
     }
     for (position, destination) in config.forward.iter().enumerate() {
-        if config.forward[..position].iter().any(|earlier| earlier.name == destination.name) {
+        // Each has folders of its name, and file systems of macOS and Windows do not tell letter case apart.
+        if config.forward[..position].iter().any(|earlier| earlier.name.eq_ignore_ascii_case(&destination.name)) {
             let problem = format!("has two destinations named {}: give each a name of its own", destination.name);
             found.push(Conflict::new("forward", problem));
         }

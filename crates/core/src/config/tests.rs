@@ -277,6 +277,18 @@ fn wrong_destinations_are_refused() {
             json!([{"endpoint": "http://a", "name": "x"}, {"endpoint": "http://b", "name": "x"}]),
             "two destinations named x",
         ),
+        (
+            json!([{"endpoint": "http://a", "name": "Eu"}, {"endpoint": "http://b", "name": "eu"}]),
+            "two destinations named eu",
+        ),
+        (
+            json!({"endpoint": "http://a", "auth": {"bearer": "hunter2\nx"}}),
+            "forward[0].auth.bearer = *** has characters that no header may have",
+        ),
+        (
+            json!({"endpoint": "http://a", "auth": {"api_key": {"key": "hunter2\r"}}}),
+            "forward[0].auth.api_key.key = *** has characters that no header may have",
+        ),
         (json!({"endpoint": "http://a", "name": "../x"}), "forward[0].name = \"../x\" is not allowed"),
         (
             json!({"endpoint": "http://a", "auth": {"bearer": "t", "basic": {"username": "u"}}}),

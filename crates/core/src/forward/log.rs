@@ -11,6 +11,7 @@ use otlp_arrow_columns::Signal;
 use super::position::Position;
 use super::recent::JOINED_BYTES;
 use crate::error::{Code, OtlpError, Result};
+use crate::ipc;
 use crate::ipc::read::{Extent, FileBatches, Wanted};
 use crate::store::ReadOptions;
 use crate::store::context::Context;
@@ -43,7 +44,12 @@ impl Files {
             .collect();
         stems.sort_by_key(|stem| stem.seq);
         stems.dedup();
-        let rows = |stem: &Stem| Reader::count(context, signal, stem).unwrap_or(0);
+        // A sealed file says in its footer how many rows it has: a backlog of gigabytes is not read to count it.
+        let sealed = |stem: &Stem| {
+            let file = context.storage.open(&context.layout.data(signal, stem, Form::Sealed)).ok()?;
+            ipc::rows(&*file).ok()
+        };
+        let rows = |stem: &Stem| sealed(stem).unwrap_or_else(|| Reader::count(context, signal, stem).unwrap_or(0));
         let list = stems.into_iter().map(|stem| (stem.clone(), rows(&stem))).collect();
         Ok(Self { list, ..Self::default() })
     }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
@@ -79,13 +79,16 @@ impl Rejected {
         let millis = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis();
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let name = format!("{millis:013}-{}-{number:06}-{signal}", context.writer);
-        let mut file = context.storage.create(&self.dir.join(format!("{name}.pb")))?;
-        file.append(payload)?;
-        file.sync()?;
-        let mut reason = context.storage.create(&self.dir.join(format!("{name}.txt")))?;
-        reason.append(answer.as_bytes())?;
+        let (data, reason) = (self.dir.join(format!("{name}.pb")), self.dir.join(format!("{name}.txt")));
+        // The answer first: with its data it is whole, and data that is cut short would be sent again as it is.
+        let kept = write(context, &reason, answer.as_bytes()).and_then(|()| write(context, &data, payload));
+        if kept.is_err() {
+            for path in [&data, &reason] {
+                let _ = context.storage.remove(path);
+            }
+        }
         self.cap(context);
-        Ok(())
+        kept
     }
 
     fn cap(&self, context: &Context) {
@@ -125,8 +128,17 @@ impl Rejected {
     /// One was delivered after all.
     pub(super) fn remove(&self, context: &Context, done: &SetAside) -> io::Result<()> {
         context.storage.remove(&self.dir.join(format!("{}.pb", done.name)))?;
-        context.storage.remove(&self.dir.join(format!("{}.txt", done.name)))
+        match context.storage.remove(&self.dir.join(format!("{}.txt", done.name))) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
     }
+}
+
+fn write(context: &Context, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = context.storage.create(path)?;
+    file.append(bytes)?;
+    file.sync()
 }
 
 #[cfg(test)]

@@ -31,6 +31,41 @@ pub const META_COMMIT: &str = "otlp_arrow.commit";
 /// The storage schema that is written.
 pub const SCHEMA_VERSION: &str = otlp_arrow_columns::schema::VERSION;
 
+/// Whether a sealed file can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SealedState {
+    /// As far as it was looked at.
+    Whole,
+    /// It cannot, or not in every part.
+    Damaged,
+    /// A later version wrote it.
+    Newer,
+}
+
+/// What `file`, which is named as a sealed one, is worth by its footer and heads, and with `checksums` by every byte.
+pub(crate) fn sealed_state(
+    file: &dyn crate::store::storage::ReadFile,
+    checksums: bool,
+) -> std::io::Result<SealedState> {
+    if is_newer(sealed::version(file)?.as_deref()) {
+        return Ok(SealedState::Newer);
+    }
+    let whole = match sealed::Contents::read(file)? {
+        Some(contents) => !checksums || contents.verify(file)?,
+        None => false,
+    };
+    Ok(if whole { SealedState::Whole } else { SealedState::Damaged })
+}
+
+/// Whether a version after this one writes this storage schema.
+pub(crate) fn is_newer(version: Option<&str>) -> bool {
+    let number = |text: &str| text.parse::<u32>().ok();
+    match (version.and_then(number), number(SCHEMA_VERSION)) {
+        (Some(theirs), Some(ours)) => theirs > ours,
+        _ => false,
+    }
+}
+
 /// Rows of a file in either form, by its heads; 0 for what is neither.
 pub(crate) fn rows(file: &dyn crate::store::storage::ReadFile) -> std::io::Result<u64> {
     Ok(match scan::form(file)? {

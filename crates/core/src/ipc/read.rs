@@ -1,5 +1,6 @@
 //! Reads one file, live or sealed, as batches of a useful size.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -119,7 +120,7 @@ enum Source {
 }
 
 impl FileBatches {
-    /// The rows of `file` from `from_row` on. `name` is for errors.
+    /// The rows of `file` from `from_row` on. `name` is for errors, and `.arrow` at its end says that it is no empty stream.
     ///
     /// Of a stream `extent` is delivered, of a sealed file everything, or STORAGE_FAILED if it is not whole.
     pub fn open(
@@ -149,6 +150,9 @@ impl FileBatches {
                 let mut window = Window::new(file.as_ref(), end, 4 << 10);
                 let head = window.head(0).map_err(failed)?;
                 (head.and_then(|head| parse::schema(head.message.header_as_schema()?)), source)
+            }
+            Form::Unknown if Path::new(&name).extension().is_some_and(|extension| extension == "arrow") => {
+                return Err(damaged(format!("{name} is no whole sealed file")));
             }
             Form::Unknown => (None, Source::Done),
         };
@@ -362,11 +366,11 @@ fn sealed_dictionaries(file: &dyn ReadFile, name: &str, contents: &Contents) -> 
 }
 
 fn bytes_of<'w>(window: &'w mut Window<'_>, at: &Commit, name: &str) -> Result<&'w [u8]> {
-    super::seal::commit_bytes(window, at, std::path::Path::new(name))
+    super::seal::commit_bytes(window, at, Path::new(name))
 }
 
 fn disk(name: &str, error: std::io::Error) -> OtlpError {
-    storage_error("read", std::path::Path::new(name), error)
+    storage_error("read", Path::new(name), error)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use arrow_ipc::MessageHeader;
 
 use super::message::CONTINUATION;
 use super::parse::{Window, schema_entry};
-use super::{META_SCHEMA, META_WRITER};
+use super::{META_COMMIT, META_SCHEMA, META_WRITER};
 use crate::store::storage::ReadFile;
 
 /// What a file of the IPC *file* format begins and ends with.
@@ -122,6 +122,25 @@ impl<'a> Commits<'a> {
         }
     }
 
+    /// Whether what follows the last commit that held is a commit that the end of the file cuts off, as far as its heads tell.
+    pub fn tail_cut_short(&mut self) -> io::Result<bool> {
+        let (mut at, end) = (self.at, self.window.end());
+        loop {
+            if at >= end {
+                return Ok(at > self.at);
+            }
+            if self.window.reaches_beyond(at)? {
+                return Ok(true);
+            }
+            // A commit that is all there and does not hold is damaged, and so is what has no head.
+            let Some(head) = self.window.head(at)? else { return Ok(false) };
+            if head.kind() == MessageHeader::RecordBatch {
+                return Ok(false);
+            }
+            at += head.total();
+        }
+    }
+
     /// Whether a byte that is not zero follows the last commit that held.
     pub fn tail_non_zero(&mut self) -> io::Result<bool> {
         let mut found = false;
@@ -129,6 +148,24 @@ impl<'a> Commits<'a> {
         self.window.pieces(self.at, end, |piece| found |= piece.iter().any(|byte| *byte != 0))?;
         Ok(found)
     }
+}
+
+/// Whether more than one commit seems to have been written to `file`, whatever became of them. For streams that nobody can
+/// walk: their notes are searched for byte by byte.
+pub(crate) fn seems_to_have_more(file: &dyn ReadFile) -> io::Result<bool> {
+    let (mut window, end, key) = (Window::new(file, file.len()?, CHUNK), file.len()?, META_COMMIT.as_bytes());
+    // Pieces overlap, so that no note lies across two of them; a note at the seam is found where it is whole.
+    let (step, mut at, mut found) = (CHUNK - key.len() + 1, 0, 0);
+    while at < end {
+        let len = (end - at).min(CHUNK as u64) as usize;
+        let Some(piece) = window.get(at, len)? else { break };
+        found += piece.windows(key.len()).filter(|bytes| *bytes == key).count();
+        if found > 1 {
+            return Ok(true);
+        }
+        at += step as u64;
+    }
+    Ok(false)
 }
 
 /// What a stream holds.
@@ -144,6 +181,8 @@ pub struct StreamScan {
     pub len: u64,
     /// Whether something other than zeros follows the last commit that holds.
     pub tail_non_zero: bool,
+    /// Whether that is a commit whose end is missing, and nothing else.
+    pub tail_cut_short: bool,
 }
 
 impl StreamScan {
@@ -167,7 +206,8 @@ pub fn stream(file: &dyn ReadFile, check: Check) -> io::Result<StreamScan> {
         commits.push(commit);
     }
     let tail_non_zero = walk.tail_non_zero()?;
-    Ok(StreamScan { version: walk.version, writer: walk.writer, commits, len, tail_non_zero })
+    let tail_cut_short = walk.tail_cut_short()?;
+    Ok(StreamScan { version: walk.version, writer: walk.writer, commits, len, tail_non_zero, tail_cut_short })
 }
 
 #[cfg(test)]

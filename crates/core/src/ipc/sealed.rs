@@ -9,6 +9,7 @@ use arrow_ipc::{Block, FooterArgs, MetadataVersion};
 use arrow_schema::Schema;
 use flatbuffers::FlatBufferBuilder;
 
+use super::META_SCHEMA;
 use super::commit::{dictionary_templates, dictionary_values, write_note};
 use super::layout::shapes;
 use super::message::{ALIGNMENT, CONTINUATION, Form, MessageWriter, Placed, Template, schema_message};
@@ -187,20 +188,8 @@ impl Contents {
 
     /// Reads them; `None` if `file` is no whole sealed file of ours.
     pub(crate) fn read(file: &dyn ReadFile) -> io::Result<Option<Contents>> {
-        let len = file.len()?;
-        let mut window = Window::new(file, len, 4 << 10);
-        let Some(footer_end) = len.checked_sub(TRAILER as u64) else { return Ok(None) };
-        if window.get(0, MAGIC.len())?.is_none_or(|start| start != MAGIC) {
-            return Ok(None);
-        }
-        let Some(trailer) = window.get(footer_end, TRAILER)? else { return Ok(None) };
-        let footer_len = u32::from_le_bytes([trailer[0], trailer[1], trailer[2], trailer[3]]) as usize;
-        if !trailer.ends_with(MAGIC) || footer_len > MAX_FOOTER {
-            return Ok(None);
-        }
-        let Some(start) = footer_end.checked_sub(footer_len as u64) else { return Ok(None) };
-        let Some(footer) = window.get(start, footer_len)? else { return Ok(None) };
-        let Ok(footer) = arrow_ipc::root_as_footer(footer) else { return Ok(None) };
+        let mut window = Window::new(file, file.len()?, 4 << 10);
+        let Some(footer) = footer(&mut window)? else { return Ok(None) };
         let Some(schema) = footer.schema().and_then(parse::schema) else { return Ok(None) };
         let places = |blocks: Option<flatbuffers::Vector<'_, Block>>| -> Option<Vec<Place>> {
             let place = |block: &Block| {
@@ -245,6 +234,28 @@ impl Contents {
         }
         Ok(true)
     }
+}
+
+/// The footer of the file, if it has one.
+fn footer<'w>(window: &'w mut Window<'_>) -> io::Result<Option<arrow_ipc::Footer<'w>>> {
+    let Some(footer_end) = window.end().checked_sub(TRAILER as u64) else { return Ok(None) };
+    if window.get(0, MAGIC.len())?.is_none_or(|start| start != MAGIC) {
+        return Ok(None);
+    }
+    let Some(trailer) = window.get(footer_end, TRAILER)? else { return Ok(None) };
+    let footer_len = u32::from_le_bytes([trailer[0], trailer[1], trailer[2], trailer[3]]) as usize;
+    if !trailer.ends_with(MAGIC) || footer_len > MAX_FOOTER {
+        return Ok(None);
+    }
+    let Some(start) = footer_end.checked_sub(footer_len as u64) else { return Ok(None) };
+    let Some(footer) = window.get(start, footer_len)? else { return Ok(None) };
+    Ok(arrow_ipc::root_as_footer(footer).ok())
+}
+
+/// The storage schema that the footer names, such as `1`.
+pub(crate) fn version(file: &dyn ReadFile) -> io::Result<Option<String>> {
+    let mut window = Window::new(file, file.len()?, 4 << 10);
+    Ok(footer(&mut window)?.and_then(|footer| parse::schema_entry(footer.schema()?, META_SCHEMA)))
 }
 
 fn describe(window: &mut Window<'_>, place: &mut Place) -> io::Result<bool> {

@@ -11,7 +11,7 @@ use super::failpoint::Point;
 use super::fault::storage_error;
 use super::hooks::AdoptedWriter;
 use super::names::{Form, Stem, WriterId, parse_name};
-use super::recover::recover;
+use super::recover::{recover, sealed_counts};
 use crate::error::Result;
 
 /// What one round of adoption did.
@@ -41,7 +41,7 @@ pub(crate) fn adopt(ctx: &Context, deadline: Instant) -> Report {
     // One process at a time looks after others' files; whoever does not get the lock has nothing to do.
     let Ok(Some(_maintenance)) = ctx.storage.try_lock(&ctx.layout.maintenance_lock()) else { return report };
     for (writer, streams) in candidates {
-        if Instant::now() >= deadline {
+        if ctx.is_closed() || Instant::now() >= deadline {
             report.left += streams.len();
             continue;
         }
@@ -104,14 +104,26 @@ fn adopt_writer(ctx: &Context, adopted: Arc<AdoptedWriter>, deadline: Instant, r
         files.sort_by_key(|(stem, form)| (stem.seq, *form));
         let sealed: BTreeSet<&Stem> =
             files.iter().filter(|(_, form)| *form == Form::Sealed).map(|(stem, _)| stem).collect();
+        let streams: BTreeSet<&Stem> =
+            files.iter().filter(|(_, form)| *form == Form::Live).map(|(stem, _)| stem).collect();
+        let out_of_time = || ctx.is_closed() || Instant::now() >= deadline;
         for (stem, _) in files.iter().filter(|(_, form)| *form == Form::Live) {
-            if Instant::now() >= deadline {
+            if out_of_time() {
                 left += 1;
                 continue;
             }
             report.files += 1;
             if let Err(error) = recover(ctx, signal, stem, sealed.contains(stem)) {
                 tracing::warn!(%error, %stem, "cannot recover a file for now; it is tried again");
+                left += 1;
+            }
+        }
+        // What came with a crash may have damaged them, too; nobody else looks before somebody wants to read them.
+        for stem in sealed.difference(&streams) {
+            if out_of_time() {
+                left += 1;
+            } else if let Err(error) = sealed_counts(ctx, signal, stem, false) {
+                tracing::warn!(%error, %stem, "cannot look at a sealed file for now; it is tried again");
                 left += 1;
             }
         }

@@ -1,5 +1,6 @@
 //! Turns the requests of one commit into bytes of the live file. Owned by the commit thread of its signal.
 
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -96,9 +97,10 @@ impl Committer {
                     return Ok(());
                 }
                 Err(Failed::Undone(error)) => {
+                    let too_large = error.kind() == io::ErrorKind::FileTooLarge;
                     let error = storage_error("write", &live.path, error);
                     // A full disk says nothing about the file; after anything else a new one has better chances.
-                    if error.code() == Code::StorageFull && live.rows > 0 {
+                    if error.code() == Code::StorageFull && !too_large && live.rows > 0 {
                         self.live = Some(live);
                     } else {
                         live.close(&ctx);

@@ -51,6 +51,8 @@ pub(crate) struct Context {
     newer: Mutex<BTreeSet<Stem>>,
     seq: AtomicU32,
     faults: [Mutex<Fault>; 3],
+    /// Refusals before anything is tried, for want of room: see [`Context::check_room`].
+    no_room: Mutex<Fault>,
     lock: Mutex<Option<Box<dyn FileLock>>>,
 }
 
@@ -121,6 +123,7 @@ impl Context {
             newer: Mutex::default(),
             seq: AtomicU32::new(1),
             faults: Default::default(),
+            no_room: Mutex::default(),
             lock: Mutex::new(None),
         }
     }
@@ -194,6 +197,26 @@ impl Context {
             return Err(OtlpError::new(Code::StorageFull, message));
         }
         Ok(())
+    }
+
+    /// [`Context::check_room`] for data that comes now: a refusal is announced once, until [`Context::room_again`].
+    pub(crate) fn admit(&self) -> Result<()> {
+        self.check_room().inspect_err(|error| {
+            let event = lock(&self.no_room).failed(error.code());
+            if let Some(event) = event {
+                self.event(event, None, None, error.message().to_owned());
+            }
+        })
+    }
+
+    /// Something was sealed or deleted: announces that there is room again once that will last.
+    pub(crate) fn room_again(&self) {
+        if self.seals.has_room() && !self.room.is_overfull() {
+            let event = lock(&self.no_room).succeeded();
+            if let Some(event) = event {
+                self.event(event, None, None, "there is room for new data again".to_owned());
+            }
+        }
     }
 
     /// Takes the writer's lock if it is not held yet; no data file may exist before.

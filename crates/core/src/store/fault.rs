@@ -31,10 +31,13 @@ impl Fault {
 /// The error that a failed step is answered with: STORAGE_FULL if room is the trouble, else STORAGE_FAILED.
 pub(crate) fn storage_error(step: &str, path: &Path, error: io::Error) -> OtlpError {
     let (code, remedy) = match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             (Code::StorageFull, "free some room or lower retention.max_bytes")
         }
-        io::ErrorKind::PermissionDenied => (Code::StorageFailed, "give this user the right to write there"),
+        io::ErrorKind::FileTooLarge => {
+            (Code::StorageFull, "raise the limit of file sizes (ulimit -f) or lower rotation.max_bytes")
+        }
+        io::ErrorKind::PermissionDenied => (Code::StorageFailed, "give this user the right to do that"),
         io::ErrorKind::ReadOnlyFilesystem => (Code::StorageFailed, "mount it for writing"),
         _ if is_too_many_files(&error) => (Code::StorageFailed, "raise the limit of open files (ulimit -n)"),
         _ => (Code::StorageFailed, "look after the disk"),
@@ -70,7 +73,8 @@ mod tests {
         for (kind, code, word) in [
             (io::ErrorKind::StorageFull, Code::StorageFull, "retention.max_bytes"),
             (io::ErrorKind::QuotaExceeded, Code::StorageFull, "free some room"),
-            (io::ErrorKind::PermissionDenied, Code::StorageFailed, "right to write"),
+            (io::ErrorKind::FileTooLarge, Code::StorageFull, "ulimit -f"),
+            (io::ErrorKind::PermissionDenied, Code::StorageFailed, "this user the right"),
             (io::ErrorKind::ReadOnlyFilesystem, Code::StorageFailed, "mount"),
             (io::ErrorKind::Other, Code::StorageFailed, "disk"),
         ] {

@@ -1,6 +1,6 @@
 //! Walks everything that is committed in a directory for one signal, writer by writer, and goes on as more is committed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ use super::cursor::Positions;
 use super::directory::files_in;
 use super::fault::storage_error;
 use super::names::{Form, Stem, WriterId};
-use crate::error::Result;
+use crate::error::{Code, OtlpError, Result};
 use crate::forward::position::Position;
 use crate::ipc;
 use crate::ipc::read::{Extent, FileBatches, Wanted};
@@ -34,6 +34,8 @@ pub(crate) struct Follower {
     positions: Positions,
     open: BTreeMap<WriterId, Open>,
     looked: Option<Instant>,
+    /// Files whose content does not hold: told once, then passed over.
+    unreadable: BTreeSet<Stem>,
 }
 
 #[derive(Debug)]
@@ -55,8 +57,8 @@ enum Found {
 impl Follower {
     pub(crate) fn new(ctx: Arc<Context>, signal: Signal, positions: Positions) -> Result<Self> {
         let wanted = Wanted::new(signal, &ReadOptions::default())?;
-        let (order, files, open) = Default::default();
-        Ok(Self { ctx, signal, wanted, order, files, positions, open, looked: None })
+        let (order, files, open, unreadable) = Default::default();
+        Ok(Self { ctx, signal, wanted, order, files, positions, open, looked: None, unreadable })
     }
 
     /// Where everything ends that is committed now.
@@ -74,13 +76,21 @@ impl Follower {
 
     /// The next batch and the position behind it; `None` when everything committed is behind.
     ///
-    /// After an error the same place is tried again.
+    /// After an error of the disk the same place is tried again; a file whose content does not hold is passed over.
     pub(crate) fn next(&mut self) -> Result<Option<(RecordBatch, Position)>> {
         self.look()?;
         for at in 0..self.order.len() {
             let writer = self.order[at];
             while let Some(stem) = self.current(writer) {
-                match self.read(&stem)? {
+                let found = match self.read(&stem) {
+                    Err(error) if self.is_damage(&error, &stem) => {
+                        tracing::warn!(%error, "a subscription goes on behind a damaged file");
+                        self.pass_over(&stem);
+                        return Err(error);
+                    }
+                    found => found?,
+                };
+                match found {
                     Found::Batch(batch) => {
                         let row = self.open.get(&writer).map_or(0, |open| open.batches.next_row());
                         let position = Position { stem, row };
@@ -104,13 +114,26 @@ impl Follower {
         writer == self.ctx.writer || self.files.contains_key(&writer)
     }
 
+    /// Whether an error is about the content of a file that nobody appends to: it will not get better.
+    fn is_damage(&self, error: &OtlpError, stem: &Stem) -> bool {
+        let disk = std::error::Error::source(error).is_some_and(|source| source.is::<io::Error>());
+        !disk && error.code() == Code::StorageFailed && self.ctx.own.find(stem).is_none_or(|own| !own.live)
+    }
+
+    fn pass_over(&mut self, stem: &Stem) {
+        if let Some(files) = self.files.get_mut(&stem.writer) {
+            files.retain(|(other, ..)| other != stem);
+        }
+        self.unreadable.insert(stem.clone());
+    }
+
     /// Lists the directory: when time has passed, or when a file of our own is not in the list yet.
     fn look(&mut self) -> Result<()> {
         let listed = |files: &BTreeMap<WriterId, Vec<(Stem, Form, u64)>>, stem: &Stem| {
             files.get(&stem.writer).is_some_and(|files| files.iter().any(|(known, ..)| known == stem))
         };
         let newest = self.ctx.own.newest(self.signal);
-        let known = newest.is_none_or(|stem| listed(&self.files, &stem));
+        let known = newest.is_none_or(|stem| listed(&self.files, &stem) || self.unreadable.contains(&stem));
         if known && self.looked.is_some_and(|looked| looked.elapsed() < LOOK_EVERY) {
             return Ok(());
         }
@@ -120,7 +143,10 @@ impl Follower {
             if self.order.last() != Some(&file.stem.writer) {
                 self.order.push(file.stem.writer);
             }
-            self.files.entry(file.stem.writer).or_default().push((file.stem, file.form, file.len));
+            let files = self.files.entry(file.stem.writer).or_default();
+            if !self.unreadable.contains(&file.stem) {
+                files.push((file.stem, file.form, file.len));
+            }
         }
         self.looked = Some(Instant::now());
         Ok(())

@@ -40,9 +40,21 @@ struct State {
     kicked: bool,
     closing: bool,
     running: bool,
+    /// When something that stays wrong was last written to the log.
+    warned: Option<Instant>,
 }
 
 impl Keeper {
+    /// Whether the log may be told again of what is tried five times a second while it fails.
+    fn may_warn(&self) -> bool {
+        let mut state = lock(&self.state);
+        let due = state.warned.is_none_or(|warned| warned.elapsed() >= EVERY);
+        if due {
+            state.warned = Some(Instant::now());
+        }
+        due
+    }
+
     /// Starts the thread. Without it nothing is lost: the next open does its work.
     pub(crate) fn start(ctx: &Arc<Context>, lanes: [Arc<Lane>; 3], adopt_soon: bool) {
         let mut state = lock(&ctx.keeper.state);
@@ -132,6 +144,7 @@ fn make_room(ctx: &Context, lanes: &[Arc<Lane>; 3]) -> Swept {
     if swept.deleted > 0 {
         ctx.changed.wake_all();
     }
+    ctx.room_again();
     swept
 }
 
@@ -189,6 +202,10 @@ pub(crate) fn sweep(ctx: &Context) -> Swept {
     };
     match sweep_locked(ctx) {
         Ok(swept) => swept,
+        Err(error) if !ctx.keeper.may_warn() => {
+            tracing::debug!(%error, "cannot look for files that are due to be deleted");
+            Swept::default()
+        }
         Err(error) => {
             tracing::warn!(%error, dir = %ctx.layout.root().display(), "cannot look for files that are due to be deleted");
             Swept::default()
@@ -215,7 +232,9 @@ fn sweep_locked(ctx: &Context) -> io::Result<Swept> {
             }
             Ok(false) => postponed = true,
             Err(error) => {
-                tracing::warn!(%error, stem = %data[at].stem, "cannot delete a file that is due");
+                if ctx.keeper.may_warn() {
+                    tracing::warn!(%error, stem = %data[at].stem, "cannot delete a file that is due");
+                }
                 swept.again = true;
             }
         }

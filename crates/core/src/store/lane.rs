@@ -128,7 +128,7 @@ impl Lane {
         {
             return Err(Err(error.clone()));
         }
-        self.ctx.check_room().map_err(Err)?;
+        self.ctx.admit().map_err(Err)?;
         if queue.thread == Thread::None {
             self.start(&mut queue).map_err(Err)?;
         }

@@ -36,10 +36,32 @@ pub(crate) enum Recovered {
     Gone,
 }
 
+/// Looks at a sealed file of a dead writer; whether it is there and counts from now on. One that cannot be read is set
+/// aside, and then its stream counts again if that is there still: it is not deleted before every byte was checked.
+pub(crate) fn sealed_counts(ctx: &Context, signal: Signal, stem: &Stem, stream_is_there: bool) -> Result<bool> {
+    let path = ctx.layout.data(signal, stem, Form::Sealed);
+    let state = match ctx.storage.open(&path).and_then(|file| ipc::sealed_state(&*file, stream_is_there)) {
+        Ok(state) => state,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(storage_error("read", &path, error)),
+    };
+    match state {
+        ipc::SealedState::Whole => Ok(true),
+        ipc::SealedState::Newer => {
+            announce_newer(ctx, stem, &path, None);
+            Ok(true)
+        }
+        ipc::SealedState::Damaged => {
+            set_file_aside(ctx, signal, stem, Form::Sealed, "this file cannot be read as a whole sealed file")?;
+            Ok(false)
+        }
+    }
+}
+
 /// Recovers one stream that nobody appends to. It is never written to.
 pub(crate) fn recover(ctx: &Context, signal: Signal, stem: &Stem, sealed_is_there: bool) -> Result<Recovered> {
     let path = ctx.layout.data(signal, stem, Form::Live);
-    if sealed_is_there {
+    if sealed_is_there && sealed_counts(ctx, signal, stem, true)? {
         // Whoever named it may have ended before that name was sure to survive; the stream goes only after it is.
         let dir = ctx.layout.signal_dir(signal);
         ctx.sync_dir(&dir).map_err(|error| storage_error("sync", &dir, error))?;
@@ -53,10 +75,8 @@ pub(crate) fn recover(ctx: &Context, signal: Signal, stem: &Stem, sealed_is_ther
         Err(error) => return Err(storage_error("read", &path, error)),
     };
     let scan = ipc::scan::stream(&*file, Check::Full).map_err(|error| storage_error("read", &path, error))?;
-    if is_newer(&scan) {
-        if ctx.add_newer(stem) {
-            tracing::warn!(path = %path.display(), version = scan.version, "a newer version of otlp-arrow wrote this file; it is left alone");
-        }
+    if ipc::is_newer(scan.version.as_deref()) {
+        announce_newer(ctx, stem, &path, scan.version.as_deref());
         return Ok(Recovered::Newer);
     }
     if scan.commits.is_empty() {
@@ -88,12 +108,9 @@ pub(crate) fn recover(ctx: &Context, signal: Signal, stem: &Stem, sealed_is_ther
     Ok(Recovered::Sealed(scan.rows()))
 }
 
-/// Whether a version after this one wrote the file.
-fn is_newer(scan: &StreamScan) -> bool {
-    let number = |text: &str| text.parse::<u32>().ok();
-    match (scan.version.as_deref().and_then(number), number(ipc::SCHEMA_VERSION)) {
-        (Some(theirs), Some(ours)) => theirs > ours,
-        _ => false,
+fn announce_newer(ctx: &Context, stem: &Stem, path: &Path, version: Option<&str>) {
+    if ctx.add_newer(stem) {
+        tracing::warn!(path = %path.display(), version, "a newer version of otlp-arrow wrote this file; it is left alone");
     }
 }
 
@@ -105,31 +122,45 @@ fn nothing_whole(
     scan: &StreamScan,
 ) -> Result<Recovered> {
     let path = ctx.layout.data(signal, stem, Form::Live);
+    // A first commit that was cut short was never acknowledged; anything else may be worth a person's look, above all
+    // damage in front of commits that are whole.
+    let cut_short = scan.version.is_some()
+        && scan.tail_cut_short
+        && !ipc::scan::seems_to_have_more(&*file).map_err(|error| storage_error("read", &path, error))?;
     drop(file);
-    // A first commit that was cut short was never acknowledged; anything else may be worth a person's look.
-    if !scan.tail_non_zero || scan.version.is_some() {
+    if !scan.tail_non_zero || cut_short {
         ctx.storage.remove(&path).map_err(|error| storage_error("delete", &path, error))?;
         let message = format!("{} held no whole commit and is deleted: nothing in it was acknowledged", path.display());
         ctx.event(EventName::FileRecovered, Some(signal), Some(0), message);
         return Ok(Recovered::Empty);
     }
-    let dir = ctx.layout.quarantine_dir();
-    ctx.storage.create_dir_all(&dir).map_err(|error| storage_error("create", &dir, error))?;
-    write_reason(ctx, signal, stem, "nothing in this file can be read as a stream of commits")?;
-    let target = Point::Quarantine
-        .around(|| move_aside(ctx, &path, &dir, &format!("{signal}-{stem}")))
-        .map_err(|error| storage_error("move to quarantine", &path, error))?;
-    let message = format!("{} cannot be read and is kept as {}", path.display(), target.display());
-    ctx.event(EventName::FileQuarantined, Some(signal), None, message);
+    let reason = match scan.version {
+        Some(_) => "the first commit of this stream does not hold, and what follows counts from it",
+        None => "nothing in this file can be read as a stream of commits",
+    };
+    set_file_aside(ctx, signal, stem, Form::Live, reason)?;
     Ok(Recovered::Quarantined)
 }
 
-/// Moves a stream into `dir` under `name`, or the next one that is free: a power cut may bring a file back that was moved.
-fn move_aside(ctx: &Context, path: &Path, dir: &Path, name: &str) -> io::Result<PathBuf> {
+/// Moves a file that cannot be read into `quarantine/`, with the reason beside it.
+fn set_file_aside(ctx: &Context, signal: Signal, stem: &Stem, form: Form, reason: &str) -> Result<()> {
+    let (path, dir) = (ctx.layout.data(signal, stem, form), ctx.layout.quarantine_dir());
+    ctx.storage.create_dir_all(&dir).map_err(|error| storage_error("create", &dir, error))?;
+    write_reason(ctx, signal, stem, reason)?;
+    let target = Point::Quarantine
+        .around(|| move_aside(ctx, &path, &dir, &format!("{signal}-{stem}"), form))
+        .map_err(|error| storage_error("move to quarantine", &path, error))?;
+    let message = format!("{} cannot be read ({reason}) and is kept as {}", path.display(), target.display());
+    ctx.event(EventName::FileQuarantined, Some(signal), None, message);
+    Ok(())
+}
+
+/// Moves a file into `dir` under `name`, or the next one that is free: a power cut may bring a file back that was moved.
+fn move_aside(ctx: &Context, path: &Path, dir: &Path, name: &str, form: Form) -> io::Result<PathBuf> {
     let mut copy = 1;
     loop {
         let number = if copy == 1 { String::new() } else { format!(".{copy}") };
-        let target = dir.join(format!("{name}{number}.{}", Form::Live.extension()));
+        let target = dir.join(format!("{name}{number}.{}", form.extension()));
         match ctx.storage.rename(path, &target) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && copy < MOST_COPIES => copy += 1,
             done => return done.and_then(|()| ctx.sync_way_to(dir)).map(|()| target),

@@ -209,8 +209,14 @@ impl SealQueue {
         }
     }
 
+    /// Whether sealing keeps up: below what it was when it began to be a trouble, so that this does not change at every file.
+    pub(crate) fn has_room(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) < NO_YIELD
+    }
+
     fn done(&self, ctx: &Context) {
         self.waiting.fetch_sub(1, Ordering::Relaxed);
+        ctx.room_again();
         ctx.changed.wake_all();
     }
 

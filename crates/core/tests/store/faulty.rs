@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use otlp_arrow::store::storage::{Entry, FileLock, ReadFile, Storage, WriteFile};
 use otlp_arrow::store::storage_os::OsStorage;
@@ -35,6 +36,7 @@ pub(crate) type Switches = Arc<Mutex<HashMap<Op, (usize, io::ErrorKind)>>>;
 pub(crate) struct Faulty {
     switches: Switches,
     gates: Arc<Mutex<HashMap<Op, Arc<Mutex<()>>>>>,
+    delays: Arc<Mutex<HashMap<Op, Duration>>>,
     free: Arc<Mutex<Option<u64>>>,
 }
 
@@ -42,6 +44,11 @@ impl Faulty {
     /// The next `times` calls of `op` fail.
     pub(crate) fn fail(&self, op: Op, times: usize, kind: io::ErrorKind) {
         self.switches.lock().unwrap().insert(op, (times, kind));
+    }
+
+    /// Each call of `op` takes so long.
+    pub(crate) fn delay(&self, op: Op, time: Duration) {
+        self.delays.lock().unwrap().insert(op, time);
     }
 
     /// Calls of `op` hang until the gate is dropped.
@@ -74,6 +81,8 @@ impl Faulty {
         if let Some(gate) = gate {
             drop(gate.lock().unwrap());
         }
+        let delay = self.delays.lock().unwrap().get(&op).copied();
+        delay.into_iter().for_each(std::thread::sleep);
         check(&self.switches, op)
     }
 }

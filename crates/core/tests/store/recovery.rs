@@ -178,3 +178,105 @@ fn a_stream_without_any_lock_file_is_adopted_too() {
     assert_eq!(ids(&store).len(), 30);
     assert!(log_files(dir.path(), "arrows").is_empty());
 }
+
+#[test]
+fn a_stream_whose_first_commit_is_damaged_is_kept_for_a_person() {
+    let whole = std::fs::read(killed().1).unwrap();
+    let head = whole.windows(8).position(|bytes| bytes == b"otlp_arr").unwrap();
+    let (mut kept, mut cut) = (0, 0);
+    for at in (head + 400..whole.len() / 3).step_by(whole.len() / 60) {
+        let (dir, live) = killed();
+        let mut bytes = whole.clone();
+        bytes[at] ^= 0x04;
+        std::fs::write(&live, &bytes).unwrap();
+        let heard = Heard::default();
+        let store = open_on(&config(dir.path()), Arc::new(OsStorage), &heard);
+        let name = live.file_name().unwrap().to_str().unwrap();
+        let aside = dir.path().join("quarantine").join(format!("logs-{name}"));
+        assert!(ids(&store).len() < 30 && log_files(dir.path(), "arrows").is_empty(), "byte {at}");
+        assert_eq!(std::fs::read(&aside).ok(), Some(bytes), "byte {at}: {:?}", heard.messages());
+        assert_eq!(heard.count(EventName::FileQuarantined), 1, "byte {at}");
+        kept += 1;
+    }
+    // Cut within the first commit, nothing was acknowledged, wherever the cut is.
+    for at in (head + 400..whole.len() / 3).step_by(whole.len() / 40) {
+        let (dir, live) = killed();
+        std::fs::write(&live, &whole[..at]).unwrap();
+        let heard = Heard::default();
+        drop(open_on(&config(dir.path()), Arc::new(OsStorage), &heard));
+        if heard.count(EventName::FileRecovered) == 1 {
+            cut += 1;
+            assert_eq!(names(dir.path(), "quarantine"), [] as [&str; 0], "cut at {at}");
+        }
+    }
+    assert!(kept >= 10 && cut >= 5, "{kept} {cut}");
+}
+
+#[test]
+fn a_stream_is_not_deleted_for_a_sealed_file_that_does_not_hold() {
+    let sealed = |live: &std::path::Path| {
+        let target = live.with_extension("arrow");
+        seal(&OsStorage, live, live.metadata().unwrap().len(), &target, Some(1), &mut || true).unwrap().unwrap();
+        std::fs::read(target).unwrap()
+    };
+    type Damage = fn(&mut Vec<u8>);
+    let damages: [(&str, Damage); 4] = [
+        ("empty", |bytes| bytes.clear()),
+        ("cut", |bytes| bytes.truncate(bytes.len() / 2)),
+        ("garbage", |bytes| bytes.fill(7)),
+        ("changed", |bytes| {
+            // In the last message, whose body ends right before the footer.
+            let footer = u32::from_le_bytes(bytes[bytes.len() - 10..bytes.len() - 6].try_into().unwrap()) as usize;
+            let at = bytes.len() - 10 - footer - 8 - 40;
+            bytes[at] ^= 1;
+        }),
+    ];
+    for (what, damage) in damages {
+        let (dir, live) = killed();
+        let mut bytes = sealed(&live);
+        damage(&mut bytes);
+        std::fs::write(live.with_extension("arrow"), &bytes).unwrap();
+        let heard = Heard::default();
+        let store = open_on(&config(dir.path()), Arc::new(OsStorage), &heard);
+        assert_eq!(ids(&store), (0..30).collect::<Vec<_>>(), "{what}");
+        assert_eq!((log_files(dir.path(), "arrows").len(), log_files(dir.path(), "arrow").len()), (0, 1), "{what}");
+        let quarantine = names(dir.path(), "quarantine");
+        let kept = quarantine.iter().find(|name| name.ends_with(".arrow")).unwrap();
+        assert_eq!(std::fs::read(dir.path().join("quarantine").join(kept)).unwrap(), bytes, "{what}");
+        assert_eq!(heard.count(EventName::FileQuarantined), 1, "{what}");
+    }
+}
+
+#[test]
+fn a_sealed_file_that_cannot_be_read_does_not_stand_in_the_way_of_the_others() {
+    let (dir, live) = killed();
+    let other = live.with_file_name(live.file_name().unwrap().to_str().unwrap().replace("00000001.", "00000002."));
+    std::fs::write(other.with_extension("arrow"), b"").unwrap();
+    let garbage = other.with_file_name(other.file_name().unwrap().to_str().unwrap().replace("00000002.", "00000003."));
+    std::fs::write(garbage.with_extension("arrow"), b"ARROW1\0\0and then nothing that ends as it should").unwrap();
+    let heard = Heard::default();
+    let store = open_on(&config(dir.path()), Arc::new(OsStorage), &heard);
+    assert_eq!(ids(&store), (0..30).collect::<Vec<_>>());
+    assert_eq!(heard.count(EventName::FileQuarantined), 2, "{:?}", heard.messages());
+    assert_eq!((log_files(dir.path(), "arrow").len(), names(dir.path(), "quarantine").len()), (1, 4));
+}
+
+#[test]
+fn a_shutdown_does_not_wait_for_the_recovery_of_thousands_of_files() {
+    let (dir, live) = killed();
+    let name = live.file_name().unwrap().to_str().unwrap().to_owned();
+    let whole = std::fs::read(&live).unwrap();
+    for seq in 2..1500 {
+        std::fs::write(live.with_file_name(name.replace("00000001.", &format!("{seq:08}."))), &whole).unwrap();
+    }
+    let disk = Faulty::default();
+    // Slow enough that opening gives up long before the end, and the rest is on its way in the background.
+    disk.delay(Op::SyncDir, std::time::Duration::from_millis(20));
+    let store = open_on(&config(dir.path()), Arc::new(disk), &Heard::default());
+    put(&store, [7_000]).unwrap();
+    let left = log_files(dir.path(), "arrows").len();
+    assert!(left > 1000, "{left} files are left for the background");
+    until("the background goes on", || log_files(dir.path(), "arrows").len() < left);
+    store.close(soon());
+    assert!(log_files(dir.path(), "arrows").len() > 500, "it ended where it was");
+}

@@ -91,9 +91,13 @@ fn sixteen_files_waiting_refuse_new_data_until_one_is_sealed() {
     assert_eq!(error.code(), Code::StorageFull, "{error}");
     assert!((16..=18).contains(&kept.len()), "{}", kept.len());
     assert_eq!(store.troubles().len(), 3, "no signal has room");
+    put(&store, [999]).unwrap_err();
+    assert_eq!(heard.count(EventName::StorageFull), 1, "announced once: {:?}", heard.messages());
     disk.heal();
     until("there is room again", || put(&store, [1000]).is_ok());
     kept.push(1000);
+    until("that is announced", || heard.count(EventName::StorageRecovered) == 1);
+    assert_eq!(heard.count(EventName::StorageFull), 1, "{:?}", heard.messages());
     assert_eq!(ids(&store), kept);
 }
 

@@ -64,6 +64,35 @@ fn what_is_committed_comes_in_order_while_it_is_rotated_and_sealed() {
 }
 
 #[test]
+fn a_damaged_file_is_told_once_and_passed_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = config(dir.path());
+    config.rotation.max_bytes = 1;
+    let store = open(&config);
+    for id in 0..4 {
+        put(&store, [id]).unwrap();
+    }
+    store.close(soon());
+    let files = log_files(dir.path(), "arrow");
+    let whole = std::fs::read(&files[1]).unwrap();
+    std::fs::write(&files[1], &whole[..whole.len() / 2]).unwrap();
+    let store = open(&config);
+    let mut subscription = follow(&store, "tail");
+    let mut found = Vec::new();
+    let mut errors = 0;
+    while found.len() < 3 {
+        match subscription.next_blocking().unwrap() {
+            Ok(batch) => found.extend(numbers(&batch)),
+            Err(error) => {
+                assert!(error.message().contains(files[1].to_str().unwrap()), "{error}");
+                errors += 1;
+            }
+        }
+    }
+    assert_eq!((found, errors), (vec![0, 2, 3], 1));
+}
+
+#[test]
 fn a_new_record_arrives_without_delay() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(&config(dir.path()));
