@@ -15,6 +15,7 @@ import { ROOT, run, venvBin } from './run.js';
 import { addon, extension, pythonEnvironment } from './setup.js';
 import { sizes } from './sizes.js';
 import { smallWire } from './small-wire.js';
+import { windowsUnderWine } from './windows.js';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -68,6 +69,7 @@ const RUNS: Readonly<Record<string, () => Promise<unknown>>> = {
   producers,
   sizes,
   'small wire': () => smallWire(Number(share(31_000_000))),
+  'windows under wine': windowsUnderWine,
   fuzzing: () => fuzz(Number(share((2 * 3600) / FUZZ_TARGETS))),
 };
 

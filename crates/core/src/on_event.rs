@@ -229,7 +229,7 @@ mod tests {
             }
             stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap();
         });
-        library.shutdown_blocking(None).unwrap();
+        library.shutdown_blocking(Some(Duration::from_secs(60))).unwrap();
         let told = told.lock().unwrap().clone();
         assert!(told.contains("records_dropped") && told.contains("\"count\":3"), "{told}");
         answering.join().unwrap();

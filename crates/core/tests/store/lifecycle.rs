@@ -71,7 +71,8 @@ fn many_requests_at_once_share_few_commits_and_each_is_kept_once() {
         block_on(done).unwrap();
     }
     assert_eq!(ids(&store), (0..500).collect::<Vec<_>>());
-    until("hooks ran", || commits.0.load(Ordering::SeqCst) >= 2);
+    // One where the thread took its time to start.
+    assert!(commits.0.load(Ordering::SeqCst) >= 1, "hooks run before anybody is told");
     assert!(commits.0.load(Ordering::SeqCst) <= 10, "{} commits", commits.0.load(Ordering::SeqCst));
     assert_eq!(store.budget().used(), 0, "all memory is given back");
 }

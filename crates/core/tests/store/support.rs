@@ -58,6 +58,7 @@ impl Heard {
         self.0.lock().unwrap().iter().filter(|event| event.name == name).filter_map(|event| event.count).sum()
     }
 
+    #[cfg(unix)]
     pub(crate) fn messages(&self) -> Vec<String> {
         self.0.lock().unwrap().iter().map(|event| format!("{}: {}", event.name, event.message)).collect()
     }
