@@ -457,7 +457,7 @@ impl OtlpLibrary {
     pub fn shutdown_blocking(&self, deadline: Option<Duration>) -> Result<ClosedReport> {
         self.root.closed.store(true, Ordering::SeqCst);
         let inner = self.inner();
-        let deadline = Instant::now() + deadline.unwrap_or(inner.shutdown_timeout);
+        let deadline = crate::wait::after(Instant::now(), deadline.unwrap_or(inner.shutdown_timeout));
         if let Some(doors) = &inner.doors {
             // Half of the time at most: what was already accepted must still reach a file.
             doors.close_blocking(deadline.saturating_duration_since(Instant::now()) / 2);

@@ -1,10 +1,19 @@
-//! Waiting for a future on a thread, wherever that thread is.
+//! Waiting for a future on a thread, wherever that thread is, and until when.
 
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
+use std::time::{Duration, Instant};
+
+/// Longer than anybody waits.
+const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
+/// `wait` after `start`; callers say "without limit" by `Duration::MAX`, which no clock can be set forward by.
+pub(crate) fn after(start: Instant, wait: Duration) -> Instant {
+    start + wait.min(FOR_EVER)
+}
 
 struct Unpark(Thread);
 

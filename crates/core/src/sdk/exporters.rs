@@ -22,6 +22,7 @@ use super::values::ResourceFields;
 use super::{Expected, wait};
 use crate::error::{Code, OtlpError, Result};
 use crate::library::{ExportOutcome, OtlpLibrary};
+use crate::wait::after;
 
 /// What an export may take when nothing says otherwise: the SDK's own default.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -71,7 +72,7 @@ impl Way {
     /// Sends one request of `records` records and says what came of it, as the SDK wants to hear it.
     async fn send(&self, bytes: Bytes, records: u64) -> OTelSdkResult {
         let started = Instant::now();
-        let sent = self.library.send_within(self.signal, bytes, started + self.timeout).await;
+        let sent = self.library.send_within(self.signal, bytes, after(started, self.timeout)).await;
         self.told(sent, records, started.elapsed())
     }
 
@@ -103,7 +104,7 @@ impl Way {
 
     fn flush(&self, timeout: Duration) -> OTelSdkResult {
         let started = Instant::now();
-        match wait(self.library.flush(), started + timeout) {
+        match wait(self.library.flush(), after(started, timeout)) {
             Some(done) => done.map_err(|error| sdk_error(&error, started.elapsed())),
             None => Err(OTelSdkError::Timeout(timeout)),
         }

@@ -188,6 +188,17 @@ fn shutting_down_twice_and_during_exports_loses_nothing_that_was_kept() {
 }
 
 #[test]
+fn a_limit_may_be_longer_than_any_clock_runs() {
+    let dir = tempfile::tempdir().unwrap();
+    let library = open(dir.path());
+    let exporter = library.span_exporter().with_timeout(Duration::MAX);
+    block_on(exporter.export(vec![span("one")])).unwrap();
+    exporter.shutdown_with_timeout(Duration::MAX).unwrap();
+    assert_eq!(spans(&library), once(["one".into()]));
+    library.shutdown_blocking(Some(Duration::MAX)).unwrap();
+}
+
+#[test]
 fn the_resource_is_the_providers_or_else_the_configured_one() {
     let dir = tempfile::tempdir().unwrap();
     let library = open_with(dir.path(), |config| config.resource = vec![("service.name".into(), "configured".into())]);
