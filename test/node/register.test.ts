@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -100,6 +101,38 @@ test('OTEL_TRACES_SAMPLER is honoured', async () => {
   expect(await run('itself', outputDir, { env: { OTEL_TRACES_SAMPLER: 'always_off' } })).toMatchObject({ code: 0 });
   expect(await readDirectory(outputDir, 'traces')).toEqual([]);
   expect(await readDirectory(outputDir, 'logs')).toHaveLength(1);
+});
+
+test('OTEL_*_EXPORTER=none leaves a signal out, and all of them leave the program alone', async () => {
+  const outputDir = directory();
+  const none = { OTEL_TRACES_EXPORTER: 'none', OTEL_METRICS_EXPORTER: 'None' };
+  expect(await run('itself', outputDir, { env: none })).toMatchObject({ code: 0, stderr: '' });
+  expect(await readDirectory(outputDir, 'logs')).toHaveLength(1);
+  expect([files(outputDir, 'traces'), files(outputDir, 'metrics')]).toEqual([[], []]);
+
+  const untouched = directory();
+  const all = { ...none, OTEL_LOGS_EXPORTER: 'none' };
+  expect(await run('itself', untouched, { env: all })).toMatchObject({ code: 0, stderr: '' });
+  expect(existsSync(`${untouched}/writers`)).toBe(false);
+});
+
+test('values the SDK cannot use are not used, and nothing is lost by them', async () => {
+  const outputDir = directory();
+  const ended = await run('itself', outputDir, {
+    env: {
+      OTEL_BSP_MAX_QUEUE_SIZE: '0.5',
+      OTEL_BLRP_MAX_EXPORT_BATCH_SIZE: '-1',
+      OTEL_METRIC_EXPORT_INTERVAL: '99999999999',
+      OTEL_METRIC_EXPORT_TIMEOUT: '1e99',
+      OTEL_EXPORTER_OTLP_ENDPOINT: 'banana',
+    },
+  });
+  expect(ended).toMatchObject({ code: 0 });
+  expect(ended.stderr).toMatch(/^otlp-arrow\/register: nothing is forwarded: .*OTEL_EXPORTER_OTLP_ENDPOINT.*\n$/);
+  expect((await readDirectory(outputDir, 'traces')).some(row => row.name === 'work')).toBe(true);
+  expect(await readDirectory(outputDir, 'logs')).toHaveLength(1);
+  const visits = (await readDirectory(outputDir, 'metrics')).filter(row => row.metric_name === 'visits');
+  expect(visits, 'collected at the end, not over and over').toHaveLength(1);
 });
 
 test('OTEL_SDK_DISABLED switches it off', async () => {

@@ -32,7 +32,7 @@ function sendLast(metrics: Pipeline, library: OtlpLibrary): void {
  * Sees to it that nothing is lost when the program ends: by itself, by a signal, by an uncaught exception or by
  * `process.exit()`. Exit code and signal are the ones the program would have ended with.
  */
-export function flushAtTheEnd(records: readonly Drain[], metrics: Pipeline, library: OtlpLibrary): void {
+export function flushAtTheEnd(records: readonly Drain[], metrics: Pipeline | undefined, library: OtlpLibrary): void {
   /** Whether the metrics of the last interval are in the library. */
   let collected = false;
 
@@ -42,9 +42,8 @@ export function flushAtTheEnd(records: readonly Drain[], metrics: Pipeline, libr
     const late = new Promise<boolean>(resolve => {
       timer = setTimeout(resolve, PATIENCE_MS, false);
     });
-    const all = Promise.allSettled([...records, metrics].map(pipeline => pipeline.forceFlush())).then(() =>
-      library.flush(),
-    );
+    const pipelines = metrics ? [...records, metrics] : records;
+    const all = Promise.allSettled(pipelines.map(pipeline => pipeline.forceFlush())).then(() => library.flush());
     const done = await Promise.race([all.then(() => true), late]).catch(() => false);
     clearTimeout(timer);
     return done;
@@ -65,7 +64,7 @@ export function flushAtTheEnd(records: readonly Drain[], metrics: Pipeline, libr
   // The library, whose own listener comes after this one, waits for it to be committed.
   process.prependListener('exit', () => {
     for (const pipeline of records) pipeline.drain();
-    if (!collected) sendLast(metrics, library);
+    if (metrics && !collected) sendLast(metrics, library);
   });
 
   for (const signal of SIGNALS) {

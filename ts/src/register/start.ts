@@ -2,6 +2,7 @@ import { setTimeout as after } from 'node:timers/promises';
 import type { ReadableLogRecord, ReadableSpan, Resource } from '../encoder/types.js';
 import { isGoodNews } from '../events.js';
 import { OtlpLibrary } from '../library.js';
+import type { Signal } from '../signal.js';
 import { Batcher, type BatcherOptions } from './batcher.js';
 import { installed, load } from './find.js';
 import { destination } from './forward.js';
@@ -22,12 +23,16 @@ interface Reader extends Pipeline {
 }
 
 const SDK = '@opentelemetry/sdk-node';
+/** A timer that is set to more rings at once, all the time. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 /** How long a program may be held up at its start, in milliseconds. */
 const PATIENCE_MS = 1_000;
 
 /** Opens the library and starts the SDK on it, unless that is switched off or somebody else did. */
 export async function start(): Promise<void> {
   if (process.env.OTEL_SDK_DISABLED?.trim().toLowerCase() === 'true') return;
+  const wanted = signals();
+  if (!Object.values(wanted).includes(true)) return;
   const taken = registered();
   if (taken.length > 0) {
     throw new Error(
@@ -44,7 +49,7 @@ export async function start(): Promise<void> {
   const { NodeSDK } = await load<Sdk>(SDK, base);
   const { PeriodicExportingMetricReader } = await load<MetricsSdk>('@opentelemetry/sdk-metrics', base);
 
-  const library = await OtlpLibrary.open(destination(process.env));
+  const library = await opened();
   library.on('event', ({ name, message }) => {
     if (!isGoodNews(name)) say(message);
   });
@@ -56,15 +61,35 @@ export async function start(): Promise<void> {
     exportIntervalMillis: interval,
     exportTimeoutMillis: Math.min(number('OTEL_METRIC_EXPORT_TIMEOUT') ?? 30_000, interval),
   });
-  const sdk = new NodeSDK({
-    spanProcessors: [spans],
-    logRecordProcessors: [logs],
-    metricReaders: [metrics],
+  const [spanProcessors, logRecordProcessors] = [wanted.traces ? [spans] : [], wanted.logs ? [logs] : []];
+  const metricReaders = wanted.metrics ? [metrics] : [];
+  new NodeSDK({
+    spanProcessors,
+    logRecordProcessors,
+    metricReaders,
     instrumentations: await instrumentations(),
-  });
-  sdk.start();
-  flushAtTheEnd([spans, logs], metrics, library);
-  await settled(metrics);
+  }).start();
+  flushAtTheEnd([spans, logs], metricReaders[0], library);
+  if (wanted.metrics) await settled(metrics);
+}
+
+/** Which signals are not switched off by `OTEL_*_EXPORTER=none`; other exporters these variables name are not used. */
+function signals(): Record<Signal, boolean> {
+  const on = (signal: Signal) => process.env[`OTEL_${signal.toUpperCase()}_EXPORTER`]?.trim().toLowerCase() !== 'none';
+  return { traces: on('traces'), metrics: on('metrics'), logs: on('logs') };
+}
+
+/** A library that forwards to where the stock exporters were told to send, if that can be read as an address. */
+async function opened(): Promise<OtlpLibrary> {
+  const config = destination(process.env);
+  try {
+    return await OtlpLibrary.open(config);
+  } catch (error) {
+    if (!config.forward) throw error;
+    const library = await OtlpLibrary.open();
+    say(`nothing is forwarded: ${error instanceof Error ? error.message : error}`);
+    return library;
+  }
 }
 
 /** Waits for the resource's attributes, some of which the SDK finds out asynchronously: the first export has them all. */
@@ -85,7 +110,8 @@ function settings(prefix: string, delayMs: number): BatcherOptions {
   };
 }
 
+/** A whole number of at least 1, or nothing if the variable holds none; as large as a timer takes at most. */
 function number(variable: string): number | undefined {
-  const value = Number(process.env[variable]);
-  return Number.isFinite(value) && value > 0 ? value : undefined;
+  const value = Math.floor(Number(process.env[variable]));
+  return value >= 1 ? Math.min(value, LONGEST_TIMER_MS) : undefined;
 }
