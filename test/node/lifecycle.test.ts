@@ -35,11 +35,12 @@ test('an export after shutdown fails with CLOSED', async () => {
 test('an exporter of a closed library fails with CLOSED at export, it does not throw', async () => {
   const library = await open();
   await library.shutdown();
-  for (const exporter of [library.spanExporter(), library.metricExporter(), library.logExporter()]) {
-    const result = await exported(exporter, exporter === library.metricExporter() ? { scopeMetrics: [] } : []);
+  const metrics = library.metricExporter();
+  for (const exporter of [library.spanExporter(), metrics, library.logExporter()]) {
+    const result = await exported(exporter, exporter === metrics ? { scopeMetrics: [] } : []);
     expect(result.code).toBe(1);
     expect(result.error).toBeInstanceOf(OtlpError);
-    expect(result.error).toMatchObject({ code: expect.stringMatching(/CLOSED|INTERNAL/) });
+    expect(result.error).toMatchObject({ code: 'CLOSED' });
     await exporter.forceFlush();
     await exporter.shutdown();
   }

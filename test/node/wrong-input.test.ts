@@ -1,10 +1,10 @@
 /** Wrong input through the doors of Node.js: the right answer, nothing stored, nothing crashed. */
 import { readFileSync } from 'node:fs';
-import { decode, encode, OtlpError, type OtlpLibrary, SIGNALS, type Signal } from 'otlp-arrow';
+import { decode, encode, OtlpError, type OtlpLibrary, type ReadOptions, SIGNALS, type Signal } from 'otlp-arrow';
 import { describe, expect, test } from 'vitest';
 import { call, serve } from './grpc-client.js';
 import { Random } from './random.js';
-import { open } from './support.js';
+import { open, span } from './support.js';
 
 const SERVICES = { traces: 'trace.v1.TraceService', metrics: 'metrics.v1.MetricsService', logs: 'logs.v1.LogsService' };
 const HUGE = 100 << 20;
@@ -122,4 +122,73 @@ test('what is no batch and no table', async () => {
       await expect(encode(signal, Buffer.from(bytes))).rejects.toMatchObject({ code: 'INVALID_DATA' });
     }
   }
+});
+
+test('an argument of the wrong kind is a typed error that says what is meant, and rejects where a promise is due', async () => {
+  const library: any = await open();
+  await library.exportTraces([span('kept')]);
+  const [anyDecode, anyEncode] = [decode as any, encode as any];
+  const none = new Uint8Array();
+  const config: [string, () => unknown, RegExp][] = [
+    ['signal of exportOtlp', () => library.exportOtlp('spans', none), /signal.*'spans'.*traces, metrics or logs/],
+    ['signal of read', () => library.read(undefined), /signal.*undefined/],
+    ['signal of readIpc', () => library.readIpc('TRACES'), /signal/],
+    ['signal of subscribe', () => library.subscribe(5, 'name'), /signal/],
+    ['signal of decode', () => anyDecode('spans', none), /signal/],
+    ['signal of encode', () => anyEncode('spans', none), /signal/],
+    ['format of decode', () => anyDecode('traces', none, 'xml'), /format = 'xml': use protobuf or json/],
+    ['format of encode', () => anyEncode('traces', none, null), /format = null/],
+    ['from', () => library.read('traces', { from: 'yesterday' }), /from = 'yesterday' is no time/],
+    ['to', () => library.read('traces', { to: new Date(Number.NaN) }), /to = Invalid Date is no time/],
+    ['limit', () => library.read('traces', { limit: 1n }), /limit/],
+    ['columns', () => library.read('traces', { columns: 'name' }), /columns/],
+    ['an option that is none', () => library.read('traces', { colums: ['name'] }), /colums is no option: use from/],
+    ['dictionaries', () => library.read('traces', { dictionaries: 'yes' }), /dictionaries/],
+    ['from of subscribe', () => library.subscribe('traces', 'name', 'start'), /from = 'start': use beginning or now/],
+    ['name of subscribe', () => library.subscribe('traces', null), /name = null/],
+    ['deadline', () => library.shutdown({ deadlineMs: '5s' }), /deadlineMs = '5s': use a number of milliseconds/],
+  ];
+  for (const [what, call, message] of config) {
+    let told: unknown;
+    await expect((async () => (told = call()))(), what).rejects.toMatchObject({
+      code: 'INVALID_CONFIG',
+      message: expect.stringMatching(message),
+    });
+    expect(told, `${what} did not throw`).toBeDefined();
+  }
+  for (const bytes of [null, 'text', new ArrayBuffer(4), new Float64Array(2), [1, 2]]) {
+    for (const call of [library.exportOtlp('traces', bytes), anyDecode('traces', bytes)]) {
+      await expect(call).rejects.toMatchObject({ code: 'INVALID_DATA' });
+    }
+  }
+  for (const wrong of [null, undefined, 5, {}]) {
+    for (const call of [library.exportTraces(wrong), library.exportMetrics(wrong), library.exportLogs(wrong)]) {
+      await expect(call).rejects.toMatchObject({ code: 'INVALID_DATA' });
+    }
+    await expect(anyEncode('traces', wrong)).rejects.toMatchObject({ code: 'INVALID_DATA' });
+  }
+  for (const make of [
+    () => library.metricExporter({ temporality: 'DELTA' }),
+    () => library.spanExporter({ timeoutMs: '5s' }),
+    () => library.logExporter({ timeoutMs: Number.NaN }),
+    () => library.on('nothing', () => undefined),
+    () => library.on('event', 5),
+  ]) {
+    expect(make).toThrow(expect.objectContaining({ code: 'INVALID_CONFIG' }));
+  }
+  await expect(open({ limits: { timeout: 5n as never } })).rejects.toMatchObject({ code: 'INVALID_CONFIG' });
+  // What was refused left nothing behind: the library goes on, and shuts down when it is asked properly.
+  expect((await library.read('traces')).numRows).toBe(1);
+  await library.shutdown({ deadlineMs: Number.POSITIVE_INFINITY });
+  await expect(library.exportTraces([])).rejects.toMatchObject({ code: 'CLOSED' });
+});
+
+test('a time outside the range of OTLP means its beginning or its end', async () => {
+  const library = await open();
+  await library.exportTraces([span('a'), span('b')]);
+  const count = async (options: ReadOptions) => (await library.read('traces', options)).numRows;
+  expect(await count({ from: new Date(-8.64e15), to: new Date(8.64e15) })).toBe(2);
+  expect(await count({ from: -(2n ** 70n), to: 2n ** 70n })).toBe(2);
+  expect(await count({ from: new Date(8.64e15) })).toBe(0);
+  expect(await count({ to: new Date(-1) })).toBe(0);
 });

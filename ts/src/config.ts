@@ -119,5 +119,8 @@ const OPAQUE = new Set(['resource', 'headers']);
 
 /** The configuration as the core reads it: JSON with keys in snake case. */
 export function toJson(config: OtlpConfig): string {
-  return JSON.stringify(renamed(config, snakeKey, OPAQUE));
+  // JSON has no BigInt; as text it is refused by what reads it, with its key.
+  return JSON.stringify(renamed(config, snakeKey, OPAQUE), (_, value) =>
+    typeof value === 'bigint' ? `${value}` : value,
+  );
 }

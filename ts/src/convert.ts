@@ -1,10 +1,14 @@
+import { types } from 'node:util';
 import type { RecordBatch, Table } from 'apache-arrow';
+import { bytesOf, invalidData, oneOf, positionOf, shown } from './arguments.js';
 import { unwrap } from './errors.js';
 import { native } from './native.js';
-import { SIGNALS, type Signal } from './signal.js';
+import type { Signal } from './signal.js';
 
 /** An encoding of OTLP: one `Export*ServiceRequest` in binary protobuf, or in OTLP/JSON. */
-export type Format = 'protobuf' | 'json';
+export type Format = (typeof FORMATS)[number];
+
+const FORMATS = ['protobuf', 'json'] as const;
 
 /** One OTLP request as columns. */
 export interface Decoded {
@@ -18,7 +22,9 @@ export interface Decoded {
 
 /** Turns one OTLP export request into an apache-arrow table. It needs no library. */
 export async function decode(signal: Signal, bytes: Uint8Array, format: Format = 'protobuf'): Promise<Decoded> {
-  const { ipc, rejected, message } = unwrap(native.decode(SIGNALS.indexOf(signal), bytes, format));
+  const { ipc, rejected, message } = unwrap(
+    native.decode(positionOf(signal), bytesOf(bytes), oneOf('format', format, FORMATS)),
+  );
   const { tableFromIPC } = await import('apache-arrow');
   return { table: tableFromIPC(ipc), rejected, message };
 }
@@ -33,10 +39,16 @@ export async function encode(
   rows: Table | RecordBatch | Uint8Array,
   format: Format = 'protobuf',
 ): Promise<Uint8Array> {
-  return unwrap(native.encode(SIGNALS.indexOf(signal), rows instanceof Uint8Array ? rows : await ipc(rows), format));
+  const [position, wanted] = [positionOf(signal), oneOf('format', format, FORMATS)];
+  return unwrap(native.encode(position, types.isUint8Array(rows) ? rows : await ipc(rows), wanted));
 }
 
 async function ipc(rows: Table | RecordBatch): Promise<Uint8Array> {
+  if (typeof rows !== 'object' || rows === null || !('schema' in rows)) {
+    throw invalidData(
+      `rows come as a table, a record batch or the bytes of an Arrow IPC stream, not as ${shown(rows)}`,
+    );
+  }
   const { Table, tableToIPC } = await import('apache-arrow');
   return tableToIPC('batches' in rows ? rows : new Table(rows), 'stream');
 }

@@ -1,4 +1,5 @@
 import type { BindingLibrary } from '../native/binding.cjs';
+import { milliseconds } from './arguments.js';
 import { unwrap } from './errors.js';
 import { report } from './reports.js';
 
@@ -64,7 +65,9 @@ export class Forwarder {
    * @param options.timeoutMs how long that may take. @default 30 000
    */
   async retryRejected(options: { timeoutMs?: number } = {}): Promise<{ delivered: number; left: number }> {
-    return report(unwrap(await this.#binding.retryRejected(this.#position, options.timeoutMs ?? 30_000)));
+    return report(
+      unwrap(await this.#binding.retryRejected(this.#position, milliseconds('timeoutMs', options.timeoutMs ?? 30_000))),
+    );
   }
 }
 

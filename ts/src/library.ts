@@ -1,6 +1,7 @@
 import type { RecordBatch, Table } from 'apache-arrow';
 import type { BindingGrpcAnswer, BindingLibrary } from '../native/binding.cjs';
 import { Answers } from './answers.js';
+import { bytesOf, invalidConfig, milliseconds, oneOf, positionOf, shown, textOf } from './arguments.js';
 import { type OtlpConfig, toJson } from './config.js';
 import { encodeLogs, encodeMetrics, encodeTraces, type Sink } from './encoder/index.js';
 import type { Skipped } from './encoder/records.js';
@@ -15,7 +16,7 @@ import { SpanExporter } from './exporters/span.js';
 import { type Forwarder, forwarders } from './forwarder.js';
 import { native } from './native.js';
 import { type Health, type LibraryStats, type OtlpEvent, report } from './reports.js';
-import { SIGNALS, type Signal } from './signal.js';
+import type { Signal } from './signal.js';
 import { IpcSnapshot, type ReadOptions, Snapshot } from './snapshot.js';
 import { Subscription } from './subscription.js';
 
@@ -33,7 +34,7 @@ let bindingOf: (library: OtlpLibrary) => BindingLibrary;
 
 /** Answers one OTLP/gRPC request with the bytes of a response or of a `google.rpc.Status`. @internal */
 export function answerGrpc(library: OtlpLibrary, signal: Signal, request: Uint8Array): Promise<BindingGrpcAnswer> {
-  return bindingOf(library).answerGrpc(SIGNALS.indexOf(signal), request);
+  return bindingOf(library).answerGrpc(positionOf(signal), request);
 }
 
 /**
@@ -75,23 +76,23 @@ export class OtlpLibrary implements AsyncDisposable {
   }
 
   /** Keeps spans. Resolves at the configured durability; a span that cannot be kept is refused alone. */
-  exportTraces(spans: readonly ReadableSpan[]): Promise<ExportOutcome> {
+  async exportTraces(spans: readonly ReadableSpan[]): Promise<ExportOutcome> {
     return this.#exportTraces(spans, undefined);
   }
 
   /** Keeps what a metric reader collected. */
-  exportMetrics(metrics: ResourceMetrics): Promise<ExportOutcome> {
+  async exportMetrics(metrics: ResourceMetrics): Promise<ExportOutcome> {
     return this.#exportMetrics(metrics, undefined);
   }
 
   /** Keeps log records. */
-  exportLogs(records: readonly ReadableLogRecord[]): Promise<ExportOutcome> {
+  async exportLogs(records: readonly ReadableLogRecord[]): Promise<ExportOutcome> {
     return this.#exportLogs(records, undefined);
   }
 
   /** Keeps one OTLP protobuf export request. The bytes may be changed as soon as this returns. */
-  exportOtlp(signal: Signal, bytes: Uint8Array): Promise<ExportOutcome> {
-    return this.#sent(this.#binding.exportOtlp(SIGNALS.indexOf(signal), bytes, undefined, 0));
+  async exportOtlp(signal: Signal, bytes: Uint8Array): Promise<ExportOutcome> {
+    return this.#sent(this.#binding.exportOtlp(positionOf(signal), bytesOf(bytes), undefined, 0));
   }
 
   /** A span exporter for the SDK's processors. */
@@ -127,7 +128,8 @@ export class OtlpLibrary implements AsyncDisposable {
    * record there is, or with what is committed after the call. One name has one subscriber at a time.
    */
   async subscribe(signal: Signal, name: string, from: 'beginning' | 'now' = 'beginning'): Promise<Subscription> {
-    return new Subscription(unwrap(await this.#binding.subscribe(SIGNALS.indexOf(signal), name, from === 'now')));
+    const now = oneOf('from', from, ['beginning', 'now']) === 'now';
+    return new Subscription(unwrap(await this.#binding.subscribe(positionOf(signal), textOf('name', name), now)));
   }
 
   /** The destinations data is forwarded to: how they stand, and a hand on them. */
@@ -154,7 +156,9 @@ export class OtlpLibrary implements AsyncDisposable {
    * Has `listener` called with everything that happens inside and a person should know: storage that is full, files
    * recovered, records refused or lost. Listening does not keep the process alive.
    */
-  on(_name: 'event', listener: (event: OtlpEvent) => void): this {
+  on(name: 'event', listener: (event: OtlpEvent) => void): this {
+    oneOf('on', name, ['event']);
+    if (typeof listener !== 'function') throw invalidConfig(`on: the listener is ${shown(listener)}: use a function`);
     this.#events.add(listener);
     return this;
   }
@@ -177,8 +181,10 @@ export class OtlpLibrary implements AsyncDisposable {
    * @param options.deadlineMs how long that may take, by default the `shutdownTimeout` of the configuration; then it
    *   fails with TIMEOUT and says what stays behind.
    */
-  shutdown(options: { deadlineMs?: number } = {}): Promise<void> {
-    this.#closing ??= this.#close(options.deadlineMs);
+  async shutdown(options: { deadlineMs?: number } = {}): Promise<void> {
+    const { deadlineMs } = options;
+    if (deadlineMs !== undefined) milliseconds('deadlineMs', deadlineMs);
+    this.#closing ??= this.#close(deadlineMs);
     return this.#closing;
   }
 
@@ -196,26 +202,34 @@ export class OtlpLibrary implements AsyncDisposable {
   }
 
   #exportTraces(spans: readonly ReadableSpan[], waitMs: number | undefined): Promise<ExportOutcome> {
-    return encodeTraces(spans, this.#resource, this.#sink('traces', waitMs, spans.length));
+    return encodeTraces(
+      spans,
+      this.#resource,
+      this.#sink('traces', waitMs, () => spans.length),
+    );
   }
 
   #exportMetrics(metrics: ResourceMetrics, waitMs: number | undefined): Promise<ExportOutcome> {
     return encodeMetrics(
       metrics,
       this.#resource,
-      this.#sink('metrics', waitMs, waitMs === undefined ? 0 : points(metrics)),
+      this.#sink('metrics', waitMs, () => (waitMs === undefined ? 0 : points(metrics))),
     );
   }
 
   #exportLogs(records: readonly ReadableLogRecord[], waitMs: number | undefined): Promise<ExportOutcome> {
-    return encodeLogs(records, this.#resource, this.#sink('logs', waitMs, records.length));
+    return encodeLogs(
+      records,
+      this.#resource,
+      this.#sink('logs', waitMs, () => records.length),
+    );
   }
 
-  #sink(signal: Signal, waitMs: number | undefined, records: number): Sink<Promise<ExportOutcome>> {
-    const position = SIGNALS.indexOf(signal);
+  #sink(signal: Signal, waitMs: number | undefined, records: () => number): Sink<Promise<ExportOutcome>> {
+    const position = positionOf(signal);
     // The addon copies the pieces before it returns.
     return ({ steps, text, bytes }, skipped) => {
-      const kept = records - skipped.count;
+      const kept = records() - skipped.count;
       const answer = this.#answers.wait(number =>
         this.#binding.exportPieces(number, position, steps, text, bytes, waitMs, kept),
       );

@@ -1,7 +1,9 @@
+import { types } from 'node:util';
 import type { RecordBatch, Table } from 'apache-arrow';
 import type { BindingLibrary } from '../native/binding.cjs';
+import { invalidConfig, positionOf, shown } from './arguments.js';
 import { unwrap } from './errors.js';
-import { SIGNALS, type Signal } from './signal.js';
+import type { Signal } from './signal.js';
 
 /** Which rows and columns to read. */
 export interface ReadOptions {
@@ -20,18 +22,24 @@ export interface ReadOptions {
 /** A snapshot as the bytes of an Arrow IPC stream: awaited as a whole, iterated in pieces. */
 export class IpcSnapshot implements PromiseLike<Uint8Array>, AsyncIterable<Uint8Array> {
   readonly #binding: BindingLibrary;
-  readonly #signal: number;
-  readonly #options: string;
+  readonly #signal: Signal;
+  readonly #options: ReadOptions;
 
   constructor(binding: BindingLibrary, signal: Signal, options: ReadOptions) {
     this.#binding = binding;
-    this.#signal = SIGNALS.indexOf(signal);
-    const { from, to, ...rest } = options;
-    this.#options = JSON.stringify({ ...rest, from: nanoseconds(from), to: nanoseconds(to) });
+    this.#signal = signal;
+    this.#options = { ...options };
   }
 
   async *[Symbol.asyncIterator](): AsyncIterator<Uint8Array> {
-    const reader = unwrap(await this.#binding.read(this.#signal, this.#options));
+    const { from, to, ...rest } = this.#options;
+    const options = { ...rest, from: nanoseconds('from', from), to: nanoseconds('to', to) };
+    const reader = unwrap(
+      await this.#binding.read(
+        positionOf(this.#signal),
+        JSON.stringify(options, (_, value) => (typeof value === 'bigint' ? `${value}` : value)),
+      ),
+    );
     try {
       for (;;) {
         const piece = unwrap(await reader.next());
@@ -85,7 +93,16 @@ export class Snapshot implements PromiseLike<Table>, AsyncIterable<RecordBatch> 
   }
 }
 
-function nanoseconds(time: Date | bigint | undefined): string | undefined {
+/** The latest time there is, in nanoseconds since 1970. */
+const LATEST = 2n ** 64n - 1n;
+
+/** A time as the addon is told it; one outside the range of OTLP is the nearest in it. */
+function nanoseconds(name: string, time: Date | bigint | undefined): string | undefined {
   if (time === undefined) return undefined;
-  return (typeof time === 'bigint' ? time : BigInt(time.getTime()) * 1_000_000n).toString();
+  const milliseconds = types.isDate(time) ? time.getTime() : undefined;
+  if (typeof time !== 'bigint' && (milliseconds === undefined || Number.isNaN(milliseconds))) {
+    throw invalidConfig(`${name} = ${shown(time)} is no time: use a Date or nanoseconds since 1970 as a bigint`);
+  }
+  const wanted = milliseconds === undefined ? BigInt(time as bigint) : BigInt(milliseconds) * 1_000_000n;
+  return (wanted < 0n ? 0n : wanted > LATEST ? LATEST : wanted).toString();
 }

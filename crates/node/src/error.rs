@@ -52,9 +52,10 @@ pub fn signal(position: u32) -> otlp_arrow::Result<Signal> {
         .ok_or_else(|| OtlpError::new(Code::Internal, format!("there is no signal {position}")))
 }
 
-/// A name parsed, or INVALID_DATA with what is allowed.
+/// A name parsed, or INVALID_CONFIG with what is allowed.
 pub fn parse<T: FromStr<Err = otlp_arrow_columns::UnknownName>>(name: &str) -> otlp_arrow::Result<T> {
-    name.parse().map_err(|error: otlp_arrow_columns::UnknownName| OtlpError::new(Code::InvalidData, error.to_string()))
+    name.parse()
+        .map_err(|error: otlp_arrow_columns::UnknownName| OtlpError::new(Code::InvalidConfig, error.to_string()))
 }
 
 /// One row of the core's error table.

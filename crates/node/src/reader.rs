@@ -83,6 +83,10 @@ fn unwritable(error: arrow_schema::ArrowError) -> OtlpError {
 pub fn read_options(json: &str) -> Result<ReadOptions> {
     let invalid = |what: &str| OtlpError::new(Code::InvalidConfig, format!("read: {what}"));
     let value: Value = serde_json::from_str(json).map_err(|error| invalid(&error.to_string()))?;
+    let known = ["from", "to", "columns", "limit", "dictionaries"];
+    if let Some(key) = value.as_object().and_then(|keys| keys.keys().find(|key| !known.contains(&key.as_str()))) {
+        return Err(invalid(&format!("{key} is no option: use {}", known.join(", "))));
+    }
     let time = |key: &str| match &value[key] {
         Value::Null => Ok(None),
         Value::String(text) => text
@@ -110,6 +114,10 @@ pub fn read_options(json: &str) -> Result<ReadOptions> {
                 .ok_or_else(|| invalid(&format!("limit = {other}: use a whole number")))?,
         ),
     };
-    let dictionaries = value["dictionaries"].as_bool().unwrap_or(false);
+    let dictionaries = match &value["dictionaries"] {
+        Value::Null => false,
+        Value::Bool(wanted) => *wanted,
+        other => return Err(invalid(&format!("dictionaries = {other}: use true or false"))),
+    };
     Ok(ReadOptions { from: time("from")?, to: time("to")?, columns, limit, dictionaries })
 }

@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { attempt, type Lost } from './owners.js';
 import type { Attributes } from './types.js';
 import type { Writer } from './writer.js';
@@ -90,7 +91,8 @@ export function anyValue(w: Writer, tag: number, value: unknown, depth: number):
 }
 
 function compound(w: Writer, value: object, depth: number): void {
-  if (value instanceof Uint8Array) {
+  // Not instanceof: a test runner's own realm has a Uint8Array of its own.
+  if (types.isUint8Array(value)) {
     w.byteField(0x3a, value);
     return;
   }

@@ -1,3 +1,4 @@
+import { invalidData } from '../arguments.js';
 import { logRecord, touchLogRecord } from './logs.js';
 import { resourceMetrics } from './metrics.js';
 import { envelopes, type Skipped } from './records.js';
@@ -33,7 +34,12 @@ function encode<T>(sink: Sink<T>, write: (w: Writer, skipped: Skipped) => void):
   try {
     const skipped: Skipped = { count: 0, reason: '', lost: '' };
     writer.start();
-    write(writer, skipped);
+    try {
+      write(writer, skipped);
+    } catch (error) {
+      // Not one record, but what holds them: no array, or no metrics of a reader.
+      throw invalidData(`the batch cannot be read: ${error instanceof Error ? error.message : String(error)}`, error);
+    }
     return sink(writer.pieces(), skipped);
   } finally {
     idle = writer;

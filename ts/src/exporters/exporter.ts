@@ -17,6 +17,8 @@ export interface Owner {
 export type Send<T> = (batch: T, waitMs: number) => Promise<ExportOutcome>;
 
 const WARN_INTERVAL_MS = 10_000;
+/** A timer that is set to more rings at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** What the three exporters have in common: the contract of the SDK's processors. */
 export class Exporter<T> {
@@ -53,7 +55,7 @@ export class Exporter<T> {
   async #flush(): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>(resolve => {
-      timer = setTimeout(resolve, this.#timeoutMs);
+      timer = setTimeout(resolve, Math.min(this.#timeoutMs, LONGEST_TIMER_MS));
     });
     try {
       await Promise.race([this.#owner.flush(), late]);

@@ -1,3 +1,4 @@
+import { oneOf } from '../arguments.js';
 import { warn } from '../diag.js';
 import type { ResourceMetrics } from '../encoder/types.js';
 import { Exporter, type Owner, type Send } from './exporter.js';
@@ -31,7 +32,7 @@ export class MetricExporter extends Exporter<ResourceMetrics> {
   /** @internal */
   constructor(owner: Owner, send: Send<ResourceMetrics>, options: MetricExporterOptions) {
     super(owner, send, timeoutOf(options, 'OTEL_METRIC_EXPORT_TIMEOUT'));
-    this.#delta = DELTA_UNDER[options.temporality ?? preference()];
+    this.#delta = DELTA_UNDER[oneOf('temporality', options.temporality ?? preference(), TEMPORALITIES)];
   }
 
   /** Asked by the SDK, with the instrument's type such as `COUNTER`. */

@@ -1,3 +1,5 @@
+import { milliseconds } from '../arguments.js';
+
 /** Options of every exporter. */
 export interface ExporterOptions {
   /**
@@ -9,7 +11,7 @@ export interface ExporterOptions {
 
 /** The wait an exporter may take: the option, then the SDK's own variable for its export timeout, then its default. */
 export function timeoutOf(options: ExporterOptions, variable: string): number {
-  if (options.timeoutMs !== undefined) return options.timeoutMs;
+  if (options.timeoutMs !== undefined) return milliseconds('timeoutMs', options.timeoutMs);
   const set = Number(process.env[variable]);
   return Number.isFinite(set) && set > 0 ? set : 30_000;
 }
