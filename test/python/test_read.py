@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, cast
 
 import pyarrow as pa
+import pytest
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanContext
 
-from otlp_arrow import OtlpLibrary
+from otlp_arrow import OtlpError, OtlpLibrary
 
 from support import eventually
 
@@ -69,3 +72,20 @@ def test_groups_over_live_and_sealed_files_while_data_comes(tmp_path: Path) -> N
     with OtlpLibrary(output_dir=tmp_path) as library:
         assert not list(folder.glob("*.arrows"))
         assert counted(library) == sent
+
+
+def test_moments_and_columns_at_their_ends(tmp_path: Path) -> None:
+    with OtlpLibrary(output_dir=tmp_path) as library:
+        library.span_exporter().export(spans(0, 5))
+
+        def rows(**options: Any) -> int:
+            return pa.table(library.read("traces", **options)).num_rows
+
+        assert rows(from_=datetime.min, to=datetime.max) == 5
+        assert rows(from_=datetime.min.replace(tzinfo=UTC), to=datetime.max.replace(tzinfo=UTC)) == 5
+        assert rows(to=datetime(1969, 1, 1, tzinfo=UTC)) == 0
+        assert rows(from_=datetime(9000, 1, 1)) == 0
+        with pytest.raises(TypeError, match="datetime"):
+            library.read("traces", from_=cast(Any, 1_700_000_000))
+        with pytest.raises(OtlpError, match="names none"):
+            library.read("traces", columns=[])

@@ -13,15 +13,15 @@ use serde_json::{Value, json};
 use crate::args::InspectArgs;
 use crate::io::{Failure, Io, Outcome};
 use crate::rows::Rows;
-use crate::source::{Source, data_files, open, time_columns, wanted};
+use crate::source::{Source, data_files_of, open, time_columns, wanted};
 use crate::text::{bytes, plural, thousands, time};
 
 pub(crate) fn run(args: &InspectArgs, io: &mut Io<'_>) -> Outcome {
     let mut report = Report::default();
     for path in &args.paths {
-        for source in data_files(path)? {
-            report.add(source);
-        }
+        let mut broken = |path: PathBuf, problem: String| report.unreadable.push((path, problem));
+        let sources = data_files_of(path, &mut broken)?;
+        sources.into_iter().for_each(|source| report.add(source));
         report.aside("quarantine", &path.join("quarantine"));
         report.aside("rejected", &path.join("rejected"));
     }

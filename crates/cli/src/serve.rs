@@ -63,7 +63,9 @@ fn open(loaded: Loaded, io: &mut Io<'_>) -> Outcome<OtlpLibrary> {
     if let Some(file) = &loaded.file {
         writeln!(out, "configuration: {}", file.display())?;
     }
-    for address in [addresses.grpc, addresses.http].into_iter().flatten() {
+    let mut bound: Vec<_> = [addresses.grpc, addresses.http].into_iter().flatten().collect();
+    bound.dedup();
+    for address in bound {
         writeln!(out, "listening on http://{address} ({})", list(&answers))?;
     }
     if addresses.grpc.is_none() && addresses.http.is_none() {

@@ -29,7 +29,17 @@ pub(crate) fn extension(path: &Path) -> Option<&str> {
 }
 
 /// The data files of a path, in reading order: an Arrow file, an output directory, its `otlp`, or a directory of files.
+/// The first file that cannot be told ends it.
 pub(crate) fn data_files(path: &Path) -> Outcome<Vec<Source>> {
+    let mut first = None;
+    let found = data_files_of(path, &mut |_, problem| {
+        first.get_or_insert(problem);
+    })?;
+    first.map_or(Ok(found), |problem| Err(Failure::Failed(problem)))
+}
+
+/// [`data_files`] that tells `broken` of each file that cannot be told, and goes on.
+pub(crate) fn data_files_of(path: &Path, broken: &mut dyn FnMut(PathBuf, String)) -> Outcome<Vec<Source>> {
     if !path.is_dir() {
         let metadata = std::fs::metadata(path).map_err(|error| Failure::file("read", path, error))?;
         if !metadata.is_file() || !is_arrow(path) {
@@ -38,11 +48,10 @@ pub(crate) fn data_files(path: &Path) -> Outcome<Vec<Source>> {
                 path.display()
             )));
         }
-        let signal = signal_of(path)?;
-        return Ok(signal.map(|signal| Source { path: path.to_owned(), signal }).into_iter().collect());
+        return Ok(told(path.to_owned(), broken).into_iter().collect());
     }
     if let Some(signal) = path.file_name().and_then(|name| name.to_str()?.parse::<Signal>().ok()) {
-        return named_files(path, signal);
+        return named_files(path, signal, broken);
     }
     let layout = Layout::new(path);
     let dirs = Signal::ALL.map(|signal| match layout.signal_dir(signal) {
@@ -53,7 +62,7 @@ pub(crate) fn data_files(path: &Path) -> Outcome<Vec<Source>> {
         let mut found = Vec::new();
         for (signal, dir) in Signal::ALL.into_iter().zip(dirs) {
             if dir.is_dir() {
-                found.extend(named_files(&dir, signal)?);
+                found.extend(named_files(&dir, signal, broken)?);
             }
         }
         return Ok(found);
@@ -61,31 +70,37 @@ pub(crate) fn data_files(path: &Path) -> Outcome<Vec<Source>> {
     if layout.signal_dir(Signal::Traces).parent().is_some_and(Path::is_dir) {
         return Ok(Vec::new());
     }
-    loose_files(path)
+    loose_files(path, broken)
 }
 
 /// The files of a signal's directory.
-fn named_files(dir: &Path, signal: Signal) -> Outcome<Vec<Source>> {
+fn named_files(dir: &Path, signal: Signal, broken: &mut dyn FnMut(PathBuf, String)) -> Outcome<Vec<Source>> {
     let files = files_in(&OsStorage, dir)?;
     if files.is_empty() {
-        return loose_files(dir);
+        return loose_files(dir, broken);
     }
     Ok(files.into_iter().map(|file| Source { path: file.path, signal }).collect())
 }
 
 /// Arrow files under names that are not ours, by name.
-fn loose_files(dir: &Path) -> Outcome<Vec<Source>> {
+fn loose_files(dir: &Path, broken: &mut dyn FnMut(PathBuf, String)) -> Outcome<Vec<Source>> {
     let entries = OsStorage.list(dir).map_err(|error| Failure::file("list", dir, error))?;
     let mut paths: Vec<PathBuf> =
         entries.into_iter().map(|entry| dir.join(entry.name)).filter(|path| is_arrow(path)).collect();
     paths.sort();
-    let mut found = Vec::new();
-    for path in paths {
-        if let Some(signal) = signal_of(&path)? {
-            found.push(Source { path, signal });
+    Ok(paths.into_iter().filter_map(|path| told(path, broken)).collect())
+}
+
+/// The file and its signal; nothing for one without rows, and for one that cannot be told, which is handed to `broken`.
+fn told(path: PathBuf, broken: &mut dyn FnMut(PathBuf, String)) -> Option<Source> {
+    match signal_of(&path) {
+        Ok(signal) => Some(Source { signal: signal?, path }),
+        Err(Failure::Failed(problem) | Failure::Usage(problem)) => {
+            broken(path, problem);
+            None
         }
+        Err(Failure::Pipe) => None,
     }
-    Ok(found)
 }
 
 /// The signal of an Arrow file, by its columns; `None` if it has no rows yet.

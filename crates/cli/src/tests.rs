@@ -468,6 +468,28 @@ fn serve_records_what_is_sent_and_says_what_was_kept() {
 }
 
 #[test]
+fn inspect_tells_of_a_broken_file_and_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let line = json!({"resourceLogs": [{"scopeLogs": [{"logRecords": [{"body": {"stringValue": "x"}}]}]}]});
+    // A mark of the byte order, as some programs put it.
+    std::fs::write(dir.path().join("in.jsonl"), format!("\u{feff}{line}\r\n{line}\n")).unwrap();
+    let whole = dir.path().join("whole.arrow");
+    ok(&["convert", text(&dir.path().join("in.jsonl")), "--output", text(&whole)]);
+    let bytes = std::fs::read(&whole).unwrap();
+    std::fs::write(dir.path().join("half.arrow"), &bytes[..bytes.len() / 2]).unwrap();
+    std::fs::write(dir.path().join("empty.arrow"), b"").unwrap();
+    let half = dir.path().join("half.arrow");
+    for paths in [vec![text(dir.path())], vec![text(&half), text(&whole)]] {
+        let done = cli(&[&["inspect", "--json"][..], &paths].concat());
+        let report: Value = serde_json::from_str(&done.out).unwrap();
+        assert_eq!((done.code, &report["signals"]["logs"]["records"]), (1, &json!(2)), "{}", done.err);
+        let broken = report["unreadable"].as_array().unwrap();
+        assert!(broken.iter().any(|file| file["path"] == text(&half)), "{report}");
+        assert_eq!(broken.len(), if paths.len() == 1 { 2 } else { 1 }, "{report}");
+    }
+}
+
+#[test]
 fn a_closed_pipe_ends_a_command_quietly() {
     struct Closed;
     impl Write for Closed {

@@ -293,14 +293,23 @@ def _otel() -> Any:
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# OTLP counts nanoseconds since then in 64 bits.
+_LAST_NANO = 2**64 - 1
 
 
 def _nanos(moment: datetime | None) -> int | None:
     if moment is None:
         return None
-    if moment.tzinfo is None:
-        moment = moment.astimezone()
-    return (moment - _EPOCH) // timedelta(microseconds=1) * 1000
+    if not isinstance(moment, datetime):
+        raise TypeError(f"from_ and to take a datetime, not {moment!r}")
+    try:
+        if moment.tzinfo is None:
+            moment = moment.astimezone()
+        nanos = (moment - _EPOCH) // timedelta(microseconds=1) * 1000
+    except (OverflowError, ValueError):
+        # At the ends of what a datetime can be, another time zone lies beyond them.
+        nanos = 0 if moment.year < _EPOCH.year else _LAST_NANO
+    return min(max(nanos, 0), _LAST_NANO)
 
 
 def _deliver_to(

@@ -60,7 +60,9 @@ fn lines(path: &Path, take: &mut dyn FnMut(Item<'_>) -> Outcome<u64>) -> Outcome
         if file.read_until(b'\n', &mut line).map_err(|error| Failure::file("read", path, error))? == 0 {
             break;
         }
-        let text = line.trim_ascii();
+        // Some editors and shells begin a file with a byte order mark.
+        let text = if number == 1 { line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&line) } else { &line };
+        let text = text.trim_ascii();
         if text.is_empty() {
             continue;
         }

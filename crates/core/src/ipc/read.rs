@@ -39,7 +39,8 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    /// What `options` ask of `signal`, or INVALID_CONFIG for a column that it does not have or that is named twice.
+    /// What `options` ask of `signal`, or INVALID_CONFIG for a column that it does not have or that is named twice, and for
+    /// no column at all.
     pub fn new(signal: Signal, options: &ReadOptions) -> Result<Self> {
         let schema = otlp_arrow_columns::schema(signal);
         for (position, name) in options.columns.iter().flatten().enumerate() {
@@ -55,6 +56,10 @@ impl Wanted {
                     ),
                 ));
             }
+        }
+        if options.columns.as_ref().is_some_and(Vec::is_empty) {
+            let problem = "columns: names none: name at least one, or leave it out for all of them";
+            return Err(OtlpError::new(Code::InvalidConfig, problem));
         }
         let nanos = |time: SystemTime| {
             let since = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();

@@ -43,7 +43,7 @@ pub(super) fn bind_all(config: &Config) -> Result<(Addresses, Vec<Listener>)> {
 }
 
 fn bind(key: &str, address: SocketAddr, insecure: bool) -> Result<Listener> {
-    if !address.ip().is_loopback() && !insecure {
+    if !address.ip().to_canonical().is_loopback() && !insecure {
         let message = format!(
             "{key}: {address} can be reached by others, and there are no credentials: use 127.0.0.1, or set insecure: true (--insecure)"
         );

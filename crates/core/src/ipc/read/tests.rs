@@ -156,7 +156,9 @@ fn unknown_and_repeated_columns_are_refused_by_name() {
         columns: Some(columns.iter().map(|name| (*name).to_owned()).collect()),
         ..ReadOptions::default()
     };
-    for (columns, word) in [(&["name", "nam"], "\"nam\" is no column"), (&["name", "name"], "named twice")] {
+    for (columns, word) in
+        [(&["name", "nam"][..], "\"nam\" is no column"), (&["name", "name"], "named twice"), (&[], "names none")]
+    {
         let error = Wanted::new(Signal::Traces, &options(columns)).unwrap_err();
         assert_eq!(error.code(), Code::InvalidConfig);
         assert!(error.message().contains(word), "{error}");
