@@ -15,10 +15,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from opentelemetry._logs import LogRecord
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.sdk._logs import ReadableLogRecord
+from opentelemetry.sdk._logs.export import LogRecordExportResult
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader, MetricExportResult
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExportResult
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor, SpanExportResult
 from opentelemetry.trace import SpanContext
 
 from otlp_arrow import OtlpLibrary, errors
@@ -81,10 +86,58 @@ def test_a_malformed_record_is_refused_alone(library: OtlpLibrary, caplog: pytes
     assert "1 of 2 traces records were refused" in caplog.text
 
 
-def test_a_batch_that_cannot_be_read_fails_without_raising(library: OtlpLibrary) -> None:
-    assert library.span_exporter().export([object()]) is SpanExportResult.FAILURE  # type: ignore[list-item]
-    with pytest.raises(AttributeError):
-        library.export_traces([object()])
+def test_a_record_that_cannot_be_read_is_refused_alone(library: OtlpLibrary, caplog: pytest.LogCaptureFixture) -> None:
+    good, bad = ended_spans(2), ended_spans(1)
+    bad[0]._start_time = "yesterday"  # type: ignore[assignment]
+    outcome = library.export_traces([*bad, *good, object()])
+    assert (outcome.accepted, outcome.rejected) == (2, 2)
+    assert outcome.message.startswith("2 record(s) could not be read; first: TypeError: ")
+    log = ReadableLogRecord(LogRecord(body="good"), Resource({}))
+    late = ReadableLogRecord(LogRecord(timestamp=-1), Resource({}))
+    assert library.export_logs([late, log])[:2] == (1, 1)
+    exporter = library.span_exporter()
+    assert exporter.export([*good, *bad]) is SpanExportResult.SUCCESS
+    assert exporter.export(bad) is SpanExportResult.FAILURE
+    assert "could not be read; first: TypeError" in caplog.text
+    assert len(rows(library, "traces")) == 4
+    assert [row["body"] for row in rows(library, "logs")] == ["good"]
+
+
+def test_a_metric_that_cannot_be_read_is_refused_alone(library: OtlpLibrary) -> None:
+    reader = InMemoryMetricReader()
+    meter = MeterProvider([reader], shutdown_on_exit=False).get_meter("m")
+    for name in ("broken", "unknown", "good"):
+        counter = meter.create_counter(name)
+        counter.add(1, {"a": 1})
+        counter.add(2, {"a": 2})
+    data = reader.get_metrics_data()
+    assert data is not None
+    broken, unknown, _ = metrics = data.resource_metrics[0].scope_metrics[0].metrics
+    object.__setattr__(broken.data.data_points[0], "time_unix_nano", "now")
+    object.__setattr__(unknown, "data", object())
+    outcome = library.export_metrics(data)
+    assert (outcome.accepted, outcome.rejected, len(metrics)) == (3, 2, 3)
+    names = sorted(row["metric_name"] for row in rows(library, "metrics"))
+    assert names == ["broken", "good", "good"]
+
+
+def test_a_time_that_is_a_float_is_kept(library: OtlpLibrary) -> None:
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(library.span_exporter()))
+    span = provider.get_tracer("t").start_span("s", start_time=1.5e18)  # type: ignore[arg-type]
+    span.end(end_time=1.5e18 + 1e9)  # type: ignore[arg-type]
+    assert [row["duration"] for row in rows(library, "traces")] == [10**9]
+
+
+def test_a_batch_that_is_none_fails_without_raising(library: OtlpLibrary) -> None:
+    nothing: Any = None
+    assert library.span_exporter().export(nothing) is SpanExportResult.FAILURE
+    assert library.log_exporter().export(nothing) is LogRecordExportResult.FAILURE
+    assert library.metric_exporter().export(nothing) is MetricExportResult.FAILURE
+    with pytest.raises(TypeError):
+        library.export_traces(nothing)
+    with pytest.raises(errors.InvalidConfigError, match="timeout_millis is '5': use"):
+        library.span_exporter(timeout_millis="5")  # type: ignore[arg-type]
 
 
 def test_a_processor_outlives_the_variable(directory: Path) -> None:

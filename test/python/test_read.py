@@ -13,7 +13,7 @@ import pytest
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanContext
 
-from otlp_arrow import OtlpError, OtlpLibrary
+from otlp_arrow import OtlpError, OtlpLibrary, errors
 
 from support import eventually
 
@@ -89,3 +89,10 @@ def test_moments_and_columns_at_their_ends(tmp_path: Path) -> None:
             library.read("traces", from_=cast(Any, 1_700_000_000))
         with pytest.raises(OtlpError, match="names none"):
             library.read("traces", columns=[])
+
+
+def test_what_cannot_be_read_is_said(library: OtlpLibrary) -> None:
+    with pytest.raises(errors.InvalidConfigError, match="limit is -1"):
+        library.read("traces", limit=-1)
+    with pytest.raises(errors.InvalidConfigError, match="columns is 'name': use a list"):
+        library.read("traces", columns="name")

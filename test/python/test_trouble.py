@@ -153,6 +153,8 @@ def test_the_configuration_of_the_environment_counts(tmp_path: Path, monkeypatch
     monkeypatch.setenv("OTLP_ARROW_OUTPUT_DIR", str(tmp_path / "variable"))
     with OtlpLibrary() as library:
         assert repr(library) == f"<OtlpLibrary {tmp_path / 'variable'}>"
+    with OtlpLibrary(output_dir=os.fsencode(tmp_path / "bytes")) as library:  # type: ignore[arg-type]
+        assert repr(library) == f"<OtlpLibrary {tmp_path / 'bytes'}>"
     with OtlpLibrary(output_dir=tmp_path / "argument") as library:
         assert repr(library) == f"<OtlpLibrary {tmp_path / 'argument'}>"
     monkeypatch.setenv("OTLP_ARROW_DURABILITY", "fast")

@@ -199,4 +199,4 @@ class Config(TypedDict, total=False):
 
 def as_json(config: Mapping[str, Any]) -> str:
     """Write the arguments as the JSON the core parses; paths become text, anything else JSON lacks is a `TypeError`."""
-    return json.dumps(config, default=os.fspath)
+    return json.dumps(config, default=os.fsdecode)

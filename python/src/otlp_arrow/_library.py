@@ -181,6 +181,12 @@ class OtlpLibrary:
         Pass the result to ``pyarrow.table()``, ``polars.DataFrame()``, DuckDB or pandas. `from_` is the first moment
         that counts and `to` the first that does not; text columns are plain unless `dictionaries` is set.
         """
+        if isinstance(columns, str):
+            message = f"columns is {columns!r}: use a list of names"
+            raise InvalidConfigError(message)
+        if limit is not None and limit < 0:
+            message = f"limit is {limit}: use a whole number"
+            raise InvalidConfigError(message)
         return self._native.read(
             signal, _nanos(from_), _nanos(to), None if columns is None else list(columns), limit, dictionaries
         )

@@ -127,6 +127,13 @@ class _Exports:
         _logger.warning("%s%s", message, more, exc_info=error)
 
 
+def _length(batch: Sequence[object]) -> int:
+    try:
+        return len(batch)
+    except TypeError:
+        return 0  # what failed is no batch
+
+
 def _millis(variable: str, default: float) -> float:
     text = os.environ.get(variable, "").strip()
     try:
@@ -134,6 +141,15 @@ def _millis(variable: str, default: float) -> float:
     except ValueError:
         _logger.warning("%s is not a number of milliseconds: %r; %s is used", variable, text, default)
         return default
+
+
+def _timeout(variable: str, timeout_millis: float | None) -> float:
+    if timeout_millis is None:
+        return _millis(variable, 30_000)
+    if isinstance(timeout_millis, int | float):
+        return timeout_millis
+    message = f"timeout_millis is {timeout_millis!r}: use a number of milliseconds"
+    raise InvalidConfigError(message)
 
 
 class ArrowSpanExporter(SpanExporter):
@@ -144,13 +160,13 @@ class ArrowSpanExporter(SpanExporter):
     ) -> None:
         super().__init__()
         self._exports = _Exports("traces", library, config)
-        self._timeout_millis = _millis("OTEL_BSP_EXPORT_TIMEOUT", 30_000) if timeout_millis is None else timeout_millis
+        self._timeout_millis = _timeout("OTEL_BSP_EXPORT_TIMEOUT", timeout_millis)
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Keep a batch; waits for room until the export timeout."""
         exports = self._exports
         patience = exports.patience(self._timeout_millis)
-        kept = exports.run(lambda: exports.native.export_spans(spans, patience), lambda: len(spans))
+        kept = exports.run(lambda: exports.native.export_spans(spans, patience), lambda: _length(spans))
         return SpanExportResult.SUCCESS if kept else SpanExportResult.FAILURE
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
@@ -170,13 +186,13 @@ class ArrowLogRecordExporter(LogRecordExporter):
     ) -> None:
         super().__init__()
         self._exports = _Exports("logs", library, config)
-        self._timeout_millis = _millis("OTEL_BLRP_EXPORT_TIMEOUT", 30_000) if timeout_millis is None else timeout_millis
+        self._timeout_millis = _timeout("OTEL_BLRP_EXPORT_TIMEOUT", timeout_millis)
 
     def export(self, batch: Sequence[ReadableLogRecord]) -> LogRecordExportResult:
         """Keep a batch; waits for room until the export timeout."""
         exports = self._exports
         patience = exports.patience(self._timeout_millis)
-        kept = exports.run(lambda: exports.native.export_logs(batch, patience), lambda: len(batch))
+        kept = exports.run(lambda: exports.native.export_logs(batch, patience), lambda: _length(batch))
         return LogRecordExportResult.SUCCESS if kept else LogRecordExportResult.FAILURE
 
     def force_flush(self, timeout_millis: int = 10_000) -> bool:

@@ -2,7 +2,7 @@
 
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyString, PyTuple};
+use pyo3::types::{PyFloat, PyString, PyTuple};
 
 use crate::proto::Writer;
 
@@ -21,10 +21,18 @@ pub(super) fn field<'py>(
     object.getattr(public)
 }
 
-/// Nanoseconds since 1970, 0 for None.
+/// Nanoseconds since 1970, 0 for None. The SDK takes any number for a time, and programs hand it `time.time() * 1e9`.
 #[inline]
 pub(super) fn nanos(value: &Bound<'_, PyAny>) -> PyResult<u64> {
-    if value.is_none() { Ok(0) } else { value.extract() }
+    if value.is_none() {
+        return Ok(0);
+    }
+    if let Ok(float) = value.cast::<PyFloat>()
+        && (0.0..18_446_744_073_709_551_616.0).contains(&float.value())
+    {
+        return Ok(float.value() as u64);
+    }
+    value.extract()
 }
 
 /// Text, written when it is not None and not empty. A lone surrogate, which UTF-8 cannot carry, becomes U+FFFD.

@@ -9,7 +9,7 @@ use super::group::Groups;
 use super::ids::{nanos, span_id, text, trace_id};
 use super::types::{EXPONENTIAL_HISTOGRAM, GAUGE, HISTOGRAM, SUM};
 use super::value::attributes;
-use super::{DefaultResource, Encoded, Failure};
+use super::{DefaultResource, Encoded, Failure, LeftOut};
 use crate::proto::Writer;
 
 mod metric {
@@ -35,7 +35,7 @@ pub(super) fn encode(data: &Bound<'_, PyAny>, default: &DefaultResource) -> PyRe
     const METRICS: u32 = 2;
     let py = data.py();
     let mut groups = Groups::new(0, default);
-    let mut refused = 0;
+    let mut left_out = LeftOut::default();
     for resource_metrics in data.getattr(intern!(py, "resource_metrics"))?.try_iter()? {
         let resource_metrics = resource_metrics?;
         let resource = resource_metrics.getattr(intern!(py, "resource"))?;
@@ -47,40 +47,44 @@ pub(super) fn encode(data: &Bound<'_, PyAny>, default: &DefaultResource) -> PyRe
             let writer = match groups.records_of(&resource, &scope, &resource_url, &scope_url) {
                 Ok(writer) => writer,
                 Err(failure) => {
-                    refused += raised_or(failure, points_of(&scope_metrics)?)?;
+                    for metric in scope_metrics.getattr(intern!(py, "metrics"))?.try_iter()? {
+                        left_out.add(py, points_of(&metric?), failure.again(py))?;
+                    }
                     continue;
                 }
             };
             for metric in scope_metrics.getattr(intern!(py, "metrics"))?.try_iter()? {
+                let metric = metric?;
+                let mark = writer.mark();
                 let message = writer.open(METRICS, 2);
-                refused += encode_metric(writer, &metric?)?;
-                writer.close(message);
+                let before = left_out.count;
+                match encode_metric(writer, &metric, &mut left_out) {
+                    Ok(()) => writer.close(message),
+                    Err(error) => {
+                        writer.rewind(mark);
+                        // Points of it that were left out on the way are among its points.
+                        let points = points_of(&metric).saturating_sub(left_out.count - before);
+                        left_out.add(py, points, error.into())?;
+                    }
+                }
             }
         }
     }
-    Ok(Encoded { bytes: groups.finish(), refused })
+    Ok(left_out.encoded(groups.finish()))
 }
 
-/// `count` records are refused as nested too deeply, unless Python raised.
-fn raised_or(failure: Failure, count: u64) -> PyResult<u64> {
-    match failure {
-        Failure::TooDeep => Ok(count),
-        Failure::Raised(error) => Err(error),
-    }
+/// How many points a metric has; what cannot be told counts as one.
+fn points_of(metric: &Bound<'_, PyAny>) -> u64 {
+    let py = metric.py();
+    let points = metric
+        .getattr(intern!(py, "data"))
+        .and_then(|data| data.getattr(intern!(py, "data_points")))
+        .and_then(|points| points.len());
+    points.map_or(1, |count| count as u64)
 }
 
-fn points_of(scope_metrics: &Bound<'_, PyAny>) -> PyResult<u64> {
-    let py = scope_metrics.py();
-    let mut points = 0;
-    for metric in scope_metrics.getattr(intern!(py, "metrics"))?.try_iter()? {
-        let data = metric?.getattr(intern!(py, "data"))?;
-        points += data.getattr(intern!(py, "data_points"))?.len()? as u64;
-    }
-    Ok(points)
-}
-
-/// Writes one metric and returns how many of its points were refused.
-fn encode_metric(writer: &mut Writer, metric: &Bound<'_, PyAny>) -> PyResult<u64> {
+/// Writes one metric; points of it that cannot be read are left out alone.
+fn encode_metric(writer: &mut Writer, metric: &Bound<'_, PyAny>, left_out: &mut LeftOut) -> PyResult<()> {
     const IS_MONOTONIC: u32 = 3;
     let py = metric.py();
     text(writer, metric::NAME, &metric.getattr(intern!(py, "name"))?)?;
@@ -102,7 +106,6 @@ fn encode_metric(writer: &mut Writer, metric: &Bound<'_, PyAny>) -> PyResult<u64
         )));
     };
     let message = writer.open(field, 2);
-    let mut refused = 0;
     for data_point in data.getattr(intern!(py, "data_points"))?.try_iter()? {
         let mark = writer.mark();
         let open = writer.open(DATA_POINTS, 2);
@@ -110,7 +113,7 @@ fn encode_metric(writer: &mut Writer, metric: &Bound<'_, PyAny>) -> PyResult<u64
             Ok(()) => writer.close(open),
             Err(failure) => {
                 writer.rewind(mark);
-                refused += raised_or(failure, 1)?;
+                left_out.add(py, 1, failure)?;
             }
         }
     }
@@ -123,7 +126,7 @@ fn encode_metric(writer: &mut Writer, metric: &Bound<'_, PyAny>) -> PyResult<u64
         writer.default_varint(IS_MONOTONIC, monotonic.into());
     }
     writer.close(message);
-    Ok(refused)
+    Ok(())
 }
 
 fn times(writer: &mut Writer, point: &Bound<'_, PyAny>) -> PyResult<()> {

@@ -13,6 +13,7 @@ mod spans;
 mod types;
 mod value;
 
+use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 
 use group::Groups;
@@ -26,8 +27,37 @@ const MAX_NESTING: usize = 256;
 pub(crate) struct Encoded {
     /// OTLP protobuf.
     pub(crate) bytes: Vec<u8>,
-    /// Records left out because a value is nested too deeply to be walked.
+    /// Records left out because they could not be read.
     pub(crate) refused: u64,
+    /// Why the first of them could not; empty when none was left out.
+    pub(crate) reason: String,
+}
+
+/// Records that are left out, and why the first of them is.
+#[derive(Debug, Default)]
+struct LeftOut {
+    count: u64,
+    reason: String,
+}
+
+impl LeftOut {
+    /// Counts `records` more, unless what was raised is no mistake in them: Ctrl-C, the end of the interpreter.
+    fn add(&mut self, py: Python<'_>, records: u64, failure: Failure) -> PyResult<()> {
+        let reason = match failure {
+            Failure::TooDeep => "a value is nested too deeply to be walked".to_owned(),
+            Failure::Raised(error) if error.is_instance_of::<PyException>(py) => error.to_string(),
+            Failure::Raised(error) => return Err(error),
+        };
+        if self.count == 0 {
+            self.reason = reason;
+        }
+        self.count += records;
+        Ok(())
+    }
+
+    fn encoded(self, bytes: Vec<u8>) -> Encoded {
+        Encoded { bytes, refused: self.count, reason: self.reason }
+    }
 }
 
 /// Why a record, or a value in it, could not be written.
@@ -37,6 +67,16 @@ enum Failure {
     TooDeep,
     /// Python raised.
     Raised(PyErr),
+}
+
+impl Failure {
+    /// The same once more, for another record.
+    fn again(&self, py: Python<'_>) -> Self {
+        match self {
+            Failure::TooDeep => Failure::TooDeep,
+            Failure::Raised(error) => Failure::Raised(error.clone_ref(py)),
+        }
+    }
 }
 
 impl From<PyErr> for Failure {
@@ -77,13 +117,11 @@ fn encode_each<'py>(
     mut encode: impl FnMut(&Bound<'py, PyAny>, &mut Groups<'py, '_>) -> Result<(), Failure>,
 ) -> PyResult<Encoded> {
     let mut groups = Groups::new(records.len().unwrap_or(0), default);
-    let mut refused = 0;
+    let mut left_out = LeftOut::default();
     for record in records.try_iter()? {
-        match encode(&record?, &mut groups) {
-            Ok(()) => {}
-            Err(Failure::TooDeep) => refused += 1,
-            Err(Failure::Raised(error)) => return Err(error),
+        if let Err(failure) = encode(&record?, &mut groups) {
+            left_out.add(records.py(), 1, failure)?;
         }
     }
-    Ok(Encoded { bytes: groups.finish(), refused })
+    Ok(left_out.encoded(groups.finish()))
 }
