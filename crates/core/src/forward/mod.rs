@@ -289,6 +289,10 @@ impl Needs for Dispatch {
         most
     }
 
+    fn announces_evictions(&self) -> bool {
+        true
+    }
+
     fn adopted(&self, writer: &Arc<AdoptedWriter>) {
         for shared in self.destinations() {
             shared.lanes.adopt(&shared.context, writer);

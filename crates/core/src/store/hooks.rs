@@ -51,6 +51,11 @@ pub trait Needs: Send + Sync {
     /// more: less, if some are in its hands already.
     fn evicted(&self, signal: Signal, stem: &Stem, rows: u64) -> u64;
 
+    /// Whether [`Needs::evicted`] announces the loss itself: then nobody else does.
+    fn announces_evictions(&self) -> bool {
+        false
+    }
+
     /// A dead writer's files are ours now; whoever has work left with them keeps a clone, and with it the lock.
     fn adopted(&self, writer: &Arc<AdoptedWriter>) {
         let _ = writer;

@@ -364,20 +364,26 @@ fn rows_of(ctx: &Context, file: &Data) -> u64 {
 }
 
 fn announce_loss(ctx: &Context, file: &Data, cause: Cause, rows: u64) {
-    let mut lost = 0;
+    let (mut lost, mut unsaid) = (0, 0);
     for needs in ctx.hooks.needs() {
         if let Some(from) = needs.first_needed(file.signal, &file.stem) {
-            lost = lost.max(needs.evicted(file.signal, &file.stem, rows.saturating_sub(from)));
+            let rows = needs.evicted(file.signal, &file.stem, rows.saturating_sub(from));
+            lost = lost.max(rows);
+            if !needs.announces_evictions() {
+                unsaid = unsaid.max(rows);
+            }
         }
     }
-    if lost == 0 {
+    if lost > 0 {
+        ctx.stats.dropped(file.signal, "evicted", lost);
+    }
+    if unsaid == 0 {
         return;
     }
-    ctx.stats.dropped(file.signal, "evicted", lost);
     let why = match cause {
         Cause::Age => "they are older than retention keeps them",
         Cause::Room => "there is no more room",
     };
-    let message = format!("{lost} records of {} were deleted before they were delivered: {why}", file.stem);
-    ctx.event(EventName::RecordsEvicted, Some(file.signal), Some(lost), message);
+    let message = format!("{unsaid} records of {} were deleted before they were delivered: {why}", file.stem);
+    ctx.event(EventName::RecordsEvicted, Some(file.signal), Some(unsaid), message);
 }

@@ -287,3 +287,33 @@ fn requests_of_all_signals_that_fail_together_all_arrive() {
         library.shutdown_blocking(None).unwrap();
     }
 }
+
+#[test]
+fn what_retention_takes_from_a_destination_is_announced_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let backend = Backend::start();
+    let url = backend.url();
+    drop(backend);
+    let mut config = config(dir.path(), [Destination { memory: 0, ..destination("away", &url) }]);
+    config.rotation.max_bytes = 10_000;
+    config.retention.max_bytes = 100_000;
+    let library = OtlpLibrary::open(config).unwrap();
+    let events = events_of(&library);
+    let evicted = || library.stats().counters.total("otlp_arrow_dropped_records_total", &[("reason", "evicted")]);
+    for number in 0..4000 {
+        // While room is made, new data is refused for a moment.
+        wait_for("room", || block_on(library.export_otlp(Signal::Logs, logs(number * 20..number * 20 + 20))).is_ok());
+        if evicted() > 500 {
+            break;
+        }
+    }
+    let lost = evicted();
+    assert!(lost > 500, "{lost}");
+    library.shutdown_blocking(None).unwrap();
+    let announced: Vec<_> = events.try_iter().filter(|event| event.name == EventName::RecordsEvicted).collect();
+    assert!(announced.iter().all(|event| event.destination.as_deref() == Some("away")), "{announced:?}");
+    assert!(announced.iter().filter_map(|event| event.count).sum::<u64>() >= lost, "{announced:?}");
+    let mut files: Vec<_> = announced.iter().map(|event| event.message.clone()).collect();
+    files.dedup();
+    assert_eq!(files.len(), announced.len(), "each file once");
+}
