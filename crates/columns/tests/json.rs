@@ -82,6 +82,9 @@ fn what_javascript_writes_for_odd_numbers() {
     assert_eq!(value(r#"{"doubleValue":"1.5"}"#), Some(Value::DoubleValue(1.5)));
     assert_eq!(value("{}"), None);
     assert_eq!(value(r#"{"stringValue":null}"#), None);
+    // Who writes every member of a oneof writes null for those that are absent, and means no NaN.
+    assert_eq!(value(r#"{"stringValue":null,"boolValue":null,"intValue":null,"doubleValue":null}"#), None);
+    assert_eq!(value(r#"{"doubleValue":null,"intValue":null}"#), None);
 }
 
 #[test]

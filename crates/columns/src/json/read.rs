@@ -55,7 +55,9 @@ impl<'a> Reader<'a> {
     fn object(&mut self, message: &'static Message) -> Result<(), DecodeError> {
         self.tokens.expect(b'{', "expected an object")?;
         let base = self.segments.len();
+        // A null double, unless another member of the oneof is there too.
         let mut null_double = None;
+        let mut members = 0;
         let mut next = 0;
         let mut more = !self.tokens.eat(b'}')?;
         while more {
@@ -68,6 +70,7 @@ impl<'a> Reader<'a> {
                     let null = self.tokens.peek()? == b'n';
                     self.forget(base, message, at, null);
                     let start = self.out.len();
+                    members += u32::from(field.shape == Shape::Member);
                     if null {
                         self.tokens.literal("null")?;
                         if field.shape == Shape::Member && matches!(field.kind, Kind::Double) {
@@ -84,7 +87,7 @@ impl<'a> Reader<'a> {
             more = self.tokens.more(b'}')?;
         }
         if let Some(number) = null_double
-            && self.segments[base..].iter().all(|segment| message.fields[segment.field].shape != Shape::Member)
+            && members == 1
         {
             put::fixed64_field(&mut self.out, number, f64::NAN.to_bits());
         }

@@ -24,17 +24,27 @@ pub(super) const NAMES: &str = "identity, gzip, deflate or zstd";
 const ZSTD_WINDOW_LOG: u32 = 23;
 
 impl Encoding {
-    /// The encoding of a `Content-Encoding` or `grpc-encoding` header; None for none.
+    /// The encoding of a `Content-Encoding` or `grpc-encoding` header; None for none. The first may be a list, of which
+    /// `identity` is no part.
     pub(super) fn parse(header: Option<&http::HeaderValue>) -> Result<Option<Self>, Fault> {
         let Some(header) = header else { return Ok(None) };
-        let name = header.to_str().unwrap_or("not text").trim();
-        match name.to_ascii_lowercase().as_str() {
-            "" | "identity" => Ok(None),
-            "gzip" | "x-gzip" => Ok(Some(Encoding::Gzip)),
-            "deflate" => Ok(Some(Encoding::Deflate)),
-            "zstd" => Ok(Some(Encoding::Zstd)),
-            _ => Err(Fault::encoding(name)),
+        let names = header.to_str().unwrap_or("not text").trim();
+        let mut found = None;
+        for name in names.split(',').map(str::trim) {
+            let encoding = match name.to_ascii_lowercase().as_str() {
+                "" | "identity" => continue,
+                "gzip" | "x-gzip" => Encoding::Gzip,
+                // The Collector's name for the same stream is the second one.
+                "deflate" | "zlib" => Encoding::Deflate,
+                "zstd" => Encoding::Zstd,
+                _ => return Err(Fault::encoding(names)),
+            };
+            // Packed twice is packed by nobody but those who mean harm.
+            if found.replace(encoding).is_some() {
+                return Err(Fault::encoding(names));
+            }
         }
+        Ok(found)
     }
 
     /// What `body` is without this encoding: at most `max` bytes, each reserved before it is kept.
@@ -181,7 +191,11 @@ mod tests {
     fn names_are_read_in_any_case() {
         let parse = |name: &'static str| Encoding::parse(Some(&http::HeaderValue::from_static(name)));
         assert_eq!(parse("GZIP").unwrap(), Some(Encoding::Gzip));
+        assert_eq!(parse("zlib").unwrap(), Some(Encoding::Deflate));
         assert_eq!(parse("identity").unwrap(), None);
-        assert!(parse("br").is_err() && parse("gzip, gzip").is_err());
+        for list in ["gzip, identity", "identity,gzip", "gzip,"] {
+            assert_eq!(parse(list).unwrap(), Some(Encoding::Gzip), "{list}");
+        }
+        assert!(parse("br").is_err() && parse("gzip, gzip").is_err() && parse("gzip, br").is_err());
     }
 }
