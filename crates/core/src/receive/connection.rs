@@ -24,13 +24,18 @@ const IDLE: Duration = Duration::from_secs(300);
 /// How often a quiet HTTP/2 connection is asked whether it is still there, and how long it may take to say so.
 const PING: Duration = Duration::from_secs(60);
 const PONG: Duration = Duration::from_secs(20);
-/// The smallest buffer hyper may be given is 8 KiB; bodies are read in pieces of its size.
+/// HTTP/1.1 bodies are read in pieces of this size, into a buffer that takes up to twice as much.
 const BUFFER: usize = 64 << 10;
+/// With more connections than this open, further ones get a buffer as small as this.
+const MANY: usize = 128;
+const SMALL_BUFFER: usize = 16 << 10;
 
 /// Every open connection.
 pub(super) struct Connections {
     builder: auto::Builder<TokioExecutor>,
     slots: Arc<Semaphore>,
+    /// The HTTP/1.1 buffer of a connection that is one of many.
+    small_buffer: usize,
     first_byte: Duration,
     open: watch::Sender<usize>,
 }
@@ -65,6 +70,7 @@ impl Connections {
         Self {
             builder,
             slots: Arc::new(Semaphore::new(limits.max_connections)),
+            small_buffer: SMALL_BUFFER.max(limits.header_bytes as usize),
             first_byte: limits.timeout,
             open: watch::Sender::new(0),
         }
@@ -95,7 +101,10 @@ impl Connections {
         let _ = stream.set_nodelay(true);
         let open = self.open();
         let first_byte = self.first_byte;
-        let builder = self.builder.clone();
+        let mut builder = self.builder.clone();
+        if *self.open.borrow() > MANY {
+            builder.http1().max_buf_size(self.small_buffer);
+        }
         tokio::spawn(async move {
             let _held = (slot, open);
             // Dropped before the line above is.

@@ -14,7 +14,7 @@ use super::answer::{self, Answer};
 use super::body::{Gather, Source, over};
 use super::fault::Fault;
 use super::inflate::Encoding;
-use super::router::{Shared, WORTH_A_THREAD, apart};
+use super::router::{Shared, WORTH_A_THREAD, apart, weight};
 use super::wire;
 use crate::stats::Protocol;
 use crate::store::budget::Reservation;
@@ -146,7 +146,7 @@ pub(super) async fn export(
     parts: &Parts,
     source: &mut Source,
 ) -> Result<Response<Answer>, Fault> {
-    let reservation = shared.ingest.budget().reserve(signal, 0)?;
+    let reservation = shared.ingest.budget().reserve(signal, weight(parts))?;
     let (bytes, reservation) = message(parts, source, shared.limits.max_body, reservation).await?;
     let outcome = shared.keep(signal, Protocol::OtlpGrpc, bytes, reservation).await?;
     Ok(answer::grpc(&wire::response(signal, &outcome, Format::Protobuf)))

@@ -9,7 +9,7 @@ use super::answer::{self, Answer};
 use super::body::{self, Source};
 use super::fault::Fault;
 use super::inflate::Encoding;
-use super::router::{Shared, WORTH_A_THREAD, apart};
+use super::router::{Shared, WORTH_A_THREAD, apart, weight};
 use super::wire;
 use crate::stats::Protocol;
 use crate::store::budget::Reservation;
@@ -74,7 +74,7 @@ pub(super) async fn export(
     };
     let encoding = Encoding::parse(parts.headers.get(header::CONTENT_ENCODING))?;
     let max = shared.limits.max_body;
-    let mut reservation = shared.ingest.budget().reserve(signal, 0)?;
+    let mut reservation = shared.ingest.budget().reserve(signal, weight(parts))?;
     let mut bytes = body::whole(source, max, &mut reservation).await?;
     if let Some(encoding) = encoding {
         let mut grown = reservation.sibling();

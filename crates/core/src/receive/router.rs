@@ -41,6 +41,20 @@ const DISCARD: usize = 128 << 20;
 const DISCARD_WHEN_FULL: usize = 1 << 20;
 const DISCARD_FOR: Duration = Duration::from_secs(5);
 
+/// What a request takes besides its body and the text of its headers: its stream, its task and their tables.
+const REQUEST: usize = 4 << 10;
+
+/// What a request takes before its body, and so is reserved with it: a client may open thousands and send no more.
+pub(super) fn weight(parts: &Parts) -> usize {
+    REQUEST + header_bytes(parts)
+}
+
+/// Bytes of the headers and the path.
+fn header_bytes(parts: &Parts) -> usize {
+    let fields: usize = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    fields + parts.uri.path_and_query().map_or(0, |path| path.as_str().len())
+}
+
 /// Runs `work`, apart from the other connections of this thread if it is `long`.
 pub(super) fn apart<T>(long: bool, work: impl FnOnce() -> T) -> T {
     if long { tokio::task::block_in_place(work) } else { work() }
@@ -140,12 +154,10 @@ fn headers_fit(shared: &Shared, parts: &Parts) -> Result<(), Fault> {
     if parts.version == Version::HTTP_2 {
         return Ok(());
     }
-    let fields: usize = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
-    let path = parts.uri.path_and_query().map_or(0, |path| path.as_str().len());
-    if fields + path > shared.limits.header_bytes as usize {
-        return Err(Fault::headers(fields + path, shared.limits.header_bytes));
+    match header_bytes(parts) {
+        given if given > shared.limits.header_bytes as usize => Err(Fault::headers(given, shared.limits.header_bytes)),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 async fn grpc_call(

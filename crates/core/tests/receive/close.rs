@@ -74,7 +74,7 @@ async fn requests_on_their_way_are_finished() {
     let head =
         b"POST /v1/logs HTTP/1.1\r\nhost: t\r\ncontent-type: application/x-protobuf\r\ncontent-length: 4\r\n\r\nab";
     stream.write_all(head).unwrap();
-    until(|| service.used() == 2).await;
+    until(|| service.used() > 0).await;
     let mut closing = Box::pin(service.doors.close(LONG));
     assert!(futures::poll!(&mut closing).is_pending());
     stream.write_all(b"cd").unwrap();
