@@ -1,7 +1,9 @@
 /** Our services inside an existing grpc-js server, with the official exporters as clients. */
-import type { ServiceError } from '@grpc/grpc-js';
+import { Server, type ServiceError } from '@grpc/grpc-js';
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-grpc';
 import { BasicTracerProvider, BatchSpanProcessor } from '@opentelemetry/sdk-trace-base';
+import { OtlpLibrary } from 'otlp-arrow';
+import { addOtlpServices } from 'otlp-arrow/grpc';
 import { describe, expect, test } from 'vitest';
 import { encodeLogs, encodeMetrics, encodeTraces } from '#dist/encoder/index.js';
 import { call, serve } from './grpc-client.js';
@@ -103,4 +105,10 @@ describe('raw calls', () => {
       call(address, 'trace.v1.TraceService', encodeTraces([span('a')], undefined, made)),
     ).rejects.toMatchObject({ code: 14 });
   });
+});
+
+test('what is no library of this package is refused when it is added', () => {
+  for (const wrong of [null, {}, OtlpLibrary]) {
+    expect(() => addOtlpServices(new Server(), wrong as never)).toThrow(/library = .*use an OtlpLibrary/);
+  }
 });

@@ -83,6 +83,9 @@ describe('a malformed record among good ones is refused alone', () => {
     expect(outcome).toMatchObject({ accepted: 2, rejected: 1 });
     expect(outcome.message).not.toBe('');
     expect(await names(library)).toEqual(['a', 'b']);
+    const { counters } = library.stats();
+    const refused = counters.filter(({ name }) => name === 'otlp_arrow_refused_records_total');
+    expect(refused).toMatchObject([{ value: 1, labels: { signal: 'traces', protocol: 'library' } }]);
   });
 
   test('the exporter reports success when some were refused, and failure when all were', async () => {

@@ -99,6 +99,12 @@ def test_a_record_that_cannot_be_read_is_refused_alone(library: OtlpLibrary, cap
     assert exporter.export([*good, *bad]) is SpanExportResult.SUCCESS
     assert exporter.export(bad) is SpanExportResult.FAILURE
     assert "could not be read; first: TypeError" in caplog.text
+    refused = {
+        (sample["labels"]["signal"], sample["labels"]["reason"]): sample["value"]
+        for sample in library.stats()["counters"]
+        if sample["name"] == "otlp_arrow_refused_records_total"
+    }
+    assert refused == {("traces", "INVALID_DATA"): 4, ("logs", "INVALID_DATA"): 1}
     assert len(rows(library, "traces")) == 4
     assert [row["body"] for row in rows(library, "logs")] == ["good"]
 
@@ -219,6 +225,31 @@ def test_exit_without_shutdown_keeps_everything(tmp_path: Path, config: dict[str
     run_python(program, cwd=tmp_path)
     assert len(list((tmp_path / "telemetry/otlp/traces").glob("*.arrow"))) == 1
     assert len(read_directory(tmp_path / "telemetry", "traces")) == 100
+
+
+CHANGES_DIRECTORY = """
+import os, pathlib
+import pyarrow as pa
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.trace import SpanContext
+from otlp_arrow import OtlpLibrary
+
+os.mkdir("elsewhere")
+with OtlpLibrary(output_dir="telemetry") as library:
+    os.chdir("elsewhere")
+    library.export_traces([ReadableSpan("s", SpanContext(1, 1, False))])
+    print(pa.table(library.read("traces")).num_rows)
+    if os.name != "nt" and os.fork() == 0:
+        library.export_traces([ReadableSpan("s", SpanContext(1, 2, False))])
+        os._exit(0)
+    os.name == "nt" or os.wait()
+print(os.listdir())
+"""
+
+
+def test_a_program_may_change_its_directory(tmp_path: Path) -> None:
+    assert run_python(CHANGES_DIRECTORY, cwd=tmp_path).split() == ["1", "[]"]
+    assert len(read_directory(tmp_path / "telemetry", "traces")) == (1 if os.name == "nt" else 2)
 
 
 def test_a_context_manager_shuts_down(directory: Path) -> None:

@@ -22,6 +22,8 @@ export declare class BindingLibrary {
    * what became of it, with `number`.
    */
   exportPieces(number: number, signalPosition: number, steps: Uint32Array, text: Uint8Array, bytes: Uint8Array, waitMs?: number | undefined | null, records?: number | undefined | null): void
+  /** Counts records that could not be read, and so are in no request. */
+  unreadable(signalPosition: number, records: number): void
   /** One request to an OTLP service of a gRPC server in JavaScript, and what to answer. It never waits for room. */
   answerGrpc(signalPosition: number, data: Uint8Array): Promise<BindingGrpcAnswer>
   /** Resolves when everything accepted before the call is committed. */

@@ -13,8 +13,8 @@ import {
   type ServiceError,
   type sendUnaryData,
 } from '@grpc/grpc-js';
-import type { OtlpLibrary } from './library.js';
-import { answerGrpc } from './library.js';
+import { invalidConfig, shown } from './arguments.js';
+import { answerGrpc, OtlpLibrary } from './library.js';
 import type { Signal } from './signal.js';
 
 /** The largest request OTLP servers should take, in bytes; grpc-js takes 4 MiB unless told otherwise. */
@@ -35,6 +35,10 @@ const SERVICES: Readonly<Record<Signal, string>> = {
  * has taken gzip off. Where the server was made without a limit on received messages, it is set to 64 MiB.
  */
 export function addOtlpServices(server: Server, library: OtlpLibrary): void {
+  if (!(library instanceof OtlpLibrary)) {
+    // Else every request would fail, much later.
+    throw invalidConfig(`addOtlpServices: library = ${shown(library)}: use an OtlpLibrary of this copy of otlp-arrow`);
+  }
   raiseLimit(server);
   for (const [signal, path] of Object.entries(SERVICES) as [Signal, string][]) {
     const definition: ServiceDefinition = {

@@ -233,15 +233,17 @@ export class OtlpLibrary implements AsyncDisposable {
       const answer = this.#answers.wait(number =>
         this.#binding.exportPieces(number, position, steps, text, bytes, waitMs, kept),
       );
-      return this.#sent(answer, skipped);
+      return this.#sent(answer).then(outcome => {
+        if (skipped.count > 0) this.#binding.unreadable(position, skipped.count);
+        return withSkipped(outcome, skipped);
+      });
     };
   }
 
-  async #sent(sent: ReturnType<BindingLibrary['exportOtlp']>, skipped?: Skipped): Promise<ExportOutcome> {
+  async #sent(sent: ReturnType<BindingLibrary['exportOtlp']>): Promise<ExportOutcome> {
     this.#pending.add(sent);
     try {
-      const outcome = unwrap(await sent);
-      return skipped ? withSkipped(outcome, skipped) : outcome;
+      return unwrap(await sent);
     } finally {
       this.#pending.delete(sent);
     }

@@ -286,8 +286,12 @@ impl OtlpLibrary {
     }
 
     /// [`OtlpLibrary::open`] with a listener that is told everything from the first moment, see [`OtlpLibrary::on_event`].
-    pub fn open_with(config: Config, listener: Option<EventListener>) -> Result<Self> {
+    pub fn open_with(mut config: Config, listener: Option<EventListener>) -> Result<Self> {
         config.check()?;
+        // A program that turns to another directory later, as a daemon does, must find its files all the same.
+        if let Ok(absolute) = std::path::absolute(&config.output_dir) {
+            config.output_dir = absolute;
+        }
         let (listener, closed) = (Listener(listener), Arc::new(AtomicBool::new(false)));
         let inner = Inner::open(&config, &listener, Arc::clone(&closed))?;
         let first = Incarnation { generation: sys::generation(), inner: Arc::new(inner), next: OnceLock::new() };
@@ -366,6 +370,11 @@ impl OtlpLibrary {
         store.stats().not_kept(signal, Protocol::Library, error.code(), records);
         let message = format!("{records} record(s) of {signal} from an SDK exporter were not kept: {error}");
         store.announce(EventName::RecordsDropped, signal, records, message);
+    }
+
+    /// Counts records that could not even be turned into a request, beside others that were.
+    pub fn unreadable(&self, signal: Signal, records: u64) {
+        self.inner().core.store.stats().not_kept(signal, Protocol::Library, Code::InvalidData, records);
     }
 
     pub(crate) fn resource(&self) -> &ResourceFields {

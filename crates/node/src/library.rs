@@ -193,6 +193,14 @@ impl BindingLibrary {
         spawn(async move { answer.give(done.await) });
     }
 
+    /// Counts records that could not be read, and so are in no request.
+    #[napi(catch_unwind)]
+    pub fn unreadable(&self, signal_position: u32, records: f64) {
+        if let Ok(signal) = signal(signal_position) {
+            self.inner.unreadable(signal, records as u64);
+        }
+    }
+
     /// One request to an OTLP service of a gRPC server in JavaScript, and what to answer. It never waits for room.
     #[napi(catch_unwind)]
     pub fn answer_grpc<'env>(

@@ -175,6 +175,7 @@ impl Library {
         if encoded.refused == 0 {
             return Ok((accepted, rejected, message));
         }
+        self.library.unreadable(signal, encoded.refused);
         let also = format!("{} record(s) could not be read; first: {}", encoded.refused, encoded.reason);
         let message = if message.is_empty() { also } else { format!("{message}; {also}") };
         Ok((accepted, rejected + encoded.refused, message))

@@ -285,7 +285,11 @@ def decode(signal: Signal, data: bytes, format: Format = "protobuf") -> Table:  
 
 
 def encode(signal: Signal, rows: ArrowStream, format: Format = "protobuf") -> bytes:  # noqa: A002 - the name in all languages
-    """Turn rows back into one OTLP export request. `rows` is anything with ``__arrow_c_stream__``."""
+    """Turn rows back into one OTLP export request.
+
+    `rows` is anything with ``__arrow_c_stream__`` that has the columns of the files in their types: what `decode`,
+    `OtlpLibrary.read` and pyarrow give. What polars and DuckDB turn into types of their own is `InvalidDataError`.
+    """
     return _native.encode(signal, rows, format)
 
 
