@@ -6,14 +6,12 @@ use std::path::{Path, PathBuf};
 use otlp_arrow::Signal;
 use otlp_arrow::ipc::scan::{self, Check, Form};
 use otlp_arrow::ipc::{META_SCHEMA, SCHEMA_VERSION};
-use otlp_arrow::store::storage::Storage;
-use otlp_arrow::store::storage_os::OsStorage;
 use serde_json::{Value, json};
 
 use crate::args::InspectArgs;
 use crate::io::{Failure, Io, Outcome};
 use crate::rows::Rows;
-use crate::source::{Source, data_files_of, open, time_columns, wanted};
+use crate::source::{Source, data_files_of, find, open, time_columns, wanted};
 use crate::text::{bytes, plural, thousands, time};
 
 pub(crate) fn run(args: &InspectArgs, io: &mut Io<'_>) -> Outcome {
@@ -166,7 +164,7 @@ enum Known {
 impl Summary {
     fn add(&mut self, source: &Source) -> Outcome<Known> {
         let failed = |error| Failure::file("read", &source.path, error);
-        let file = OsStorage.open(&source.path).map_err(failed)?;
+        let Some((file, _)) = find(&source.path)? else { return Ok(Known::Yes) };
         let len = file.len().map_err(failed)?;
         let live = scan::form(file.as_ref()).map_err(failed)? != Form::File;
         let mut unfinished = 0;
@@ -177,7 +175,9 @@ impl Summary {
         drop(file);
         let times = time_columns(source.signal);
         let columns: Vec<&str> = times.iter().copied().chain(["service_name"]).collect();
-        let mut batches = open(&source.path, &wanted(source.signal, &columns)?, 0)?;
+        let Some(mut batches) = open(&source.path, &wanted(source.signal, &columns)?, 0)? else {
+            return Ok(Known::Yes);
+        };
         let version = batches.schema().metadata().get(META_SCHEMA).and_then(|version| version.parse::<u32>().ok());
         if version.is_some_and(|version| Some(version) > SCHEMA_VERSION.parse().ok()) {
             return Ok(Known::Newer);

@@ -1,13 +1,14 @@
 //! Finds the data files that a path stands for, and opens them.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use otlp_arrow::Signal;
 use otlp_arrow::ipc::read::{Extent, FileBatches, Wanted};
 use otlp_arrow::store::ReadOptions;
 use otlp_arrow::store::directory::files_in;
-use otlp_arrow::store::names::Layout;
-use otlp_arrow::store::storage::Storage;
+use otlp_arrow::store::names::{Form, Layout};
+use otlp_arrow::store::storage::{ReadFile, Storage};
 use otlp_arrow::store::storage_os::OsStorage;
 
 use crate::io::{Failure, Outcome};
@@ -106,7 +107,7 @@ fn told(path: PathBuf, broken: &mut dyn FnMut(PathBuf, String)) -> Option<Source
 /// The signal of an Arrow file, by its columns; `None` if it has no rows yet.
 fn signal_of(path: &Path) -> Outcome<Option<Signal>> {
     let wanted = Wanted::new(Signal::Traces, &ReadOptions::default())?;
-    let batches = open(path, &wanted, 0)?;
+    let Some(batches) = open(path, &wanted, 0)? else { return Ok(None) };
     let has = |column: &str| batches.schema().index_of(column).is_ok();
     match (has("metric_name"), has("severity_number"), has("span_id")) {
         (true, _, _) => Ok(Some(Signal::Metrics)),
@@ -120,10 +121,24 @@ fn signal_of(path: &Path) -> Outcome<Option<Signal>> {
     }
 }
 
-/// Opens a file for reading from a row on, as far as it is whole.
-pub(crate) fn open(path: &Path, wanted: &Wanted, from_row: u64) -> Outcome<FileBatches> {
-    let file = OsStorage.open(path).map_err(|error| Failure::file("read", path, error))?;
-    Ok(FileBatches::open(file, path.display().to_string(), Extent::Prefix(None), from_row, wanted)?)
+/// Opens a file that was listed, or its sealed form if it was sealed since. `None` if it was deleted since.
+pub(crate) fn find(path: &Path) -> Outcome<Option<(Box<dyn ReadFile>, PathBuf)>> {
+    let sealed =
+        (extension(path) == Some(Form::Live.extension())).then(|| path.with_extension(Form::Sealed.extension()));
+    for path in [Some(path.to_owned()), sealed].into_iter().flatten() {
+        match OsStorage.open(&path) {
+            Ok(file) => return Ok(Some((file, path))),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(Failure::file("read", &path, error)),
+        }
+    }
+    Ok(None)
+}
+
+/// [`find`] for reading from a row on, as far as it is whole.
+pub(crate) fn open(path: &Path, wanted: &Wanted, from_row: u64) -> Outcome<Option<FileBatches>> {
+    let Some((file, path)) = find(path)? else { return Ok(None) };
+    Ok(Some(FileBatches::open(file, path.display().to_string(), Extent::Prefix(None), from_row, wanted)?))
 }
 
 /// What to read of `signal`: these columns, as plain text.

@@ -117,8 +117,8 @@ impl Tail<'_> {
     /// Reads a file from a row on. One that retention just deleted has nothing more; one that is broken is told of.
     fn read(&mut self, signal: Signal, file: &DataFile, from: u64, io: &mut Io<'_>, out: &mut Vec<Line>) -> Outcome {
         match self.lines(signal, &file.path, from, out) {
-            Ok(next_row) => self.mark(signal, file, next_row),
-            Err(Failure::Failed(_)) if !file.path.exists() => {}
+            Ok(Some(next_row)) => self.mark(signal, file, next_row),
+            Ok(None) => {}
             Err(Failure::Failed(text)) => {
                 io.note(format_args!("otlp-arrow: {text}"));
                 self.mark(signal, file, u64::MAX);
@@ -128,8 +128,8 @@ impl Tail<'_> {
         Ok(())
     }
 
-    fn lines(&self, signal: Signal, path: &Path, from: u64, out: &mut Vec<Line>) -> Outcome<u64> {
-        let mut batches = open(path, &wanted(signal, columns(signal))?, from)?;
+    fn lines(&self, signal: Signal, path: &Path, from: u64, out: &mut Vec<Line>) -> Outcome<Option<u64>> {
+        let Some(mut batches) = open(path, &wanted(signal, columns(signal))?, from)? else { return Ok(None) };
         while let Some(batch) = batches.next_batch()? {
             let rows = Rows(&batch);
             for row in 0..rows.len() {
@@ -142,7 +142,7 @@ impl Tail<'_> {
                 out.push(Line { time: time.unwrap_or_default().cast_unsigned(), text });
             }
         }
-        Ok(batches.next_row())
+        Ok(Some(batches.next_row()))
     }
 
     fn mark(&mut self, signal: Signal, file: &DataFile, next_row: u64) {

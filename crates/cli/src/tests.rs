@@ -468,6 +468,19 @@ fn serve_records_what_is_sent_and_says_what_was_kept() {
 }
 
 #[test]
+fn a_file_that_was_sealed_or_deleted_since_it_was_listed_is_no_trouble() {
+    let dir = tempfile::tempdir().unwrap();
+    let line = json!({"resourceLogs": [{"scopeLogs": [{"logRecords": [{"body": {"stringValue": "x"}}]}]}]});
+    std::fs::write(dir.path().join("in.jsonl"), line.to_string()).unwrap();
+    ok(&["convert", text(&dir.path().join("in.jsonl")), "--output", text(&dir.path().join("one.arrow"))]);
+    let wanted = crate::source::wanted(otlp_arrow::Signal::Logs, &["body"]).unwrap();
+    let mut sealed = crate::source::open(&dir.path().join("one.arrows"), &wanted, 0).unwrap().unwrap();
+    assert_eq!(sealed.next_batch().unwrap().unwrap().num_rows(), 1);
+    assert!(crate::source::open(&dir.path().join("two.arrows"), &wanted, 0).unwrap().is_none());
+    assert!(crate::source::open(&dir.path().join("two.arrow"), &wanted, 0).unwrap().is_none());
+}
+
+#[test]
 fn inspect_tells_of_a_broken_file_and_goes_on() {
     let dir = tempfile::tempdir().unwrap();
     let line = json!({"resourceLogs": [{"scopeLogs": [{"logRecords": [{"body": {"stringValue": "x"}}]}]}]});

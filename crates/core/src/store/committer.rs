@@ -98,6 +98,11 @@ impl Committer {
                 }
                 Err(Failed::Undone(error)) => {
                     let too_large = error.kind() == io::ErrorKind::FileTooLarge;
+                    // The system's limit of file sizes is below ours: what did not fit goes to the next file.
+                    if too_large && attempt == 0 && live.rows > 0 {
+                        live.close(&ctx);
+                        continue;
+                    }
                     let error = storage_error("write", &live.path, error);
                     // A full disk says nothing about the file; after anything else a new one has better chances.
                     if error.code() == Code::StorageFull && !too_large && live.rows > 0 {
