@@ -95,7 +95,7 @@ pub(crate) const KEYS: &[Key] = &[
     key("limits.max_request_memory", Kind::Size("1MiB", "1TiB"), "256MiB", "the most memory one request may take as columns"),
     key("limits.max_body", Kind::Size("1KiB", "2GiB"), "64MiB", "the largest request body, before and after decompression"),
     key("limits.max_connections", Kind::Count(1, 1_000_000), "1024", "open connections"),
-    key("limits.max_streams", Kind::Count(1, 100_000), "128", "concurrent requests on one HTTP/2 connection"),
+    key("limits.max_streams", Kind::Count(1, 100_000), "128", "concurrent requests on one HTTP/2 connection; an eighth, if it is one of more than 128"),
     key("limits.nesting", Kind::Count(1, 64), "64", "levels of arrays and maps in one value"),
     key("limits.header_bytes", Kind::Size("1KiB", "1MiB"), "16KiB", "all headers of one request"),
     key("limits.timeout", Kind::Duration("100ms", "1h"), "30s", "the longest a request may take to arrive"),

@@ -26,16 +26,18 @@ const PING: Duration = Duration::from_secs(60);
 const PONG: Duration = Duration::from_secs(20);
 /// HTTP/1.1 bodies are read in pieces of this size, into a buffer that takes up to twice as much.
 const BUFFER: usize = 64 << 10;
-/// With more connections than this open, further ones get a buffer as small as this.
+/// With more connections than this open, further ones get a buffer as small as this, and an eighth of the streams: what
+/// all of them together may send before anything is reserved stays within bounds.
 const MANY: usize = 128;
 const SMALL_BUFFER: usize = 16 << 10;
+const FEWER_STREAMS: u32 = 8;
 
 /// Every open connection.
 pub(super) struct Connections {
     builder: auto::Builder<TokioExecutor>,
     slots: Arc<Semaphore>,
-    /// The HTTP/1.1 buffer of a connection that is one of many.
-    small_buffer: usize,
+    /// For a connection that is one of many.
+    builder_for_many: auto::Builder<TokioExecutor>,
     first_byte: Duration,
     open: watch::Sender<usize>,
 }
@@ -67,10 +69,14 @@ impl Connections {
             .max_frame_size(FRAME)
             .keep_alive_interval(PING)
             .keep_alive_timeout(PONG);
+        let mut builder_for_many = builder.clone();
+        builder_for_many.http1().max_buf_size(SMALL_BUFFER.max(limits.header_bytes as usize));
+        let streams = (limits.max_streams / FEWER_STREAMS).max(FEWER_STREAMS).min(limits.max_streams);
+        builder_for_many.http2().max_concurrent_streams(streams);
         Self {
             builder,
+            builder_for_many,
             slots: Arc::new(Semaphore::new(limits.max_connections)),
-            small_buffer: SMALL_BUFFER.max(limits.header_bytes as usize),
             first_byte: limits.timeout,
             open: watch::Sender::new(0),
         }
@@ -101,10 +107,8 @@ impl Connections {
         let _ = stream.set_nodelay(true);
         let open = self.open();
         let first_byte = self.first_byte;
-        let mut builder = self.builder.clone();
-        if *self.open.borrow() > MANY {
-            builder.http1().max_buf_size(self.small_buffer);
-        }
+        let many = *self.open.borrow() > MANY;
+        let builder = if many { self.builder_for_many.clone() } else { self.builder.clone() };
         tokio::spawn(async move {
             let _held = (slot, open);
             // Dropped before the line above is.

@@ -26,6 +26,8 @@ const SERVICE_UNKNOWN: u64 = 3;
 
 /// How often a watched status is looked at.
 const LOOK: Duration = Duration::from_secs(1);
+/// How many may watch at a time.
+pub(super) const WATCHERS: usize = 1024;
 /// Bytes of a health request: a service name.
 const MAX_REQUEST: usize = 1024;
 
@@ -80,9 +82,13 @@ pub(super) async fn check(shared: &Shared, parts: &Parts, source: &mut Source) -
 /// `Watch`: the status now and whenever it changes, until the doors close.
 pub(super) async fn watch(shared: &Arc<Shared>, parts: &Parts, source: &mut Source) -> Result<Response<Answer>, Fault> {
     let known = service(parts, source).await?.is_some();
+    let Ok(place) = Arc::clone(&shared.watchers).try_acquire_owned() else {
+        return Ok(answer::grpc_status(8, "too many watch already: ask with Check"));
+    };
     let (frames, answers) = mpsc::channel(1);
     let shared = Arc::clone(shared);
     tokio::spawn(async move {
+        let _held = place;
         let mut stopped = shared.stopped.clone();
         let mut last = 0;
         loop {

@@ -10,7 +10,7 @@ use http::request::Parts;
 use http::{Method, Request, Response, Version, header};
 use hyper::body::Incoming;
 use otlp_arrow_columns::{Format, Signal};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, timeout_at};
 
 use super::answer::{self, Answer};
@@ -30,6 +30,8 @@ pub(super) struct Shared {
     protocols: Protocols,
     /// True once the doors are closing.
     pub(super) stopped: watch::Receiver<bool>,
+    /// Places for those who watch the health.
+    pub(super) watchers: Arc<Semaphore>,
 }
 
 /// Bytes of protobuf from which reading a request is kept away from the other connections of its thread.
@@ -62,7 +64,13 @@ pub(super) fn apart<T>(long: bool, work: impl FnOnce() -> T) -> T {
 
 impl Shared {
     pub(super) fn new(config: &Config, ingest: Arc<dyn Ingest>, stopped: watch::Receiver<bool>) -> Self {
-        Self { ingest, limits: config.limits.clone(), protocols: config.protocols.clone(), stopped }
+        Self {
+            ingest,
+            limits: config.limits.clone(),
+            protocols: config.protocols.clone(),
+            stopped,
+            watchers: Arc::new(Semaphore::new(health::WATCHERS)),
+        }
     }
 
     /// Hands a request over and waits until it is kept.

@@ -83,3 +83,29 @@ async fn grpc_health_can_be_watched_until_the_doors_close() {
     assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap()[..], saying(2)[..]);
     assert_eq!(body.frame().await.unwrap().unwrap().into_trailers().unwrap()["grpc-status"], "14");
 }
+
+#[tokio::test]
+async fn so_many_may_watch_and_no_more() {
+    let service = start_with(|config| config.limits.max_streams = 2000);
+    let mut sender = h2(service.grpc).await;
+    let request = || {
+        let request = http::Request::post(format!("http://t{WATCH}")).header("content-type", "application/grpc");
+        request.body(pieces(asking(""))).unwrap()
+    };
+    // With its first answer the client learns how many streams it may have.
+    let mut watching = vec![sender.send_request(request()).await.unwrap()];
+    let more = (1..1024).map(|_| sender.send_request(request()));
+    watching.extend(futures::future::try_join_all(more).await.unwrap());
+    assert!(watching.iter().all(|response| !response.headers().contains_key("grpc-status")));
+    let refused = called(sender.send_request(request()).await.unwrap()).await;
+    assert_eq!(refused.status, 8, "{refused:?}");
+    watching.pop();
+    // The place is free once the server has seen that nobody listens.
+    loop {
+        let response = sender.send_request(request()).await.unwrap();
+        if !response.headers().contains_key("grpc-status") {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+}

@@ -159,3 +159,25 @@ async fn streams_of_one_connection_have_a_limit() {
     }
     until(|| service.seen().len() == 9).await;
 }
+
+/// More than a hundred connections with as many streams each are no program, and what they send before anything is
+/// reserved adds up.
+#[tokio::test]
+async fn one_connection_of_many_has_fewer_streams() {
+    let service = start_with(|config| config.limits.max_streams = 32);
+    let others: Vec<TcpStream> = (0..140).map(|_| TcpStream::connect(service.grpc).unwrap()).collect();
+    // One listener accepts in order.
+    let mut sender = h2(service.grpc).await;
+    let request = || {
+        let request = http::Request::post(format!("http://t{TRACES}")).header("content-type", "application/grpc");
+        request.body(pieces(vec![framed(0, b"")])).unwrap()
+    };
+    assert_eq!(called(sender.send_request(request()).await.unwrap()).await.status, 0);
+    service.script(Script::Hang);
+    let before = service.seen().len();
+    let mut waiting: Vec<_> = (0..20).map(|_| tokio::spawn(sender.send_request(request()))).collect();
+    until(|| service.seen().len() == before + 8).await;
+    waiting.drain(..8).for_each(|one| one.abort());
+    until(|| service.seen().len() == before + 16).await;
+    drop(others);
+}
