@@ -9,8 +9,10 @@ use otlp_arrow_columns::Signal;
 
 use super::context::{Context, lock};
 use super::names::Stem;
+use super::recover::{Recovered, recover};
 use super::seal::{Outcome, seal, unlink};
 use crate::error::{Code, OtlpError, Result};
+use crate::event::EventName;
 
 /// With so many files waiting, sealing no longer yields to ingest.
 const NO_YIELD: usize = 4;
@@ -188,15 +190,41 @@ impl SealQueue {
                 self.let_go(&file.stem);
                 lock(&self.state).files.push_front(file);
             }
+            Err(error) if is_damage(&error) && self.salvage(ctx, &file) => {
+                self.sealed(ctx, file);
+                self.done(ctx);
+            }
             Err(error) => {
                 tracing::warn!(stem = %file.stem, %error, "cannot seal a file; it stays as it is and is tried again");
                 self.let_go(&file.stem);
                 let mut state = lock(&self.state);
-                state.files.push_front(file);
+                // Behind the others: they need not wait for what may be wrong with this one.
+                state.files.push_back(file);
                 let pause = if state.closing.is_some() { CLOSING_RETRY } else { RETRY };
                 drop(self.wake.wait_timeout(state, pause).unwrap_or_else(PoisonError::into_inner));
             }
         }
+    }
+
+    /// A file does not hold what was written to it: what still does is sealed, the rest set aside and counted as lost. Tried
+    /// again it would fail for ever, and new data be refused in the end.
+    fn salvage(&self, ctx: &Context, file: &Rotated) -> bool {
+        let kept = match recover(ctx, file.signal, &file.stem, false) {
+            Ok(Recovered::Sealed(rows)) => rows,
+            Ok(Recovered::Empty | Recovered::Quarantined) => 0,
+            Ok(Recovered::Superseded | Recovered::Gone | Recovered::Newer) => file.rows,
+            Err(error) => {
+                tracing::debug!(%error, stem = %file.stem, "a damaged file cannot be recovered for now");
+                return false;
+            }
+        };
+        let lost = file.rows.saturating_sub(kept);
+        if lost > 0 {
+            ctx.stats.dropped(file.signal, "damaged", lost);
+            let message = format!("{lost} records of {} were damaged on the disk after they were written", file.stem);
+            ctx.event(EventName::RecordsDropped, Some(file.signal), Some(lost), message);
+        }
+        true
     }
 
     /// Deleting failed before, because somebody reads the file or the disk does not let us: tried for ever.
@@ -252,6 +280,11 @@ impl SealQueue {
             }
         }
     }
+}
+
+/// Whether an error is about what a file holds, not about reaching it.
+fn is_damage(error: &OtlpError) -> bool {
+    error.code() == Code::StorageFailed && std::error::Error::source(error).is_none()
 }
 
 enum Next {

@@ -102,6 +102,40 @@ fn sixteen_files_waiting_refuse_new_data_until_one_is_sealed() {
 }
 
 #[test]
+fn a_file_that_is_damaged_before_it_is_sealed_costs_what_is_damaged_and_holds_nothing_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = config(dir.path());
+    config.rotation.max_bytes = 40_000;
+    let heard = Heard::default();
+    let store = open_on(&config, Arc::new(Faulty::default()), &heard);
+    for id in 0..3 {
+        put(&store, [id]).unwrap();
+    }
+    let live = log_files(dir.path(), "arrows").remove(0);
+    let mut bytes = std::fs::read(&live).unwrap();
+    let last = bytes.len() - 20;
+    bytes[last] ^= 1;
+    {
+        use std::io::{Seek, SeekFrom, Write};
+        let mut file = std::fs::OpenOptions::new().write(true).open(&live).unwrap();
+        file.seek(SeekFrom::Start(last as u64)).unwrap();
+        file.write_all(&bytes[last..=last]).unwrap();
+    }
+    // Far more files than may wait to be sealed.
+    for id in 3..250 {
+        put(&store, [id]).unwrap();
+    }
+    store.close(soon());
+    assert_eq!((log_files(dir.path(), "arrows").len(), heard.count(EventName::StorageFull)), (0, 0));
+    let lost = heard.records(EventName::RecordsDropped);
+    assert!((1..20).contains(&lost), "{lost}");
+    let expected: Vec<u64> = (0..2).chain(2 + lost..250).collect();
+    assert_eq!(ids(&open(&config)), expected, "the commits before the damage, and all other files");
+    assert_eq!(heard.count(EventName::FileQuarantined), 1);
+    assert_eq!(store.stats().snapshot().total("otlp_arrow_dropped_records_total", &[("reason", "damaged")]), lost);
+}
+
+#[test]
 fn the_oldest_files_make_room_for_new_ones() {
     let dir = tempfile::tempdir().unwrap();
     let mut config = config(dir.path());
