@@ -148,6 +148,10 @@ impl Committer {
         }
         self.looked = now;
         let ctx = Arc::clone(&self.ctx);
+        // Sealing keeps what is left of it, and tells what is not.
+        if let Some(cut) = self.live.take_if(|live| live.is_cut(&ctx)) {
+            cut.close(&ctx);
+        }
         if let Some(gone) = self.live.take_if(|live| live.is_gone(&ctx)) {
             ctx.own.remove(&gone.stem);
             ctx.stats.dropped(self.signal, "deleted", gone.rows);

@@ -116,6 +116,11 @@ impl LiveFile {
         matches!(ctx.storage.open(&self.path), Err(error) if error.kind() == io::ErrorKind::NotFound)
     }
 
+    /// Whether somebody else has cut it: what is appended to the rest of it is found by nobody.
+    pub(crate) fn is_cut(&self, ctx: &Context) -> bool {
+        matches!(ctx.storage.open(&self.path).and_then(|file| file.len()), Ok(len) if len < self.len)
+    }
+
     pub(crate) fn is_due(&self, rotation: &Rotation, now: Instant) -> bool {
         is_due(rotation, self.len, self.commits, now.saturating_duration_since(self.began))
     }

@@ -153,6 +153,35 @@ fn the_room_left_to_others_is_respected() {
 
 #[cfg(unix)]
 #[test]
+fn a_live_file_that_somebody_cuts_costs_what_was_in_it_and_not_what_comes() {
+    let dir = tempfile::tempdir().unwrap();
+    let heard = Heard::default();
+    let store = open_on(&config(dir.path()), Arc::new(Faulty::default()), &heard);
+    put(&store, 0..10).unwrap();
+    let live = log_files(dir.path(), "arrows").remove(0);
+    std::fs::OpenOptions::new().write(true).open(&live).unwrap().set_len(0).unwrap();
+    let mut next = 100;
+    until("it is noticed", || {
+        put(&store, [next]).unwrap();
+        next += 1;
+        !live.exists()
+    });
+    for id in next..next + 20 {
+        put(&store, [id]).unwrap();
+    }
+    store.close(soon());
+    let lost = heard.records(EventName::RecordsDropped);
+    let found = ids(&open(&config(dir.path())));
+    assert_eq!(
+        found.len() as u64 + lost,
+        10 + (next - 100) + 20,
+        "all that is missing was told: {:?}",
+        heard.messages()
+    );
+    assert!(found.ends_with(&(next..next + 20).collect::<Vec<_>>()));
+}
+
+#[test]
 fn a_directory_deleted_under_us_is_made_again() {
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path().join("out");
