@@ -2,7 +2,6 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use hyper::service::service_fn;
@@ -11,6 +10,7 @@ use hyper_util::server::conn::auto;
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+use super::patience::{Busy, Patience};
 use super::router::{self, Shared};
 use crate::config::Limits;
 
@@ -38,7 +38,8 @@ pub(super) struct Connections {
     slots: Arc<Semaphore>,
     /// For a connection that is one of many.
     builder_for_many: auto::Builder<TokioExecutor>,
-    first_byte: Duration,
+    /// How long the first byte of a connection, and the head of a request, may take.
+    patience: Duration,
     open: watch::Sender<usize>,
 }
 
@@ -57,7 +58,7 @@ impl Connections {
         builder
             .http1()
             .timer(TokioTimer::new())
-            .header_read_timeout(limits.timeout)
+            .header_read_timeout(None)
             .max_buf_size(BUFFER.max(limits.header_bytes as usize));
         builder
             .http2()
@@ -77,7 +78,7 @@ impl Connections {
             builder,
             builder_for_many,
             slots: Arc::new(Semaphore::new(limits.max_connections)),
-            first_byte: limits.timeout,
+            patience: limits.timeout,
             open: watch::Sender::new(0),
         }
     }
@@ -106,7 +107,7 @@ impl Connections {
     pub(super) fn serve(&self, slot: Option<OwnedSemaphorePermit>, stream: TcpStream, shared: Arc<Shared>) {
         let _ = stream.set_nodelay(true);
         let open = self.open();
-        let first_byte = self.first_byte;
+        let (patience, slots) = (self.patience, Arc::clone(&self.slots));
         let many = *self.open.borrow() > MANY;
         let builder = if many { self.builder_for_many.clone() } else { self.builder.clone() };
         tokio::spawn(async move {
@@ -118,7 +119,7 @@ impl Connections {
             // A client that connects and says nothing costs a socket, nothing else, and not for long.
             let mut byte = [0];
             tokio::select! {
-                arrived = tokio::time::timeout(first_byte, stream.peek(&mut byte)) => {
+                arrived = tokio::time::timeout(patience, stream.peek(&mut byte)) => {
                     if !matches!(arrived, Ok(Ok(1..))) {
                         return;
                     }
@@ -134,9 +135,13 @@ impl Connections {
                     answer
                 }
             });
-            let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+            let mut connection = pin!(
+                builder.serve_connection(TokioIo::new(Patience::new(stream, Arc::clone(&busy), patience)), service)
+            );
             let mut leaving = false;
             let mut seen = 0;
+            let look = patience.min(IDLE);
+            let mut quiet = Duration::ZERO;
             loop {
                 tokio::select! {
                     _ = connection.as_mut() => return,
@@ -144,8 +149,11 @@ impl Connections {
                         leaving = true;
                         connection.as_mut().graceful_shutdown();
                     }
-                    () = tokio::time::sleep(IDLE) => {
-                        if busy.quiet(&mut seen) {
+                    () = tokio::time::sleep(look) => {
+                        quiet = if busy.quiet(&mut seen) { quiet + look } else { Duration::ZERO };
+                        // Where others wait for its place, no idle connection keeps it for long.
+                        let most = if slots.available_permits() == 0 { look } else { IDLE };
+                        if quiet >= most {
                             // The first time it is asked to leave, the second time it is made to.
                             if leaving {
                                 return;
@@ -157,36 +165,5 @@ impl Connections {
                 }
             }
         });
-    }
-}
-
-/// Requests of one connection.
-#[derive(Debug, Default)]
-struct Busy {
-    now: AtomicUsize,
-    begun: AtomicUsize,
-}
-
-struct Request(Arc<Busy>);
-
-impl Busy {
-    fn enter(busy: &Arc<Self>) -> Request {
-        busy.now.fetch_add(1, Ordering::Relaxed);
-        busy.begun.fetch_add(1, Ordering::Relaxed);
-        Request(Arc::clone(busy))
-    }
-
-    /// Whether nothing is going on and nothing has begun since the last call.
-    fn quiet(&self, seen: &mut usize) -> bool {
-        let begun = self.begun.load(Ordering::Relaxed);
-        let quiet = self.now.load(Ordering::Relaxed) == 0 && begun == *seen;
-        *seen = begun;
-        quiet
-    }
-}
-
-impl Drop for Request {
-    fn drop(&mut self) {
-        self.0.now.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -13,6 +13,7 @@ mod grpc;
 mod health;
 mod http;
 mod inflate;
+mod patience;
 mod router;
 mod wire;
 
