@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
 import { type Ended, node, type Options } from './children.js';
-import { documents, read, root, snippets } from './markdown.js';
+import { documents, read, root, snippets, withoutProvider } from './markdown.js';
 import { directory, open, type Row, readDirectory, rows } from './support.js';
 
 const INTEGRATIONS = 'docs/integrations.md';
@@ -69,10 +69,11 @@ import { logs as logApi } from '@opentelemetry/api-logs';
 api.getMeter('docs').createCounter('visits').add(1);
 logApi.getLogger('docs').emit({ body: 'said' });
 ${FLUSH}
-await metricReaders[0].forceFlush();
-await logRecordProcessors[0].forceFlush();
+await reader.forceFlush();
+await processor.forceFlush();
 process.exit(0);`;
-    const ended = await run('node-sdk', `${snippet('open')}\n${snippet('node-sdk')}\n${SPAN}\n${use}`);
+    const parts = [...['metrics', 'batch-logs'].map(made => withoutProvider(snippet(made))), snippet('node-sdk')];
+    const ended = await run('node-sdk', `${snippet('open')}\n${parts.join('\n')}\n${SPAN}\n${use}`);
     expect(ended, ended.stderr).toMatchObject({ code: 0 });
     expect((await readDirectory(ended.outputDir, 'traces'))[0]).toMatchObject({ ...hello, service_name: 'docs' });
     expect((await readDirectory(ended.outputDir, 'logs'))[0]).toMatchObject({ body: 'said' });
@@ -187,7 +188,7 @@ test('every snippet is tried, and has fewer than five lines', () => {
   const names = [...all.keys()];
   expect(names.filter(name => name.startsWith('node/')).toSorted()).toEqual([...tried].toSorted());
   expect(read(INTEGRATIONS).match(/^```\w+$/gm)).toHaveLength(names.length);
-  expect(names.filter(name => !/^(node|python|rust)\//.test(name))).toEqual([]);
+  expect(names.filter(name => !/^(node3?|python|rust)\//.test(name))).toEqual([]);
   for (const [name, code] of all) {
     const lines = code.split('\n').filter(line => line.trim() !== '');
     expect(lines.length, name).toBeLessThan(5);

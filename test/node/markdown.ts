@@ -27,6 +27,11 @@ export function snippets(document: string): Map<string, string> {
   return new Map([...blocks].map(([, name, code]) => [name!, code!.replaceAll('\r\n', '\n')]));
 }
 
+/** A snippet up to its last line, which makes the provider. */
+export function withoutProvider(code: string): string {
+  return code.trimEnd().split('\n').slice(0, -1).join('\n');
+}
+
 /** The code blocks of a section of the README. */
 export function blocks(section: string, language: string): string[] {
   const text = read('README.md').replaceAll('\r\n', '\n').split(`\n## ${section}\n`)[1]!.split('\n## ')[0]!;

