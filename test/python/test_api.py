@@ -5,12 +5,15 @@ from __future__ import annotations
 import ast
 import inspect
 import json
+import pickle
 import typing
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import otlp_arrow
-from otlp_arrow import OtlpLibrary, _config, _native
+from otlp_arrow import OtlpLibrary, _config, _native, errors
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -118,6 +121,13 @@ def json_objects(node: Any, root: Any) -> typing.Iterator[dict[str, Any]]:
     elif isinstance(node, list):
         for inner in node:
             yield from json_objects(inner, root)
+
+
+def test_a_library_says_why_it_is_not_sent_to_another_process(library: OtlpLibrary) -> None:
+    with pytest.raises(TypeError, match="open one there"):
+        pickle.dumps(library)
+    error = pickle.loads(pickle.dumps(errors.BufferFullError("full")))
+    assert (type(error), error.code, error.message) == (errors.BufferFullError, "BUFFER_FULL", "full")
 
 
 def test_the_version_is_the_workspaces() -> None:

@@ -9,7 +9,7 @@ import threading
 import weakref
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, Self
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NoReturn, Protocol, Self
 
 from otlp_arrow import _config, _native
 from otlp_arrow._follow import Forwarder, Subscription
@@ -274,6 +274,9 @@ class OtlpLibrary:
 
     def __repr__(self) -> str:
         return f"<OtlpLibrary {self._native.output_dir()}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("an OtlpLibrary cannot be sent to another process: open one there, of the same directory")
 
 
 def decode(signal: Signal, data: bytes, format: Format = "protobuf") -> Table:  # noqa: A002 - the name in all languages
