@@ -95,6 +95,42 @@ test.each([
   expect(readdirSync(join(home, `out-${extension}`, 'otlp/traces')).every(name => name.endsWith('.arrow'))).toBe(true);
 });
 
+test.each([
+  [
+    'mjs',
+    "import { readdirSync, readFileSync } from 'node:fs';\nimport * as arrow from 'apache-arrow';\nimport 'otlp-arrow/arrow';",
+  ],
+  [
+    'cjs',
+    "const { readdirSync, readFileSync } = require('node:fs');\nconst arrow = require('apache-arrow');\nrequire('otlp-arrow/arrow');",
+  ],
+])('tables are of the classes of a program in .%s, both ways, and sealed files open', async (extension, head) => {
+  const program = `${head}
+(async () => {
+  const { decode, encode, OtlpLibrary } = await import('otlp-arrow');
+  const request = readFileSync(${JSON.stringify(join(root, 'test/fixtures/traces-official.request.binpb'))});
+  const library = await OtlpLibrary.open({ outputDir: 'classes-${extension}', storage: { minFreeBytes: '0B' } });
+  await library.exportOtlp('traces', request);
+  const tables = [await library.read('traces'), (await decode('traces', request)).table];
+  for await (const batch of library.read('traces')) tables.push(new arrow.Table(batch));
+  for await (const batch of await library.subscribe('traces', 'classes')) {
+    tables.push(new arrow.Table(batch));
+    break;
+  }
+  await library.shutdown();
+  const folder = 'classes-${extension}/otlp/traces/';
+  tables.push(arrow.tableFromIPC(readFileSync(folder + readdirSync(folder).find(name => name.endsWith('.arrow')))));
+  for (const table of tables) {
+    const again = arrow.tableFromIPC(arrow.tableToIPC(table));
+    const encoded = await encode('traces', table);
+    console.log(table.constructor === arrow.Table, again.get(0).name, (await decode('traces', encoded)).table.numRows);
+  }
+})();`;
+  const file = join(home, `classes.${extension}`);
+  writeFileSync(file, program);
+  expect((await execute(process.execPath, [file])).stdout).toBe('true GET /orders/{id} 1\n'.repeat(5));
+});
+
 test('the first screen of the README records and reads', async () => {
   const [record, read] = blocks('Node.js', 'ts');
   expect(record!.split('\n').filter(line => line.trim() !== '').length).toBeLessThanOrEqual(5);

@@ -7,6 +7,7 @@
  * const table = tableFromIPC(readFileSync('telemetry/otlp/traces/….arrow'));
  */
 import { type Codec, CompressionType, compressionRegistry } from 'apache-arrow';
+import { commonJs, isCommonJs } from './apache-arrow.js';
 import { unwrap } from './errors.js';
 import { native } from './native.js';
 
@@ -19,5 +20,7 @@ export const zstdCodec: Codec = {
 };
 
 compressionRegistry.set(CompressionType.ZSTD, zstdCodec);
+// What require() gives is another copy, with a registry of its own.
+if (isCommonJs) commonJs().compressionRegistry.set(CompressionType.ZSTD, zstdCodec);
 
 export { compressionRegistry };

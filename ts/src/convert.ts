@@ -1,6 +1,7 @@
 import { types } from 'node:util';
 import type { RecordBatch, Table } from 'apache-arrow';
-import { bytesOf, invalidData, oneOf, positionOf, shown } from './arguments.js';
+import { arrow, arrowOf } from './apache-arrow.js';
+import { bytesOf, oneOf, positionOf } from './arguments.js';
 import { unwrap } from './errors.js';
 import { native } from './native.js';
 import type { Signal } from './signal.js';
@@ -25,7 +26,7 @@ export async function decode(signal: Signal, bytes: Uint8Array, format: Format =
   const { ipc, rejected, message } = unwrap(
     native.decode(positionOf(signal), bytesOf(bytes), oneOf('format', format, FORMATS)),
   );
-  const { tableFromIPC } = await import('apache-arrow');
+  const { tableFromIPC } = await arrow();
   return { table: tableFromIPC(ipc), rejected, message };
 }
 
@@ -44,11 +45,6 @@ export async function encode(
 }
 
 async function ipc(rows: Table | RecordBatch): Promise<Uint8Array> {
-  if (typeof rows !== 'object' || rows === null || !('schema' in rows)) {
-    throw invalidData(
-      `rows come as a table, a record batch or the bytes of an Arrow IPC stream, not as ${shown(rows)}`,
-    );
-  }
-  const { Table, tableToIPC } = await import('apache-arrow');
+  const { Table, tableToIPC } = await arrowOf(rows);
   return tableToIPC('batches' in rows ? rows : new Table(rows), 'stream');
 }

@@ -1,6 +1,7 @@
 import { types } from 'node:util';
 import type { RecordBatch, Table } from 'apache-arrow';
 import type { BindingLibrary } from '../native/binding.cjs';
+import { arrow } from './apache-arrow.js';
 import { invalidConfig, positionOf, shown } from './arguments.js';
 import { unwrap } from './errors.js';
 import type { Signal } from './signal.js';
@@ -75,7 +76,7 @@ export class Snapshot implements PromiseLike<Table>, AsyncIterable<RecordBatch> 
   }
 
   async *[Symbol.asyncIterator](): AsyncIterator<RecordBatch> {
-    const { RecordBatchReader } = await import('apache-arrow');
+    const { RecordBatchReader } = await arrow();
     yield* await RecordBatchReader.from(this.#ipc);
   }
 
@@ -88,7 +89,7 @@ export class Snapshot implements PromiseLike<Table>, AsyncIterable<RecordBatch> 
   }
 
   async #table(): Promise<Table> {
-    const { tableFromIPC } = await import('apache-arrow');
+    const { tableFromIPC } = await arrow();
     return tableFromIPC(await this.#ipc);
   }
 }

@@ -1,5 +1,6 @@
 import type { RecordBatch } from 'apache-arrow';
 import type { BindingSubscription } from '../native/binding.cjs';
+import { arrow } from './apache-arrow.js';
 import { unwrap } from './errors.js';
 
 /**
@@ -25,7 +26,7 @@ export class Subscription implements AsyncIterableIterator<RecordBatch>, AsyncDi
   async next(): Promise<IteratorResult<RecordBatch, undefined>> {
     const bytes = unwrap(await this.#binding.next());
     if (!bytes) return { done: true, value: undefined };
-    const { tableFromIPC } = await import('apache-arrow');
+    const { tableFromIPC } = await arrow();
     const [batch] = tableFromIPC(bytes).batches;
     return batch ? { done: false, value: batch } : this.next();
   }

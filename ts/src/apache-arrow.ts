@@ -1,0 +1,48 @@
+/**
+ * apache-arrow in the build the program uses. There are two, of ECMAScript and of CommonJS modules, whose classes do not
+ * know each other: what one of them writes of a table of the other is no Arrow, and no error either.
+ */
+import { createRequire } from 'node:module';
+import type { RecordBatch, Table } from 'apache-arrow';
+import { invalidData, shown } from './arguments.js';
+
+type Arrow = typeof import('apache-arrow');
+
+const require = createRequire(import.meta.url);
+
+/** Whether the program began with a CommonJS module. */
+export const isCommonJs = require.main !== undefined;
+
+/** The CommonJS build, loaded if it is not yet. */
+export function commonJs(): Arrow {
+  return require('apache-arrow') as Arrow;
+}
+
+/** The CommonJS build if somebody has loaded it. */
+function loaded(): Arrow | undefined {
+  const module = require.cache?.[require.resolve('apache-arrow')];
+  return module?.loaded ? (module.exports as Arrow) : undefined;
+}
+
+/** The build to make tables with. */
+export async function arrow(): Promise<Arrow> {
+  // A program of ECMAScript modules may load the other one through something it depends on.
+  return (isCommonJs && loaded()) || import('apache-arrow');
+}
+
+/** The build that `rows` are made with. */
+export async function arrowOf(rows: Table | RecordBatch): Promise<Arrow> {
+  const other = loaded();
+  if (other && madeBy(other, rows)) return other;
+  const own = await import('apache-arrow');
+  if (madeBy(own, rows)) return own;
+  throw invalidData(
+    `rows are ${shown(rows)}, no table or record batch of the apache-arrow that otlp-arrow sees: hand over the bytes of an Arrow IPC stream, such as tableToIPC(rows, 'stream')`,
+  );
+}
+
+/** Not instanceof, which asks for the look of an object and not for its class. */
+function madeBy({ Table, RecordBatch }: Arrow, rows: Table | RecordBatch): boolean {
+  if (typeof rows !== 'object' || rows === null) return false;
+  return [Table, RecordBatch].some(({ prototype }) => Object.prototype.isPrototypeOf.call(prototype, rows));
+}
