@@ -68,6 +68,15 @@ pub(super) fn plain(status: u16, content_type: &'static str, body: impl Into<Byt
     response
 }
 
+/// An answer to HEAD: the length of its body, and no body. Over HTTP/2 hyper would send one.
+pub(super) fn head(mut answer: Response<Answer>) -> Response<Answer> {
+    if let Some(length) = answer.body().size_hint().exact() {
+        answer.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    *answer.body_mut() = Answer::Whole(None);
+    answer
+}
+
 /// The media type of an encoding of OTLP.
 pub(super) fn media_type(format: Format) -> &'static str {
     match format {

@@ -135,7 +135,7 @@ pub(super) async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> R
     let answer = match done {
         Ok(answer) => answer,
         Err(fault) => {
-            drain(&parts, source, &fault);
+            drain(&parts, source, &fault, is_grpc);
             if is_grpc && parts.version == Version::HTTP_2 {
                 answer::grpc_fault(&fault)
             } else {
@@ -143,13 +143,15 @@ pub(super) async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> R
             }
         }
     };
-    Ok(answer)
+    Ok(if parts.method == Method::HEAD { answer::head(answer) } else { answer })
 }
 
-/// Over HTTP/1.1 a sender that is still writing when the connection closes never sees its answer. HTTP/2 ends the
-/// stream alone, and a sender that expects `100 Continue` has not begun.
-fn drain(parts: &Parts, mut source: Source, fault: &Fault) {
-    if parts.version == Version::HTTP_2 || !source.unread() || parts.headers.contains_key(header::EXPECT) {
+/// Over HTTP/1.1 a sender that is still writing when the connection closes never sees its answer, and curl none over
+/// HTTP/2 when its stream ends early. gRPC clients bear that, and a sender that expects `100 Continue` has not begun.
+fn drain(parts: &Parts, mut source: Source, fault: &Fault, is_grpc: bool) {
+    // Streams that find no room must not take any: they are the many.
+    let bears_it = parts.version == Version::HTTP_2 && (is_grpc || fault.code().retryable());
+    if bears_it || !source.unread() || parts.headers.contains_key(header::EXPECT) {
         return;
     }
     let bytes = if fault.code().retryable() { DISCARD_WHEN_FULL } else { DISCARD };

@@ -176,6 +176,23 @@ async fn a_sender_that_goes_away_leaves_nothing_behind() {
     assert_eq!(service.seen(), []);
 }
 
+/// curl over HTTP/2 shows no answer when its upload is cut short.
+#[tokio::test]
+async fn a_refused_upload_over_http2_is_taken_to_its_end() {
+    let service = start();
+    let mut sender = h2(service.http).await;
+    let sent = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counted = std::sync::Arc::clone(&sent);
+    let frames = futures::stream::iter((0..64).map(move |_| {
+        counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        Ok::<_, std::io::Error>(hyper::body::Frame::data(Bytes::from(vec![0; 64 << 10])))
+    }));
+    let request = http::Request::post("http://t/v1/nothing").body(http_body_util::StreamBody::new(frames)).unwrap();
+    let response = sender.send_request(request).await.unwrap();
+    assert_eq!(response.status(), 404);
+    until(|| sent.load(std::sync::atomic::Ordering::Relaxed) == 64).await;
+}
+
 #[test]
 fn a_sender_that_asks_first_is_told_before_it_sends() {
     let service = start();

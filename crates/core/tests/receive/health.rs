@@ -38,6 +38,21 @@ fn pages_say_alive_and_ready_or_why_not() {
     assert_eq!(reply.body, b"not ready: STORAGE_FULL: as scripted\n");
 }
 
+#[tokio::test]
+async fn head_has_the_length_and_no_body_over_both_versions() {
+    let service = start();
+    let reply = send(service.http, "HEAD", "/healthz", &[], b"");
+    assert_eq!((reply.header("content-length"), &reply.body[..]), ("3", &b""[..]));
+    let mut sender = h2(service.http).await;
+    let request = http::Request::head("http://t/healthz").body(pieces(vec![])).unwrap();
+    let response = sender.send_request(request).await.unwrap();
+    assert_eq!(
+        (response.status(), &response.headers()["content-length"]),
+        (http::StatusCode::OK, &"3".parse().unwrap())
+    );
+    assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "");
+}
+
 #[test]
 fn metrics_are_prometheus_text() {
     let service = start();
