@@ -148,3 +148,27 @@ def test_the_parent_reads_what_a_child_keeps(directory: Path) -> None:
         assert process.exitcode == 0
         assert [row["name"] for row in rows(library, "traces")] == ["child"]
         provider.shutdown()
+
+
+LOCKED = """
+import os, signal
+from otlp_arrow import OtlpLibrary, _library
+
+library = OtlpLibrary(output_dir="telemetry")
+exporter = library.span_exporter()
+# As another thread may hold them in the moment of the fork.
+with exporter._exports._lock, _library._shared_lock:
+    pid = os.fork()
+    if pid == 0:
+        signal.alarm(20)
+        exporter.export([object()])
+        exporter.shutdown()
+        exporter.export([object()])
+        _library.shared({"output_dir": "telemetry"}).shutdown()
+        os._exit(0)
+    assert os.waitpid(pid, 0)[1] == 0
+"""
+
+
+def test_a_lock_that_another_thread_held_does_not_stop_a_child(tmp_path: Path) -> None:
+    run_python(LOCKED, cwd=tmp_path)

@@ -7,6 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 use futures::executor::block_on;
+use otlp_arrow::store::subscription::From;
 use otlp_arrow::{Config, OtlpLibrary, Signal};
 use otlp_arrow_testkit::payload::Kind;
 
@@ -119,4 +120,28 @@ fn a_child_that_only_drops_the_library_disturbs_nobody() {
     });
     assert_eq!(exit_code(after), 0);
     assert_eq!(locks(dir.path()), 0, "a closed library stays closed in a child");
+}
+
+#[test]
+fn a_subscription_goes_on_in_the_parent_and_ends_in_the_child() {
+    let dir = tempfile::tempdir().unwrap();
+    let library = OtlpLibrary::open(config(dir.path())).unwrap();
+    put(&library, 10, 1);
+    let mut subscription = library.subscribe(Signal::Logs, "followed", From::Beginning).unwrap();
+    assert_eq!(subscription.next_blocking().unwrap().unwrap().num_rows(), 10);
+    let pid = fork(|| {
+        let error = subscription.next_blocking().unwrap().unwrap_err();
+        assert_eq!(error.code(), otlp_arrow::Code::Closed);
+        assert!(subscription.next_blocking().is_none());
+        subscription.ack();
+        // SAFETY: the copy of a value that the parent owns is dropped once in this process, which ends by `_exit`.
+        drop(unsafe { std::ptr::read(&subscription) });
+        let taken = library.subscribe(Signal::Logs, "followed", From::Beginning).unwrap_err();
+        assert_eq!(taken.code(), otlp_arrow::Code::Unavailable, "the name is the parent's still");
+        let mut own = library.subscribe(Signal::Logs, "child", From::Beginning).unwrap();
+        assert_eq!(own.next_blocking().unwrap().unwrap().num_rows(), 10);
+    });
+    assert_eq!(exit_code(pid), 0);
+    put(&library, 3, 2);
+    assert_eq!(subscription.next_blocking().unwrap().unwrap().num_rows(), 3);
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import json
 import logging
+import os
 import threading
 import weakref
 from dataclasses import dataclass
@@ -390,3 +391,16 @@ def _at_exit() -> None:
                 library.flush(10)
             except OtlpError as error:
                 _logger.warning("%s", error)
+
+
+def _renew_locks() -> None:
+    """In a forked child: a thread that held one of them may not exist here."""
+    global _shared_lock
+    _shared_lock = threading.Lock()
+    for library in list(_open):
+        for exporter in list(library._exporters):
+            exporter.renew_lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_locks)

@@ -109,6 +109,10 @@ class _Exports:
 
         return timeout_millis / 1000, go_on
 
+    def renew_lock(self) -> None:
+        """In a forked child, where the thread that held the lock may not exist."""
+        self._lock = threading.Lock()
+
     def _failed(self, records: int, error: OtlpError, cause: Exception | None = None) -> None:
         with self._lock:
             self.failed_records += records

@@ -17,6 +17,7 @@ use super::cursor::{Cursor, Positions};
 use super::follow::{Follower, rows};
 use super::hooks::Needs;
 use super::names::Stem;
+use super::sys;
 use crate::error::{Code, OtlpError, Result};
 use crate::forward::position::Position;
 
@@ -79,12 +80,17 @@ impl Pulse {
 /// Batches keep coming until the library is shut down and everything is delivered; then the stream ends. What was
 /// delivered and not acknowledged comes again for the next subscription of that name, in this process or a later one.
 /// One name and signal has one subscriber in a directory at a time. Retention deletes what it still needs last.
+///
+/// After a fork it goes on in the parent. In the child it answers CLOSED once and ends.
 pub struct Subscription {
     receiver: mpsc::Receiver<Delivery>,
     shared: Arc<Shared>,
     ctx: Arc<Context>,
     /// Positions behind what was handed out.
     handed_out: Positions,
+    generation: u64,
+    /// Whether a child was told that this is its parent's.
+    told: bool,
 }
 
 type Delivery = Result<(RecordBatch, Position)>;
@@ -141,7 +147,8 @@ impl Subscription {
                 OtlpError::with_source(Code::Unavailable, "cannot start a thread for a subscription", error)
             })?;
         ctx.hooks.add_needs(Arc::clone(&shared) as _);
-        Ok(Self { receiver, shared, ctx: Arc::clone(ctx), handed_out: positions })
+        let generation = sys::generation();
+        Ok(Self { receiver, shared, ctx: Arc::clone(ctx), handed_out: positions, generation, told: false })
     }
 
     /// The next batch, waiting without an executor; `None` when the library is shut down and everything is delivered.
@@ -153,6 +160,9 @@ impl Subscription {
     ///
     /// Kept on disk within a second, and when the subscription is dropped or the library shut down.
     pub fn ack(&mut self) {
+        if self.is_parents() {
+            return;
+        }
         let mut acknowledged = lock(&self.shared.acknowledged);
         if acknowledged.positions != self.handed_out {
             acknowledged.positions = self.handed_out.clone();
@@ -161,11 +171,24 @@ impl Subscription {
     }
 }
 
+impl Subscription {
+    /// Whether this is a child's copy: the thread behind it does not exist here, and its locks may be held for ever.
+    fn is_parents(&self) -> bool {
+        self.generation != sys::generation()
+    }
+}
+
 impl Stream for Subscription {
     type Item = Result<RecordBatch>;
 
     fn poll_next(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
+        if this.is_parents() {
+            let error = || {
+                OtlpError::new(Code::Closed, "this subscription is the parent process's: make one of another name here")
+            };
+            return Poll::Ready((!std::mem::replace(&mut this.told, true)).then(|| Err(error())));
+        }
         let delivery = match Pin::new(&mut this.receiver).poll_next(task) {
             Poll::Ready(Some(delivery)) => delivery,
             Poll::Ready(None) => return Poll::Ready(None),
@@ -181,6 +204,11 @@ impl Stream for Subscription {
 /// Ends the thread, which writes the cursor, and waits for that: the name is free afterwards.
 impl Drop for Subscription {
     fn drop(&mut self) {
+        if self.is_parents() {
+            std::mem::forget(std::mem::replace(&mut self.receiver, mpsc::channel(0).1));
+            std::mem::forget((Arc::clone(&self.shared), Arc::clone(&self.ctx)));
+            return;
+        }
         self.receiver.close();
         self.shared.stop.store(true, Ordering::SeqCst);
         self.ctx.hooks.remove_needs(&(Arc::clone(&self.shared) as Arc<dyn Needs>));
