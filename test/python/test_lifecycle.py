@@ -142,8 +142,18 @@ def test_a_batch_that_is_none_fails_without_raising(library: OtlpLibrary) -> Non
     assert library.metric_exporter().export(nothing) is MetricExportResult.FAILURE
     with pytest.raises(TypeError):
         library.export_traces(nothing)
-    with pytest.raises(errors.InvalidConfigError, match="timeout_millis is '5': use"):
-        library.span_exporter(timeout_millis="5")  # type: ignore[arg-type]
+    for wrong in ("5", -1, float("nan")):
+        with pytest.raises(errors.InvalidConfigError, match=f"timeout_millis is {wrong!r}: use"):
+            library.span_exporter(timeout_millis=wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("wrong", ["-5", "0", "nan", "inf", "soon"])
+def test_a_timeout_that_is_none_is_the_default(
+    library: OtlpLibrary, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, wrong: str
+) -> None:
+    monkeypatch.setenv("OTEL_BLRP_EXPORT_TIMEOUT", wrong)
+    assert library.log_exporter()._timeout_millis == 30_000
+    assert f"OTEL_BLRP_EXPORT_TIMEOUT is not a number of milliseconds: {wrong!r}" in caplog.text
 
 
 def test_a_processor_outlives_the_variable(directory: Path) -> None:

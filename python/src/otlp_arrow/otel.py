@@ -141,16 +141,19 @@ def _length(batch: Sequence[object]) -> int:
 def _millis(variable: str, default: float) -> float:
     text = os.environ.get(variable, "").strip()
     try:
-        return float(text) if text else default
+        millis = float(text) if text else default
     except ValueError:
-        _logger.warning("%s is not a number of milliseconds: %r; %s is used", variable, text, default)
-        return default
+        millis = 0.0
+    if 0 < millis < float("inf"):
+        return millis
+    _logger.warning("%s is not a number of milliseconds: %r; %s is used", variable, text, default)
+    return default
 
 
 def _timeout(variable: str, timeout_millis: float | None) -> float:
     if timeout_millis is None:
         return _millis(variable, 30_000)
-    if isinstance(timeout_millis, int | float):
+    if isinstance(timeout_millis, int | float) and timeout_millis >= 0:
         return timeout_millis
     message = f"timeout_millis is {timeout_millis!r}: use a number of milliseconds"
     raise InvalidConfigError(message)
