@@ -16,6 +16,7 @@ interface Owned {
   readonly resource?: Resource | undefined;
   /** SDKs always give one; what somebody else hands over may lack it. */
   readonly instrumentationScope?: InstrumentationScope | undefined;
+  readonly instrumentationLibrary?: InstrumentationScope | undefined;
 }
 
 /** Writes records as `Resource*` and `Scope*` envelopes, grouped by the identity of resource and scope, in their order. */
@@ -88,7 +89,7 @@ function group<T extends Owned>(records: readonly T[], fallback: Resource | unde
   for (const record of records) {
     try {
       const resource = record.resource ?? fallback;
-      const scope = record.instrumentationScope;
+      const scope = record.instrumentationScope ?? record.instrumentationLibrary;
       if (scope !== lastScope || resource !== lastResource || members === undefined) {
         const scopes = groups.get(resource) ?? new Map<InstrumentationScope | undefined, T[]>();
         groups.set(resource, scopes);

@@ -14,6 +14,7 @@ export function span(w: Writer, s: ReadableSpan): void {
   const state = context.traceState?.serialize();
   if (state) w.string(0x1a, state);
   if (parent?.spanId) w.id(0x22, parent.spanId);
+  else if (s.parentSpanId) w.id(0x22, s.parentSpanId);
   if (s.name) w.string(0x2a, s.name);
   w.uint32(0x30, s.kind === undefined || s.kind === null ? 0 : s.kind + 1);
   w.time(0x39, s.startTime);

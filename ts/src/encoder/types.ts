@@ -45,6 +45,8 @@ export interface ReadableSpan {
   readonly kind: number;
   spanContext(): SpanContext;
   readonly parentSpanContext?: SpanContext | undefined;
+  /** What the 1.x line has instead of the parent's context. */
+  readonly parentSpanId?: string | undefined;
   readonly startTime: HrTime;
   readonly endTime: HrTime;
   readonly status: { readonly code: number; readonly message?: string | undefined };
@@ -63,6 +65,8 @@ export interface ReadableSpan {
   /** Absent: the `resource` of the library's configuration is used. */
   readonly resource?: Resource | undefined;
   readonly instrumentationScope: InstrumentationScope;
+  /** What the 1.x line has instead of the scope. */
+  readonly instrumentationLibrary?: InstrumentationScope | undefined;
   readonly droppedAttributesCount: number;
   readonly droppedEventsCount: number;
   readonly droppedLinksCount: number;
