@@ -62,7 +62,8 @@ def serve_requests(command: list[str], paths: list[str], *, cwd: Path, env: dict
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    bind = {"GUNICORN_CMD_ARGS": f"--bind=127.0.0.1:{port}"}
+    # A worker that is told to end before it listens to signals does not hear it, and gunicorn kills it in the end.
+    bind = {"GUNICORN_CMD_ARGS": f"--bind=127.0.0.1:{port} --graceful-timeout=5"}
     server = subprocess.Popen(
         command, cwd=cwd, env={**os.environ, **(env or {}), **bind}, stderr=subprocess.PIPE, text=True
     )
