@@ -64,7 +64,7 @@ export interface ReadableSpan {
   }[];
   /** Absent: the `resource` of the library's configuration is used. */
   readonly resource?: Resource | undefined;
-  readonly instrumentationScope: InstrumentationScope;
+  readonly instrumentationScope?: InstrumentationScope | undefined;
   /** What the 1.x line has instead of the scope. */
   readonly instrumentationLibrary?: InstrumentationScope | undefined;
   readonly droppedAttributesCount: number;
@@ -83,7 +83,7 @@ export interface ReadableLogRecord {
   readonly eventName?: string | undefined;
   /** Absent: the `resource` of the library's configuration is used. */
   readonly resource?: Resource | undefined;
-  readonly instrumentationScope: InstrumentationScope;
+  readonly instrumentationScope?: InstrumentationScope | undefined;
   readonly attributes: Attributes;
   readonly droppedAttributesCount: number;
 }
