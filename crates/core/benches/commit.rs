@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs, reason = "a benchmark")]
 
 use std::hint::black_box;
+use std::io::{Seek, Write};
 use std::path::Path;
 
 use arrow_array::RecordBatch;
@@ -64,6 +65,44 @@ fn commits(c: &mut Criterion) {
     group.finish();
 }
 
+/// What the commit thread does with ten requests of one record each, one such commit right after the other.
+fn small(c: &mut Criterion) {
+    const REQUESTS: usize = 10;
+    let dir = tempfile::tempdir().unwrap();
+    let mut group = c.benchmark_group("small");
+    for kind in [Kind::Spans { attributes: 10 }, Kind::Logs { body: 205 }, Kind::Numbers] {
+        let requests: Vec<_> = (0..1000)
+            .map(|seed| {
+                let bytes = kind.encoded(1, seed);
+                let checked = otlp_arrow_columns::check(signal(kind), &bytes, &Limits::default()).unwrap();
+                (bytes, checked)
+            })
+            .collect();
+        let mut commits = requests.chunks(REQUESTS).cycle();
+        let (mut builder, mut encoder) = (BatchBuilder::new(signal(kind)), CommitEncoder::new("00000000000000aa"));
+        let mut encode = || {
+            let commit = commits.next().unwrap();
+            builder.expect(commit.iter().map(|(_, checked)| checked));
+            commit.iter().for_each(|(bytes, checked)| builder.append(bytes, checked));
+            encoder.encode_rows(&mut builder, 1).unwrap().parts().concat()
+        };
+        group.throughput(Throughput::Elements(REQUESTS as u64));
+        group.bench_function(BenchmarkId::new("encode", kind.name()), |b| b.iter(|| black_box(encode().len())));
+        let path = dir.path().join(kind.name());
+        let mut file = std::fs::File::create(&path).unwrap();
+        group.bench_function(BenchmarkId::new("append", kind.name()), |b| {
+            b.iter(|| {
+                // A file of the size at which live ones rotate, written again and again.
+                if file.stream_position().unwrap() > 64 << 20 {
+                    file = std::fs::File::create(&path).unwrap();
+                }
+                file.write_all(&encode()).unwrap();
+            });
+        });
+    }
+    group.finish();
+}
+
 /// A live file of `commits` commits of `rows` rows.
 fn stream(kind: Kind, commits: usize, rows: usize) -> Vec<u8> {
     let mut encoder = CommitEncoder::new("00000000000000aa");
@@ -103,5 +142,5 @@ fn seals(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, commits, seals);
+criterion_group!(benches, commits, small, seals);
 criterion_main!(benches);
