@@ -237,10 +237,7 @@ async fn requests_of_one_connection_do_not_wait_for_each_other() {
     let service = start();
     service.script(Script::Hang);
     let mut sender = h2(service.grpc).await;
-    let request = || {
-        let request = http::Request::post(format!("http://test{TRACES}")).header("content-type", "application/grpc");
-        request.body(pieces(vec![framed(0, &traces("x"))])).unwrap()
-    };
+    let request = || grpc_request(TRACES, vec![framed(0, &traces("x"))]);
     let hanging = sender.send_request(request());
     until(|| service.seen().len() == 1).await;
     service.script(Script::Keep);

@@ -86,8 +86,7 @@ async fn grpc_health_knows_our_services() {
 async fn grpc_health_can_be_watched_until_the_doors_close() {
     let service = start();
     let mut sender = h2(service.grpc).await;
-    let request = http::Request::post(format!("http://t{WATCH}")).header("content-type", "application/grpc");
-    let response = sender.send_request(request.body(pieces(asking(""))).unwrap()).await.unwrap();
+    let response = sender.send_request(grpc_request(WATCH, asking(""))).await.unwrap();
     let mut body = response.into_body();
     assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap()[..], saying(1)[..]);
     service.script(Script::Fail(Code::StorageFull));
@@ -103,10 +102,7 @@ async fn grpc_health_can_be_watched_until_the_doors_close() {
 async fn so_many_may_watch_and_no_more() {
     let service = start_with(|config| config.limits.max_streams = 2000);
     let mut sender = h2(service.grpc).await;
-    let request = || {
-        let request = http::Request::post(format!("http://t{WATCH}")).header("content-type", "application/grpc");
-        request.body(pieces(asking(""))).unwrap()
-    };
+    let request = || grpc_request(WATCH, asking(""));
     // With its first answer the client learns how many streams it may have.
     let mut watching = vec![sender.send_request(request()).await.unwrap()];
     let more = (1..1024).map(|_| sender.send_request(request()));

@@ -204,10 +204,7 @@ fn hundreds_of_connections_are_served_and_more_wait_for_a_place() {
 async fn streams_of_one_connection_have_a_limit() {
     let service = start_with(|config| config.limits.max_streams = 4);
     let mut sender = h2(service.grpc).await;
-    let request = || {
-        let request = http::Request::post(format!("http://t{TRACES}")).header("content-type", "application/grpc");
-        request.body(pieces(vec![framed(0, b"")])).unwrap()
-    };
+    let request = || grpc_request(TRACES, vec![framed(0, b"")]);
     // With its answer the client learns the limit.
     assert_eq!(called(sender.send_request(request()).await.unwrap()).await.status, 0);
     service.script(Script::Hang);
@@ -228,10 +225,7 @@ async fn one_connection_of_many_has_fewer_streams() {
     let others: Vec<TcpStream> = (0..140).map(|_| TcpStream::connect(service.grpc).unwrap()).collect();
     // One listener accepts in order.
     let mut sender = h2(service.grpc).await;
-    let request = || {
-        let request = http::Request::post(format!("http://t{TRACES}")).header("content-type", "application/grpc");
-        request.body(pieces(vec![framed(0, b"")])).unwrap()
-    };
+    let request = || grpc_request(TRACES, vec![framed(0, b"")]);
     assert_eq!(called(sender.send_request(request()).await.unwrap()).await.status, 0);
     service.script(Script::Hang);
     let before = service.seen().len();

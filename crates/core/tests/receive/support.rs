@@ -310,6 +310,12 @@ where
 pub(crate) type Pieces =
     StreamBody<futures::stream::Iter<std::vec::IntoIter<std::result::Result<Frame<Bytes>, std::io::Error>>>>;
 
+/// A gRPC call of these pieces, for [`h2`].
+pub(crate) fn grpc_request(path: &str, parts: Vec<Bytes>) -> http::Request<Pieces> {
+    let request = http::Request::post(format!("http://test{path}")).header("content-type", "application/grpc");
+    request.body(pieces(parts)).unwrap()
+}
+
 pub(crate) fn pieces(parts: Vec<Bytes>) -> Pieces {
     StreamBody::new(futures::stream::iter(parts.into_iter().map(|part| Ok(Frame::data(part))).collect::<Vec<_>>()))
 }
