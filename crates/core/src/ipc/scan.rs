@@ -123,7 +123,7 @@ impl<'a> Commits<'a> {
     }
 
     /// Whether what follows the last commit that held is a commit that the end of the file cuts off, as far as its heads tell.
-    pub fn tail_cut_short(&mut self) -> io::Result<bool> {
+    fn tail_cut_short(&mut self) -> io::Result<bool> {
         let (mut at, end) = (self.at, self.window.end());
         loop {
             if at >= end {
@@ -150,9 +150,14 @@ impl<'a> Commits<'a> {
     }
 }
 
+/// Whether `file`, of which no commit holds, is the beginning of one and nothing else.
+pub(crate) fn is_first_commit_cut_short(file: &dyn ReadFile) -> io::Result<bool> {
+    Ok(Commits::new(file, file.len()?, Check::Heads).tail_cut_short()? && !seems_to_have_more(file)?)
+}
+
 /// Whether more than one commit seems to have been written to `file`, whatever became of them. For streams that nobody can
 /// walk: their notes are searched for byte by byte.
-pub(crate) fn seems_to_have_more(file: &dyn ReadFile) -> io::Result<bool> {
+fn seems_to_have_more(file: &dyn ReadFile) -> io::Result<bool> {
     let (mut window, end, key) = (Window::new(file, file.len()?, CHUNK), file.len()?, META_COMMIT.as_bytes());
     // Pieces overlap, so that no note lies across two of them; a note at the seam is found where it is whole.
     let (step, mut at, mut found) = (CHUNK - key.len() + 1, 0, 0);
@@ -181,8 +186,6 @@ pub struct StreamScan {
     pub len: u64,
     /// Whether something other than zeros follows the last commit that holds.
     pub tail_non_zero: bool,
-    /// Whether that is a commit whose end is missing, and nothing else.
-    pub tail_cut_short: bool,
 }
 
 impl StreamScan {
@@ -206,8 +209,7 @@ pub fn stream(file: &dyn ReadFile, check: Check) -> io::Result<StreamScan> {
         commits.push(commit);
     }
     let tail_non_zero = walk.tail_non_zero()?;
-    let tail_cut_short = walk.tail_cut_short()?;
-    Ok(StreamScan { version: walk.version, writer: walk.writer, commits, len, tail_non_zero, tail_cut_short })
+    Ok(StreamScan { version: walk.version, writer: walk.writer, commits, len, tail_non_zero })
 }
 
 #[cfg(test)]

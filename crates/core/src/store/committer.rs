@@ -10,7 +10,7 @@ use super::context::Context;
 use super::fault::storage_error;
 use super::hooks::{Committed, CommittedRequest};
 use super::lane::Item;
-use super::live::{Elsewhere, Failed, LiveFile};
+use super::live::{Elsewhere, Failed, LiveFile, OnDisk};
 use crate::error::{Code, OtlpError, Result};
 use crate::ipc::CommitEncoder;
 
@@ -143,23 +143,26 @@ impl Committer {
     }
 
     fn look_for_the_file(&mut self, now: Instant) {
-        if self.live.is_none() || now.saturating_duration_since(self.looked) < LOOK_EVERY {
-            return;
-        }
+        let due = now.saturating_duration_since(self.looked) >= LOOK_EVERY;
+        let Some(live) = self.live.take_if(|_| due) else { return };
         self.looked = now;
         let ctx = Arc::clone(&self.ctx);
-        // Sealing keeps what is left of it, and tells what is not.
-        if let Some(cut) = self.live.take_if(|live| live.is_cut(&ctx)) {
-            cut.close(&ctx);
+        match live.on_disk(&ctx) {
+            OnDisk::AsWritten => self.live = Some(live),
+            // Sealing keeps what is left of it, and tells what is not.
+            OnDisk::Cut => live.close(&ctx),
+            OnDisk::Gone => self.forget(&ctx, &live),
         }
-        if let Some(gone) = self.live.take_if(|live| live.is_gone(&ctx)) {
-            ctx.own.remove(&gone.stem);
-            ctx.stats.dropped(self.signal, "deleted", gone.rows);
-            let message = format!("{} was deleted by somebody with its {} records", gone.path.display(), gone.rows);
-            ctx.write_failed(self.signal, &OtlpError::new(Code::StorageFailed, message));
-            if let Err(error) = ctx.renew_writer() {
-                tracing::warn!(%error, "cannot take the writer's lock again");
-            }
+    }
+
+    /// Somebody has deleted the live file.
+    fn forget(&self, ctx: &Context, gone: &LiveFile) {
+        ctx.own.remove(&gone.stem);
+        ctx.stats.dropped(self.signal, "deleted", gone.rows);
+        let message = format!("{} was deleted by somebody with its {} records", gone.path.display(), gone.rows);
+        ctx.write_failed(self.signal, &OtlpError::new(Code::StorageFailed, message));
+        if let Err(error) = ctx.renew_writer() {
+            tracing::warn!(%error, "cannot take the writer's lock again");
         }
     }
 

@@ -64,6 +64,15 @@ pub(crate) enum Elsewhere {
     OnceAbandoned,
 }
 
+/// How a live file lies on the disk, as far as its name and length tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OnDisk {
+    AsWritten,
+    /// It is shorter: what is appended to the rest of it is found by nobody.
+    Cut,
+    Gone,
+}
+
 impl LiveFile {
     /// Creates the file; its first commit follows at once.
     pub(crate) fn create(ctx: &Context, signal: Signal, now: Instant) -> io::Result<Self> {
@@ -111,14 +120,13 @@ impl LiveFile {
         Ok(())
     }
 
-    /// Whether it has been deleted by somebody else.
-    pub(crate) fn is_gone(&self, ctx: &Context) -> bool {
-        matches!(ctx.storage.open(&self.path), Err(error) if error.kind() == io::ErrorKind::NotFound)
-    }
-
-    /// Whether somebody else has cut it: what is appended to the rest of it is found by nobody.
-    pub(crate) fn is_cut(&self, ctx: &Context) -> bool {
-        matches!(ctx.storage.open(&self.path).and_then(|file| file.len()), Ok(len) if len < self.len)
+    /// What somebody else has made of it.
+    pub(crate) fn on_disk(&self, ctx: &Context) -> OnDisk {
+        match ctx.storage.open(&self.path).and_then(|file| file.len()) {
+            Ok(len) if len < self.len => OnDisk::Cut,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => OnDisk::Gone,
+            _ => OnDisk::AsWritten,
+        }
     }
 
     pub(crate) fn is_due(&self, rotation: &Rotation, now: Instant) -> bool {

@@ -125,8 +125,7 @@ fn nothing_whole(
     // A first commit that was cut short was never acknowledged; anything else may be worth a person's look, above all
     // damage in front of commits that are whole.
     let cut_short = scan.version.is_some()
-        && scan.tail_cut_short
-        && !ipc::scan::seems_to_have_more(&*file).map_err(|error| storage_error("read", &path, error))?;
+        && ipc::scan::is_first_commit_cut_short(&*file).map_err(|error| storage_error("read", &path, error))?;
     drop(file);
     if !scan.tail_non_zero || cut_short {
         ctx.storage.remove(&path).map_err(|error| storage_error("delete", &path, error))?;
