@@ -49,3 +49,8 @@ export function bytesOf(value: Uint8Array): Uint8Array {
   if (types.isUint8Array(value)) return value;
   throw invalidData(`the bytes of a request belong in a Uint8Array or Buffer, not in ${shown(value)}`);
 }
+
+/** JSON of what was handed over. JSON has no bigint; as text it is refused by what reads it, with its key. */
+export function json(value: unknown): string {
+  return JSON.stringify(value, (_, inner) => (typeof inner === 'bigint' ? `${inner}` : inner));
+}

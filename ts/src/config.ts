@@ -1,3 +1,4 @@
+import { json } from './arguments.js';
 import { renamed, snakeKey } from './case.js';
 import type { Signal } from './signal.js';
 
@@ -119,8 +120,5 @@ const OPAQUE = new Set(['resource', 'headers']);
 
 /** The configuration as the core reads it: JSON with keys in snake case. */
 export function toJson(config: OtlpConfig): string {
-  // JSON has no BigInt; as text it is refused by what reads it, with its key.
-  return JSON.stringify(renamed(config, snakeKey, OPAQUE), (_, value) =>
-    typeof value === 'bigint' ? `${value}` : value,
-  );
+  return json(renamed(config, snakeKey, OPAQUE));
 }

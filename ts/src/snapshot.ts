@@ -2,7 +2,7 @@ import { types } from 'node:util';
 import type { RecordBatch, Table } from 'apache-arrow';
 import type { BindingLibrary } from '../native/binding.cjs';
 import { arrow } from './apache-arrow.js';
-import { invalidConfig, positionOf, shown } from './arguments.js';
+import { invalidConfig, json, positionOf, shown } from './arguments.js';
 import { unwrap } from './errors.js';
 import type { Signal } from './signal.js';
 
@@ -35,12 +35,7 @@ export class IpcSnapshot implements PromiseLike<Uint8Array>, AsyncIterable<Uint8
   async *[Symbol.asyncIterator](): AsyncIterator<Uint8Array> {
     const { from, to, ...rest } = this.#options;
     const options = { ...rest, from: nanoseconds('from', from), to: nanoseconds('to', to) };
-    const reader = unwrap(
-      await this.#binding.read(
-        positionOf(this.#signal),
-        JSON.stringify(options, (_, value) => (typeof value === 'bigint' ? `${value}` : value)),
-      ),
-    );
+    const reader = unwrap(await this.#binding.read(positionOf(this.#signal), json(options)));
     try {
       for (;;) {
         const piece = unwrap(await reader.next());

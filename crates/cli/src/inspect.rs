@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use otlp_arrow::Signal;
 use otlp_arrow::ipc::scan::{self, Check, Form};
-use otlp_arrow::ipc::{META_SCHEMA, SCHEMA_VERSION};
+use otlp_arrow::ipc::{META_SCHEMA, is_newer};
 use serde_json::{Value, json};
 
 use crate::args::InspectArgs;
@@ -178,8 +178,7 @@ impl Summary {
         let Some(mut batches) = open(&source.path, &wanted(source.signal, &columns)?, 0)? else {
             return Ok(Known::Yes);
         };
-        let version = batches.schema().metadata().get(META_SCHEMA).and_then(|version| version.parse::<u32>().ok());
-        if version.is_some_and(|version| Some(version) > SCHEMA_VERSION.parse().ok()) {
+        if is_newer(batches.schema().metadata().get(META_SCHEMA).map(String::as_str)) {
             return Ok(Known::Newer);
         }
         while let Some(batch) = batches.next_batch()? {

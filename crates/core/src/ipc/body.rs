@@ -16,6 +16,11 @@ pub(crate) fn damaged(what: impl Into<String>) -> OtlpError {
     OtlpError::new(Code::StorageFailed, what)
 }
 
+/// Whether an error is [`damaged`]'s: about what a file holds, not about reaching it.
+pub(crate) fn is_damage(error: &OtlpError) -> bool {
+    error.code() == Code::StorageFailed && std::error::Error::source(error).is_none()
+}
+
 /// Nodes and buffers of one message in order.
 #[derive(Debug)]
 pub(crate) struct Body<'a> {

@@ -3,7 +3,7 @@
 //! Written and read by our own small codec (see `docs/adr/0001-files.md`): the shape of a message depends on the schema
 //! alone, so its metadata is built once and patched, and what is read is checked before any length in it is believed.
 
-mod body;
+pub(crate) mod body;
 pub mod commit;
 mod layout;
 mod merge;
@@ -58,7 +58,7 @@ pub(crate) fn sealed_state(
 }
 
 /// Whether a version after this one writes this storage schema.
-pub(crate) fn is_newer(version: Option<&str>) -> bool {
+pub fn is_newer(version: Option<&str>) -> bool {
     let number = |text: &str| text.parse::<u32>().ok();
     match (version.and_then(number), number(SCHEMA_VERSION)) {
         (Some(theirs), Some(ours)) => theirs > ours,

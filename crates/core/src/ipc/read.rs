@@ -19,6 +19,7 @@ use super::sealed::{Contents, load};
 use crate::error::{Code, OtlpError, Result};
 use crate::store::ReadOptions;
 use crate::store::fault::storage_error;
+use crate::store::names;
 use crate::store::storage::ReadFile;
 
 /// Small commits are put together up to so many rows.
@@ -156,7 +157,11 @@ impl FileBatches {
                 let head = window.head(0).map_err(failed)?;
                 (head.and_then(|head| parse::schema(head.message.header_as_schema()?)), source)
             }
-            Form::Unknown if Path::new(&name).extension().is_some_and(|extension| extension == "arrow") => {
+            Form::Unknown
+                if Path::new(&name)
+                    .extension()
+                    .is_some_and(|extension| extension == names::Form::Sealed.extension()) =>
+            {
                 return Err(damaged(format!("{name} is no whole sealed file")));
             }
             Form::Unknown => (None, Source::Done),

@@ -14,7 +14,7 @@ use super::cursor::Positions;
 use super::directory::files_in;
 use super::fault::storage_error;
 use super::names::{Form, Stem, WriterId};
-use crate::error::{Code, OtlpError, Result};
+use crate::error::{OtlpError, Result};
 use crate::forward::position::Position;
 use crate::ipc;
 use crate::ipc::read::{Extent, FileBatches, Wanted};
@@ -116,8 +116,7 @@ impl Follower {
 
     /// Whether an error is about the content of a file that nobody appends to: it will not get better.
     fn is_damage(&self, error: &OtlpError, stem: &Stem) -> bool {
-        let disk = std::error::Error::source(error).is_some_and(|source| source.is::<io::Error>());
-        !disk && error.code() == Code::StorageFailed && self.ctx.own.find(stem).is_none_or(|own| !own.live)
+        ipc::body::is_damage(error) && self.ctx.own.find(stem).is_none_or(|own| !own.live)
     }
 
     fn pass_over(&mut self, stem: &Stem) {

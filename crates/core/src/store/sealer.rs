@@ -13,6 +13,7 @@ use super::recover::{Recovered, recover};
 use super::seal::{Outcome, seal, unlink};
 use crate::error::{Code, OtlpError, Result};
 use crate::event::EventName;
+use crate::ipc::body::is_damage;
 
 /// With so many files waiting, sealing no longer yields to ingest.
 const NO_YIELD: usize = 4;
@@ -280,11 +281,6 @@ impl SealQueue {
             }
         }
     }
-}
-
-/// Whether an error is about what a file holds, not about reaching it.
-fn is_damage(error: &OtlpError) -> bool {
-    error.code() == Code::StorageFailed && std::error::Error::source(error).is_none()
 }
 
 enum Next {

@@ -169,9 +169,7 @@ impl Subscription {
             acknowledged.dirty = true;
         }
     }
-}
 
-impl Subscription {
     /// Whether this is a child's copy: the thread behind it does not exist here, and its locks may be held for ever.
     fn is_parents(&self) -> bool {
         self.generation != sys::generation()
