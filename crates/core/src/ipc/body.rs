@@ -1,11 +1,13 @@
 //! The body of a message, taken apart column by column, every length checked against what is there.
 
 use std::borrow::Cow;
+use std::slice::ChunksExact;
 
-use arrow_ipc::{Buffer, FieldNode};
+use arrow_ipc::{CompressionType, MessageHeader};
 
+use super::head::{Head, Heads, int64};
 use super::layout::Shape;
-use super::parse::Head;
+use super::scan::Check;
 use crate::error::{Code, OtlpError, Result};
 
 /// More than any buffer of a message may hold: offsets are 32 bit.
@@ -26,40 +28,47 @@ pub(crate) fn is_damage(error: &OtlpError) -> bool {
 pub(crate) struct Body<'a> {
     /// Rows the message says it has.
     pub(crate) rows: usize,
-    nodes: flatbuffers::VectorIter<'a, FieldNode>,
-    buffers: flatbuffers::VectorIter<'a, Buffer>,
+    nodes: ChunksExact<'a, u8>,
+    buffers: ChunksExact<'a, u8>,
     bytes: &'a [u8],
     zstd: bool,
 }
 
+/// Bytes of a node, and of where a buffer is: two numbers.
+const PAIR: usize = 16;
+
+fn pair(bytes: &[u8]) -> Option<(i64, i64)> {
+    Some((int64(bytes)?, int64(bytes.get(8..)?)?))
+}
+
 impl<'a> Body<'a> {
-    /// The columns of `batch` in `bytes`.
-    pub(crate) fn new(batch: arrow_ipc::RecordBatch<'a>, bytes: &'a [u8]) -> Result<Self> {
-        let (Some(nodes), Some(buffers)) = (batch.nodes(), batch.buffers()) else {
-            return Err(damaged("a record batch has no nodes or buffers"));
-        };
-        let zstd = match batch.compression() {
+    /// The columns of the message with this head in `bytes`.
+    pub(crate) fn new(head: &Head<'a>, bytes: &'a [u8]) -> Result<Self> {
+        let zstd = match head.compression {
             None => false,
-            Some(compression) if compression.codec() == arrow_ipc::CompressionType::ZSTD => true,
-            Some(other) => return Err(damaged(format!("unknown compression {:?}", other.codec()))),
+            Some(CompressionType::ZSTD) => true,
+            Some(other) => return Err(damaged(format!("unknown compression {other:?}"))),
         };
-        let rows = usize::try_from(batch.length()).map_err(|_| damaged("a record batch has a negative length"))?;
-        Ok(Self { rows, nodes: nodes.iter(), buffers: buffers.iter(), bytes, zstd })
+        let rows = usize::try_from(head.rows).map_err(|_| damaged("a record batch has a negative length"))?;
+        let (nodes, buffers) = (head.nodes.chunks_exact(PAIR), head.buffers.chunks_exact(PAIR));
+        Ok(Self { rows, nodes, buffers, bytes, zstd })
     }
 
     /// Length and null count of the next array.
     pub(crate) fn node(&mut self) -> Result<(usize, usize)> {
-        let node = self.nodes.next().ok_or_else(|| damaged("a record batch has too few nodes"))?;
-        match (usize::try_from(node.length()), usize::try_from(node.null_count())) {
+        let node = self.nodes.next().and_then(pair);
+        let (len, nulls) = node.ok_or_else(|| damaged("a record batch has too few nodes"))?;
+        match (usize::try_from(len), usize::try_from(nulls)) {
             (Ok(len), Ok(nulls)) if nulls <= len && len <= MAX_BUFFER => Ok((len, nulls)),
-            _ => Err(damaged(format!("a column claims {} rows, {} null", node.length(), node.null_count()))),
+            _ => Err(damaged(format!("a column claims {len} rows, {nulls} null"))),
         }
     }
 
     /// The bytes of the next buffer, decompressed.
     pub(crate) fn buffer(&mut self) -> Result<Cow<'a, [u8]>> {
-        let buffer = self.buffers.next().ok_or_else(|| damaged("a record batch has too few buffers"))?;
-        let range = usize::try_from(buffer.offset()).ok().zip(usize::try_from(buffer.length()).ok());
+        let buffer = self.buffers.next().and_then(pair);
+        let (at, len) = buffer.ok_or_else(|| damaged("a record batch has too few buffers"))?;
+        let range = usize::try_from(at).ok().zip(usize::try_from(len).ok());
         let bytes = range.and_then(|(at, len)| self.bytes.get(at..at.checked_add(len)?));
         let bytes = bytes.ok_or_else(|| damaged("a buffer lies outside of its message"))?;
         match bytes.split_at_checked(8) {
@@ -95,6 +104,9 @@ fn unzip(frame: &[u8], len: i64) -> Result<Vec<u8>> {
     (bytes.len() == len).then_some(bytes).ok_or_else(|| damaged("a compressed buffer is too short"))
 }
 
+/// The id and the values of a dictionary, or why its message has none.
+pub(crate) type Found<'a> = Result<(i64, Values<'a>)>;
+
 /// The values of one dictionary as they lie in its message.
 #[derive(Clone, Debug)]
 pub(crate) struct Values<'a> {
@@ -106,19 +118,18 @@ pub(crate) struct Values<'a> {
 
 impl<'a> Values<'a> {
     /// The values of the dictionary message with this head and body, and their dictionary's id.
-    pub(crate) fn read(head: &Head<'a>, body: &'a [u8]) -> Result<(i64, Self)> {
-        let dictionary = head.message.header_as_dictionary_batch().ok_or_else(|| damaged("not a dictionary"))?;
-        let data = dictionary.data().ok_or_else(|| damaged("a dictionary without values"))?;
-        if dictionary.isDelta() {
+    pub(crate) fn read(head: &Head<'a>, body: &'a [u8]) -> Found<'a> {
+        let dictionary = head.dictionary.ok_or_else(|| damaged("not a dictionary"))?;
+        if dictionary.is_delta {
             return Err(damaged("a delta dictionary, which no file of ours has"));
         }
-        let mut body = Body::new(data, body)?;
+        let mut body = Body::new(head, body)?;
         let (len, nulls) = body.node()?;
         let (_, offsets, bytes) = (body.buffer()?, body.buffer()?, body.buffer()?);
         if nulls > 0 || (len > 0 && offsets.len() / 4 <= len) {
             return Err(damaged("a dictionary with nulls or too few offsets"));
         }
-        Ok((dictionary.id(), Self { offsets, bytes, len }))
+        Ok((dictionary.id, Self { offsets, bytes, len }))
     }
 
     /// The value at `index`.
@@ -144,22 +155,37 @@ impl<'a> Values<'a> {
 }
 
 /// One commit taken apart: what its dictionaries hold, by id, and its record batch.
-pub(crate) fn commit<'a>(mut bytes: &'a [u8], dictionaries: &mut Vec<Values<'a>>) -> Result<Body<'a>> {
+pub(crate) fn commit<'a>(
+    mut bytes: &'a [u8],
+    heads: &mut Heads,
+    check: Check,
+    dictionaries: &mut Vec<Values<'a>>,
+) -> Result<Body<'a>> {
     dictionaries.clear();
+    let mut crc = 0;
     loop {
-        let head = Head::parse(bytes).ok_or_else(|| damaged("a commit ends without its record batch"))?;
-        let body =
-            usize::try_from(head.body_len).ok().and_then(|len| bytes.get(head.len()..head.len().checked_add(len)?));
-        let body = body.ok_or_else(|| damaged("a message reaches beyond its commit"))?;
-        if let Some(batch) = head.message.header_as_record_batch() {
-            return Body::new(batch, body);
+        let head = heads.parse(bytes).ok_or_else(|| damaged("a commit ends without its record batch"))?;
+        let body = head.body(bytes).ok_or_else(|| damaged("a message reaches beyond its commit"))?;
+        if check == Check::Full {
+            crc = crc32c::crc32c_append(head.checksum(crc), body);
         }
-        if head.message.header_as_dictionary_batch().is_some() {
-            let (id, values) = Values::read(&head, body)?;
-            if usize::try_from(id) != Ok(dictionaries.len()) {
-                return Err(damaged(format!("dictionary {id} is not in order")));
+        match head.kind {
+            MessageHeader::RecordBatch => {
+                let holds = check == Check::Heads || head.note.is_some_and(|(note, _)| note.crc == crc);
+                return if holds {
+                    Body::new(&head, body)
+                } else {
+                    Err(damaged("the checksum of a commit does not hold"))
+                };
             }
-            dictionaries.push(values);
+            MessageHeader::DictionaryBatch => {
+                let (id, values) = Values::read(&head, body)?;
+                if usize::try_from(id) != Ok(dictionaries.len()) {
+                    return Err(damaged(format!("dictionary {id} is not in order")));
+                }
+                dictionaries.push(values);
+            }
+            _ => {}
         }
         bytes = &bytes[head.len() + body.len()..];
     }

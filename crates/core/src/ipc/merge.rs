@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use arrow_array::{RecordBatch, RecordBatchOptions, make_array};
-use arrow_buffer::{BooleanBufferBuilder, Buffer, NullBuffer};
+use arrow_buffer::bit_chunk_iterator::UnalignedBitChunk;
+use arrow_buffer::{BooleanBufferBuilder, Buffer, NullBuffer, ToByteSlice};
 use arrow_data::ArrayData;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
 use super::body::{Body, Values, damaged};
 use super::layout::{Shape, shapes};
+use super::message::MessageWriter;
 use super::unified::Unified;
 use crate::error::Result;
 
@@ -19,7 +21,7 @@ pub(crate) enum Dictionaries {
     Plain,
     /// They stay, with a dictionary for each batch.
     PerBatch,
-    /// They stay, and all batches share the dictionaries the merger was made with.
+    /// They stay, and all batches share the dictionaries the merger was made with: for [`Merger::write`].
     Shared,
 }
 
@@ -166,6 +168,44 @@ impl Column {
         Ok(len)
     }
 
+    /// Writes the column and what is below it, and leaves it empty with the memory it has.
+    fn write(&mut self, message: &mut MessageWriter<'_>) -> Result<()> {
+        let rows = std::mem::take(&mut self.rows);
+        let validity = self.validity.take();
+        let valid =
+            validity.as_ref().map_or(rows, |bits| UnalignedBitChunk::new(bits.as_slice(), 0, rows).count_ones());
+        message.node(rows, rows - valid);
+        message.bytes(validity.as_ref().filter(|_| valid < rows).map_or(&[], |bits| bits.as_slice()))?;
+        let again = |offsets: &mut Vec<i32>| offsets.truncate(1);
+        match &mut self.parts {
+            Parts::Fixed(_, bytes) => {
+                message.bytes(bytes)?;
+                bytes.clear();
+            }
+            Parts::Bits(bits) => {
+                message.bytes(bits.as_slice())?;
+                bits.truncate(0);
+            }
+            Parts::Bytes(offsets, bytes) | Parts::Plain(_, offsets, bytes) => {
+                message.bytes(offsets.to_byte_slice())?;
+                message.bytes(bytes)?;
+                again(offsets);
+                bytes.clear();
+            }
+            Parts::Numbers(_, numbers) => {
+                message.bytes(numbers.to_byte_slice())?;
+                numbers.clear();
+            }
+            Parts::List(offsets, child) => {
+                message.bytes(offsets.to_byte_slice())?;
+                again(offsets);
+                child.write(message)?;
+            }
+            Parts::Struct(columns) => columns.iter_mut().try_for_each(|column| column.write(message))?,
+        }
+        Ok(())
+    }
+
     fn finish(self, data_type: &DataType, dictionaries: &[ArrayData]) -> Result<ArrayData> {
         let nulls = self.validity.map(|mut validity| NullBuffer::new(validity.finish()));
         let mut data = ArrayData::builder(data_type.clone()).len(self.rows).nulls(nulls);
@@ -249,7 +289,6 @@ pub(crate) struct Merger {
     slots: Vec<Option<usize>>,
     dictionaries: Dictionaries,
     unified: Vec<Unified>,
-    shared: Vec<ArrayData>,
     numbers: Vec<Vec<i32>>,
     columns: Vec<Column>,
     rows: usize,
@@ -270,7 +309,6 @@ impl Merger {
             slots,
             dictionaries,
             unified: vec![Unified::default(); count],
-            shared: Vec::new(),
             numbers: vec![Vec::new(); count],
             columns: Vec::new(),
             rows: 0,
@@ -284,7 +322,6 @@ impl Merger {
     pub(crate) fn shared(file: &Schema, unified: Vec<Unified>) -> Result<Self> {
         let wanted: Vec<_> = (0..file.fields().len()).collect();
         let mut merger = Self::new(file, &wanted, Dictionaries::Shared)?;
-        merger.shared = unified.iter().map(Unified::data).collect::<Result<_>>()?;
         merger.unified = unified;
         Ok(merger)
     }
@@ -322,7 +359,11 @@ impl Merger {
     pub(crate) fn push(&mut self, mut body: Body<'_>, values: &[Values<'_>]) -> Result<()> {
         if self.dictionaries != Dictionaries::Plain {
             for ((unified, values), numbers) in self.unified.iter_mut().zip(values).zip(&mut self.numbers) {
-                unified.add_all(values, numbers)?;
+                let known = unified.len();
+                unified.number_all(values, numbers)?;
+                if self.dictionaries == Dictionaries::Shared && unified.len() > known {
+                    return Err(damaged("a dictionary has changed while it was read"));
+                }
             }
         }
         let (rows, lookup) = (body.rows, Lookup { values, numbers: &self.numbers });
@@ -341,19 +382,29 @@ impl Merger {
         Ok(())
     }
 
+    /// The dictionaries, in the order of their ids.
+    pub(crate) fn dictionaries(&self) -> &[Unified] {
+        &self.unified
+    }
+
+    /// Writes all rows appended; the merger is empty again and keeps its memory, for batches of one file are alike.
+    pub(crate) fn write(&mut self, message: &mut MessageWriter<'_>) -> Result<()> {
+        (self.rows, self.bytes) = (0, 0);
+        self.columns.iter_mut().try_for_each(|column| column.write(message))
+    }
+
     /// The batch of all rows appended; the merger is empty again.
     pub(crate) fn finish(&mut self) -> Result<RecordBatch> {
-        let own = match self.dictionaries {
-            Dictionaries::PerBatch => self.unified.iter().map(Unified::data).collect::<Result<_>>()?,
-            _ => Vec::new(),
+        let dictionaries: Vec<_> = match self.dictionaries {
+            Dictionaries::Plain => Vec::new(),
+            _ => self.unified.iter().map(Unified::data).collect::<Result<_>>()?,
         };
-        let dictionaries = if own.is_empty() { &self.shared } else { &own };
         // Room is memory only once something is written to it: by then the batch of these columns is gone.
         let next = self.columns.iter().map(Column::again).collect();
         let (rows, columns) = (self.rows, std::mem::replace(&mut self.columns, next));
         let mut arrays = Vec::with_capacity(columns.len());
         for (column, field) in columns.into_iter().zip(self.schema.fields()) {
-            arrays.push(make_array(column.finish(field.data_type(), dictionaries)?));
+            arrays.push(make_array(column.finish(field.data_type(), &dictionaries)?));
         }
         if self.dictionaries == Dictionaries::PerBatch {
             self.unified.iter_mut().for_each(Unified::clear);

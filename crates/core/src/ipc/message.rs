@@ -13,6 +13,8 @@ use arrow_ipc::{
 use arrow_schema::{DataType, Schema};
 use flatbuffers::FlatBufferBuilder;
 
+use super::compress::Compressor;
+use super::head::Layout;
 use super::layout::Shape;
 use super::output::Output;
 use crate::error::{Code, OtlpError, Result};
@@ -64,25 +66,9 @@ impl Template {
     }
 
     fn locate(bytes: Vec<u8>) -> Option<Template> {
-        let message = arrow_ipc::root_as_message(&bytes[PREFIX..]).ok()?;
-        let within = |part: *const u8| (part as usize).checked_sub(bytes.as_ptr() as usize);
-        let scalar = |table: &flatbuffers::Table<'_>, field| {
-            let offset = table.vtable().get(field);
-            (offset != 0).then(|| PREFIX + table.loc() + usize::from(offset))
-        };
-        let body_len = scalar(&message._tab, arrow_ipc::Message::VT_BODYLENGTH)?;
-        let batch = match message.header_as_dictionary_batch() {
-            Some(dictionary) => dictionary.data()?,
-            None => message.header_as_record_batch()?,
-        };
-        let rows = scalar(&batch._tab, arrow_ipc::RecordBatch::VT_LENGTH)?;
-        let nodes = within(batch.nodes()?.bytes().as_ptr())?;
-        let buffers = within(batch.buffers()?.bytes().as_ptr())?;
-        let note = match message.custom_metadata() {
-            Some(pairs) => Some(within(pairs.get(0).value()?.as_ptr())?),
-            None => None,
-        };
-        Some(Template { body_len, rows, nodes, buffers, note, bytes })
+        let Layout { body_len, rows, nodes, buffers, note, .. } = Layout::of(&bytes)?;
+        let (body_len, rows) = (body_len?, rows?);
+        Some(Template { body_len, rows, nodes: nodes.start, buffers: buffers.start, note, bytes })
     }
 }
 
@@ -177,7 +163,7 @@ pub(crate) struct Placed {
 pub(crate) struct MessageWriter<'a> {
     out: &'a mut Output,
     template: &'a Template,
-    zstd: Option<&'a mut zstd::bulk::Compressor<'static>>,
+    zstd: Option<&'a mut Compressor>,
     /// Bytes before the body.
     body: usize,
     /// Where the template is among the bytes that `out` wrote itself.
@@ -188,11 +174,7 @@ pub(crate) struct MessageWriter<'a> {
 
 impl<'a> MessageWriter<'a> {
     /// Starts a message; with `zstd` each buffer becomes a frame of its own where that is smaller.
-    pub(crate) fn new(
-        out: &'a mut Output,
-        template: &'a Template,
-        zstd: Option<&'a mut zstd::bulk::Compressor<'static>>,
-    ) -> Self {
+    pub(crate) fn new(out: &'a mut Output, template: &'a Template, zstd: Option<&'a mut Compressor>) -> Self {
         let start = out.own.len();
         out.extend(&template.bytes);
         let (next_node, next_buffer) = (start + template.nodes, start + template.buffers);
@@ -219,22 +201,22 @@ impl<'a> MessageWriter<'a> {
     pub(crate) fn array(&mut self, array: &dyn Array) -> Result<()> {
         let data_type = array.data_type();
         self.node(array.len(), array.null_count());
-        self.validity(array.nulls())?;
+        self.validity(array.nulls());
         downcast_primitive_array! {
-            array => self.buffer(array.values().inner())?,
-            DataType::Boolean => self.buffer(&array.as_boolean().values().sliced())?,
+            array => self.buffer(array.values().inner()),
+            DataType::Boolean => self.buffer(&array.as_boolean().values().sliced()),
             DataType::Utf8 => {
                 let array = array.as_string::<i32>();
-                self.bytes(array.offsets(), array.values())?;
+                self.text(array.offsets(), array.values());
             }
             DataType::Binary => {
                 let array = array.as_binary::<i32>();
-                self.bytes(array.offsets(), array.values())?;
+                self.text(array.offsets(), array.values());
             }
             DataType::FixedSizeBinary(_) => {
                 let array = array.as_fixed_size_binary();
                 let len = array.len() * array.value_size();
-                self.buffer(&part(array.values(), 0, len))?;
+                self.buffer(&part(array.values(), 0, len));
             }
             DataType::List(_) => {
                 let array = array.as_list::<i32>();
@@ -250,7 +232,7 @@ impl<'a> MessageWriter<'a> {
                 }
             }
             DataType::Dictionary(_, _) => match array.as_dictionary_opt::<Int32Type>() {
-                Some(array) => self.buffer(array.keys().values().inner())?,
+                Some(array) => self.buffer(array.keys().values().inner()),
                 None => return Err(mismatch(data_type)),
             },
             _ => return Err(mismatch(data_type)),
@@ -265,20 +247,20 @@ impl<'a> MessageWriter<'a> {
         self.next_node += size_of::<FieldNode>();
     }
 
-    fn validity(&mut self, nulls: Option<&NullBuffer>) -> Result<()> {
+    fn validity(&mut self, nulls: Option<&NullBuffer>) {
         match nulls.filter(|nulls| nulls.null_count() > 0) {
             Some(nulls) => self.buffer(&nulls.inner().sliced()),
             None => self.buffer(&Bytes::default()),
         }
     }
 
-    fn bytes(&mut self, offsets: &OffsetBuffer<i32>, values: &Bytes) -> Result<()> {
-        let (first, last) = self.offsets(offsets)?;
-        self.buffer(&part(values, first, last))
+    fn text(&mut self, offsets: &OffsetBuffer<i32>, values: &Bytes) {
+        let (first, last) = self.offsets(offsets);
+        self.buffer(&part(values, first, last));
     }
 
     fn child(&mut self, offsets: &OffsetBuffer<i32>, child: &dyn Array) -> Result<()> {
-        let (first, last) = self.offsets(offsets)?;
+        let (first, last) = self.offsets(offsets);
         if first == 0 && last == child.len() {
             self.array(child)
         } else {
@@ -287,22 +269,31 @@ impl<'a> MessageWriter<'a> {
     }
 
     // What a slice left out is not written: its offsets start at 0 again.
-    fn offsets(&mut self, offsets: &OffsetBuffer<i32>) -> Result<(usize, usize)> {
+    fn offsets(&mut self, offsets: &OffsetBuffer<i32>) -> (usize, usize) {
         let (first, last) = (offsets[0], offsets[offsets.len() - 1]);
         if first == 0 {
-            self.buffer(offsets.inner().inner())?;
+            self.buffer(offsets.inner().inner());
         } else {
             let rebased: Vec<u8> = offsets.iter().flat_map(|offset| (offset - first).to_le_bytes()).collect();
-            self.buffer(&rebased.into())?;
+            self.buffer(&rebased.into());
         }
-        Ok((first as usize, last as usize))
+        (first as usize, last as usize)
     }
 
-    fn buffer(&mut self, bytes: &Bytes) -> Result<()> {
+    // Large buffers are pointed at, so none of them is compressed.
+    fn buffer(&mut self, bytes: &Bytes) {
+        debug_assert!(self.zstd.is_none(), "columns of a compressed message are appended by `bytes`");
+        let at = self.body_len();
+        self.out.push(bytes);
+        self.end_buffer(at);
+    }
+
+    /// Appends a buffer, compressed if that is what was asked for.
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Result<()> {
         let at = self.body_len();
         match &mut self.zstd {
-            Some(zstd) if !bytes.is_empty() => compressed(&mut self.out.own, zstd, bytes)?,
-            _ => self.out.push(bytes),
+            Some(zstd) if !bytes.is_empty() => zstd.append(bytes, &mut self.out.own)?,
+            _ => self.out.extend(bytes),
         }
         self.end_buffer(at);
         Ok(())
@@ -330,24 +321,6 @@ fn part(bytes: &Bytes, first: usize, last: usize) -> Bytes {
         Some(_) => bytes.slice_with_length(first, last - first),
         None => Bytes::default(),
     }
-}
-
-// A frame has its length before it; -1 says that the bytes are as they were.
-fn compressed(out: &mut Vec<u8>, zstd: &mut zstd::bulk::Compressor<'static>, bytes: &[u8]) -> Result<()> {
-    let start = out.len();
-    out.resize(start + 8 + zstd::zstd_safe::compress_bound(bytes.len()), 0);
-    let written = zstd
-        .compress_to_buffer(bytes, &mut out[start + 8..])
-        .map_err(|error| OtlpError::with_source(Code::Internal, "zstd cannot compress a buffer", error))?;
-    if written < bytes.len() {
-        out[start..start + 8].copy_from_slice(&(bytes.len() as i64).to_le_bytes());
-        out.truncate(start + 8 + written);
-    } else {
-        out[start..start + 8].copy_from_slice(&(-1i64).to_le_bytes());
-        out.truncate(start + 8);
-        out.extend_from_slice(bytes);
-    }
-    Ok(())
 }
 
 fn put(out: &mut [u8], at: usize, value: usize) {

@@ -5,6 +5,8 @@
 
 pub(crate) mod body;
 pub mod commit;
+mod compress;
+mod head;
 mod layout;
 mod merge;
 mod message;
@@ -17,6 +19,7 @@ pub mod scan;
 pub mod seal;
 mod sealed;
 mod unified;
+mod window;
 
 pub use commit::CommitEncoder;
 

@@ -7,15 +7,17 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampNanosecondType;
 use arrow_array::{Array, BooleanArray, RecordBatch};
+use arrow_ipc::MessageHeader;
 use arrow_schema::{Schema, SchemaRef};
 use arrow_select::filter::filter_record_batch;
 use otlp_arrow_columns::Signal;
 
-use super::body::{Body, Values, commit, damaged};
+use super::body::{Body, Values, damaged};
 use super::merge::{Dictionaries, Merger, delivered};
-use super::parse::{self, Window};
-use super::scan::{Check, Commit, Commits, Form, form};
+use super::parse;
+use super::scan::{Check, Commits, Form, form};
 use super::sealed::{Contents, load};
+use super::window::Window;
 use crate::error::{Code, OtlpError, Result};
 use crate::store::ReadOptions;
 use crate::store::fault::storage_error;
@@ -155,7 +157,7 @@ impl FileBatches {
                 let source = Source::Stream { end, check, at: 0, row: 0 };
                 let mut window = Window::new(file.as_ref(), end, 4 << 10);
                 let head = window.head(0).map_err(failed)?;
-                (head.and_then(|head| parse::schema(head.message.header_as_schema()?)), source)
+                (head.and_then(|head| parse::schema(head.schema()?)), source)
             }
             Form::Unknown
                 if Path::new(&name)
@@ -317,9 +319,8 @@ fn fill_from_stream(
             return Ok(first_row);
         }
         if next.first_row + next.rows > from_row {
-            let bytes = bytes_of(&mut window, &next, name)?;
             let mut values = Vec::new();
-            let body = commit(bytes, &mut values)?;
+            let body = window.commit(&next, Check::Heads, Path::new(name), &mut values)?;
             merger.push(body, &values)?;
             first_row.get_or_insert(next.first_row);
         }
@@ -352,9 +353,10 @@ fn fill_from_sealed(
         let mut bytes = Vec::new();
         let head = load(file, place, &mut bytes).map_err(|error| disk(name, error))?;
         let (head, body) = head.ok_or_else(|| damaged(format!("{name} is damaged at byte {}", place.offset)))?;
-        let batch = head.message.header_as_record_batch();
-        let batch = batch.ok_or_else(|| damaged(format!("{name} has no record batch at byte {}", place.offset)))?;
-        merger.push(Body::new(batch, body)?, values)?;
+        if head.kind != MessageHeader::RecordBatch {
+            return Err(damaged(format!("{name} has no record batch at byte {}", place.offset)));
+        }
+        merger.push(Body::new(&head, body)?, values)?;
         return Ok(Some(place.first_row));
     }
     Ok(None)
@@ -373,10 +375,6 @@ fn sealed_dictionaries(file: &dyn ReadFile, name: &str, contents: &Contents) -> 
         dictionaries.push(values.into_owned());
     }
     Ok(dictionaries)
-}
-
-fn bytes_of<'w>(window: &'w mut Window<'_>, at: &Commit, name: &str) -> Result<&'w [u8]> {
-    super::seal::commit_bytes(window, at, Path::new(name))
 }
 
 fn disk(name: &str, error: std::io::Error) -> OtlpError {

@@ -4,8 +4,10 @@ use std::io;
 
 use arrow_ipc::MessageHeader;
 
+use super::body::{Found, Values};
 use super::message::CONTINUATION;
-use super::parse::{Window, schema_entry};
+use super::parse::schema_entry;
+use super::window::Window;
 use super::{META_COMMIT, META_SCHEMA, META_WRITER};
 use crate::store::storage::ReadFile;
 
@@ -71,7 +73,8 @@ pub struct Commits<'a> {
 }
 
 impl<'a> Commits<'a> {
-    /// The commits within the first `end` bytes of `file`. Memory is bounded by the largest head.
+    /// The commits within the first `end` bytes of `file`. Memory is bounded by the largest head, and by what is remembered of
+    /// heads: 8 MiB at most.
     pub fn new(file: &'a dyn ReadFile, end: u64, check: Check) -> Self {
         Self::resume(file, end, check, 0, 0)
     }
@@ -83,11 +86,20 @@ impl<'a> Commits<'a> {
 
     /// The next commit, or `None` where the stream ends or stops to hold. An error is the disk's, never the content's.
     pub fn next_commit(&mut self) -> io::Result<Option<Commit>> {
+        self.walk(None)
+    }
+
+    /// The same, and `each` is called with the dictionaries on the way, also those of a commit that does not hold.
+    pub(crate) fn next_with_dictionaries(&mut self, each: &mut dyn FnMut(Found<'_>)) -> io::Result<Option<Commit>> {
+        self.walk(Some(each))
+    }
+
+    fn walk(&mut self, mut each: Option<&mut dyn FnMut(Found<'_>)>) -> io::Result<Option<Commit>> {
         let offset = self.at;
         let (mut at, mut crc) = (offset, 0);
         loop {
             let Some(head) = self.window.head(at)? else { return Ok(None) };
-            let expected = match head.kind() {
+            let expected = match head.kind {
                 MessageHeader::Schema => at == 0 && head.body_len == 0 && head.note.is_none(),
                 MessageHeader::DictionaryBatch => at != 0 && head.note.is_none(),
                 MessageHeader::RecordBatch => at != 0 && head.note.is_some(),
@@ -96,23 +108,29 @@ impl<'a> Commits<'a> {
             if !expected {
                 return Ok(None);
             }
-            if let Some(schema) = head.message.header_as_schema() {
+            if at == 0
+                && let Some(schema) = head.schema()
+            {
                 self.version = schema_entry(schema, META_SCHEMA);
                 self.writer = schema_entry(schema, META_WRITER);
             }
-            let length = head.message.header_as_record_batch().map(|batch| batch.length());
-            let (note, body, end) = (head.note, at + head.len() as u64, at + head.total());
+            let (kind, note, rows, body, end) =
+                (head.kind, head.note, head.rows, at + head.len() as u64, at + head.total());
             if self.check == Check::Full {
                 crc = head.checksum(crc);
                 if !self.window.pieces(body, end, |piece| crc = crc32c::crc32c_append(crc, piece))? {
                     return Ok(None);
                 }
             }
+            if let (MessageHeader::DictionaryBatch, Some(each)) = (kind, &mut each) {
+                let Some((head, body)) = self.window.message(at)? else { return Ok(None) };
+                each(Values::read(&head, body));
+            }
             at = end;
             let Some((note, _)) = note else { continue };
             let holds = note.first_row == self.row
                 && note.rows > 0
-                && length == i64::try_from(note.rows).ok()
+                && i64::try_from(note.rows) == Ok(rows)
                 && (self.check == Check::Heads || note.crc == crc);
             if !holds {
                 return Ok(None);
@@ -134,7 +152,7 @@ impl<'a> Commits<'a> {
             }
             // A commit that is all there and does not hold is damaged, and so is what has no head.
             let Some(head) = self.window.head(at)? else { return Ok(false) };
-            if head.kind() == MessageHeader::RecordBatch {
+            if head.kind == MessageHeader::RecordBatch {
                 return Ok(false);
             }
             at += head.total();

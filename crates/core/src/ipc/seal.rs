@@ -3,12 +3,13 @@
 use std::io;
 use std::path::Path;
 
-use super::body::{Values, commit, damaged};
+use super::body::{Found, damaged};
 use super::merge::Merger;
-use super::parse::{self, Window};
+use super::parse;
 use super::scan::{Check, Commit, Commits};
 use super::sealed::{Contents, SealedWriter, WriteError};
 use super::unified::Unified;
+use super::window::Window;
 use crate::error::Result;
 use crate::store::fault::storage_error;
 use crate::store::storage::{ReadFile, Storage};
@@ -18,6 +19,7 @@ pub const BATCH_ROWS: usize = 16_384;
 /// A batch of a sealed file is full at so many bytes of live messages.
 pub const BATCH_BYTES: usize = 4 << 20;
 
+/// The second pass reads every byte, in pieces of so many.
 const CHUNK: usize = 1 << 20;
 
 /// A file that was sealed.
@@ -72,9 +74,8 @@ fn write(
         WriteError::Other(error) => error,
     };
     for (position, at) in plan.commits.iter().enumerate() {
-        let bytes = commit_bytes(&mut window, at, source)?;
         let mut values = Vec::new();
-        let body = commit(bytes, &mut values)?;
+        let body = window.commit(at, Check::Full, source, &mut values)?;
         merger.push(body, &values)?;
         let next = plan.commits.get(position + 1);
         let full = next.is_none_or(|next| {
@@ -82,9 +83,8 @@ fn write(
                 || merger.bytes() as u64 + (next.end - next.offset) > BATCH_BYTES as u64
         });
         if full {
-            let batch = merger.finish()?;
-            writer.write(&batch).map_err(failed)?;
-            (rows, batches) = (rows + batch.num_rows() as u64, batches + 1);
+            (rows, batches) = (rows + merger.rows() as u64, batches + 1);
+            writer.write(&mut merger).map_err(failed)?;
             if next.is_some() && !go_on() {
                 return Ok(None);
             }
@@ -113,7 +113,8 @@ pub fn check(file: &dyn ReadFile) -> io::Result<Option<Sealed>> {
     Ok(Some(Sealed { rows: contents.rows(), bytes: file.len()?, batches: contents.batches.len() }))
 }
 
-/// The first pass: where the commits are, and the dictionaries of the whole file.
+/// The first pass: where the commits are, and the dictionaries of the whole file. Checksums are the second pass's, which
+/// reads all of it anyway.
 struct Plan {
     schema: arrow_schema::Schema,
     commits: Vec<Commit>,
@@ -124,21 +125,29 @@ struct Plan {
 impl Plan {
     fn make(file: &dyn ReadFile, source: &Path, end: u64, go_on: &mut dyn FnMut() -> bool) -> Result<Option<Plan>> {
         let failed = |error| storage_error("read", source, error);
-        let mut walk = Commits::new(file, end, Check::Full);
-        let mut window = Window::new(file, end, CHUNK);
-        let head = window.head(0).map_err(failed)?;
-        let schema = head.and_then(|head| parse::schema(head.message.header_as_schema()?));
+        let mut window = Window::new(file, end, 4 << 10);
+        let schema = window.head(0).map_err(failed)?.and_then(|head| parse::schema(head.schema()?));
         let schema = schema.ok_or_else(|| damaged(format!("{} has no schema this version knows", source.display())))?;
-        let (mut commits, mut unified, mut numbers) = (Vec::<Commit>::new(), Vec::new(), Vec::new());
-        let mut since_asked = 0;
-        while let Some(next) = walk.next_commit().map_err(failed)? {
-            let bytes = commit_bytes(&mut window, &next, source)?;
-            let mut values: Vec<Values<'_>> = Vec::new();
-            commit(bytes, &mut values)?;
-            unified.resize_with(values.len(), Unified::default);
-            for (unified, values) in unified.iter_mut().zip(&values) {
-                unified.add_all(values, &mut numbers)?;
-            }
+        let mut walk = Commits::new(file, end, Check::Heads);
+        let (mut commits, mut unified) = (Vec::<Commit>::new(), Vec::<Unified>::new());
+        let (mut wrong, mut since_asked) = (Ok(()), 0);
+        loop {
+            let mut add = |found: Found<'_>| {
+                let added = found.and_then(|(id, values)| {
+                    let id = usize::try_from(id).ok().filter(|id| *id <= unified.len());
+                    let id = id.ok_or_else(|| damaged("a dictionary is not in order"))?;
+                    if id == unified.len() {
+                        unified.push(Unified::default());
+                    }
+                    unified[id].add_all(&values)
+                });
+                if wrong.is_ok() {
+                    wrong = added;
+                }
+            };
+            let next = walk.next_with_dictionaries(&mut add).map_err(failed)?;
+            std::mem::replace(&mut wrong, Ok(()))?;
+            let Some(next) = next else { break };
             since_asked += next.end - next.offset;
             if since_asked > BATCH_BYTES as u64 {
                 since_asked = 0;
@@ -157,13 +166,6 @@ impl Plan {
         };
         Ok(Some(Plan { schema, commits, unified, rows }))
     }
-}
-
-/// The bytes of one commit.
-pub(crate) fn commit_bytes<'w>(window: &'w mut Window<'_>, at: &Commit, source: &Path) -> Result<&'w [u8]> {
-    let bytes = usize::try_from(at.end - at.offset).ok().map(|len| window.get(at.offset, len)).transpose();
-    let bytes = bytes.map_err(|error| storage_error("read", source, error))?.flatten();
-    bytes.ok_or_else(|| damaged(format!("{} was cut while it was read", source.display())))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use arrow_array::RecordBatch;
+use arrow_buffer::ToByteSlice;
 use arrow_ipc::convert::IpcSchemaEncoder;
 use arrow_ipc::writer::DictionaryTracker;
 use arrow_ipc::{Block, FooterArgs, MetadataVersion};
@@ -10,13 +10,18 @@ use arrow_schema::Schema;
 use flatbuffers::FlatBufferBuilder;
 
 use super::META_SCHEMA;
-use super::commit::{dictionary_templates, dictionary_values, write_note};
+use super::body::damaged;
+use super::commit::{dictionary_templates, write_note};
+use super::compress::Compressor;
+use super::head::Head;
 use super::layout::shapes;
+use super::merge::Merger;
 use super::message::{ALIGNMENT, CONTINUATION, Form, MessageWriter, Placed, Template, schema_message};
 use super::output::Output;
-use super::parse::{self, Head, Window};
+use super::parse;
 use super::scan::MAGIC;
-use crate::error::{Code, OtlpError, Result};
+use super::window::Window;
+use crate::error::{OtlpError, Result};
 use crate::store::failpoint::Point;
 use crate::store::storage::{ReadFile, WriteFile};
 
@@ -24,8 +29,6 @@ use crate::store::storage::{ReadFile, WriteFile};
 const TRAILER: usize = 10;
 /// More than the footer of any file of ours takes.
 const MAX_FOOTER: usize = 64 << 20;
-
-type Compressor = zstd::bulk::Compressor<'static>;
 
 /// Writes one sealed file, batch by batch. All batches share the dictionaries of the first.
 pub(crate) struct SealedWriter {
@@ -66,8 +69,7 @@ impl SealedWriter {
     /// A writer to the empty `file`; `level` is that of zstd, `None` leaves buffers as they are.
     pub(crate) fn new(file: Box<dyn WriteFile>, schema: &Schema, level: Option<i32>) -> Result<Self> {
         let shapes = shapes(schema)?;
-        let zstd = level.map(Compressor::new).transpose();
-        let zstd = zstd.map_err(|error| OtlpError::with_source(Code::Internal, "zstd cannot start", error))?;
+        let zstd = level.map(Compressor::new).transpose()?;
         let form = Form { note: true, zstd: zstd.is_some(), dictionary: None };
         let mut out = Output::default();
         out.extend(MAGIC);
@@ -87,28 +89,32 @@ impl SealedWriter {
         })
     }
 
-    /// Appends a batch of at least one row.
-    pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<(), WriteError> {
+    /// Appends the rows that `merged` holds, at least one, and leaves it empty.
+    pub(crate) fn write(&mut self, merged: &mut Merger) -> Result<(), WriteError> {
         if self.batches.is_empty() {
-            for (column, template) in &self.dictionary_templates {
-                let values = dictionary_values(batch, *column)?;
+            if merged.dictionaries().len() != self.dictionary_templates.len() {
+                return Err(damaged("a stream without all of its dictionaries").into());
+            }
+            for (values, (_, template)) in merged.dictionaries().iter().zip(&self.dictionary_templates) {
                 let start = self.out.len();
                 let mut message = MessageWriter::new(&mut self.out, template, self.zstd.as_mut());
-                message.array(values)?;
+                message.node(values.len(), 0);
+                message.bytes(&[])?;
+                let offsets = values.offsets();
+                message.bytes(if offsets.is_empty() { &[0; size_of::<i32>()] } else { offsets.to_byte_slice() })?;
+                message.bytes(values.text())?;
                 let placed = message.finish(values.len());
                 self.dictionaries.push(block(self.at, start, placed));
                 note(&mut self.out.own, start, placed, 0, values.len());
             }
         }
-        let start = self.out.len();
+        let (start, rows) = (self.out.len(), merged.rows());
         let mut message = MessageWriter::new(&mut self.out, &self.batch, self.zstd.as_mut());
-        for column in batch.columns() {
-            message.array(column.as_ref())?;
-        }
-        let placed = message.finish(batch.num_rows());
+        merged.write(&mut message)?;
+        let placed = message.finish(rows);
         self.batches.push(block(self.at, start, placed));
-        note(&mut self.out.own, start, placed, self.rows, batch.num_rows());
-        self.rows += batch.num_rows() as u64;
+        note(&mut self.out.own, start, placed, self.rows, rows);
+        self.rows += rows as u64;
         Ok(self.put()?)
     }
 
@@ -260,14 +266,9 @@ pub(crate) fn version(file: &dyn ReadFile) -> io::Result<Option<String>> {
 
 fn describe(window: &mut Window<'_>, place: &mut Place) -> io::Result<bool> {
     let Some(head) = window.head(place.offset)? else { return Ok(false) };
-    let length = match (head.message.header_as_record_batch(), head.message.header_as_dictionary_batch()) {
-        (Some(batch), _) => Some(batch.length()),
-        (_, Some(dictionary)) => dictionary.data().map(|data| data.length()),
-        _ => None,
-    };
     let Some((note, _)) = head.note else { return Ok(false) };
     (place.first_row, place.rows) = (note.first_row, note.rows);
-    Ok(length == i64::try_from(note.rows).ok()
+    Ok(i64::try_from(note.rows) == Ok(head.rows)
         && head.total() == place.len
         && place.offset.is_multiple_of(ALIGNMENT as u64))
 }

@@ -49,14 +49,28 @@ impl Unified {
         Ok(index as i32)
     }
 
+    /// Adds all of `values`.
+    pub(crate) fn add_all(&mut self, values: &Values<'_>) -> Result<()> {
+        (0..values.len).try_for_each(|index| self.add(at(values, index)?).map(drop))
+    }
+
     /// Adds all of `values` and fills `numbers` with the number of each.
-    pub(crate) fn add_all(&mut self, values: &Values<'_>, numbers: &mut Vec<i32>) -> Result<()> {
+    pub(crate) fn number_all(&mut self, values: &Values<'_>, numbers: &mut Vec<i32>) -> Result<()> {
         numbers.clear();
         for index in 0..values.len {
-            let value = values.get(index).ok_or_else(|| damaged("a dictionary value lies outside of its message"))?;
-            numbers.push(self.add(value)?);
+            numbers.push(self.add(at(values, index)?)?);
         }
         Ok(())
+    }
+
+    /// Where each value begins, and where the last one ends; nothing at all if there is none.
+    pub(crate) fn offsets(&self) -> &[i32] {
+        &self.offsets
+    }
+
+    /// The values behind each other.
+    pub(crate) fn text(&self) -> &[u8] {
+        &self.bytes
     }
 
     /// The values as an array.
@@ -75,4 +89,8 @@ impl Unified {
         self.offsets.clear();
         self.bytes.clear();
     }
+}
+
+fn at<'v>(values: &'v Values<'_>, index: usize) -> Result<&'v [u8]> {
+    values.get(index).ok_or_else(|| damaged("a dictionary value lies outside of its message"))
 }
