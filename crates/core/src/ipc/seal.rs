@@ -37,7 +37,8 @@ pub struct Sealed {
 ///
 /// `end` is the end of a commit. `level` is that of zstd, `None` leaves buffers as they are. Between batches `go_on` is
 /// asked; when it says no, the result is `None`. A target that is not complete is deleted, as far as the disk lets us.
-/// Memory: one batch, the largest commit, and the distinct values of the dictionary columns.
+/// Memory: one batch, the largest commit (of a damaged stream what it claims, at most all of it), and the distinct values
+/// of the dictionary columns.
 pub fn seal(
     storage: &dyn Storage,
     source: &Path,
@@ -64,7 +65,7 @@ fn write(
     go_on: &mut dyn FnMut() -> bool,
 ) -> Result<Option<Sealed>> {
     let Some(plan) = Plan::make(file, source, end, go_on)? else { return Ok(None) };
-    let output = storage.create(target).map_err(|error| storage_error("create", target, error))?;
+    let output = storage.create_uncached(target).map_err(|error| storage_error("create", target, error))?;
     let mut writer = SealedWriter::new(output, &plan.schema, level)?;
     let mut merger = Merger::shared(&plan.schema, plan.unified)?;
     let mut window = Window::new(file, end, CHUNK);
@@ -92,11 +93,9 @@ fn write(
     }
     let bytes = writer.finish().map_err(failed)?;
     let sealed = Sealed { rows, bytes, batches };
-    let written = storage.open(target).map_err(|error| storage_error("re-open", target, error))?;
-    let same = matches!(check(written.as_ref()), Ok(Some(found)) if found == sealed);
-    // It is on the disk; its memory serves the next live file better.
-    written.not_needed_soon();
-    (same && rows == plan.rows).then_some(Some(sealed)).ok_or_else(|| {
+    let written = storage.open_uncached(target).map_err(|error| storage_error("re-open", target, error))?;
+    let found = check(written.as_ref()).map_err(|error| storage_error("read back", target, error))?;
+    (found == Some(sealed) && rows == plan.rows).then_some(Some(sealed)).ok_or_else(|| {
         damaged(format!(
             "{} reads back differently from what was written: the disk is not to be trusted",
             target.display()

@@ -7,6 +7,8 @@ mod commit_policy;
 mod committer;
 pub(crate) mod context;
 mod cursor;
+#[cfg(target_os = "linux")]
+mod direct;
 pub mod directory;
 pub mod failpoint;
 pub(crate) mod fault;

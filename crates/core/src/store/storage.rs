@@ -16,6 +16,17 @@ pub trait Storage: fmt::Debug + Send + Sync + 'static {
     /// Opens a file for reading.
     fn open(&self, path: &Path) -> io::Result<Box<dyn ReadFile>>;
 
+    /// [`Storage::create`] for a file that is written once and read back once: past the system's cache where there is a way.
+    /// Nothing is in the file for certain before it is synced.
+    fn create_uncached(&self, path: &Path) -> io::Result<Box<dyn WriteFile>> {
+        self.create(path)
+    }
+
+    /// [`Storage::open`] of such a file: what is on the disk, where there is a way.
+    fn open_uncached(&self, path: &Path) -> io::Result<Box<dyn ReadFile>> {
+        self.open(path)
+    }
+
     /// Moves a closed file to a name that is not taken.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
 
@@ -63,9 +74,6 @@ pub trait WriteFile: fmt::Debug + Send {
 
 /// A file being read.
 pub trait ReadFile: fmt::Debug + Send + Sync {
-    /// Says that nobody reads it soon: what is on the disk need not stay in memory.
-    fn not_needed_soon(&self) {}
-
     /// Its length now.
     fn len(&self) -> io::Result<u64>;
 

@@ -5,6 +5,8 @@ use std::io::{self, IoSlice, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+#[cfg(target_os = "linux")]
+use super::direct::{DirectRead, DirectWrite, is_refusal};
 use super::storage::{Entry, FileLock, ReadFile, Storage, WriteFile};
 use super::sys;
 
@@ -37,6 +39,30 @@ impl Storage for OsStorage {
             return Err(io::ErrorKind::IsADirectory.into());
         }
         Ok(Box::new(OsRead { file }))
+    }
+
+    #[cfg(target_os = "linux")]
+    fn create_uncached(&self, path: &Path) -> io::Result<Box<dyn WriteFile>> {
+        let mut options = OpenOptions::new();
+        private(&mut options);
+        match DirectWrite::create(path, &mut options) {
+            Ok(file) => Ok(Box::new(file)),
+            Err(error) if is_refusal(&error) => {
+                // Some file systems have made the file before they said so.
+                let _ = std::fs::remove_file(path);
+                self.create(path)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    fn open_uncached(&self, path: &Path) -> io::Result<Box<dyn ReadFile>> {
+        match DirectRead::open(path) {
+            Ok(file) => Ok(Box::new(file)),
+            Err(error) if is_refusal(&error) => self.open(path),
+            Err(error) => Err(error),
+        }
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -178,11 +204,6 @@ struct OsRead {
 }
 
 impl ReadFile for OsRead {
-    #[cfg(target_os = "linux")]
-    fn not_needed_soon(&self) {
-        sys::not_needed_soon(&self.file);
-    }
-
     fn len(&self) -> io::Result<u64> {
         Ok(self.file.metadata()?.len())
     }

@@ -32,12 +32,17 @@ pub(crate) fn free_bytes(dir: &Path) -> io::Result<u64> {
     if done == 0 { Err(io::Error::last_os_error()) } else { Ok(free) }
 }
 
-/// Has the system forget pages of `file` that are on the disk. A hint: its failure changes nothing.
+/// Has what is written to a file that was opened with `O_DIRECT` go through the cache from now on.
 #[cfg(target_os = "linux")]
-pub(crate) fn not_needed_soon(file: &std::fs::File) {
+pub(crate) fn use_cache(file: &std::fs::File) -> io::Result<()> {
     let descriptor = std::os::fd::AsRawFd::as_raw_fd(file);
-    // SAFETY: the descriptor is open as long as `file` is borrowed; the call takes numbers only.
-    unsafe { libc::posix_fadvise(descriptor, 0, 0, libc::POSIX_FADV_DONTNEED) };
+    // SAFETY: the descriptor is open as long as `file` is borrowed; the call takes and gives numbers only.
+    let flags = unsafe { libc::fcntl(descriptor, libc::F_GETFL) };
+    // SAFETY: as above.
+    if flags < 0 || unsafe { libc::fcntl(descriptor, libc::F_SETFL, flags & !libc::O_DIRECT) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
 }
 
 #[cfg(unix)]
