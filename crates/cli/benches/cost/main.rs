@@ -5,6 +5,7 @@
 //! cargo bench --bench cost                            everything, an hour and a half
 //! cargo bench --bench cost -- --scale 0.1             a tenth of it
 //! cargo bench --bench cost -- --only spans --look     one kind, and where its CPU goes
+//! cargo bench --bench cost -- --receiver serve        those whose name begins so; can be repeated
 //! cargo bench --bench cost -- small                   1,000 requests of one record a second, ten minutes
 //! cargo bench --bench cost -- idle                    memory at rest
 //! ```
@@ -35,6 +36,7 @@ pub(crate) struct Options {
     binary: PathBuf,
     collector: PathBuf,
     only: Option<String>,
+    receivers: Vec<String>,
     look: bool,
     rounds: usize,
 }
@@ -51,6 +53,11 @@ impl Options {
             binary: value("--binary").unwrap_or(env!("CARGO_BIN_EXE_otlp-arrow").into()).into(),
             collector: value("--collector").unwrap_or(format!("{root}/target/collector")).into(),
             only: value("--only"),
+            receivers: arguments
+                .windows(2)
+                .filter(|pair| pair[0] == "--receiver")
+                .map(|pair| pair[1].clone())
+                .collect(),
             look: arguments.iter().any(|argument| argument == "--look"),
             rounds: value("--rounds").map_or(3, |rounds| rounds.parse().unwrap()),
         }
@@ -154,6 +161,12 @@ struct Cost {
     refused: f64,
 }
 
+impl Cost {
+    fn both(&self) -> f64 {
+        self.receiving + self.sealing
+    }
+}
+
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.first().map(String::as_str) {
@@ -178,14 +191,17 @@ fn cost(options: &Options) {
     }
     println!("CPU of the receiving process, \u{b5}s a record; median of {}, scale {}", options.rounds, options.scale);
     println!(
-        "| load | receiver | receiving | of append | of append, tonic | limit | sealing | both | kernel | faults/1000 | records/s | refused |"
+        "| load | receiver | receiving | of append | of append, tonic | limit | sealing | both | of Collector, zstd | kernel | faults/1000 | records/s | refused |"
     );
-    println!("|---|---|---|---|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|---|---|---|---|");
     for case in CASES.iter().filter(|case| options.only.as_deref().is_none_or(|only| case.name == only)) {
-        let is_there = |receiver: &&Receiver| {
-            !matches!(receiver, Receiver::Collector | Receiver::CollectorZstd) || options.collector.exists()
+        let is_meant = |receiver: &&Receiver| {
+            let is_collector = matches!(receiver, Receiver::Collector | Receiver::CollectorZstd);
+            let asked = &options.receivers;
+            (asked.is_empty() || asked.iter().any(|asked| receiver.name().starts_with(asked.as_str())))
+                && (!is_collector || options.collector.exists())
         };
-        let receivers: Vec<Receiver> = case.receivers.iter().filter(is_there).copied().collect();
+        let receivers: Vec<Receiver> = case.receivers.iter().filter(is_meant).copied().collect();
         let mut costs = vec![Vec::new(); receivers.len()];
         for _ in 0..options.rounds {
             for (receiver, costs) in receivers.iter().zip(&mut costs) {
@@ -193,21 +209,23 @@ fn cost(options: &Options) {
             }
         }
         let medians: Vec<Cost> = costs.iter_mut().map(|costs| median(costs)).collect();
-        let of = |wanted| Some(medians[receivers.iter().position(|receiver| *receiver == wanted)?].receiving);
-        let append = of(Receiver::Append).or_else(|| of(WRITTEN));
-        let append_by_tonic = of(Receiver::Tonic);
+        let of = |wanted| Some(&medians[receivers.iter().position(|receiver| *receiver == wanted)?]);
+        let append = of(Receiver::Append).or_else(|| of(WRITTEN)).map(|cost| cost.receiving);
+        let append_by_tonic = of(Receiver::Tonic).map(|cost| cost.receiving);
+        let zstd = of(Receiver::CollectorZstd).map(Cost::both);
         let bytes = load::kind(case.kind).encoded(case.records, 1).len() / case.records;
         for (receiver, cost) in receivers.iter().zip(&medians) {
-            let times = |base: Option<f64>| base.map_or(String::new(), |base| format!("{:.2}", cost.receiving / base));
-            let (ratio, to_tonic) = (times(append), times(append_by_tonic));
+            let times = |cost: f64, base: Option<f64>| base.map_or(String::new(), |base| format!("{:.2}", cost / base));
+            let (ratio, to_tonic) = (times(cost.receiving, append), times(cost.receiving, append_by_tonic));
+            let of_zstd = times(cost.both(), zstd);
             let limit = case.limit.filter(|_| *receiver == WRITTEN).map_or(String::new(), |limit| limit.to_string());
             println!(
-                "| {} ({bytes} B) | {} | {:.3} | {ratio} | {to_tonic} | {limit} | {:.3} | {:.3} | {:.3} | {:.0} | {:.0} | {:.0} |",
+                "| {} ({bytes} B) | {} | {:.3} | {ratio} | {to_tonic} | {limit} | {:.3} | {:.3} | {of_zstd} | {:.3} | {:.0} | {:.0} | {:.0} |",
                 case.name,
                 receiver.name(),
                 cost.receiving,
                 cost.sealing,
-                cost.receiving + cost.sealing,
+                cost.both(),
                 cost.system,
                 cost.faults,
                 cost.records_per_second,
