@@ -1,6 +1,7 @@
 //! Taking over the files of writers that are dead, each under its lock.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -12,7 +13,6 @@ use super::fault::storage_error;
 use super::hooks::AdoptedWriter;
 use super::names::{Form, Stem, WriterId, parse_name};
 use super::recover::{recover, sealed_counts};
-use crate::error::Result;
 
 /// What one round of adoption did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,13 +28,7 @@ pub(crate) struct Report {
 /// Adopts what dead writers left, until `deadline`. Never fails: what cannot be done now is tried again later.
 pub(crate) fn adopt(ctx: &Context, deadline: Instant) -> Report {
     let mut report = Report::default();
-    let candidates = match candidates(ctx) {
-        Ok(candidates) => candidates,
-        Err(error) => {
-            tracing::warn!(%error, "cannot look for files of dead writers");
-            return report;
-        }
-    };
+    let candidates = candidates(ctx);
     if candidates.is_empty() {
         return report;
     }
@@ -62,17 +56,23 @@ pub(crate) fn adopt(ctx: &Context, deadline: Instant) -> Report {
 
 type Streams = BTreeSet<(usize, Stem)>;
 
-/// Every other writer that has a lock file, a stream or something unfinished in `tmp/`, with its streams.
-fn candidates(ctx: &Context) -> Result<BTreeMap<WriterId, Streams>> {
-    let list = |dir: &std::path::Path| ctx.storage.list(dir).map_err(|error| storage_error("list", dir, error));
+/// Every other writer that has a lock file, a stream or something unfinished in `tmp/`, with its streams. A directory that
+/// cannot be listed does not stand in the way of the others.
+fn candidates(ctx: &Context) -> BTreeMap<WriterId, Streams> {
+    let list = |dir: &Path| {
+        ctx.storage.list(dir).unwrap_or_else(|error| {
+            tracing::warn!(%error, dir = %dir.display(), "cannot look for files of dead writers");
+            Vec::new()
+        })
+    };
     let mut writers: BTreeMap<WriterId, Streams> = BTreeMap::new();
-    for entry in list(&ctx.layout.writers_dir())? {
+    for entry in list(&ctx.layout.writers_dir()) {
         if let Some(writer) = entry.name.strip_suffix(".lock").and_then(|id| id.parse().ok()) {
             writers.entry(writer).or_default();
         }
     }
     for signal in Signal::ALL {
-        for entry in list(&ctx.layout.signal_dir(signal))? {
+        for entry in list(&ctx.layout.signal_dir(signal)) {
             if let Some((stem, Form::Live)) = parse_name(&entry.name)
                 && !ctx.is_newer(&stem)
             {
@@ -80,13 +80,13 @@ fn candidates(ctx: &Context) -> Result<BTreeMap<WriterId, Streams>> {
             }
         }
     }
-    for entry in list(&ctx.layout.tmp_dir())? {
+    for entry in list(&ctx.layout.tmp_dir()) {
         if let Ok(stem) = entry.name.parse::<Stem>() {
             writers.entry(stem.writer).or_default();
         }
     }
     writers.remove(&ctx.writer);
-    Ok(writers)
+    writers
 }
 
 /// Looks after everything of one dead writer, whose lock we hold.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,7 @@ use super::adopt::adopt;
 use super::context::{Context, lock};
 use super::failpoint::Point;
 use super::fault::storage_error;
+use super::hooks::Needs;
 use super::lane::Lane;
 use super::names::{Form, Stem, WriterId, parse_name};
 use super::retention::{Cause, File, plan};
@@ -40,17 +42,24 @@ struct State {
     kicked: bool,
     closing: bool,
     running: bool,
-    /// When something that stays wrong was last written to the log.
-    warned: Option<Instant>,
+    /// When something that stays wrong was last written to the log, of each kind.
+    warned: [Option<Instant>; 2],
+}
+
+/// What stays wrong, tried again and again.
+#[derive(Clone, Copy, Debug)]
+enum Trouble {
+    Delete,
+    List,
 }
 
 impl Keeper {
     /// Whether the log may be told again of what is tried five times a second while it fails.
-    fn may_warn(&self) -> bool {
-        let mut state = lock(&self.state);
-        let due = state.warned.is_none_or(|warned| warned.elapsed() >= EVERY);
+    fn may_warn(&self, of: Trouble) -> bool {
+        let warned = &mut lock(&self.state).warned[of as usize];
+        let due = warned.is_none_or(|warned| warned.elapsed() >= EVERY);
         if due {
-            state.warned = Some(Instant::now());
+            *warned = Some(Instant::now());
         }
         due
     }
@@ -184,6 +193,7 @@ pub(crate) struct Swept {
 }
 
 /// A data file with all its forms.
+#[derive(Debug)]
 struct Data {
     signal: Signal,
     stem: Stem,
@@ -200,23 +210,12 @@ pub(crate) fn sweep(ctx: &Context) -> Swept {
         Ok(None) => return Swept { again: true, ..Swept::default() },
         Err(_) => return Swept::default(),
     };
-    match sweep_locked(ctx) {
-        Ok(swept) => swept,
-        Err(error) if !ctx.keeper.may_warn() => {
-            tracing::debug!(%error, "cannot look for files that are due to be deleted");
-            Swept::default()
-        }
-        Err(error) => {
-            tracing::warn!(%error, dir = %ctx.layout.root().display(), "cannot look for files that are due to be deleted");
-            Swept::default()
-        }
-    }
+    sweep_locked(ctx)
 }
 
-fn sweep_locked(ctx: &Context) -> io::Result<Swept> {
+fn sweep_locked(ctx: &Context) -> Swept {
     let written = ctx.room.written();
-    let (files, data) = data_files(ctx)?;
-    let mut side = side_files(ctx)?;
+    let Found { files, data, mut side, unknown } = look(ctx);
     let other: u64 = side.iter().map(|(_, entry)| entry.len).sum();
     let now = ctx.clock.now();
     let settings = &ctx.settings;
@@ -232,7 +231,7 @@ fn sweep_locked(ctx: &Context) -> io::Result<Swept> {
             }
             Ok(false) => postponed = true,
             Err(error) => {
-                if ctx.keeper.may_warn() {
+                if ctx.keeper.may_warn(Trouble::Delete) {
                     tracing::warn!(%error, stem = %data[at].stem, "cannot delete a file that is due");
                 }
                 swept.again = true;
@@ -253,43 +252,73 @@ fn sweep_locked(ctx: &Context) -> io::Result<Swept> {
     let overfull = total > settings.retention.max_bytes;
     swept.rotate = overfull && ctx.own.any_live();
     swept.again |= swept.rotate || postponed;
-    // Nothing is refused while there is something that will make room in a moment.
-    ctx.room.swept(written, total, overfull && !swept.rotate && !postponed);
-    for signal in Signal::ALL {
+    // Nothing is refused while there is something that will make room in a moment; and what was not seen may be too much.
+    if unknown.is_empty() {
+        ctx.room.swept(written, total, overfull && !swept.rotate && !postponed);
+    }
+    for signal in Signal::ALL.into_iter().filter(|signal| !unknown.contains(signal)) {
         let bytes = files.iter().filter(|file| file.signal == signal).map(|file| file.bytes).sum();
         ctx.stats.set_disk_bytes(signal, bytes);
     }
-    Ok(swept)
+    swept
 }
 
-/// Every data file of the directory, once as retention sees it and once by name.
-fn data_files(ctx: &Context) -> io::Result<(Vec<File>, Vec<Data>)> {
+/// What was found in directories. One that cannot be listed does not stand in the way of the others.
+#[derive(Debug, Default)]
+struct Found {
+    files: Vec<File>,
+    data: Vec<Data>,
+    side: Vec<(PathBuf, Entry)>,
+    /// Signals whose directory could not be listed.
+    unknown: Vec<Signal>,
+}
+
+fn look(ctx: &Context) -> Found {
+    let mut found = Found::default();
     let needs = ctx.hooks.needs();
-    let (mut files, mut data) = (Vec::new(), Vec::new());
     for signal in Signal::ALL {
-        let mut stems: BTreeMap<Stem, (u64, Vec<Form>)> = BTreeMap::new();
-        for entry in ctx.storage.list(&ctx.layout.signal_dir(signal))? {
-            if let Some((stem, form)) = parse_name(&entry.name) {
-                let (bytes, forms) = stems.entry(stem).or_default();
-                *bytes += entry.len;
-                forms.push(form);
-            }
-        }
-        let live = possibly_live(ctx, stems.iter().map(|(stem, (_, forms))| (stem, forms.as_slice())));
-        for (stem, (bytes, forms)) in stems {
-            let needed_from = needs.iter().filter_map(|needs| needs.first_needed(signal, &stem)).min();
-            files.push(File {
-                signal,
-                created: stem.created(),
-                order: files.len(),
-                bytes,
-                deletable: !live.contains(&stem),
-                needed: needed_from.is_some(),
-            });
-            data.push(Data { signal, stem, forms, needed_from });
+        match listed(ctx, &ctx.layout.signal_dir(signal)) {
+            Some(entries) => data_files(ctx, signal, entries, &needs, &mut found),
+            None => found.unknown.push(signal),
         }
     }
-    Ok((files, data))
+    found.side = side_files(ctx);
+    found
+}
+
+fn listed(ctx: &Context, dir: &Path) -> Option<Vec<Entry>> {
+    let entries = ctx.storage.list(dir);
+    if let Err(error) = &entries
+        && ctx.keeper.may_warn(Trouble::List)
+    {
+        tracing::warn!(%error, dir = %dir.display(), "cannot look for files that are due to be deleted");
+    }
+    entries.ok()
+}
+
+/// The data files among `entries`, once as retention sees them and once by name.
+fn data_files(ctx: &Context, signal: Signal, entries: Vec<Entry>, needs: &[Arc<dyn Needs>], found: &mut Found) {
+    let mut stems: BTreeMap<Stem, (u64, Vec<Form>)> = BTreeMap::new();
+    for entry in entries {
+        if let Some((stem, form)) = parse_name(&entry.name) {
+            let (bytes, forms) = stems.entry(stem).or_default();
+            *bytes += entry.len;
+            forms.push(form);
+        }
+    }
+    let live = possibly_live(ctx, stems.iter().map(|(stem, (_, forms))| (stem, forms.as_slice())));
+    for (stem, (bytes, forms)) in stems {
+        let needed_from = needs.iter().filter_map(|needs| needs.first_needed(signal, &stem)).min();
+        found.files.push(File {
+            signal,
+            created: stem.created(),
+            order: found.files.len(),
+            bytes,
+            deletable: !live.contains(&stem),
+            needed: needed_from.is_some(),
+        });
+        found.data.push(Data { signal, stem, forms, needed_from });
+    }
 }
 
 /// Streams that somebody may be appending to: our own live ones, and the newest stream of each other writer.
@@ -314,15 +343,16 @@ fn possibly_live<'a>(ctx: &Context, stems: impl Iterator<Item = (&'a Stem, &'a [
 }
 
 /// Files that are no data: set aside, refused by destinations, unfinished.
-fn side_files(ctx: &Context) -> io::Result<Vec<(std::path::PathBuf, Entry)>> {
+fn side_files(ctx: &Context) -> Vec<(PathBuf, Entry)> {
     let rejected = ctx.layout.rejected_dir();
     let mut dirs = vec![ctx.layout.quarantine_dir(), rejected.clone()];
-    dirs.extend(ctx.storage.list_dirs(&rejected)?.into_iter().map(|destination| rejected.join(destination)));
-    let mut found = Vec::new();
-    for dir in dirs {
-        found.extend(ctx.storage.list(&dir)?.into_iter().map(|entry| (dir.join(&entry.name), entry)));
-    }
-    Ok(found)
+    let destinations = ctx.storage.list_dirs(&rejected).unwrap_or_else(|error| {
+        tracing::debug!(%error, "cannot look for what destinations refused");
+        Vec::new()
+    });
+    dirs.extend(destinations.into_iter().map(|destination| rejected.join(destination)));
+    let files = |dir: PathBuf| listed(ctx, &dir).into_iter().flatten().map(move |entry| (dir.join(&entry.name), entry));
+    dirs.into_iter().flat_map(files).collect()
 }
 
 /// Deletes a file in all its forms; `false` if that has to wait.

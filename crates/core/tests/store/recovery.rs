@@ -39,6 +39,15 @@ fn a_dead_writers_file_is_sealed_at_open() {
 }
 
 #[test]
+fn a_folder_that_cannot_be_listed_does_not_stand_in_the_way_of_the_others() {
+    let (dir, _) = killed();
+    std::fs::write(dir.path().join("otlp/traces"), "no folder").unwrap();
+    let store = open(&config(dir.path()));
+    assert_eq!(ids(&store), (0..30).collect::<Vec<_>>());
+    assert_eq!((log_files(dir.path(), "arrows").len(), log_files(dir.path(), "arrow").len()), (0, 1));
+}
+
+#[test]
 fn a_living_writers_files_are_left_alone() {
     let dir = tempfile::tempdir().unwrap();
     let first = open(&config(dir.path()));

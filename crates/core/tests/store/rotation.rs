@@ -137,7 +137,18 @@ fn a_file_that_is_damaged_before_it_is_sealed_costs_what_is_damaged_and_holds_no
 
 #[test]
 fn the_oldest_files_make_room_for_new_ones() {
+    make_room(&tempfile::tempdir().unwrap());
+}
+
+#[test]
+fn room_is_made_beside_a_folder_that_cannot_be_listed() {
     let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("otlp")).unwrap();
+    std::fs::write(dir.path().join("otlp/traces"), "no folder").unwrap();
+    make_room(&dir);
+}
+
+fn make_room(dir: &tempfile::TempDir) {
     let mut config = config(dir.path());
     config.rotation.max_bytes = 10_000;
     config.retention.max_bytes = 60_000;
