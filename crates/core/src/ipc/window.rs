@@ -41,9 +41,14 @@ impl<'a> Window<'a> {
         let within = at.checked_sub(self.start).is_some_and(|skip| skip + len as u64 <= self.bytes.len() as u64);
         if !within {
             let want = (self.end - at).min(len.max(self.chunk) as u64) as usize;
+            // What is there already is not read again; it is less than `len`.
+            let skip = at.checked_sub(self.start).and_then(|skip| usize::try_from(skip).ok());
+            let skip = skip.unwrap_or(usize::MAX).min(self.bytes.len());
+            let kept = self.bytes.len() - skip;
+            self.bytes.copy_within(skip.., 0);
             self.bytes.resize(want, 0);
             self.start = at;
-            if let Err(error) = self.file.read_exact_at(at, &mut self.bytes) {
+            if let Err(error) = self.file.read_exact_at(at + kept as u64, &mut self.bytes[kept..]) {
                 self.bytes.clear();
                 return match error.kind() {
                     // Cut shorter by somebody else meanwhile: the same as if it had ended there before.
