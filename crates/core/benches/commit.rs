@@ -118,9 +118,10 @@ fn seals(c: &mut Criterion) {
     let (source, target) = (dir.path().join("a.arrows"), dir.path().join("a.arrow"));
     let mut group = c.benchmark_group("seal");
     group.sample_size(10);
-    let spans = Kind::Spans { attributes: 10 };
-    for (kind, commits, rows) in
-        [(spans, 64, 1000), (spans, 4000, 9), (Kind::Logs { body: 205 }, 64, 1000), (Kind::Numbers, 64, 1000)]
+    let (spans, logs) = (Kind::Spans { attributes: 10 }, Kind::Logs { body: 205 });
+    let (large, small) = ((64, 1000), (4000, 9));
+    for (kind, (commits, rows)) in
+        [(spans, large), (spans, small), (logs, large), (logs, small), (Kind::Numbers, large), (Kind::Numbers, small)]
     {
         let live = stream(kind, commits, rows);
         std::fs::write(&source, &live).unwrap();

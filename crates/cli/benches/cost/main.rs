@@ -117,7 +117,8 @@ const CASES: &[Case] = &[
         name: "spans, 10 a request",
         kind: "spans",
         records: 10,
-        connections: 4,
+        // Each sender waits for its commit: enough of them that all receivers get the same load.
+        connections: 32,
         rate: Some(2000.0),
         limit: None,
         receivers: OURS,
