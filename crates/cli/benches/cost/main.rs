@@ -6,7 +6,7 @@
 //! cargo bench --bench cost -- --scale 0.1             a tenth of it
 //! cargo bench --bench cost -- --only spans --look     one kind, and where its CPU goes
 //! cargo bench --bench cost -- --receiver serve        those whose name begins so; can be repeated
-//! cargo bench --bench cost -- small                   1,000 requests of one record a second, ten minutes
+//! cargo bench --bench cost -- small                   1,000 requests of one record a second, ten minutes; --only numbers
 //! cargo bench --bench cost -- idle                    memory at rest
 //! ```
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs, reason = "a benchmark")]
