@@ -15,6 +15,7 @@ use super::fault::storage_error;
 use super::hooks::Needs;
 use super::lane::Lane;
 use super::names::{Form, Stem, WriterId, parse_name};
+use super::repeated::Repeated;
 use super::retention::{Cause, File, plan};
 use super::storage::Entry;
 use crate::event::EventName;
@@ -34,6 +35,8 @@ pub(crate) struct Keeper {
     state: Mutex<State>,
     wake: Condvar,
     ended: Condvar,
+    cannot_delete: Repeated,
+    cannot_list: Repeated,
 }
 
 #[derive(Debug, Default)]
@@ -42,28 +45,9 @@ struct State {
     kicked: bool,
     closing: bool,
     running: bool,
-    /// When something that stays wrong was last written to the log, of each kind.
-    warned: [Option<Instant>; 2],
-}
-
-/// What stays wrong, tried again and again.
-#[derive(Clone, Copy, Debug)]
-enum Trouble {
-    Delete,
-    List,
 }
 
 impl Keeper {
-    /// Whether the log may be told again of what is tried five times a second while it fails.
-    fn may_warn(&self, of: Trouble) -> bool {
-        let warned = &mut lock(&self.state).warned[of as usize];
-        let due = warned.is_none_or(|warned| warned.elapsed() >= EVERY);
-        if due {
-            *warned = Some(Instant::now());
-        }
-        due
-    }
-
     /// Starts the thread. Without it nothing is lost: the next open does its work.
     pub(crate) fn start(ctx: &Arc<Context>, lanes: [Arc<Lane>; 3], adopt_soon: bool) {
         let mut state = lock(&ctx.keeper.state);
@@ -231,7 +215,7 @@ fn sweep_locked(ctx: &Context) -> Swept {
             }
             Ok(false) => postponed = true,
             Err(error) => {
-                if ctx.keeper.may_warn(Trouble::Delete) {
+                if ctx.keeper.cannot_delete.may_warn() {
                     tracing::warn!(%error, stem = %data[at].stem, "cannot delete a file that is due");
                 }
                 swept.again = true;
@@ -289,7 +273,7 @@ fn look(ctx: &Context) -> Found {
 fn listed(ctx: &Context, dir: &Path) -> Option<Vec<Entry>> {
     let entries = ctx.storage.list(dir);
     if let Err(error) = &entries
-        && ctx.keeper.may_warn(Trouble::List)
+        && ctx.keeper.cannot_list.may_warn()
     {
         tracing::warn!(%error, dir = %dir.display(), "cannot look for files that are due to be deleted");
     }

@@ -21,6 +21,7 @@ pub mod names;
 mod notify;
 mod read;
 mod recover;
+mod repeated;
 mod retention;
 mod room;
 mod seal;

@@ -10,6 +10,7 @@ use otlp_arrow_columns::Signal;
 use super::context::{Context, lock};
 use super::names::Stem;
 use super::recover::{Recovered, recover};
+use super::repeated::Repeated;
 use super::seal::{Outcome, seal, unlink};
 use crate::error::{Code, OtlpError, Result};
 use crate::event::EventName;
@@ -25,8 +26,6 @@ const RETRY: Duration = Duration::from_secs(1);
 const CLOSING_RETRY: Duration = Duration::from_millis(10);
 /// How long after the deadline a file that is being sealed may take to be let go of.
 const STOP_GRACE: Duration = Duration::from_secs(1);
-/// Between two lines in the log about what is tried again and again.
-const WARN_AGAIN: Duration = Duration::from_secs(30);
 /// Between two attempts to delete what is sealed.
 const UNLINK_AGAIN: Duration = Duration::from_secs(10);
 /// Over this time it is measured whether ingest is busy.
@@ -59,6 +58,7 @@ pub(crate) struct SealQueue {
     state: Mutex<State>,
     wake: Condvar,
     ended: Condvar,
+    cannot_seal: Repeated,
 }
 
 #[derive(Debug, Default)]
@@ -69,7 +69,6 @@ struct State {
     /// Streams whose sealed form is there and that could not be deleted.
     to_unlink: Vec<(Signal, Stem)>,
     running: bool,
-    warned: Option<Instant>,
     /// Let go of the writer's lock at the end.
     release: bool,
     /// Seal without yielding, until this moment, then end.
@@ -105,16 +104,6 @@ impl SealQueue {
                 Err(error)
             }
         }
-    }
-
-    /// Whether the log may be told again of what fails again and again.
-    fn may_warn(&self) -> bool {
-        let warned = &mut lock(&self.state).warned;
-        let due = warned.is_none_or(|warned| warned.elapsed() >= WARN_AGAIN);
-        if due {
-            *warned = Some(Instant::now());
-        }
-        due
     }
 
     /// It is not being sealed any more.
@@ -209,7 +198,7 @@ impl SealQueue {
                 self.done(ctx);
             }
             Err(error) => {
-                if self.may_warn() {
+                if self.cannot_seal.may_warn() {
                     tracing::warn!(stem = %file.stem, %error, "cannot seal a file; it stays as it is and is tried again");
                 }
                 self.let_go(&file.stem);
