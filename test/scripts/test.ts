@@ -59,6 +59,9 @@ const STEPS: readonly Step[] = [
   step('cross checks', () => crossChecks()),
 ];
 
+/** Characters of a failed step's output that are shown once more. */
+const FAILURE_TAIL = 6_000;
+
 async function main(words: readonly string[]): Promise<number> {
   if (words.includes('--list')) {
     console.log(STEPS.map(({ name }) => name).join('\n'));
@@ -71,7 +74,7 @@ async function main(words: readonly string[]): Promise<number> {
   }
   if (!existsSync(join(ROOT, 'node_modules'))) throw new Error('run this through npm test, which installs first');
   const results: string[] = [];
-  let failed = 0;
+  const failures: string[] = [];
   let skipped = 0;
   for (const { name, action } of chosen) {
     console.log(`\n=== ${name}`);
@@ -85,12 +88,17 @@ async function main(words: readonly string[]): Promise<number> {
       }
     } catch (error) {
       verdict = 'FAILED';
-      failed += 1;
-      console.error(error instanceof CommandFailed ? error.message : error);
+      const why = error instanceof CommandFailed ? error.message : String(error);
+      console.error(error instanceof CommandFailed ? why : error);
+      // Said again at the end: a log that is cut keeps its end.
+      const output = error instanceof CommandFailed ? error.output.trimEnd().slice(-FAILURE_TAIL) : '';
+      failures.push(`=== ${name} FAILED: ${why}\n${output}`);
     }
     results.push(`${((Date.now() - started) / 1000).toFixed(1).padStart(7)} s  ${name}: ${verdict}`);
   }
+  for (const failure of failures) console.log(`\n${failure}`);
   console.log(`\n${results.join('\n')}\n`);
+  const failed = failures.length;
   console.log(`${chosen.length - failed - skipped} passed, ${failed} failed, ${skipped} skipped`);
   return failed === 0 ? 0 : 1;
 }
