@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { fixture, node, type Options } from './children.js';
 import { directory, files, readDirectory } from './support.js';
 
@@ -82,18 +82,19 @@ test('OTEL_EXPORTER_OTLP_ENDPOINT alone forwards what is recorded', async () => 
 
 test('metrics are collected at OTEL_METRIC_EXPORT_INTERVAL', async () => {
   const outputDir = directory();
+  const visits = async () =>
+    files(outputDir, 'metrics').length > 0 &&
+    (await readDirectory(outputDir, 'metrics')).some(row => row.metric_name === 'visits');
+  let seen: Promise<boolean> | undefined;
   const ended = await run('signal', outputDir, {
     env: { OTEL_METRIC_EXPORT_INTERVAL: '50' },
     onOutput: (_, child) => {
-      const poll = setInterval(() => {
-        if (files(outputDir, 'metrics').length === 0) return;
-        clearInterval(poll);
-        child.kill('SIGKILL');
-      }, 20);
+      // Read beside the program: at its end the last metrics would be collected anyway.
+      seen ??= vi.waitUntil(visits, { timeout: 20_000, interval: 50 }).finally(() => child.kill('SIGKILL'));
     },
   });
+  expect(await seen).toBe(true);
   expect(ended.signal).toBe('SIGKILL');
-  expect((await readDirectory(outputDir, 'metrics')).some(row => row.metric_name === 'visits')).toBe(true);
 });
 
 test('OTEL_TRACES_SAMPLER is honoured', async () => {
