@@ -1,20 +1,16 @@
-//! A disk that stands still, and senders that never stop: memory stays within the budget and a little more.
+//! A disk that stands still, and a program that never stops recording: memory stays within the budget and a little more.
+//! The doors of the service are tried alike in `crates/cli/tests/stalled.rs`.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::SocketAddr;
 use std::path::Path;
 use std::pin::pin;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::FutureExt;
-use http_body_util::{BodyExt, Full};
-use hyper_util::rt::{TokioExecutor, TokioIo};
 use otlp_arrow::store::failpoint::VARIABLE;
 use otlp_arrow::{Code, Config, OtlpLibrary, Signal};
 use otlp_arrow_testkit::payload;
@@ -24,8 +20,9 @@ use prost::Message;
 const CHILD: &str = "OTLP_ARROW_TEST_STALLED";
 /// What issue 5 allows beyond the budget.
 const BEYOND: u64 = 64 << 20;
-/// So often each way in is to be refused before memory is looked at.
+/// So often the program is to be refused before memory is looked at.
 const REFUSALS: u64 = 300;
+/// Nothing is waited for longer.
 const LATE: Duration = Duration::from_secs(60);
 
 /// Requests of every size that senders may have: the largest would fill most of the budget by itself.
@@ -41,23 +38,19 @@ fn requests() -> Vec<(Signal, Bytes)> {
 
 /// Keeps asking for room through the calls of the host program, and says how often there was none.
 fn stalled_process(dir: &Path) {
-    let mut config = Config { output_dir: dir.to_owned(), ..Config::default() };
-    config.listen.grpc = Some(([127, 0, 0, 1], 0).into());
-    config.listen.http = Some(([127, 0, 0, 1], 0).into());
-    let library = OtlpLibrary::open(config).unwrap();
-    let addresses = library.addresses();
-    println!("{} {}", addresses.grpc.unwrap(), addresses.http.unwrap());
+    let library = OtlpLibrary::open(Config { output_dir: dir.to_owned(), ..Config::default() }).unwrap();
     let requests = requests();
     let mut refused = 0;
-    for turn in 0.. {
+    let end = Instant::now() + LATE;
+    for turn in (0..).take_while(|_| Instant::now() < end) {
         let (signal, bytes) = &requests[turn % requests.len()];
         // What is taken stays, whether or not its caller waits.
-        let sent = pin!(library.export_otlp(*signal, bytes.clone())).now_or_never();
+        let sent = pin!(library.export_otlp(*signal, Bytes::copy_from_slice(bytes))).now_or_never();
         if let Some(done) = sent {
             assert_eq!(done.unwrap_err().code(), Code::BufferFull);
             refused += 1;
-            if refused % REFUSALS == 0 {
-                println!("refused {refused}");
+            if refused == REFUSALS {
+                println!("\nrefused");
                 std::io::stdout().flush().unwrap();
             }
             std::thread::sleep(Duration::from_millis(1));
@@ -90,71 +83,6 @@ impl Running {
     }
 }
 
-/// Sends request after request until `refused` has counted enough; an answer is not waited for long.
-async fn send(address: SocketAddr, grpc: bool, requests: Arc<Vec<(Signal, Bytes)>>, first: usize, refused: &AtomicU64) {
-    let end = Instant::now() + LATE;
-    let mut turn = first;
-    while refused.load(Ordering::Relaxed) < REFUSALS && Instant::now() < end {
-        turn += 1;
-        let (signal, bytes) = &requests[turn % requests.len()];
-        let sent = one(address, grpc, *signal, bytes.clone());
-        if let Ok(true) = tokio::time::timeout(Duration::from_millis(200), sent).await {
-            refused.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-}
-
-/// One request over a connection of its own; whether it was refused for want of room.
-async fn one(address: SocketAddr, grpc: bool, signal: Signal, bytes: Bytes) -> bool {
-    let Ok(stream) = tokio::net::TcpStream::connect(address).await else { return false };
-    let io = TokioIo::new(stream);
-    let name = match signal {
-        Signal::Traces => "trace",
-        Signal::Metrics => "metrics",
-        Signal::Logs => "logs",
-    };
-    if grpc {
-        let service = match signal {
-            Signal::Traces => "Trace",
-            Signal::Metrics => "Metrics",
-            Signal::Logs => "Logs",
-        };
-        let path = format!("http://test/opentelemetry.proto.collector.{name}.v1.{service}Service/Export");
-        let mut frame = vec![0];
-        frame.extend_from_slice(&(bytes.len() as u32).to_be_bytes());
-        frame.extend_from_slice(&bytes);
-        let Ok((mut sender, connection)) = hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await else {
-            return false;
-        };
-        let _task = Ended(tokio::spawn(async move { drop(connection.await) }));
-        let request = http::Request::post(path).header("content-type", "application/grpc");
-        let Ok(answer) = sender.send_request(request.body(Full::new(Bytes::from(frame))).unwrap()).await else {
-            return false;
-        };
-        answer.headers().get("grpc-status").is_some_and(|status| status == "14")
-    } else {
-        let path = if name == "trace" { "traces" } else { name };
-        let Ok((mut sender, connection)) = hyper::client::conn::http1::handshake(io).await else { return false };
-        let _task = Ended(tokio::spawn(async move { drop(connection.await) }));
-        let request = http::Request::post(format!("/v1/{path}"))
-            .header("host", "test")
-            .header("content-type", "application/x-protobuf");
-        let Ok(answer) = sender.send_request(request.body(Full::new(bytes)).unwrap()).await else { return false };
-        let status = answer.status();
-        let _ = answer.into_body().collect().await;
-        status == 503
-    }
-}
-
-/// Ends a task with its request, and with it the connection.
-struct Ended(tokio::task::JoinHandle<()>);
-
-impl Drop for Ended {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
 #[test]
 fn memory_stays_within_the_budget_while_the_disk_stands_still() {
     let dir = tempfile::tempdir().unwrap();
@@ -167,31 +95,9 @@ fn memory_stays_within_the_budget_while_the_disk_stands_still() {
         .unwrap();
     let mut child = Running(child);
     let mut lines = BufReader::new(child.0.stdout.take().unwrap()).lines().map_while(Result::ok);
-    let (grpc, http): (SocketAddr, SocketAddr) = lines
-        .find_map(|line| {
-            // The harness prints the name of the test without a line end before what the test says.
-            let mut words = line.rsplit(' ');
-            let http = words.next()?.parse().ok()?;
-            Some((words.next()?.parse().ok()?, http))
-        })
-        .unwrap();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let refused = [AtomicU64::new(0), AtomicU64::new(0)];
-    let requests = Arc::new(requests());
-    runtime.block_on(async {
-        let senders = (0..24).map(|number| {
-            let by_grpc = number % 2 == 0;
-            let (address, refused) = if by_grpc { (grpc, &refused[0]) } else { (http, &refused[1]) };
-            send(address, by_grpc, Arc::clone(&requests), number, refused)
-        });
-        futures::future::join_all(senders).await;
-    });
-    for (door, refused) in ["gRPC", "HTTP"].into_iter().zip(refused) {
-        assert!(refused.into_inner() >= REFUSALS, "the {door} door did not refuse: is the disk stalled?");
-    }
-    assert!(lines.any(|line| line.starts_with("refused")), "the API did not refuse");
+    assert!(lines.any(|line| line.ends_with("refused")), "nothing was refused: is the disk stalled?");
     let (peak, budget) = (child.peak(), Config::default().buffer.max_bytes as u64);
-    assert!(peak > budget / 2, "{peak} bytes: the budget was never used");
+    assert!(peak > budget / 4, "{peak} bytes: the budget was never used");
     assert!(peak <= budget + BEYOND, "{} MiB at peak, {} MiB of budget", peak >> 20, budget >> 20);
     println!("{} MiB at peak with a budget of {} MiB", peak >> 20, budget >> 20);
 }
