@@ -82,9 +82,10 @@ pub(super) struct Gather {
     expected: usize,
 }
 
-/// A buffer is made as large as the sender announces up to here; beyond, it grows with what arrives. Pages that nothing
-/// is written to cost nothing.
+/// A buffer is made as large as the sender announces up to here; beyond, up to so many times what has arrived. Pages that
+/// nothing is written to cost nothing, pages that a buffer is moved away from may stay with the allocator.
 const TRUSTED: usize = 1 << 20;
+const TRUSTED_TIMES: usize = 8;
 
 impl Gather {
     /// For a message of about `expected` bytes.
@@ -106,6 +107,10 @@ impl Gather {
         if self.joined.is_empty() {
             self.joined.reserve(self.expected.min(TRUSTED).max(self.whole.len() + piece.len()));
             self.joined.extend_from_slice(&std::mem::take(&mut self.whole));
+        }
+        if self.joined.capacity() - self.joined.len() < piece.len() {
+            let trusted = self.expected.min(self.joined.len() * TRUSTED_TIMES);
+            self.joined.reserve(trusted.saturating_sub(self.joined.len()).max(piece.len()));
         }
         self.joined.extend_from_slice(&piece);
         Ok(())
@@ -137,4 +142,45 @@ pub(super) fn over(bytes: usize, max: usize) -> Fault {
     Fault::too_large(format!(
         "the request takes at least {bytes} bytes and may take {max}: send smaller batches or raise limits.max_body"
     ))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use std::sync::Arc;
+
+    use otlp_arrow_columns::Signal;
+
+    use super::*;
+    use crate::store::budget::Budget;
+
+    #[test]
+    fn a_buffer_is_moved_seldom_and_ends_as_large_as_was_announced() {
+        let mut reservation = Arc::new(Budget::new(64 << 20)).reserve(Signal::Logs, 0).unwrap();
+        let piece = Bytes::from(vec![7; 300_000]);
+        let announced = 70 * piece.len();
+        let mut gather = Gather::new(announced);
+        let mut sizes = Vec::new();
+        for _ in 0..70 {
+            gather.push(piece.clone(), &mut reservation).unwrap();
+            assert!(gather.joined.capacity() <= (TRUSTED_TIMES * gather.len()).max(TRUSTED));
+            sizes.push(gather.joined.capacity());
+        }
+        sizes.dedup();
+        assert!(sizes.len() <= 4, "{sizes:?}");
+        assert_eq!((sizes.last(), reservation.bytes()), (Some(&announced), announced));
+        assert!(gather.finish().iter().all(|&byte| byte == 7));
+    }
+
+    #[test]
+    fn a_sender_may_send_more_than_it_announced() {
+        let mut reservation = Arc::new(Budget::new(64 << 20)).reserve(Signal::Logs, 0).unwrap();
+        let mut gather = Gather::new(10);
+        for byte in 0..10u8 {
+            gather.push(Bytes::from(vec![byte; 200_000]), &mut reservation).unwrap();
+        }
+        let whole = gather.finish();
+        assert_eq!(whole.len(), 2_000_000);
+        assert!(whole.chunks(200_000).enumerate().all(|(at, chunk)| chunk.iter().all(|&byte| byte == at as u8)));
+    }
 }
