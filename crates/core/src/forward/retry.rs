@@ -5,6 +5,9 @@ use std::time::Duration;
 use super::breaker::next_unit;
 use crate::config::Retry;
 
+/// The longest wait that a destination may ask for: one that names centuries is not to be believed.
+const MOST_ASKED: Duration = Duration::from_secs(24 * 3600);
+
 /// The waiting times of one request's attempts. Pure: randomness comes from a seed, time is the caller's.
 #[derive(Clone, Debug)]
 pub struct Schedule {
@@ -20,8 +23,9 @@ impl Schedule {
     }
 
     /// The time to wait after a failed attempt. `asked` is what RetryInfo or Retry-After said: the wait is at least that
-    /// long and later waits grow from it (OTLP specification, throttling).
+    /// long, or a day, and later waits grow from it (OTLP specification, throttling).
     pub fn after_failure(&mut self, asked: Option<Duration>) -> Duration {
+        let asked = asked.map(|asked| asked.min(MOST_ASKED));
         let base = self.next.max(asked.unwrap_or_default());
         self.next = base.mul_f64(self.settings.multiplier.max(1.0)).min(self.settings.max.max(base));
         let jitter = base.mul_f64(0.5 * next_unit(&mut self.random));
@@ -72,5 +76,16 @@ mod tests {
         assert!(schedule.after_failure(None) >= Duration::from_secs(22), "grows from what was asked");
         schedule.reset();
         assert!(schedule.after_failure(None) <= Duration::from_millis(1250));
+    }
+
+    #[test]
+    fn nobody_makes_it_wait_for_ever() {
+        for asked in [Duration::MAX, Duration::from_secs(u64::MAX / 2), Duration::from_secs(1 << 40)] {
+            let mut schedule = schedule(5);
+            for _ in 0..3 {
+                let wait = schedule.after_failure(Some(asked));
+                assert!((MOST_ASKED..=MOST_ASKED * 2).contains(&wait), "{wait:?} for {asked:?}");
+            }
+        }
     }
 }

@@ -255,12 +255,19 @@ impl Worker {
             Class::Destination => Outcome::Blocked,
             _ => Outcome::Answered,
         };
+        if matches!(class, Class::Destination | Class::Passing { .. }) {
+            // Before the breaker tells of it.
+            self.shared.failed(&answer.message);
+            self.shared.stats.failed(signal, parcel.records);
+        }
         let transition = self.breaker.report(permit, outcome, now);
         self.announce(transition);
         self.blocked = class == Class::Destination;
         match class {
             Class::Delivered { rejected } => {
-                self.shared.stats.forwarded(signal, parcel.records.saturating_sub(rejected));
+                // A destination cannot have refused more than it was sent, whatever it says.
+                let rejected = rejected.min(parcel.records);
+                self.shared.stats.forwarded(signal, parcel.records - rejected);
                 self.watch.success(now);
                 self.guard.delivered();
                 self.schedule.reset();
@@ -278,8 +285,6 @@ impl Worker {
                 self.set_aside(parcel, &answer.message).await;
             }
             Class::Destination | Class::Passing { .. } => {
-                self.shared.failed(&answer.message);
-                self.shared.stats.failed(signal, parcel.records);
                 // Requests that were on their way together fail together, and count as one failure.
                 if now >= self.not_before {
                     let asked = if let Class::Passing { after } = class { after } else { None };

@@ -191,6 +191,20 @@ fn every_failure_is_announced_and_counted_and_loses_nothing() {
 }
 
 #[test]
+fn a_breaker_that_opens_at_once_says_why() {
+    let dir = tempfile::tempdir().unwrap();
+    let backend = Backend::start();
+    backend.reply(Reply::Http { status: 503, retry_after: None });
+    let mut destination = Destination { protocol: ForwardProtocol::OtlpHttp, ..destination(NAME, &backend.url()) };
+    destination.breaker.strategy = BreakerConfig::ConsecutiveFailures { failures: 1 };
+    let library = OtlpLibrary::open(config(dir.path(), [destination])).unwrap();
+    let events = events_of(&library);
+    export(&library, 0, 1);
+    let told = event(&events, EventName::BreakerOpened);
+    assert!(told.message.contains("HTTP 503: refused"), "{}", told.message);
+}
+
+#[test]
 fn partial_success_is_announced_and_counted_by_both_protocols() {
     for protocol in [ForwardProtocol::OtlpGrpc, ForwardProtocol::OtlpHttp] {
         let (dir, backend) = (tempfile::tempdir().unwrap(), Backend::start());

@@ -6,4 +6,5 @@ mod conversion;
 mod delivery;
 mod failures;
 mod secrets;
+mod strange;
 mod support;

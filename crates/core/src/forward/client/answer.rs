@@ -27,16 +27,39 @@ impl Answer {
 
 pub(super) fn from_http(head: &Parts, body: Bytes, after: Option<Duration>) -> Answer {
     let status = head.status.as_u16();
+    let is = |kind: &[u8]| {
+        let given = head.headers.get("content-type").map_or(&b""[..], |given| given.as_bytes());
+        given.get(..kind.len()).is_some_and(|given| given.eq_ignore_ascii_case(kind))
+    };
+    let json = is(b"application/json");
     match classify::http(status, after) {
+        // A portal, a proxy or a web interface: whoever answers with a page has kept nothing.
+        Class::Delivered { .. } if is(b"text/html") && body.trim_ascii_start().starts_with(b"<") => {
+            Answer::new(Class::Destination, format!("HTTP {status} with a web page: this is no OTLP endpoint"))
+        }
+        Class::Delivered { .. } if json => delivered_json(&body),
         Class::Delivered { .. } => delivered(&body),
         class => {
-            let json =
-                head.headers.get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
             let said = if json { json_message(&body) } else { bytes_field(&body, 2).map(lossy) };
             let said = said.filter(|text| !text.is_empty()).unwrap_or_else(|| lossy(&body[..body.len().min(200)]));
-            Answer::new(class, format!("HTTP {status}: {said}"))
+            let to = head.headers.get("location").filter(|_| head.status.is_redirection());
+            let to = to.map(|to| format!(" to {}", lossy(to.as_bytes()))).unwrap_or_default();
+            Answer::new(class, format!("HTTP {status}{to}: {said}"))
         }
     }
+}
+
+/// `Export*ServiceResponse` of a destination that answers in JSON, whatever it was asked in.
+fn delivered_json(body: &[u8]) -> Answer {
+    let response: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+    let partial = &response["partialSuccess"];
+    let count = |name| match &partial[name] {
+        serde_json::Value::String(text) => text.parse().ok(),
+        number => number.as_u64(),
+    };
+    let rejected = ["rejectedSpans", "rejectedDataPoints", "rejectedLogRecords"].into_iter().find_map(count);
+    let message = partial["errorMessage"].as_str().unwrap_or_default();
+    Answer::new(Class::Delivered { rejected: rejected.unwrap_or(0) }, message)
 }
 
 fn json_message(body: &[u8]) -> Option<String> {

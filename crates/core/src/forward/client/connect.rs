@@ -3,12 +3,15 @@
 use std::fmt;
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use http::Uri;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::client::legacy::connect::{Connected, Connection};
@@ -81,19 +84,10 @@ impl Connector {
         let shown = format!("{host}:{port}");
         let addresses =
             tokio::net::lookup_host((host.as_str(), port)).await.map_err(|error| Fault::Name(shown.clone(), error))?;
-        let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-        let mut stream = None;
-        for address in addresses {
-            match tokio::time::timeout(self.timeout, TcpStream::connect(address)).await {
-                Ok(Ok(connected)) => {
-                    stream = Some(connected);
-                    break;
-                }
-                Ok(Err(error)) => last = error,
-                Err(_) => last = io::ErrorKind::TimedOut.into(),
-            }
-        }
-        let stream = stream.ok_or_else(|| Fault::Way(shown.clone(), last))?;
+        let reached = tokio::time::timeout(self.timeout, reach(addresses)).await;
+        let stream = reached
+            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+            .map_err(|error| Fault::Way(shown.clone(), error))?;
         // Small requests would otherwise wait for the acknowledgement of the one before.
         let _ = stream.set_nodelay(true);
         let Some(tls) = self.tls.filter(|_| https) else { return Ok(Link::Plain(TokioIo::new(stream))) };
@@ -104,6 +98,30 @@ impl Connector {
             Ok(stream) => Ok(Link::Tls(Box::new(TokioIo::new(stream)))),
             Err(error) if is_tls_refusal(&error) => Err(Fault::Certificate(shown, error)),
             Err(error) => Err(Fault::Way(shown, error)),
+        }
+    }
+}
+
+/// How long an address may say nothing before the next one is tried beside it (RFC 8305).
+const NEXT_ADDRESS: Duration = Duration::from_millis(250);
+
+/// A connection to the first of `addresses` that answers: one that swallows what is sent to it, as IPv6 addresses do
+/// where the network is set up for them in part, must not hide the others.
+async fn reach(addresses: impl IntoIterator<Item = SocketAddr>) -> io::Result<TcpStream> {
+    let mut addresses = addresses.into_iter();
+    let mut tried = FuturesUnordered::new();
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    loop {
+        let next = addresses.next();
+        let waits = next.is_some();
+        tried.extend(next.map(TcpStream::connect));
+        tokio::select! {
+            done = tried.next() => match done {
+                Some(Ok(stream)) => return Ok(stream),
+                Some(Err(error)) => last = error,
+                None => return Err(last),
+            },
+            () = tokio::time::sleep(NEXT_ADDRESS), if waits => {}
         }
     }
 }
@@ -229,5 +247,37 @@ impl Write for Link {
             Link::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
             Link::Tls(stream) => Pin::new(&mut **stream).poll_shutdown(cx),
         }
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use tokio::net::{TcpListener, TcpSocket};
+
+    /// An address that swallows what is sent to it: on Linux, that of a listener whose queue is full.
+    async fn silent() -> (SocketAddr, TcpListener, Vec<TcpStream>) {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+        let listener = socket.listen(1).unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut waiting = Vec::new();
+        while let Ok(stream) = tokio::time::timeout(Duration::from_millis(100), TcpStream::connect(address)).await {
+            waiting.push(stream.unwrap());
+        }
+        (address, listener, waiting)
+    }
+
+    #[tokio::test]
+    async fn a_silent_address_does_not_hide_the_others() {
+        let (silent, _listener, _waiting) = silent().await;
+        let refusing = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let live = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = live.local_addr().unwrap();
+        let reached = tokio::time::timeout(Duration::from_secs(20), reach([refusing, silent, address])).await.unwrap();
+        assert_eq!(reached.unwrap().peer_addr().unwrap(), address);
+        assert_eq!(reach([refusing]).await.unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+        assert_eq!(reach([]).await.unwrap_err().kind(), io::ErrorKind::NotFound);
     }
 }

@@ -13,8 +13,9 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER, TE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper_util::client::legacy::Client as HyperClient;
+use hyper_util::client::legacy::connect::capture_connection;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use otlp_arrow_columns::Signal;
 use secrecy::ExposeSecret;
@@ -72,21 +73,26 @@ impl Client {
 
     /// Sends one OTLP protobuf export request. Never fails: what went wrong is the answer's class.
     pub async fn send(&self, signal: Signal, payload: Bytes) -> Answer {
-        match tokio::time::timeout(self.timeout, self.attempt(signal, payload)).await {
-            // Some servers repeat what they were sent.
-            Ok(answer) => Answer { message: self.secrets.masked(answer.message), ..answer },
-            Err(_) => Answer::new(
-                Class::Passing { after: None },
-                format!("no answer within {:?}: raise forward.timeout if the destination is only slow", self.timeout),
-            ),
-        }
-    }
-
-    async fn attempt(&self, signal: Signal, payload: Bytes) -> Answer {
-        let request = match self.request(signal, payload) {
+        let mut request = match self.request(signal, payload) {
             Ok(request) => request,
             Err(error) => return Answer::new(Class::Destination, error.to_string()),
         };
+        let connection = capture_connection(&mut request);
+        match tokio::time::timeout(self.timeout, self.attempt(request)).await {
+            // Some servers repeat what they were sent.
+            Ok(answer) => Answer { message: self.secrets.masked(answer.message), ..answer },
+            Err(_) => {
+                // The way may be dead without anybody having said so: over HTTP/2 all later requests would take it too.
+                if let Some(connection) = &*connection.connection_metadata() {
+                    connection.poison();
+                }
+                let text = "raise forward.timeout if the destination is only slow";
+                Answer::new(Class::Passing { after: None }, format!("no answer within {:?}: {text}", self.timeout))
+            }
+        }
+    }
+
+    async fn attempt(&self, request: Request<Full<Bytes>>) -> Answer {
         let response = match self.http.request(request).await {
             Ok(response) => response,
             Err(error) => return unreachable_answer(&error),
@@ -94,6 +100,9 @@ impl Client {
         let (head, body) = response.into_parts();
         let collected = match Limited::new(body, MAX_ANSWER).collect().await {
             Ok(collected) => collected,
+            Err(error) if error.is::<LengthLimitError>() => {
+                return Answer::new(self.long_answer(head.status), format!("the answer exceeds {MAX_ANSWER} bytes"));
+            }
             Err(error) => return Answer::new(body_fault(head.status), format!("the answer broke off: {error}")),
         };
         let trailers = collected.trailers().cloned();
@@ -113,6 +122,15 @@ impl Client {
                     .and_then(|value| classify::retry_after(value, now));
                 answer::from_http(&head, body, after)
             }
+        }
+    }
+
+    /// A success that is too long stays one, and is nothing to send again for (OTLP specification 1.11); over gRPC the
+    /// status comes behind it and stays unknown.
+    fn long_answer(&self, status: http::StatusCode) -> Class {
+        match classify::http(status.as_u16(), None) {
+            Class::Delivered { .. } if self.protocol == ForwardProtocol::OtlpGrpc => Class::Data,
+            class => class,
         }
     }
 
