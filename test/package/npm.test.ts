@@ -17,6 +17,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
+import { rolldown } from 'rolldown';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { blocks } from '../node/markdown.js';
 
@@ -170,6 +171,42 @@ test('every entry loads, and the types are there', async () => {
   expect(stdout).toBe('ok\n');
   expect(readdirSync(join(installed, 'ts/native')).toSorted()).toEqual(['binding.cjs', 'binding.d.cts']);
 });
+
+test('the entries are declared for a TypeScript that knows no exports as well', () => {
+  const installed = join(home, 'node_modules/otlp-arrow');
+  const { types, main, typesVersions, exports } = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8'));
+  expect([types, main]).toEqual([exports['.'].types, exports['.'].default]);
+  for (const [name, [file]] of Object.entries<string[]>(typesVersions['*']))
+    expect(file).toBe(exports[`./${name}`].types);
+});
+
+test.each([
+  ['esm', true, false],
+  ['cjs', true, false],
+  // Some bundlers write CommonJS without the place of a module.
+  ['cjs', true, true],
+  ['esm', false, false],
+  ['cjs', false, false],
+] as const)(
+  'in a bundle of form %s, inside %s, without a place %s: works outside, says what to do inside',
+  async (format, inside, nowhere) => {
+    const entry = join(home, 'bundled.mjs');
+    writeFileSync(entry, "import { OtlpLibrary } from 'otlp-arrow';\nconsole.log(typeof OtlpLibrary.open);\n");
+    const bundle = await rolldown({
+      input: entry,
+      platform: 'node',
+      external: inside ? [] : ['otlp-arrow'],
+      ...(nowhere ? { transform: { define: { 'import.meta.url': 'undefined' } } } : {}),
+    });
+    const file = join(home, `bundle-${inside}-${nowhere}.${format === 'cjs' ? 'cjs' : 'mjs'}`);
+    await bundle.write({ file, format, codeSplitting: false });
+    await bundle.close();
+    const ran = execute(process.execPath, [file]);
+    if (inside)
+      await expect(ran).rejects.toThrow(/is part of a bundle.*Leave it out of the bundle.*--external:otlp-arrow/);
+    else expect((await ran).stdout).toBe('function\n');
+  },
+);
 
 test('the command is there', async () => {
   const bin = join(home, 'node_modules/.bin', windows ? 'otlp-arrow.cmd' : 'otlp-arrow');

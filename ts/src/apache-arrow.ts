@@ -2,13 +2,11 @@
  * apache-arrow in the build the program uses. There are two, of ECMAScript and of CommonJS modules, whose classes do not
  * know each other: what one of them writes of a table of the other is no Arrow, and no error either.
  */
-import { createRequire } from 'node:module';
 import type { RecordBatch, Table } from 'apache-arrow';
 import { invalidData, shown } from './arguments.js';
+import { require } from './require.js';
 
 type Arrow = typeof import('apache-arrow');
-
-const require = createRequire(import.meta.url);
 
 /** Whether the program began with a CommonJS module. */
 export const isCommonJs = require.main !== undefined;

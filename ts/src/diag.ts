@@ -8,5 +8,9 @@ interface Diag {
 /** Warns through the diag logger the host program registered with the OpenTelemetry API, if it did. */
 export function warn(message: string): void {
   const api = (globalThis as { [API]?: { diag?: Diag } })[API];
-  api?.diag?.warn(`otlp-arrow: ${message}`);
+  try {
+    api?.diag?.warn(`otlp-arrow: ${message}`);
+  } catch {
+    // A logger that fails has nobody to be told.
+  }
 }

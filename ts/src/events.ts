@@ -1,3 +1,5 @@
+import { types } from 'node:util';
+import { shown } from './arguments.js';
 import { warn } from './diag.js';
 import { type EventName, event, type OtlpEvent } from './reports.js';
 
@@ -21,7 +23,7 @@ export class Events {
     if (this.#early) {
       if (this.#early.length < EARLY) this.#early.push(happened);
     } else {
-      for (const listener of this.#listeners) listener(happened);
+      for (const listener of this.#listeners) call(listener, happened);
     }
   }
 
@@ -29,10 +31,24 @@ export class Events {
     this.#listeners.add(listener);
     const early = this.#early ?? [];
     this.#early = undefined;
-    for (const happened of early) listener(happened);
+    for (const happened of early) call(listener, happened);
   }
 
   delete(listener: (event: OtlpEvent) => void): void {
     this.#listeners.delete(listener);
+  }
+}
+
+/** Calls a listener. One that fails is no reason to end the program, nor to leave the others out: Node.js warns of it. */
+function call(listener: (event: OtlpEvent) => unknown, happened: OtlpEvent): void {
+  const failed = (error: unknown) => {
+    const reason = error instanceof Error ? (error.stack ?? error.message) : shown(error);
+    process.emitWarning(`a listener of otlp-arrow failed for ${happened.name}: ${reason}`);
+  };
+  try {
+    const answer = listener(happened);
+    if (types.isPromise(answer)) answer.catch(failed);
+  } catch (error) {
+    failed(error);
   }
 }

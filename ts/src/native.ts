@@ -1,15 +1,26 @@
-import { createRequire } from 'node:module';
+import { BUNDLED, require } from './require.js';
 
 type Native = typeof import('../native/binding.cjs');
+
+const BINDING = '../native/binding.cjs';
 
 /** The addon of this platform. */
 export const native: Native = load();
 
 function load(): Native {
   try {
-    return createRequire(import.meta.url)('../native/binding.cjs') as Native;
+    return require(BINDING) as Native;
   } catch (error) {
-    throw new Error(missing(), { cause: error });
+    throw new Error(isPresent() ? missing() : BUNDLED, { cause: error });
+  }
+}
+
+/** Whether the file that looks for the addon is there; it is a part of the package. */
+function isPresent(): boolean {
+  try {
+    return require.resolve(BINDING) !== '';
+  } catch {
+    return false;
   }
 }
 
