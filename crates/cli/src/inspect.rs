@@ -122,7 +122,7 @@ impl Report {
         }
         for (what, dir, files, total) in &self.aside {
             let meaning = match *what {
-                "quarantine" => "could not be read at a start and was set aside",
+                "quarantine" => "could not be read and was set aside",
                 _ => "was refused for good by a forwarding destination",
             };
             writeln!(io.out, "{what}: {}, {} ({meaning}: {})", plural(*files, "file"), bytes(*total), dir.display())?;

@@ -39,6 +39,13 @@ fn open(path: &Path) -> Outcome<BufReader<File>> {
 }
 
 fn arrow(path: &Path, take: &mut dyn FnMut(Item<'_>) -> Outcome<u64>) -> Outcome {
+    // Half of a directory may not be taken for all of it.
+    let others = |failure| match failure {
+        Failure::Failed(text) if path.is_dir() => {
+            Failure::Failed(format!("{text}; move that file out of {} to convert the others", path.display()))
+        }
+        other => other,
+    };
     for file in source::data_files(path)? {
         if take(Item::File { signal: file.signal })? == 0 {
             continue;
@@ -46,8 +53,8 @@ fn arrow(path: &Path, take: &mut dyn FnMut(Item<'_>) -> Outcome<u64>) -> Outcome
         let options = ReadOptions { dictionaries: true, ..ReadOptions::default() };
         // One that retention deletes while the directory is converted is not there any more.
         let wanted = Wanted::new(file.signal, &options)?;
-        let Some(mut batches) = source::open(&file.path, &wanted, 0)? else { continue };
-        while let Some(batch) = batches.next_batch()? {
+        let Some(mut batches) = source::open(&file.path, &wanted, 0).map_err(others)? else { continue };
+        while let Some(batch) = batches.next_batch().map_err(|error| others(error.into()))? {
             take(Item::Rows { batch: &batch, signal: file.signal })?;
         }
     }

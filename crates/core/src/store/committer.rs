@@ -190,7 +190,7 @@ impl Committer {
 }
 
 fn create(ctx: &Context, signal: Signal, now: Instant) -> Result<LiveFile> {
-    ctx.ensure_writer()?;
+    ctx.renew_writer()?;
     LiveFile::create(ctx, signal, now)
         .map_err(|error| storage_error("create a file in", &ctx.layout.signal_dir(signal), error))
 }

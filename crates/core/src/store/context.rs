@@ -245,13 +245,13 @@ impl Context {
         Err(OtlpError::new(Code::StorageFailed, format!("the lock {} is held by another process", path.display())))
     }
 
-    /// Our files were deleted by somebody: whoever did it may have taken the lock file as well, so it is taken anew.
+    /// [`Context::ensure_writer`] where somebody may have deleted the lock file, with ours or with the whole directory: then
+    /// it is taken anew, or others would take our files for those of a dead writer.
     pub(crate) fn renew_writer(&self) -> Result<()> {
         let path = self.layout.writer_lock(self.writer);
-        if self.storage.open(&path).is_ok() {
-            return Ok(());
+        if matches!(self.storage.open(&path), Err(error) if error.kind() == io::ErrorKind::NotFound) {
+            *lock(&self.lock) = None;
         }
-        *lock(&self.lock) = None;
         self.ensure_writer()
     }
 

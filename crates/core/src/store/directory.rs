@@ -65,7 +65,7 @@ pub fn files_in(storage: &dyn Storage, dir: &Path) -> Result<Vec<DataFile>> {
 /// What is committed in `output_dir`, over all writers, as far as it is whole now. The writers need not run.
 pub fn read_directory(output_dir: &Path, signal: Signal, options: &ReadOptions) -> Result<Batches> {
     let dir = Layout::new(output_dir).signal_dir(signal);
-    read::snapshot(Arc::new(OsStorage), dir, signal, options, Vec::new, Arc::default())
+    Ok(Box::new(read::snapshot(Arc::new(OsStorage), dir, signal, options, Vec::new, Arc::default())?))
 }
 
 /// Opens a listed file, in its sealed form if it was sealed since. `None` if retention deleted it since.

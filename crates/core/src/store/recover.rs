@@ -58,6 +58,32 @@ pub(crate) fn sealed_counts(ctx: &Context, signal: Signal, stem: &Stem, stream_i
     }
 }
 
+/// A reader found that a sealed file does not hold: it is set aside as well, unless a living process has to do with it.
+/// Whether it is gone from where readers look.
+pub(crate) fn set_unreadable_aside(ctx: &Context, signal: Signal, stem: &Stem) -> Result<bool> {
+    // Whoever forwards or follows it tells the loss and goes on behind it by itself.
+    let needed = ctx.hooks.needs().iter().any(|needs| needs.first_needed(signal, stem).is_some());
+    if needed || ctx.is_closed() {
+        return Ok(false);
+    }
+    if stem.writer == ctx.writer {
+        // Of our own files the stream goes by itself once it is sealed; as long as it is there, that is at work.
+        let stream = ctx.storage.open(&ctx.layout.data(signal, stem, Form::Live));
+        return Ok(stream.is_err() && !sealed_counts(ctx, signal, stem, true)?);
+    }
+    let (dir, path) = (ctx.layout.writers_dir(), ctx.layout.writer_lock(stem.writer));
+    ctx.storage.create_dir_all(&dir).map_err(|error| storage_error("create", &dir, error))?;
+    let was_there = ctx.storage.open(&path).is_ok();
+    let lock = ctx.storage.try_lock(&path).map_err(|error| storage_error("lock", &path, error))?;
+    let Some(lock) = lock else { return Ok(false) };
+    let done = sealed_counts(ctx, signal, stem, true).map(|counts| !counts);
+    // A lock file says that something of the writer is left to be done: only what was there before stays.
+    if !was_there && let Err(error) = lock.remove() {
+        tracing::debug!(%error, path = %path.display(), "a dead writer's lock file stays for now");
+    }
+    done
+}
+
 /// Recovers one stream that nobody appends to. It is never written to.
 pub(crate) fn recover(ctx: &Context, signal: Signal, stem: &Stem, sealed_is_there: bool) -> Result<Recovered> {
     let path = ctx.layout.data(signal, stem, Form::Live);

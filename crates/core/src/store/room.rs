@@ -54,12 +54,11 @@ impl Room {
         let Some(known) = free.as_mut() else { return Ok(()) };
         let left = known.bytes.saturating_sub(known.written_since);
         if left < min_free.saturating_add(more) {
-            let asked = known.bytes;
             *free = None;
             return Err(OtlpError::new(
                 Code::StorageFull,
                 format!(
-                    "the file system of {} has {asked} free bytes and {min_free} are left to others \
+                    "the file system of {} has {left} free bytes and {min_free} are left to others \
                      (storage.min_free_bytes): free some room, writing resumes by itself",
                     root.display()
                 ),

@@ -9,9 +9,13 @@ use super::context::Context;
 use super::failpoint::Point;
 use super::fault::storage_error;
 use super::names::{Form, Stem};
+use super::recover::sealed_counts;
 use crate::config::SealingCompression;
 use crate::error::{Code, OtlpError, Result};
 use crate::ipc;
+
+/// The last step, for errors.
+const NAME: &str = "name the sealed file";
 
 /// What became of a file that was to be sealed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,17 +65,42 @@ pub(crate) fn seal(
     }
     match Point::Rename.around(|| storage.rename(&tmp, &target)) {
         Ok(()) => {}
-        // An earlier attempt came this far: the file was checked before it was renamed.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => remove_if_there(ctx, &tmp)?,
+        // An earlier attempt came this far, or somebody else has put something there: the stream goes only for the former.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let done = match holds(ctx, signal, stem, rows) {
+                Ok(true) => Ok(()),
+                Ok(false) => storage.rename(&tmp, &target).map_err(|error| storage_error(NAME, &target, error)),
+                Err(error) => Err(error),
+            };
+            let _ = storage.remove(&tmp);
+            done?;
+        }
         Err(error) => {
             let _ = storage.remove(&tmp);
-            return Err(storage_error("name the sealed file", &target, error));
+            return Err(storage_error(NAME, &target, error));
         }
     }
     let dir = ctx.layout.signal_dir(signal);
     ctx.sync_dir(&dir).map_err(|error| storage_error("sync", &dir, error))?;
     ctx.wrote(sealed.bytes);
     Ok(Outcome::Sealed)
+}
+
+/// Whether the sealed form is there with all of these rows. What cannot be read in its place is set aside.
+fn holds(ctx: &Context, signal: Signal, stem: &Stem, rows: u64) -> Result<bool> {
+    let target = ctx.layout.data(signal, stem, Form::Sealed);
+    if !sealed_counts(ctx, signal, stem, true)? {
+        return Ok(false);
+    }
+    let found = ctx.storage.open(&target).and_then(|file| ipc::rows(&*file));
+    match found.map_err(|error| storage_error("read", &target, error))? {
+        found if found == rows => Ok(true),
+        found => {
+            let message =
+                format!("{} is somebody else's, with {found} rows for {rows}: move it away", target.display());
+            Err(OtlpError::new(Code::Internal, message))
+        }
+    }
 }
 
 /// Deletes a stream whose sealed form is there. Failing is a normal state: the stream does not count any more.

@@ -1,6 +1,7 @@
 //! Rotated files on their way to their sealed form: the queue, and the thread that works it off.
 
 use std::collections::VecDeque;
+use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -8,7 +9,7 @@ use std::time::{Duration, Instant};
 use otlp_arrow_columns::Signal;
 
 use super::context::{Context, lock};
-use super::names::Stem;
+use super::names::{Form, Stem};
 use super::recover::{Recovered, recover};
 use super::repeated::Repeated;
 use super::seal::{Outcome, seal, unlink};
@@ -185,7 +186,17 @@ impl SealQueue {
     fn seal(&self, ctx: &Context, file: Rotated) {
         let mut go_on = || lock(&self.state).closing.is_none_or(|deadline| Instant::now() < deadline);
         match seal(ctx, file.signal, &file.stem, file.len, file.rows, &mut go_on) {
-            Ok(Outcome::Sealed | Outcome::Gone) => {
+            Ok(Outcome::Sealed) => {
+                self.sealed(ctx, file);
+                self.done(ctx);
+            }
+            Ok(Outcome::Gone) => {
+                // Of what retention deletes, nothing is known any more.
+                if ctx.own.find(&file.stem).is_some() && !self.is_sealed(ctx, &file) {
+                    ctx.stats.dropped(file.signal, "deleted", file.rows);
+                    let message = format!("{} was deleted by somebody with its {} records", file.stem, file.rows);
+                    ctx.event(EventName::RecordsDropped, Some(file.signal), Some(file.rows), message);
+                }
                 self.sealed(ctx, file);
                 self.done(ctx);
             }
@@ -209,6 +220,12 @@ impl SealQueue {
                 drop(self.wake.wait_timeout(state, pause).unwrap_or_else(PoisonError::into_inner));
             }
         }
+    }
+
+    /// Whether the sealed form is there, as far as anybody can tell.
+    fn is_sealed(&self, ctx: &Context, file: &Rotated) -> bool {
+        let path = ctx.layout.data(file.signal, &file.stem, Form::Sealed);
+        !matches!(ctx.storage.open(&path), Err(error) if error.kind() == io::ErrorKind::NotFound)
     }
 
     /// A file does not hold what was written to it: what still does is sealed, the rest set aside and counted as lost. Tried

@@ -181,6 +181,7 @@ fn a_live_file_that_somebody_cuts_costs_what_was_in_it_and_not_what_comes() {
     assert!(found.ends_with(&(next..next + 20).collect::<Vec<_>>()));
 }
 
+#[cfg(unix)]
 #[test]
 fn a_directory_deleted_under_us_is_made_again() {
     let dir = tempfile::tempdir().unwrap();
@@ -202,6 +203,40 @@ fn a_directory_deleted_under_us_is_made_again() {
     let next = open(&config(&root));
     assert!(ids(&next).ends_with(&[id - 1]));
     assert_eq!(log_files(&root, "arrows").len(), 1, "nobody takes a living writer's file");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_directory_deleted_between_two_files_stays_that_of_a_living_writer() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("out");
+    let mut config = config(&root);
+    config.rotation.max_bytes = 1;
+    let disk = Faulty::default();
+    // Rotated, and not sealed yet.
+    disk.delay(Op::SyncDir, Duration::from_millis(200));
+    let heard = Heard::default();
+    let store = open_on(&config, Arc::new(disk), &heard);
+    for id in 0..4 {
+        put(&store, [id]).unwrap();
+    }
+    // One more may be named at this very moment.
+    let unsealed = 4 - log_files(&root, "arrow").len() as u64;
+    // Sealing may make something in it while it is deleted.
+    until("it is deleted", || std::fs::remove_dir_all(&root).is_ok());
+    put(&store, [4]).unwrap();
+    assert_eq!(names(&root, "writers").len(), 1, "the lock is there again with the first file");
+    let next = open(&config);
+    assert_eq!(names(&root, "writers").len(), 2, "nobody takes it for a dead writer's");
+    for id in 5..8 {
+        put(&store, [id]).unwrap();
+    }
+    store.close(soon());
+    let found = ids(&next);
+    assert!(found.ends_with(&[4, 5, 6, 7]), "{found:?}");
+    let lost = heard.records(EventName::RecordsDropped);
+    assert!((unsealed - 1..=unsealed).contains(&lost), "{lost} of {unsealed}: {:?}", heard.messages());
+    assert_eq!(store.stats().snapshot().total("otlp_arrow_dropped_records_total", &[("reason", "deleted")]), lost);
 }
 
 #[test]

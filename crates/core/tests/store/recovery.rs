@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use otlp_arrow::Signal;
 use otlp_arrow::event::EventName;
 use otlp_arrow::ipc::seal::seal;
 use otlp_arrow::store::storage_os::OsStorage;
+use otlp_arrow::store::subscription::From;
+use otlp_arrow::store::{ReadOptions, Store};
 
 use crate::faulty::{Faulty, Op};
 use crate::support::*;
@@ -288,4 +291,120 @@ fn a_shutdown_does_not_wait_for_the_recovery_of_thousands_of_files() {
     until("the background goes on", || log_files(dir.path(), "arrows").len() < left);
     store.close(soon());
     assert!(log_files(dir.path(), "arrows").len() > 500, "it ended where it was");
+}
+
+/// The numbers that can be read, and the errors met on the way.
+fn read_on(store: &Store) -> (Vec<u64>, Vec<String>) {
+    let (mut found, mut errors) = (Vec::new(), Vec::new());
+    for batch in store.read(Signal::Logs, &ReadOptions::default()).unwrap() {
+        match batch {
+            Ok(batch) => found.extend(numbers(&batch)),
+            Err(error) => errors.push(error.message().to_owned()),
+        }
+    }
+    (found, errors)
+}
+
+#[test]
+fn a_sealed_file_damaged_after_a_clean_exit_is_told_once_and_set_aside() {
+    type Damage = fn(&mut Vec<u8>);
+    let damages: [(&str, Damage); 4] = [
+        ("empty", |bytes| bytes.clear()),
+        ("cut", |bytes| bytes.truncate(bytes.len() / 2)),
+        ("garbage", |bytes| bytes.fill(7)),
+        ("changed", |bytes| {
+            let footer = u32::from_le_bytes(bytes[bytes.len() - 10..bytes.len() - 6].try_into().unwrap()) as usize;
+            let at = bytes.len() - 10 - footer - 8 - 40;
+            bytes[at] ^= 1;
+        }),
+    ];
+    for (what, damage) in damages {
+        let dir = tempfile::tempdir().unwrap();
+        let mut config = config(dir.path());
+        config.rotation.max_bytes = 1;
+        let writer = open(&config);
+        for id in 0..4 {
+            put(&writer, [id]).unwrap();
+        }
+        until("all are sealed", || {
+            log_files(dir.path(), "arrow").len() == 4 && log_files(dir.path(), "arrows").is_empty()
+        });
+        let file = log_files(dir.path(), "arrow").remove(1);
+        let mut bytes = std::fs::read(&file).unwrap();
+        damage(&mut bytes);
+        std::fs::write(&file, &bytes).unwrap();
+
+        // It belongs to a living writer: another one only tells.
+        let other = open(&config);
+        let (found, errors) = read_on(&other);
+        assert_eq!((found, errors.len()), (vec![0, 2, 3], 1), "{what}");
+        assert!(errors[0].contains(file.to_str().unwrap()) && errors[0].contains("move it"), "{what}: {errors:?}");
+        assert!(file.exists());
+        writer.close(soon());
+        other.close(soon());
+        assert_eq!(names(dir.path(), "writers"), [] as [&str; 0]);
+
+        let heard = Heard::default();
+        let store = open_on(&config, Arc::new(OsStorage), &heard);
+        let (found, errors) = read_on(&store);
+        assert_eq!((found, errors.len()), (vec![0, 2, 3], 1), "{what}");
+        assert!(errors[0].contains(file.to_str().unwrap()) && errors[0].contains("read again"), "{what}: {errors:?}");
+        let quarantine = names(dir.path(), "quarantine");
+        let kept = quarantine.iter().find(|name| name.ends_with(".arrow")).unwrap();
+        assert_eq!(std::fs::read(dir.path().join("quarantine").join(kept)).unwrap(), bytes, "{what}");
+        assert_eq!(heard.names(), [EventName::FileQuarantined], "{what}");
+        assert_eq!(ids(&store), [0, 2, 3], "{what}");
+        assert_eq!(names(dir.path(), "writers").len(), 1, "only our own lock is left");
+    }
+}
+
+#[test]
+fn a_file_of_ones_own_that_is_damaged_once_sealed_is_set_aside_as_well() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = config(dir.path());
+    config.rotation.max_bytes = 1;
+    let store = open(&config);
+    for id in 0..3 {
+        put(&store, [id]).unwrap();
+    }
+    until("all are sealed", || log_files(dir.path(), "arrow").len() == 3 && log_files(dir.path(), "arrows").is_empty());
+    std::fs::write(log_files(dir.path(), "arrow").remove(0), "").unwrap();
+    // Who has yet to deliver it is told of it, not left without it.
+    let subscription = store.subscribe(Signal::Logs, "slow", From::Beginning).unwrap();
+    assert_eq!(read_on(&store).1.len(), 1);
+    assert_eq!(names(dir.path(), "quarantine"), [] as [&str; 0]);
+    drop(subscription);
+    assert_eq!(read_on(&store).1.len(), 1);
+    assert_eq!(ids(&store), [1, 2]);
+    assert_eq!(names(dir.path(), "quarantine").len(), 2);
+}
+
+#[test]
+fn what_somebody_put_where_a_sealed_file_will_be_does_not_cost_the_stream() {
+    let dir = tempfile::tempdir().unwrap();
+    let heard = Heard::default();
+    let store = open_on(&config(dir.path()), Arc::new(OsStorage), &heard);
+    put(&store, 0..5).unwrap();
+    let taken = log_files(dir.path(), "arrows").remove(0).with_extension("arrow");
+    std::fs::write(&taken, "somebody else's").unwrap();
+    store.close(soon());
+    assert_eq!(heard.names(), [EventName::FileQuarantined], "{:?}", heard.names());
+    let kept = names(dir.path(), "quarantine").into_iter().find(|name| name.ends_with(".arrow")).unwrap();
+    assert_eq!(std::fs::read(dir.path().join("quarantine").join(kept)).unwrap(), b"somebody else's");
+    assert_eq!((log_files(dir.path(), "arrows").len(), names(dir.path(), "tmp").len()), (0, 0));
+
+    // What cannot be moved out of the way stays, and so does the stream.
+    let store = open(&config(dir.path()));
+    put(&store, 5..9).unwrap();
+    let live = log_files(dir.path(), "arrows").remove(0);
+    std::fs::create_dir(live.with_extension("arrow")).unwrap();
+    store.close(std::time::Instant::now() + std::time::Duration::from_millis(200));
+    assert!(live.exists());
+    assert_eq!(names(dir.path(), "tmp"), [] as [&str; 0]);
+    let store = open(&config(dir.path()));
+    assert_eq!(ids(&store), (0..9).collect::<Vec<_>>());
+    std::fs::remove_dir(live.with_extension("arrow")).unwrap();
+    store.maintain();
+    assert!(!live.exists());
+    assert_eq!(ids(&store), (0..9).collect::<Vec<_>>());
 }

@@ -3,8 +3,6 @@
 use std::path::Path;
 use std::time::Duration;
 
-use arrow_array::RecordBatch;
-use arrow_array::cast::AsArray;
 use otlp_arrow::store::Store;
 use otlp_arrow::store::subscription::{From, Subscription};
 use otlp_arrow::{Code, OtlpLibrary, Signal};
@@ -13,11 +11,6 @@ use crate::support::*;
 
 fn follow(store: &Store, name: &str) -> Subscription {
     store.subscribe(Signal::Logs, name, From::Beginning).unwrap()
-}
-
-fn numbers(batch: &RecordBatch) -> Vec<u64> {
-    let bodies = batch.column_by_name("body").unwrap().as_string::<i32>();
-    bodies.iter().map(|body| body.unwrap().strip_prefix("record ").unwrap().parse().unwrap()).collect()
 }
 
 /// The next `count` records; batches must end there.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use bytes::Bytes;
 use futures::executor::block_on;
@@ -58,7 +59,6 @@ impl Heard {
         self.0.lock().unwrap().iter().filter(|event| event.name == name).filter_map(|event| event.count).sum()
     }
 
-    #[cfg(unix)]
     pub(crate) fn messages(&self) -> Vec<String> {
         self.0.lock().unwrap().iter().map(|event| format!("{}: {}", event.name, event.message)).collect()
     }
@@ -83,13 +83,17 @@ pub(crate) fn put(store: &Store, ids: impl IntoIterator<Item = u64>) -> Result<(
     block_on(store.append(Signal::Logs, request(store, logs(ids))?))
 }
 
+/// The numbers of the log records of a batch.
+pub(crate) fn numbers(batch: &RecordBatch) -> Vec<u64> {
+    let bodies = batch.column_by_name("body").unwrap().as_string::<i32>();
+    bodies.iter().map(|body| body.unwrap().strip_prefix("record ").unwrap().parse().unwrap()).collect()
+}
+
 /// The numbers of all committed log records, in the order of [`Store::read`].
 pub(crate) fn ids(store: &Store) -> Vec<u64> {
     let mut found = Vec::new();
     for batch in store.read(Signal::Logs, &ReadOptions::default()).unwrap() {
-        let batch = batch.unwrap();
-        let bodies = batch.column_by_name("body").unwrap().as_string::<i32>();
-        found.extend(bodies.iter().map(|body| body.unwrap().strip_prefix("record ").unwrap().parse::<u64>().unwrap()));
+        found.extend(numbers(&batch.unwrap()));
     }
     found
 }
