@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { diag } from '@opentelemetry/api';
 import type { OtlpEvent } from 'otlp-arrow';
 import { expect, onTestFinished, test, vi } from 'vitest';
@@ -7,9 +6,18 @@ import { open, span } from './support.js';
 
 const json = JSON.stringify({ name: 'storage_full', time: 1_700_000_000_000, message: 'free some room' });
 
+/** What Node.js warns of a listener when `act` is done. */
 async function warned(act: () => unknown): Promise<string> {
-  const [[warning]] = (await Promise.all([once(process, 'warning'), act()])) as [[Error], unknown];
-  return warning.message;
+  const heard = new Promise<string>(resolve => {
+    const listener = ({ message }: Error) => {
+      if (!message.startsWith('a listener of otlp-arrow')) return;
+      process.off('warning', listener);
+      resolve(message);
+    };
+    process.on('warning', listener);
+  });
+  await act();
+  return heard;
 }
 
 test.each([

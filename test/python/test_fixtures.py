@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import duckdb
+import polars as pl
 import pyarrow as pa
 import pytest
 
@@ -30,6 +32,19 @@ def test_a_fixture(name: str) -> None:
         assert encode(signal, table, "json") == (FIXTURES / f"{name}.encoded.json").read_bytes()
         again = pa.table(decode(signal, encode(signal, table)))
         assert rows(again) == rows(table)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_table_of_another_tool_becomes_the_same_request(name: str) -> None:
+    signal: Any = name.split("-")[0]
+    held = pa.table(decode(signal, (FIXTURES / f"{name}.request.binpb").read_bytes()))
+    expected = encode(signal, held)
+    text = {"traces": "name", "metrics": "metric_name", "logs": "severity_text"}[signal]
+    frame = pl.DataFrame(held)
+    assert encode(signal, frame) == expected
+    assert encode(signal, frame.with_columns(pl.col(text).cast(pl.Categorical))) == expected
+    assert encode(signal, frame.slice(1)) == encode(signal, held.slice(1))
+    assert encode(signal, duckdb.sql("select * from held")) == expected
 
 
 def test_there_are_fixtures() -> None:

@@ -33,7 +33,8 @@ export async function decode(signal: Signal, bytes: Uint8Array, format: Format =
 /**
  * Turns rows back into one OTLP export request, equal to what they were made from.
  *
- * @param rows a table or record batch in the columns of the files, or the bytes of an Arrow IPC stream of them
+ * @param rows a table or record batch in the columns of the files, or the bytes of an Arrow IPC stream of them, also in
+ *   the types that polars and DuckDB give them
  */
 export async function encode(
   signal: Signal,

@@ -60,12 +60,13 @@ pub fn decode(signal: Signal, bytes: &[u8], format: Format) -> Result<Decoded, D
     Ok(Decoded { batch: builder.finish(), refused: checked.refused })
 }
 
-/// Turns record batches of schema v1 into one OTLP export request; JSON is compact, on one line.
+/// Turns record batches of schema v1 into one OTLP export request; JSON is compact, on one line. Columns may be in the
+/// types that other programs give them, such as the large and view forms of text.
 ///
 /// # Errors
 /// [`EncodeError`] when a column is missing, has a wrong type, or holds a value that [`decode`] never makes.
 pub fn encode(signal: Signal, batches: &[RecordBatch], format: Format) -> Result<Vec<u8>, EncodeError> {
-    let protobuf = encode_protobuf(signal, batches)?;
+    let protobuf = encode_protobuf(signal, &encode::in_own_types(signal, batches)?)?;
     match format {
         Format::Protobuf => Ok(protobuf),
         Format::Json => json::from_protobuf(signal, &protobuf)

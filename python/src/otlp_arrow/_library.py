@@ -291,8 +291,9 @@ def decode(signal: Signal, data: bytes, format: Format = "protobuf") -> Table:  
 def encode(signal: Signal, rows: ArrowStream, format: Format = "protobuf") -> bytes:  # noqa: A002 - the name in all languages
     """Turn rows back into one OTLP export request.
 
-    `rows` is anything with ``__arrow_c_stream__`` that has the columns of the files in their types: what `decode`,
-    `OtlpLibrary.read` and pyarrow give. What polars and DuckDB turn into types of their own is `InvalidDataError`.
+    `rows` is anything with ``__arrow_c_stream__`` that has the columns of the files: what `decode` and
+    `OtlpLibrary.read` give, and tables of them in pyarrow, polars and DuckDB, whose own types of text, bytes, lists and
+    maps are understood. Times that a tool cut to microseconds are `InvalidDataError`.
     """
     return _native.encode(signal, rows, format)
 

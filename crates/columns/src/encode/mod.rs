@@ -7,6 +7,7 @@
 mod attributes;
 mod column;
 mod envelope;
+mod foreign;
 mod group;
 mod logs;
 mod metrics;
@@ -20,6 +21,7 @@ use arrow_array::RecordBatch;
 
 use crate::Signal;
 use column::{Cell, Flaw};
+pub(crate) use foreign::in_own_types;
 use group::Grouped;
 use out::{Out, room_for};
 
