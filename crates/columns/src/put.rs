@@ -1,10 +1,12 @@
 //! Writing the protobuf wire format to a byte buffer.
 
-/// The field number no OTLP message uses, that marks a record as invalid.
+/// The field that marks a record as invalid: the highest number protobuf has, which no OTLP message uses.
 ///
-/// The OTLP/JSON reader writes it (as a varint) into a record with a value that cannot be what its field says;
-/// [`crate::check`] refuses such a record with [`crate::Reason::InvalidValue`]. It is the highest number protobuf has.
+/// The OTLP/JSON reader writes it into a record with a value that cannot be what its field says, and [`crate::check`]
+/// refuses such a record with [`crate::Reason::InvalidValue`]. A sender's own field of that number holds other bytes.
 pub(crate) const INVALID_VALUE_FIELD: u32 = (1 << 29) - 1;
+/// What that field holds, as eight bytes; chosen by chance.
+pub(crate) const INVALID_VALUE: u64 = 0x8c5d_71e2_094b_f6a3;
 
 /// Wire type of variable-length integers.
 pub(crate) const VARINT: u8 = 0;
@@ -35,13 +37,6 @@ pub(crate) const fn varint_len(value: u64) -> usize {
 #[inline]
 pub(crate) fn tag(out: &mut Vec<u8>, number: u32, wire_type: u8) {
     varint(out, u64::from(number) << 3 | u64::from(wire_type));
-}
-
-/// Appends a varint field.
-#[inline]
-pub(crate) fn varint_field(out: &mut Vec<u8>, number: u32, value: u64) {
-    tag(out, number, VARINT);
-    varint(out, value);
 }
 
 /// Appends an eight-byte field.

@@ -66,6 +66,7 @@ fn integers_are_numbers_or_strings_in_any_spelling() {
     assert_eq!(value(r#"{"intValue":1e3}"#), Some(Value::IntValue(1000)));
     assert_eq!(value(r#"{"intValue":"-9223372036854775808"}"#), Some(Value::IntValue(i64::MIN)));
     assert_eq!(value(r#"{"intValue":0}"#), Some(Value::IntValue(0)));
+    assert_eq!(span(r#""startTimeUnixNano":"007""#).start_time_unix_nano, 7);
 }
 
 #[test]
@@ -75,6 +76,8 @@ fn what_javascript_writes_for_odd_numbers() {
     let is_nan = |text| matches!(value(text), Some(Value::DoubleValue(value)) if value.is_nan());
     assert!(is_nan(r#"{"doubleValue":null}"#));
     assert!(is_nan(r#"{"doubleValue":"NaN"}"#));
+    assert!(is_nan(r#"{"doubleValue":"nan"}"#));
+    assert_eq!(value(r#"{"doubleValue":"+Inf"}"#), Some(Value::DoubleValue(f64::INFINITY)));
     assert_eq!(value(r#"{"doubleValue":null,"stringValue":"x"}"#), Some(Value::StringValue("x".into())));
     assert_eq!(value(r#"{"stringValue":"x","doubleValue":null}"#), Some(Value::StringValue("x".into())));
     assert_eq!(value(r#"{"doubleValue":"-Infinity"}"#), Some(Value::DoubleValue(f64::NEG_INFINITY)));

@@ -82,6 +82,22 @@ fn one_bad_record_is_left_out() {
 }
 
 #[test]
+fn unknown_fields_of_every_number_and_type_are_no_reason() {
+    for number in [17, 1000, 0x3fff_ffff >> 3, (1 << 29) - 1] {
+        let key = |wire_type: u32| {
+            let mut key = Vec::new();
+            prost::encoding::encode_varint(u64::from(number << 3 | wire_type), &mut key);
+            key
+        };
+        let unknown =
+            [[key(0), vec![1]], [key(1), vec![0; 8]], [key(2), vec![1, 1]], [key(3), key(4)], [key(5), vec![1; 4]]];
+        let spans: Vec<_> = unknown.map(|field| [field.concat(), block(5, b"kept")].concat()).into();
+        let (batch, checked) = decode(Signal::Traces, &request(&spans));
+        assert_eq!((batch.num_rows(), checked.refused.first), (5, None), "field {number}");
+    }
+}
+
+#[test]
 fn nesting_ends_at_the_limit() {
     let nested = |levels: usize, map: bool| {
         (0..levels).fold(AnyValue::default(), |value, _| AnyValue {

@@ -277,7 +277,8 @@ mod tests {
                 put::bytes_field(&mut value, 1, &data[11..11 + len]);
                 attribute(&mut plain, &data[7..7 + len / 3], &value);
                 value.clear();
-                put::varint_field(&mut value, 3, -5i64 as u64);
+                put::tag(&mut value, 3, put::VARINT);
+                put::varint(&mut value, -5i64 as u64);
                 attribute(&mut plain, &data[7..7 + len], &value);
                 put::close(&mut plain, open);
                 put::tag(&mut plain, 16, put::FIXED32);

@@ -3,7 +3,7 @@
 //! Reading is as tolerant as the OTLP specification and the serializers in use ask for:
 //! - ids are hexadecimal in any case, other bytes base64 of either alphabet, padded or not;
 //! - integers may be numbers or strings, with a point or exponent if they are whole; so may doubles be strings, and
-//!   `NaN`, `Infinity` and `-Infinity`;
+//!   `NaN`, `Infinity` and `-Infinity`, in any case and as `Inf`;
 //! - enum values may be numbers or names, field names lowerCamelCase or snake_case; unknown ones are ignored, and of
 //!   a repeated one the last counts;
 //! - `null` means absent; as the only member of a value, `"doubleValue":null` and `"asDouble":null` mean NaN, which is

@@ -189,7 +189,7 @@ impl<'a> Reader<'a> {
             _ if kind.role == Role::Record => {
                 self.tokens.skip()?;
                 let open = put::open(&mut self.out, field.number, 1);
-                put::varint_field(&mut self.out, put::INVALID_VALUE_FIELD, 1);
+                put::fixed64_field(&mut self.out, put::INVALID_VALUE_FIELD, put::INVALID_VALUE);
                 put::close(&mut self.out, open);
                 return Ok(());
             }
@@ -207,7 +207,7 @@ impl<'a> Reader<'a> {
                 self.object(kind)?;
                 self.in_record = false;
                 if std::mem::take(&mut self.invalid) {
-                    put::varint_field(&mut self.out, put::INVALID_VALUE_FIELD, 1);
+                    put::fixed64_field(&mut self.out, put::INVALID_VALUE_FIELD, put::INVALID_VALUE);
                 }
             }
             Role::Nested => self.nested(kind)?,
@@ -314,7 +314,7 @@ impl<'a> Reader<'a> {
                 }
                 None => self.number_value(field, &scratch, true),
             },
-            _ => self.number_value(field, &scratch, true),
+            _ => self.number_value(field, scalar::without_zeros(&scratch), true),
         };
         self.scratch = scratch;
         done

@@ -87,14 +87,23 @@ pub(super) fn double(text: &[u8]) -> Option<f64> {
     value.is_finite().then_some(value)
 }
 
-/// Reads a floating point number written as a string, such as `NaN` or `1.5`.
+/// The digits of a quoted integer without zeros before them, which JSON's own numbers cannot have.
+pub(super) fn without_zeros(text: &[u8]) -> &[u8] {
+    let zeros = text.iter().take_while(|&&byte| byte == b'0').count();
+    if text.iter().all(u8::is_ascii_digit) { &text[zeros.min(text.len().saturating_sub(1))..] } else { text }
+}
+
+/// Reads a floating point number written as a string, such as `NaN` or `1.5`, or `+Inf` as Go writes it.
 pub(super) fn quoted_double(text: &[u8]) -> Option<f64> {
-    match text {
-        b"NaN" => Some(f64::NAN),
-        b"Infinity" => Some(f64::INFINITY),
-        b"-Infinity" => Some(f64::NEG_INFINITY),
-        _ => double(text),
+    let (sign, name) = match text.split_first() {
+        Some((b'-', rest)) => (-1.0, rest),
+        Some((b'+', rest)) => (1.0, rest),
+        _ => (1.0, text),
+    };
+    if name.eq_ignore_ascii_case(b"infinity") || name.eq_ignore_ascii_case(b"inf") {
+        return Some(f64::INFINITY * sign);
     }
+    if text.eq_ignore_ascii_case(b"nan") { Some(f64::NAN) } else { double(text) }
 }
 
 /// Reads an id into `out`. What is not hexadecimal gives one byte, which no id has, so that the record is refused.
@@ -210,7 +219,18 @@ mod tests {
         assert!(quoted_double(b"NaN").is_some_and(f64::is_nan));
         assert_eq!(quoted_double(b"-Infinity"), Some(f64::NEG_INFINITY));
         assert_eq!(quoted_double(b"1.5"), Some(1.5));
-        assert_eq!(quoted_double(b"nan"), None);
+        assert!(quoted_double(b"nan").is_some_and(f64::is_nan));
+        assert_eq!(quoted_double(b"+Inf"), Some(f64::INFINITY));
+        for none in [&b"+NaN"[..], b"-", b"", b"infinit", b"+1"] {
+            assert_eq!(quoted_double(none), None);
+        }
+    }
+
+    #[test]
+    fn zeros_before_quoted_integers() {
+        for (text, expected) in [("007", "7"), ("000", "0"), ("0", "0"), ("", ""), ("-07", "-07"), ("00.5", "00.5")] {
+            assert_eq!(without_zeros(text.as_bytes()), expected.as_bytes());
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ mod traces;
 mod value;
 
 use super::plan::{Children, Counts, Flaw, Plan};
-use crate::put::INVALID_VALUE_FIELD;
+use crate::put::{FIXED64, INVALID_VALUE, INVALID_VALUE_FIELD};
 use crate::render::{json_string_len, key_value};
 use crate::wire::merge::merged;
 use crate::wire::text::is_utf8;
@@ -292,8 +292,11 @@ impl<'a> Checker<'a> {
     /// Steps over another field of a record. The OTLP/JSON reader marks a record with a value that cannot be.
     #[inline(never)]
     fn other(&mut self, cursor: &mut Cursor<'a>, key: u32, known: u64) -> Wire<()> {
-        if key >> 3 == INVALID_VALUE_FIELD {
-            self.flaw("value", Reason::InvalidValue);
+        if key == INVALID_VALUE_FIELD << 3 | u32::from(FIXED64) {
+            if cursor.fixed64()? == INVALID_VALUE {
+                self.flaw("value", Reason::InvalidValue);
+            }
+            return Ok(());
         }
         cursor.skip(key, known)
     }
