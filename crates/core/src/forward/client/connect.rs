@@ -263,8 +263,16 @@ mod tests {
         let listener = socket.listen(1).unwrap();
         let address = listener.local_addr().unwrap();
         let mut waiting = Vec::new();
-        while let Ok(stream) = tokio::time::timeout(Duration::from_millis(100), TcpStream::connect(address)).await {
-            waiting.push(stream.unwrap());
+        // The kernel answers for a listener at once, however busy this process is.
+        let mut hung = 0;
+        while hung < 2 {
+            match tokio::time::timeout(Duration::from_secs(1), TcpStream::connect(address)).await {
+                Ok(stream) => {
+                    waiting.push(stream.unwrap());
+                    hung = 0;
+                }
+                Err(_) => hung += 1,
+            }
         }
         (address, listener, waiting)
     }
