@@ -12,7 +12,7 @@ use otlp_arrow_columns::{DecodeError, Limits, Signal, json};
 use prost::Message;
 
 /// The mark of a record with an impossible value: field 536870911, varint 1.
-const INVALID: [u8; 6] = [0xf8, 0xff, 0xff, 0xff, 0x0f, 1];
+const INVALID: [u8; 13] = [0xf9, 0xff, 0xff, 0xff, 0x0f, 0xa3, 0xf6, 0x4b, 0x09, 0xe2, 0x71, 0x5d, 0x8c];
 
 fn read(signal: Signal, text: &str) -> Vec<u8> {
     json::to_protobuf(signal, text.as_bytes(), &Limits::default()).unwrap()
@@ -118,7 +118,7 @@ fn a_value_that_cannot_be_refuses_its_record() {
     let request = ExportTraceServiceRequest::decode(&*two).unwrap();
     let spans = &request.resource_spans[0].scope_spans[0].spans;
     assert_eq!(spans.iter().map(|span| &*span.name).collect::<Vec<_>>(), ["", "", "b"], "the others stay");
-    assert_eq!(two.windows(6).filter(|at| *at == INVALID).count(), 2);
+    assert_eq!(two.windows(INVALID.len()).filter(|at| *at == INVALID).count(), 2);
 }
 
 #[test]
