@@ -11,6 +11,7 @@ use super::context::Context;
 use super::failpoint::Point;
 use super::fault::storage_error;
 use super::hooks::AdoptedWriter;
+use super::keeper::maintenance_lock;
 use super::names::{Form, Stem, WriterId, parse_name};
 use super::recover::{recover, sealed_counts};
 
@@ -33,7 +34,7 @@ pub(crate) fn adopt(ctx: &Context, deadline: Instant) -> Report {
         return report;
     }
     // One process at a time looks after others' files; whoever does not get the lock has nothing to do.
-    let Ok(Some(_maintenance)) = ctx.storage.try_lock(&ctx.layout.maintenance_lock()) else { return report };
+    let Ok(Some(_maintenance)) = maintenance_lock(ctx) else { return report };
     for (writer, streams) in candidates {
         if ctx.is_closed() || Instant::now() >= deadline {
             report.left += streams.len();
@@ -48,7 +49,10 @@ pub(crate) fn adopt(ctx: &Context, deadline: Instant) -> Report {
         match lock {
             Ok(Some(lock)) => adopt_writer(ctx, AdoptedWriter::new(writer, lock), deadline, &mut report),
             Ok(None) => {} // Alive, or adopted by somebody else.
-            Err(error) => tracing::warn!(%error, %writer, "cannot adopt a writer"),
+            Err(error) if ctx.keeper.cannot_adopt.may_warn() => {
+                tracing::warn!(%error, %writer, "cannot adopt a writer")
+            }
+            Err(_) => {}
         }
     }
     report
@@ -114,7 +118,10 @@ fn adopt_writer(ctx: &Context, adopted: Arc<AdoptedWriter>, deadline: Instant, r
             }
             report.files += 1;
             if let Err(error) = recover(ctx, signal, stem, sealed.contains(stem)) {
-                tracing::warn!(%error, %stem, "cannot recover a file for now; it is tried again");
+                // On a full disk there may be thousands.
+                if ctx.keeper.cannot_adopt.may_warn() {
+                    tracing::warn!(%error, %stem, "cannot recover a file for now; it is tried again, as others may be");
+                }
                 left += 1;
             }
         }

@@ -36,15 +36,25 @@ impl SteadyClock {
 
 /// A [`SteadyClock`] over the machine's clocks, for all threads of a store.
 #[derive(Debug)]
-pub(crate) struct Clock(Mutex<SteadyClock>);
+pub(crate) struct Clock {
+    steady: Mutex<SteadyClock>,
+    began: Instant,
+}
 
 impl Clock {
     pub(crate) fn start() -> Self {
-        Self(Mutex::new(SteadyClock::new(SystemTime::now(), Instant::now())))
+        let began = Instant::now();
+        Self { steady: Mutex::new(SteadyClock::new(SystemTime::now(), began)), began }
+    }
+
+    /// When this clock was started, in what is the time now: another moment once the machine's clock was set.
+    pub(crate) fn began(&self) -> SystemTime {
+        let now = self.now();
+        now.checked_sub(self.began.elapsed()).unwrap_or(now)
     }
 
     pub(crate) fn now(&self) -> SystemTime {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).now(SystemTime::now(), Instant::now())
+        self.steady.lock().unwrap_or_else(PoisonError::into_inner).now(SystemTime::now(), Instant::now())
     }
 }
 

@@ -17,7 +17,7 @@ use super::lane::Lane;
 use super::names::{Form, Stem, WriterId, parse_name};
 use super::repeated::Repeated;
 use super::retention::{Cause, File, plan};
-use super::storage::Entry;
+use super::storage::{Entry, FileLock};
 use crate::event::EventName;
 use crate::ipc;
 
@@ -37,6 +37,8 @@ pub(crate) struct Keeper {
     ended: Condvar,
     cannot_delete: Repeated,
     cannot_list: Repeated,
+    cannot_maintain: Repeated,
+    pub(crate) cannot_adopt: Repeated,
 }
 
 #[derive(Debug, Default)]
@@ -186,9 +188,20 @@ struct Data {
     needed_from: Option<u64>,
 }
 
+/// Takes the lock under which files of others are adopted and old ones deleted; `None` while another process has it.
+pub(crate) fn maintenance_lock(ctx: &Context) -> io::Result<Option<Box<dyn FileLock>>> {
+    let path = ctx.layout.maintenance_lock();
+    ctx.storage.try_lock(&path).inspect_err(|error| {
+        // There is no directory before the first record.
+        if error.kind() != io::ErrorKind::NotFound && ctx.keeper.cannot_maintain.may_warn() {
+            tracing::warn!(%error, path = %path.display(), "cannot lock: old files stay, and so do those of dead writers");
+        }
+    })
+}
+
 /// Deletes what retention says, under the maintenance lock.
 pub(crate) fn sweep(ctx: &Context) -> Swept {
-    let _maintenance = match ctx.storage.try_lock(&ctx.layout.maintenance_lock()) {
+    let _maintenance = match maintenance_lock(ctx) {
         Ok(Some(lock)) => lock,
         // Somebody else is at it, and may have looked before what made us look.
         Ok(None) => return Swept { again: true, ..Swept::default() },
@@ -205,7 +218,7 @@ fn sweep_locked(ctx: &Context) -> Swept {
     let settings = &ctx.settings;
     let plan = plan(&settings.retention, settings.rotation.max_age, &files, other, now);
     let mut total = other + files.iter().map(|file| file.bytes).sum::<u64>();
-    let mut swept = Swept { again: plan.more, ..Swept::default() };
+    let mut swept = Swept::default();
     let mut postponed = false;
     for (at, cause) in plan.victims {
         match delete(ctx, &data[at], cause) {
@@ -290,12 +303,14 @@ fn data_files(ctx: &Context, signal: Signal, entries: Vec<Entry>, needs: &[Arc<d
             forms.push(form);
         }
     }
+    // The clock may have been set since: nothing of ours is older than we are.
+    let began = ctx.clock.began();
     let live = possibly_live(ctx, stems.iter().map(|(stem, (_, forms))| (stem, forms.as_slice())));
     for (stem, (bytes, forms)) in stems {
         let needed_from = needs.iter().filter_map(|needs| needs.first_needed(signal, &stem)).min();
         found.files.push(File {
             signal,
-            created: stem.created(),
+            created: if stem.writer == ctx.writer { stem.created().max(began) } else { stem.created() },
             order: found.files.len(),
             bytes,
             deletable: !live.contains(&stem),
@@ -401,3 +416,6 @@ fn announce_loss(ctx: &Context, file: &Data, cause: Cause, rows: u64) {
     let message = format!("{unsaid} records of {} were deleted before they were delivered: {why}", file.stem);
     ctx.event(EventName::RecordsEvicted, Some(file.signal), Some(unsaid), message);
 }
+
+#[cfg(test)]
+mod tests;

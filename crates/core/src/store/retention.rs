@@ -9,7 +9,8 @@ use crate::config::Retention;
 /// Percent of the room that is each signal's share, in [`Signal::ALL`] order: traces, metrics, logs.
 const SHARES: [u64; 3] = [40, 20, 40];
 
-/// One sweep deletes at most this part of all files by age, so that a clock gone wrong cannot empty the directory at once.
+/// One sweep deletes at most this part of all files by age, and the next one comes at its usual time, so that a clock gone
+/// wrong cannot empty the directory before somebody sets it right: nothing needs the room at once.
 const BY_AGE_PART: usize = 10;
 
 /// A data file, as retention sees it. A stream and its sealed form are one.
@@ -45,8 +46,6 @@ pub(crate) struct Plan {
     pub(crate) victims: Vec<(usize, Cause)>,
     /// The directory stays larger than it may be: nothing more can be deleted.
     pub(crate) overfull: bool,
-    /// More files are too old than one sweep deletes.
-    pub(crate) more: bool,
 }
 
 /// Plans a sweep at `now`. `other_bytes` is everything in the directory that is no data file; `span` is how much later
@@ -64,7 +63,6 @@ pub(crate) fn plan(retention: &Retention, span: Duration, files: &[File], other_
     let mut by_age: Vec<usize> = oldest_first.iter().copied().filter(|&at| too_old(&files[at])).collect();
     by_age.sort_by_key(|&at| files[at].needed);
     let most = files.len().div_ceil(BY_AGE_PART);
-    plan.more = by_age.len() > most;
     for at in by_age.into_iter().take(most) {
         gone[at] = true;
         plan.victims.push((at, Cause::Age));
@@ -160,7 +158,7 @@ mod tests {
         let files: Vec<File> = (0..25).map(|age| file(Signal::Logs, 100 + age, 1)).collect();
         let plan = sweep(&files, 1000);
         assert_eq!(positions(&plan), [24, 23, 22]);
-        assert!(plan.more && !plan.overfull);
+        assert!(!plan.overfull);
     }
 
     #[test]
