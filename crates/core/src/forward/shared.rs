@@ -171,12 +171,11 @@ impl Shared {
         self.evicted.load(Ordering::Relaxed)
     }
 
-    /// Announces something about this destination, and counts it.
+    /// Announces something about this destination; what is announced is counted where it is delivered.
     pub(super) fn event(&self, name: EventName, signal: Option<Signal>, count: Option<u64>, message: String) {
         if name == EventName::RecordsEvicted {
             self.evicted.fetch_add(count.unwrap_or(0), Ordering::Relaxed);
         }
-        self.context.stats.event(name);
         let destination = Some(self.name.clone());
         (self.context.events)(Event { name, time: SystemTime::now(), signal, destination, count, message });
     }

@@ -139,7 +139,8 @@ fn check(case: &Case) {
     assert_eq!(told.destination.as_deref(), Some(NAME), "{what}");
     assert!(told.message.contains(NAME) && told.message.contains(case.says), "{what}: {}", told.message);
     let counted = library.stats().counters.total("otlp_arrow_events_total", &[("event", case.event.as_str())]);
-    assert!(counted >= 1, "{what}: the event is not counted");
+    // A breaker may have opened again meanwhile; what is blocked is told again after ten minutes only.
+    assert!(counted == 1 || counted > 1 && case.event != EventName::ForwardBlocked, "{what}: counted {counted} times");
     let failed = total(&library, "otlp_arrow_forward_failed_records_total");
     let least = if case.event == EventName::ForwardBlocked { RECORDS } else { RECORDS * u64::from(FAILURES) };
     assert!(failed >= least, "{what}: {failed} records counted as failed");
