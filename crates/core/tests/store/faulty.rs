@@ -22,6 +22,7 @@ pub(crate) enum Op {
     Rename,
     Remove,
     Lock,
+    Read,
 }
 
 /// Holds up an operation until it is dropped.
@@ -108,7 +109,7 @@ impl Storage for Faulty {
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn ReadFile>> {
-        OsStorage.open(path)
+        Ok(Box::new(FaultyRead { file: OsStorage.open(path)?, switches: Arc::clone(&self.switches) }))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -177,5 +178,22 @@ impl WriteFile for FaultyFile {
     fn sync(&mut self) -> io::Result<()> {
         check(&self.switches, Op::Sync)?;
         self.file.sync()
+    }
+}
+
+#[derive(Debug)]
+struct FaultyRead {
+    file: Box<dyn ReadFile>,
+    switches: Switches,
+}
+
+impl ReadFile for FaultyRead {
+    fn len(&self) -> io::Result<u64> {
+        self.file.len()
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        check(&self.switches, Op::Read)?;
+        self.file.read_at(offset, buffer)
     }
 }

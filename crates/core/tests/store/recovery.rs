@@ -134,18 +134,25 @@ fn where_both_forms_exist_the_sealed_one_counts() {
     assert!(log_files(dir.path(), "arrows").is_empty());
 }
 
+/// Has every schema in `bytes` say that a later version wrote them.
+fn make_newer(bytes: &mut [u8]) {
+    let key = b"otlp_arrow.schema";
+    let keys: Vec<usize> = (0..bytes.len()).filter(|&at| bytes[at..].starts_with(key)).collect();
+    for key_at in keys {
+        // The value is a string of one character near its key in the schema message: length 1, then '1'.
+        let value_at = (0..key_at + 200)
+            .rev()
+            .find(|&at| bytes[at..].starts_with(&[1, 0, 0, 0, b'1', 0]) && at + 200 > key_at)
+            .unwrap();
+        bytes[value_at + 4] = b'2';
+    }
+}
+
 #[test]
 fn a_file_of_a_newer_version_is_left_alone() {
     let (dir, live) = killed();
     let mut bytes = std::fs::read(&live).unwrap();
-    let key = b"otlp_arrow.schema";
-    let key_at = bytes.windows(key.len()).position(|window| window == key).unwrap();
-    // The value is a string of one character near its key in the schema message: length 1, then '1'.
-    let value_at = (0..key_at + 200)
-        .rev()
-        .find(|&at| bytes[at..].starts_with(&[1, 0, 0, 0, b'1', 0]) && at + 200 > key_at)
-        .unwrap();
-    bytes[value_at + 4] = b'2';
+    make_newer(&mut bytes);
     std::fs::write(&live, &bytes).unwrap();
     let heard = Heard::default();
     let store = open_on(&config(dir.path()), Arc::new(OsStorage), &heard);
@@ -407,4 +414,36 @@ fn what_somebody_put_where_a_sealed_file_will_be_does_not_cost_the_stream() {
     store.maintain();
     assert!(!live.exists());
     assert_eq!(ids(&store), (0..9).collect::<Vec<_>>());
+}
+
+#[test]
+fn neither_a_disk_that_does_not_answer_nor_a_newer_version_sets_a_file_aside() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&config(dir.path()));
+    put(&store, 0..9).unwrap();
+    store.close(soon());
+    let file = log_files(dir.path(), "arrow").remove(0);
+    let whole = std::fs::read(&file).unwrap();
+    let (disk, heard) = (Faulty::default(), Heard::default());
+    let store = open_on(&config(dir.path()), Arc::new(disk.clone()), &heard);
+    disk.fail(Op::Read, usize::MAX, std::io::ErrorKind::Other);
+    let (found, errors) = read_on(&store);
+    assert_eq!((found.len(), errors.len()), (0, 1), "{errors:?}");
+    disk.heal();
+    assert_eq!(ids(&store), (0..9).collect::<Vec<_>>());
+
+    // What is looked at once more cannot be read: nothing is known of it.
+    let mut bytes = whole.clone();
+    let at = bytes.len() / 3;
+    bytes[at] ^= 1;
+    std::fs::write(&file, &bytes).unwrap();
+    disk.fail(Op::Lock, 1, std::io::ErrorKind::Other);
+    let (_, errors) = read_on(&store);
+    assert!(errors.len() == 1 && errors[0].contains("move it"), "{errors:?}");
+
+    make_newer(&mut bytes);
+    std::fs::write(&file, &bytes).unwrap();
+    let (_, errors) = read_on(&store);
+    assert!(errors.len() == 1 && errors[0].contains("move it"), "{errors:?}");
+    assert!(file.exists() && names(dir.path(), "quarantine").is_empty() && heard.names().is_empty());
 }
