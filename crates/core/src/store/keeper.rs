@@ -90,7 +90,7 @@ impl Keeper {
             pause = match (swept.again, troubled) {
                 (true, _) => SOON,
                 (false, true) => PROBE_EVERY,
-                (false, false) => EVERY,
+                (false, false) => swept.more_after.unwrap_or(EVERY).clamp(SOON, EVERY),
             };
             if adopted.is_none_or(|adopted| adopted.elapsed() >= EVERY) {
                 adopt(ctx, Instant::now() + EVERY);
@@ -174,6 +174,8 @@ pub(crate) struct Swept {
     pub(crate) deleted: usize,
     /// There is more to do soon.
     pub(crate) again: bool,
+    /// More files are too old, and go after so long.
+    pub(crate) more_after: Option<Duration>,
     /// Live files alone take more room than there is.
     pub(crate) rotate: bool,
 }
@@ -218,7 +220,7 @@ fn sweep_locked(ctx: &Context) -> Swept {
     let settings = &ctx.settings;
     let plan = plan(&settings.retention, settings.rotation.max_age, &files, other, now);
     let mut total = other + files.iter().map(|file| file.bytes).sum::<u64>();
-    let mut swept = Swept::default();
+    let mut swept = Swept { more_after: plan.more_after, ..Swept::default() };
     let mut postponed = false;
     for (at, cause) in plan.victims {
         match delete(ctx, &data[at], cause) {

@@ -9,9 +9,10 @@ use crate::config::Retention;
 /// Percent of the room that is each signal's share, in [`Signal::ALL`] order: traces, metrics, logs.
 const SHARES: [u64; 3] = [40, 20, 40];
 
-/// One sweep deletes at most this part of all files by age, and the next one comes at its usual time, so that a clock gone
-/// wrong cannot empty the directory before somebody sets it right: nothing needs the room at once.
+/// One sweep deletes at most this part of all files by age, and the next one is no sooner than this part of their age, so
+/// that a clock gone wrong cannot empty the directory before somebody sets it right: nothing needs the room at once.
 const BY_AGE_PART: usize = 10;
+const BY_AGE_PAUSE: u32 = 100;
 
 /// A data file, as retention sees it. A stream and its sealed form are one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +47,8 @@ pub(crate) struct Plan {
     pub(crate) victims: Vec<(usize, Cause)>,
     /// The directory stays larger than it may be: nothing more can be deleted.
     pub(crate) overfull: bool,
+    /// More files are too old than one sweep deletes; the next ones may go after so long.
+    pub(crate) more_after: Option<Duration>,
 }
 
 /// Plans a sweep at `now`. `other_bytes` is everything in the directory that is no data file; `span` is how much later
@@ -63,6 +66,7 @@ pub(crate) fn plan(retention: &Retention, span: Duration, files: &[File], other_
     let mut by_age: Vec<usize> = oldest_first.iter().copied().filter(|&at| too_old(&files[at])).collect();
     by_age.sort_by_key(|&at| files[at].needed);
     let most = files.len().div_ceil(BY_AGE_PART);
+    plan.more_after = by_age.iter().skip(most).map(|&at| retention.max_age(files[at].signal) / BY_AGE_PAUSE).min();
     for at in by_age.into_iter().take(most) {
         gone[at] = true;
         plan.victims.push((at, Cause::Age));
@@ -159,6 +163,8 @@ mod tests {
         let plan = sweep(&files, 1000);
         assert_eq!(positions(&plan), [24, 23, 22]);
         assert!(!plan.overfull);
+        assert_eq!(plan.more_after, Some(HOUR * 24 / 100));
+        assert_eq!(sweep(&files[..1], 1000).more_after, None);
     }
 
     #[test]
