@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { tableFromIPC } from 'apache-arrow';
+import { Table, tableFromIPC, tableToIPC } from 'apache-arrow';
 import { expect, test } from 'vitest';
+import { Snapshot } from '#dist/snapshot.js';
 import { directory, files, open, rows, span } from './support.js';
 import 'otlp-arrow/arrow';
 
@@ -81,6 +82,49 @@ test('a loop that is left early lets go of the files', async () => {
     break;
   }
   await library.shutdown();
+});
+
+test('a loop over batches takes the pieces one by one, and ends them however it ends', async () => {
+  const library = await open();
+  for (let n = 0; n < 4; n++) await library.exportTraces([span(`s${n}`)]);
+  const whole = await library.read('traces', { columns: ['name'] });
+  const each = [0, 1, 2, 3].flatMap(n => whole.slice(n, n + 1).batches);
+  const bytes = tableToIPC(new Table(each), 'stream');
+  const pieces = Array.from({ length: Math.ceil(bytes.length / 64) }, (_, n) => bytes.subarray(n * 64, n * 64 + 64));
+  expect(each).toHaveLength(4);
+  let taken = 0;
+  let ended = 0;
+  const source = {
+    // biome-ignore lint/suspicious/noThenProperty: what readIpc() gives can be awaited too
+    then: () => Promise.reject(new Error('awaited whole')),
+    async *[Symbol.asyncIterator]() {
+      try {
+        for (const piece of pieces) {
+          taken++;
+          yield piece;
+        }
+      } finally {
+        ended++;
+      }
+    },
+  };
+  const batches = new Snapshot(source as unknown as ConstructorParameters<typeof Snapshot>[0]);
+  for await (const batch of batches) {
+    expect(batch.numRows).toBe(1);
+    break;
+  }
+  expect(taken).toBeLessThan(pieces.length);
+  expect(ended).toBe(1);
+  const failing = async () => {
+    for await (const _ of batches) throw new Error('out of the loop');
+  };
+  await expect(failing()).rejects.toThrow('out of the loop');
+  expect(ended).toBe(2);
+  taken = 0;
+  const names: string[] = [];
+  for await (const batch of batches) names.push(...rows(new Table(batch)).map(row => row.name));
+  expect(names).toEqual(['s0', 's1', 's2', 's3']);
+  expect([taken, ended]).toEqual([pieces.length, 3]);
 });
 
 test('CommonJS gets the same package', () => {

@@ -72,7 +72,13 @@ export class Snapshot implements PromiseLike<Table>, AsyncIterable<RecordBatch> 
 
   async *[Symbol.asyncIterator](): AsyncIterator<RecordBatch> {
     const { RecordBatchReader } = await arrow();
-    yield* await RecordBatchReader.from(this.#ipc);
+    // The reader awaits whole what can be awaited, so it sees the pieces only; and it does not end what it leaves half read.
+    const pieces = this.#ipc[Symbol.asyncIterator]();
+    try {
+      yield* await RecordBatchReader.from({ [Symbol.asyncIterator]: () => pieces });
+    } finally {
+      await pieces.return?.();
+    }
   }
 
   // biome-ignore lint/suspicious/noThenProperty: awaiting a snapshot reads it whole
