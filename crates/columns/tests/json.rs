@@ -11,7 +11,7 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use otlp_arrow_columns::{DecodeError, Limits, Signal, json};
 use prost::Message;
 
-/// The mark of a record with an impossible value: field 536870911, varint 1.
+/// The mark of a record with an impossible value: field 536870911 with its eight bytes.
 const INVALID: [u8; 13] = [0xf9, 0xff, 0xff, 0xff, 0x0f, 0xa3, 0xf6, 0x4b, 0x09, 0xe2, 0x71, 0x5d, 0x8c];
 
 fn read(signal: Signal, text: &str) -> Vec<u8> {

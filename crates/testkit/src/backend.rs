@@ -17,6 +17,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use opentelemetry_proto::tonic::collector::trace::v1::{ExportTracePartialSuccess, ExportTraceServiceResponse};
 use prost::Message;
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
@@ -247,12 +248,22 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>, tls: Option<Arc<rustl
             match tls {
                 None => drop(builder.serve_connection(TokioIo::new(stream), service).await),
                 Some(config) => {
-                    let Ok(stream) = tokio_rustls::TlsAcceptor::from(config).accept(stream).await else { return };
+                    let accept = tokio_rustls::TlsAcceptor::from(config).accept(stream);
+                    let stream = match accept.into_fallible().await {
+                        Ok(stream) => stream,
+                        Err((_, stream)) => return leave(stream).await,
+                    };
                     drop(builder.serve_connection(TokioIo::new(stream), service).await);
                 }
             }
         });
     }
+}
+
+/// Ends a refused connection so that the other side learns why: closed with bytes unread, it would be reset.
+async fn leave(mut stream: tokio::net::TcpStream) {
+    let _ = stream.shutdown().await;
+    let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
 }
 
 async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Response<Body>, std::io::Error> {

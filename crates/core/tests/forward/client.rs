@@ -1,5 +1,6 @@
 //! Every way a destination can answer, or fail to, as the forwarding client classifies it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,7 +11,7 @@ use otlp_arrow::forward::client::{Answer, Client};
 use otlp_arrow_testkit::backend::{Backend, Reply};
 use tokio::runtime::Runtime;
 
-use crate::support::certificate;
+use crate::support::{Identity, certificate, certificate_for};
 
 const PASSING: Class = Class::Passing { after: None };
 const PAYLOAD: &[u8] = b"\x0a\x02\x12\x00 the client does not look inside";
@@ -131,5 +132,32 @@ fn tls_is_verified() {
             assert_eq!(answer.class, Class::Destination, "{}", answer.message);
             assert!(backend.received().is_empty());
         }
+    }
+}
+
+#[test]
+fn a_remote_that_asks_for_a_certificate_gets_it_or_says_so() {
+    let loopback = ([127, 0, 0, 1], 0).into();
+    let us = Identity::new();
+    let remote = certificate_for("localhost", 2100, Some(&us));
+    for protocol in BOTH {
+        let backend = Backend::start_at(loopback, Some(Arc::clone(&remote.server)));
+        let mut known = destination(&backend.url(), protocol);
+        known.tls.ca_file = Some(remote.ca.path().to_owned());
+        let unknown = known.clone();
+        known.tls.cert_file = Some(us.cert.path().to_owned());
+        known.tls.key_file = Some(us.key.path().to_owned());
+        assert_eq!(send(&known).class, Class::Delivered { rejected: 0 });
+
+        let other = Identity::new();
+        let mut wrong = known.clone();
+        wrong.tls.cert_file = Some(other.cert.path().to_owned());
+        wrong.tls.key_file = Some(other.key.path().to_owned());
+        for (destination, says) in [(unknown, "CertificateRequired"), (wrong, "ended TLS")] {
+            let answer = send(&destination);
+            assert_eq!(answer.class, Class::Destination, "{protocol:?}: {}", answer.message);
+            assert!(answer.message.contains(says), "{}", answer.message);
+        }
+        assert_eq!(backend.received().len(), 1);
     }
 }

@@ -118,8 +118,33 @@ pub(crate) struct Certificate {
     pub(crate) ca: tempfile::NamedTempFile,
 }
 
+/// A client's own certificate and key.
+pub(crate) struct Identity {
+    pub(crate) cert: tempfile::NamedTempFile,
+    pub(crate) key: tempfile::NamedTempFile,
+    der: rustls::pki_types::CertificateDer<'static>,
+}
+
+impl Identity {
+    pub(crate) fn new() -> Self {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let signed = rcgen::CertificateParams::new(vec!["client".to_owned()]).unwrap().self_signed(&key).unwrap();
+        let file = |pem: String| {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            std::fs::write(file.path(), pem).unwrap();
+            file
+        };
+        Self { cert: file(signed.pem()), key: file(key.serialize_pem()), der: signed.der().clone() }
+    }
+}
+
 /// A self-signed certificate for `name`, valid from 2020 to `until_year`.
 pub(crate) fn certificate(name: &str, until_year: i32) -> Certificate {
+    certificate_for(name, until_year, None)
+}
+
+/// The same, for a server that lets in `client` only, if there is one.
+pub(crate) fn certificate_for(name: &str, until_year: i32, client: Option<&Identity>) -> Certificate {
     let key = rcgen::KeyPair::generate().unwrap();
     let mut params = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
     params.not_before = rcgen::date_time_ymd(2020, 1, 1);
@@ -128,12 +153,20 @@ pub(crate) fn certificate(name: &str, until_year: i32) -> Certificate {
     let ca = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(ca.path(), signed.pem()).unwrap();
     let key = rustls::pki_types::PrivatePkcs8KeyDer::from(key.serialize_der());
-    let mut server = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let server = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![signed.der().clone()], key.into())
         .unwrap();
+    let server = match client {
+        None => server.with_no_client_auth(),
+        Some(client) => {
+            let mut roots = rustls::RootCertStore::empty();
+            roots.add(client.der.clone()).unwrap();
+            let verifier = rustls::server::WebPkiClientVerifier::builder_with_provider(roots.into(), provider);
+            server.with_client_cert_verifier(verifier.build().unwrap())
+        }
+    };
+    let mut server = server.with_single_cert(vec![signed.der().clone()], key.into()).unwrap();
     server.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Certificate { server: Arc::new(server), ca }
 }

@@ -6,7 +6,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -58,9 +58,25 @@ impl fmt::Display for Fault {
 
 impl std::error::Error for Fault {}
 
+/// What a destination objected to within TLS after the handshake was over on our side, as it does to our certificate:
+/// whoever uses the connection learns no more than that it was closed.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Objection(Arc<Mutex<Option<String>>>);
+
+impl Objection {
+    pub(super) fn text(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set(&self, text: Option<String>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = text;
+    }
+}
+
 /// Makes connections for the client.
 #[derive(Clone)]
 pub(super) struct Connector {
+    objection: Objection,
     tls: Option<Arc<ClientConfig>>,
     server_name: Option<String>,
     timeout: Duration,
@@ -74,7 +90,17 @@ impl fmt::Debug for Connector {
 
 impl Connector {
     pub(super) fn new(tls: &Tls, http2: bool, timeout: Duration) -> Result<Self> {
-        Ok(Self { tls: Some(Arc::new(client_config(tls, http2)?)), server_name: tls.server_name.clone(), timeout })
+        Ok(Self {
+            tls: Some(Arc::new(client_config(tls, http2)?)),
+            server_name: tls.server_name.clone(),
+            timeout,
+            objection: Objection::default(),
+        })
+    }
+
+    /// Where to read why a connection was closed.
+    pub(super) fn objection(&self) -> Objection {
+        self.objection.clone()
     }
 
     async fn connect(self, uri: Uri) -> Result<Link, Fault> {
@@ -95,7 +121,10 @@ impl Connector {
         let name = ServerName::try_from(expected)
             .map_err(|error| Fault::Certificate(shown.clone(), io::Error::other(error)))?;
         match TlsConnector::from(tls).connect(name, stream).await {
-            Ok(stream) => Ok(Link::Tls(Box::new(TokioIo::new(stream)))),
+            Ok(stream) => {
+                self.objection.set(None);
+                Ok(Link::Tls(Box::new(TokioIo::new(stream)), self.objection))
+            }
             Err(error) if is_tls_refusal(&error) => Err(Fault::Certificate(shown, error)),
             Err(error) => Err(Fault::Way(shown, error)),
         }
@@ -203,17 +232,17 @@ impl Service<Uri> for Connector {
 /// A connection, plain or inside TLS.
 pub(super) enum Link {
     Plain(TokioIo<TcpStream>),
-    Tls(Box<TokioIo<TlsStream<TcpStream>>>),
+    Tls(Box<TokioIo<TlsStream<TcpStream>>>, Objection),
 }
 
 impl Connection for Link {
     fn connected(&self) -> Connected {
         match self {
             Link::Plain(_) => Connected::new(),
-            Link::Tls(stream) if stream.inner().get_ref().1.alpn_protocol() == Some(b"h2") => {
+            Link::Tls(stream, _) if stream.inner().get_ref().1.alpn_protocol() == Some(b"h2") => {
                 Connected::new().negotiated_h2()
             }
-            Link::Tls(_) => Connected::new(),
+            Link::Tls(..) => Connected::new(),
         }
     }
 }
@@ -222,7 +251,15 @@ impl Read for Link {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Link::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
-            Link::Tls(stream) => Pin::new(&mut **stream).poll_read(cx, buf),
+            Link::Tls(stream, objection) => {
+                let read = Pin::new(&mut **stream).poll_read(cx, buf);
+                if let Poll::Ready(Err(error)) = &read
+                    && is_tls_refusal(error)
+                {
+                    objection.set(Some(error.to_string()));
+                }
+                read
+            }
         }
     }
 }
@@ -231,21 +268,21 @@ impl Write for Link {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Link::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
-            Link::Tls(stream) => Pin::new(&mut **stream).poll_write(cx, buf),
+            Link::Tls(stream, _) => Pin::new(&mut **stream).poll_write(cx, buf),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Link::Plain(stream) => Pin::new(stream).poll_flush(cx),
-            Link::Tls(stream) => Pin::new(&mut **stream).poll_flush(cx),
+            Link::Tls(stream, _) => Pin::new(&mut **stream).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Link::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
-            Link::Tls(stream) => Pin::new(&mut **stream).poll_shutdown(cx),
+            Link::Tls(stream, _) => Pin::new(&mut **stream).poll_shutdown(cx),
         }
     }
 }

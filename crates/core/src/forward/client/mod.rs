@@ -8,6 +8,7 @@ mod connect;
 mod post;
 mod secrets;
 
+use std::error::Error;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -26,7 +27,7 @@ use crate::error::{Code, OtlpError, Result};
 use crate::stats::Exporter;
 
 pub use answer::Answer;
-use connect::{Connector, Fault};
+use connect::{Connector, Fault, Objection};
 pub(crate) use post::post_json;
 use secrets::Secrets;
 
@@ -37,6 +38,7 @@ const MAX_ANSWER: usize = 4 << 20;
 #[derive(Debug)]
 pub struct Client {
     http: HyperClient<Connector, Full<Bytes>>,
+    objection: Objection,
     protocol: ForwardProtocol,
     targets: [Uri; 3],
     headers: HeaderMap,
@@ -54,14 +56,17 @@ impl Client {
             target(destination, Signal::Metrics)?,
             target(destination, Signal::Logs)?,
         ];
+        let connector = Connector::new(&destination.tls, grpc, destination.timeout)?;
+        let objection = connector.objection();
         let http = HyperClient::builder(TokioExecutor::new())
             .http2_only(grpc)
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(Duration::from_secs(60))
-            .build(Connector::new(&destination.tls, grpc, destination.timeout)?);
+            .build(connector);
         Ok(Self {
             http,
+            objection,
             protocol: destination.protocol,
             targets,
             headers: headers(destination)?,
@@ -95,7 +100,7 @@ impl Client {
     async fn attempt(&self, request: Request<Full<Bytes>>) -> Answer {
         let response = match self.http.request(request).await {
             Ok(response) => response,
-            Err(error) => return unreachable_answer(&error),
+            Err(error) => return self.unreachable(&error),
         };
         let (head, body) = response.into_parts();
         let collected = match Limited::new(body, MAX_ANSWER).collect().await {
@@ -122,6 +127,19 @@ impl Client {
                     .and_then(|value| classify::retry_after(value, now));
                 answer::from_http(&head, body, after)
             }
+        }
+    }
+
+    fn unreachable(&self, error: &hyper_util::client::legacy::Error) -> Answer {
+        let text = chain(error).map(ToString::to_string).collect::<Vec<_>>().join(": ");
+        if let Some(fault) = chain(error).find_map(|cause| cause.downcast_ref::<Fault>()) {
+            return Answer::new(fault.class(), text);
+        }
+        match self.objection.text() {
+            Some(objection) => {
+                Answer::new(Class::Destination, format!("the destination ended TLS: {objection} ({text})"))
+            }
+            None => Answer::new(Class::Passing { after: None }, text),
         }
     }
 
@@ -164,18 +182,9 @@ fn body_fault(status: http::StatusCode) -> Class {
     }
 }
 
-fn unreachable_answer(error: &hyper_util::client::legacy::Error) -> Answer {
-    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    let mut text = Vec::new();
-    let mut class = Class::Passing { after: None };
-    while let Some(cause) = source {
-        if let Some(fault) = cause.downcast_ref::<Fault>() {
-            class = fault.class();
-        }
-        text.push(cause.to_string());
-        source = cause.source();
-    }
-    Answer::new(class, text.join(": "))
+/// An error and its causes.
+fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |cause: &&(dyn Error + 'static)| (*cause).source())
 }
 
 fn target(destination: &Destination, signal: Signal) -> Result<Uri> {
