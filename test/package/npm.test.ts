@@ -7,6 +7,7 @@ import {
   readdirSync,
   readFileSync,
   realpathSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -223,6 +224,30 @@ test('register says what to install where there is no SDK, and the program runs 
 
 test('the root package is small', () => {
   expect(statSync(join(root, 'dist', `otlp-arrow-${version}.tgz`)).size).toBeLessThan(200_000);
+});
+
+test('an addon that is there and is not loaded: the error says why, and not to install it', async () => {
+  const load = ['--input-type=module', '-e', "await import('otlp-arrow')"];
+  const failure = async (flags: string[], env = {}) => {
+    const failed = execute(process.execPath, [...flags, ...load], home, env);
+    const { stderr } = (await failed.catch((error: unknown) => error)) as { stderr: string };
+    return stderr.slice(stderr.indexOf('Error: otlp-arrow:'), stderr.indexOf('[cause]'));
+  };
+  const disabled = await failure(['--no-addons']);
+  expect(disabled).toContain('loading addons is disabled');
+  expect(disabled).toContain('--allow-addons');
+  expect(disabled).not.toContain('npm install');
+  const [name] = readdirSync(join(home, 'node_modules/@otlp-arrow'));
+  const folder = join(home, 'node_modules/@otlp-arrow', name!);
+  const addon = join(folder, readdirSync(folder).find(file => file.endsWith('.node'))!);
+  renameSync(addon, `${addon}.away`);
+  writeFileSync(addon, 'damaged');
+  const damaged = await failure([]);
+  rmSync(addon);
+  renameSync(`${addon}.away`, addon);
+  expect(damaged).toMatch(/could not be loaded: .+/);
+  expect(damaged).toContain('does not fit this system, or is damaged');
+  expect(damaged).not.toContain('npm install');
 });
 
 test('without the package of the platform, the error names platform, libc, package and how to build', async () => {
