@@ -119,6 +119,20 @@ fn strange_answers_mean_what_they_say() {
 }
 
 #[test]
+fn a_handshake_that_hangs_is_no_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    for protocol in [ForwardProtocol::OtlpGrpc, ForwardProtocol::OtlpHttp] {
+        let url = format!("https://{}", listener.local_addr().unwrap());
+        let remote = Destination { protocol, timeout: Duration::from_millis(300), ..destination("odd", &url) };
+        let client = Client::new(&remote).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let answer = runtime.block_on(client.send(Signal::Logs, Bytes::from_static(b"\x0a\x00")));
+        assert_eq!(answer.class, PASSING);
+        assert!(answer.message.starts_with("no connection within 300ms"), "{}", answer.message);
+    }
+}
+
+#[test]
 fn an_endless_answer_is_not_asked_for_again() {
     let dir = tempfile::tempdir().unwrap();
     let mut long = b"HTTP/1.1 200 OK\r\n\r\n".to_vec();
