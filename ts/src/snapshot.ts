@@ -91,7 +91,8 @@ export class Snapshot implements PromiseLike<Table>, AsyncIterable<RecordBatch> 
 
   async #table(): Promise<Table> {
     const { tableFromIPC } = await arrow();
-    return tableFromIPC(await this.#ipc);
+    // Of pieces the table keeps each as it is; of the whole there would be a copy beside them.
+    return tableFromIPC({ [Symbol.asyncIterator]: () => this.#ipc[Symbol.asyncIterator]() });
   }
 }
 
