@@ -4,24 +4,19 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
+
+use otlp_arrow_testkit::process::{Running, memory};
 
 /// The default of `buffer.max_bytes`, and what is allowed beyond it.
 const MOST: u64 = (128 + 64) << 20;
 const LATE: Duration = Duration::from_secs(60);
 
 struct Service {
-    child: Child,
+    process: Running,
     http: String,
     _dir: tempfile::TempDir,
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 impl Service {
@@ -40,7 +35,7 @@ impl Service {
             Some(address.to_owned())
         };
         let http = lines.filter_map(listening).nth(1).unwrap();
-        Self { child, http, _dir: dir }
+        Self { process: Running(child), http, _dir: dir }
     }
 
     fn connect(&self) -> TcpStream {
@@ -61,9 +56,7 @@ impl Service {
 
     /// The most that was ever resident, in bytes.
     fn peak(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+        memory(&self.process.0, "VmHWM")
     }
 
     fn until(&self, what: &str, condition: impl Fn(usize) -> bool) {

@@ -4,5 +4,6 @@ pub mod backend;
 pub mod canonical;
 pub mod generate;
 pub mod payload;
+pub mod process;
 pub mod rng;
 mod split;

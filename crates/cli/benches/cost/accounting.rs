@@ -64,9 +64,7 @@ pub(crate) fn threads(dir: &str, wanted: impl Fn(&str) -> bool) -> f64 {
 
 /// A line of `/proc/PID/status` in KiB, such as `VmRSS` or `VmHWM`.
 pub(crate) fn memory_kib(child: &Child, key: &str) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':')).unwrap();
-    line.trim().trim_end_matches(" kB").parse().unwrap()
+    otlp_arrow_testkit::process::memory(child, key) / 1024
 }
 
 /// CPU seconds by thread name, for a look at where they go.
