@@ -249,7 +249,7 @@ impl Context {
     /// it is taken anew, or others would take our files for those of a dead writer.
     pub(crate) fn renew_writer(&self) -> Result<()> {
         let path = self.layout.writer_lock(self.writer);
-        if matches!(self.storage.open(&path), Err(error) if error.kind() == io::ErrorKind::NotFound) {
+        if self.storage.is_missing(&path) {
             *lock(&self.lock) = None;
         }
         self.ensure_writer()

@@ -144,8 +144,7 @@ impl LiveFile {
         if self.rows == 0 {
             let (dir, path) = (ctx.layout.signal_dir(self.signal), self.path.clone());
             self.close(ctx);
-            let gone = matches!(ctx.storage.open(&path), Err(error) if error.kind() == io::ErrorKind::NotFound);
-            if !gone {
+            if !ctx.storage.is_missing(&path) {
                 return Err(OtlpError::new(Code::StorageFailed, format!("{} cannot be deleted", path.display())));
             }
             return ctx.sync_dir(&dir).map_err(|error| storage_error("sync", &dir, error));

@@ -73,7 +73,7 @@ pub(crate) fn set_unreadable_aside(ctx: &Context, signal: Signal, stem: &Stem) -
     }
     let (dir, path) = (ctx.layout.writers_dir(), ctx.layout.writer_lock(stem.writer));
     ctx.storage.create_dir_all(&dir).map_err(|error| storage_error("create", &dir, error))?;
-    let was_there = !matches!(ctx.storage.open(&path), Err(error) if error.kind() == io::ErrorKind::NotFound);
+    let was_there = !ctx.storage.is_missing(&path);
     let lock = ctx.storage.try_lock(&path).map_err(|error| storage_error("lock", &path, error))?;
     let Some(lock) = lock else { return Ok(false) };
     let done = sealed_counts(ctx, signal, stem, true).map(|counts| !counts);

@@ -9,9 +9,10 @@ use crate::config::Retention;
 /// Percent of the room that is each signal's share, in [`Signal::ALL`] order: traces, metrics, logs.
 const SHARES: [u64; 3] = [40, 20, 40];
 
-/// One sweep deletes at most this part of all files by age, and the next one is no sooner than this part of their age, so
-/// that a clock gone wrong cannot empty the directory before somebody sets it right: nothing needs the room at once.
+/// One sweep deletes at most this part of all files by age, so that a clock gone wrong cannot empty the directory before
+/// somebody sets it right: nothing needs the room at once.
 const BY_AGE_PART: usize = 10;
+/// Between two such sweeps lies this part of the age.
 const BY_AGE_PAUSE: u32 = 100;
 
 /// A data file, as retention sees it. A stream and its sealed form are one.

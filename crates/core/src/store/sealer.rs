@@ -1,7 +1,6 @@
 //! Rotated files on their way to their sealed form: the queue, and the thread that works it off.
 
 use std::collections::VecDeque;
-use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -192,7 +191,8 @@ impl SealQueue {
             }
             Ok(Outcome::Gone) => {
                 // Of what retention deletes, nothing is known any more.
-                if ctx.own.find(&file.stem).is_some() && !self.is_sealed(ctx, &file) {
+                let sealed = ctx.layout.data(file.signal, &file.stem, Form::Sealed);
+                if ctx.own.find(&file.stem).is_some() && ctx.storage.is_missing(&sealed) {
                     ctx.stats.dropped(file.signal, "deleted", file.rows);
                     let message = format!("{} was deleted by somebody with its {} records", file.stem, file.rows);
                     ctx.event(EventName::RecordsDropped, Some(file.signal), Some(file.rows), message);
@@ -220,12 +220,6 @@ impl SealQueue {
                 drop(self.wake.wait_timeout(state, pause).unwrap_or_else(PoisonError::into_inner));
             }
         }
-    }
-
-    /// Whether the sealed form is there, as far as anybody can tell.
-    fn is_sealed(&self, ctx: &Context, file: &Rotated) -> bool {
-        let path = ctx.layout.data(file.signal, &file.stem, Form::Sealed);
-        !matches!(ctx.storage.open(&path), Err(error) if error.kind() == io::ErrorKind::NotFound)
     }
 
     /// A file does not hold what was written to it: what still does is sealed, the rest set aside and counted as lost. Tried

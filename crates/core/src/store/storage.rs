@@ -16,6 +16,11 @@ pub trait Storage: fmt::Debug + Send + Sync + 'static {
     /// Opens a file for reading.
     fn open(&self, path: &Path) -> io::Result<Box<dyn ReadFile>>;
 
+    /// Whether nothing is at `path`. What cannot be looked at is there.
+    fn is_missing(&self, path: &Path) -> bool {
+        matches!(self.open(path), Err(error) if error.kind() == io::ErrorKind::NotFound)
+    }
+
     /// [`Storage::create`] for a file that is written once and read back once: past the system's cache where there is a way.
     /// Nothing is in the file for certain before it is synced.
     fn create_uncached(&self, path: &Path) -> io::Result<Box<dyn WriteFile>> {
