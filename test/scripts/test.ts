@@ -88,11 +88,11 @@ async function main(words: readonly string[]): Promise<number> {
       }
     } catch (error) {
       verdict = 'FAILED';
-      const why = error instanceof CommandFailed ? error.message : String(error);
-      console.error(error instanceof CommandFailed ? why : error);
+      const failed = error instanceof CommandFailed ? error : undefined;
+      console.error(failed?.message ?? error);
       // Said again at the end: a log that is cut keeps its end.
-      const output = error instanceof CommandFailed ? error.output.trimEnd().slice(-FAILURE_TAIL) : '';
-      failures.push(`=== ${name} FAILED: ${why}\n${output}`);
+      const output = failed?.output.trimEnd().slice(-FAILURE_TAIL) ?? '';
+      failures.push(`=== ${name} FAILED: ${failed?.message ?? error}\n${output}`);
     }
     results.push(`${((Date.now() - started) / 1000).toFixed(1).padStart(7)} s  ${name}: ${verdict}`);
   }

@@ -118,6 +118,12 @@ pub(crate) struct Certificate {
     pub(crate) ca: tempfile::NamedTempFile,
 }
 
+fn file(pem: String) -> tempfile::NamedTempFile {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), pem).unwrap();
+    file
+}
+
 /// A client's own certificate and key.
 pub(crate) struct Identity {
     pub(crate) cert: tempfile::NamedTempFile,
@@ -129,11 +135,6 @@ impl Identity {
     pub(crate) fn new() -> Self {
         let key = rcgen::KeyPair::generate().unwrap();
         let signed = rcgen::CertificateParams::new(vec!["client".to_owned()]).unwrap().self_signed(&key).unwrap();
-        let file = |pem: String| {
-            let file = tempfile::NamedTempFile::new().unwrap();
-            std::fs::write(file.path(), pem).unwrap();
-            file
-        };
         Self { cert: file(signed.pem()), key: file(key.serialize_pem()), der: signed.der().clone() }
     }
 }
@@ -150,8 +151,7 @@ pub(crate) fn certificate_for(name: &str, until_year: i32, client: Option<&Ident
     params.not_before = rcgen::date_time_ymd(2020, 1, 1);
     params.not_after = rcgen::date_time_ymd(until_year, 1, 1);
     let signed = params.self_signed(&key).unwrap();
-    let ca = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(ca.path(), signed.pem()).unwrap();
+    let ca = file(signed.pem());
     let key = rustls::pki_types::PrivatePkcs8KeyDer::from(key.serialize_der());
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let server = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))

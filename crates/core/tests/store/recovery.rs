@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use otlp_arrow::Signal;
 use otlp_arrow::event::EventName;
 use otlp_arrow::ipc::seal::seal;
 use otlp_arrow::store::storage_os::OsStorage;
 use otlp_arrow::store::subscription::From;
 use otlp_arrow::store::{ReadOptions, Store};
+use otlp_arrow::{Config, Signal};
 
 use crate::faulty::{Faulty, Op};
 use crate::support::*;
@@ -231,6 +231,20 @@ fn a_stream_whose_first_commit_is_damaged_is_kept_for_a_person() {
     assert!(kept >= 10 && cut >= 5, "{kept} {cut}");
 }
 
+type Damage = fn(&mut Vec<u8>);
+/// Ways in which a sealed file does not hold.
+const DAMAGES: [(&str, Damage); 4] = [
+    ("empty", |bytes| bytes.clear()),
+    ("cut", |bytes| bytes.truncate(bytes.len() / 2)),
+    ("garbage", |bytes| bytes.fill(7)),
+    ("changed", |bytes| {
+        // In the last message, whose body ends right before the footer.
+        let footer = u32::from_le_bytes(bytes[bytes.len() - 10..bytes.len() - 6].try_into().unwrap()) as usize;
+        let at = bytes.len() - 10 - footer - 8 - 40;
+        bytes[at] ^= 1;
+    }),
+];
+
 #[test]
 fn a_stream_is_not_deleted_for_a_sealed_file_that_does_not_hold() {
     let sealed = |live: &std::path::Path| {
@@ -238,19 +252,7 @@ fn a_stream_is_not_deleted_for_a_sealed_file_that_does_not_hold() {
         seal(&OsStorage, live, live.metadata().unwrap().len(), &target, Some(1), &mut || true).unwrap().unwrap();
         std::fs::read(target).unwrap()
     };
-    type Damage = fn(&mut Vec<u8>);
-    let damages: [(&str, Damage); 4] = [
-        ("empty", |bytes| bytes.clear()),
-        ("cut", |bytes| bytes.truncate(bytes.len() / 2)),
-        ("garbage", |bytes| bytes.fill(7)),
-        ("changed", |bytes| {
-            // In the last message, whose body ends right before the footer.
-            let footer = u32::from_le_bytes(bytes[bytes.len() - 10..bytes.len() - 6].try_into().unwrap()) as usize;
-            let at = bytes.len() - 10 - footer - 8 - 40;
-            bytes[at] ^= 1;
-        }),
-    ];
-    for (what, damage) in damages {
+    for (what, damage) in DAMAGES {
         let (dir, live) = killed();
         let mut bytes = sealed(&live);
         damage(&mut bytes);
@@ -300,6 +302,17 @@ fn a_shutdown_does_not_wait_for_the_recovery_of_thousands_of_files() {
     assert!(log_files(dir.path(), "arrows").len() > 500, "it ended where it was");
 }
 
+/// A store that has sealed a file for each of so many records, as `config` makes it do.
+fn one_file_each(config: &Config, count: u64) -> Store {
+    let store = open(config);
+    for id in 0..count {
+        put(&store, [id]).unwrap();
+    }
+    let root = &config.output_dir;
+    until("all are sealed", || log_files(root, "arrow").len() as u64 == count && log_files(root, "arrows").is_empty());
+    store
+}
+
 /// The numbers that can be read, and the errors met on the way.
 fn read_on(store: &Store) -> (Vec<u64>, Vec<String>) {
     let (mut found, mut errors) = (Vec::new(), Vec::new());
@@ -314,28 +327,11 @@ fn read_on(store: &Store) -> (Vec<u64>, Vec<String>) {
 
 #[test]
 fn a_sealed_file_damaged_after_a_clean_exit_is_told_once_and_set_aside() {
-    type Damage = fn(&mut Vec<u8>);
-    let damages: [(&str, Damage); 4] = [
-        ("empty", |bytes| bytes.clear()),
-        ("cut", |bytes| bytes.truncate(bytes.len() / 2)),
-        ("garbage", |bytes| bytes.fill(7)),
-        ("changed", |bytes| {
-            let footer = u32::from_le_bytes(bytes[bytes.len() - 10..bytes.len() - 6].try_into().unwrap()) as usize;
-            let at = bytes.len() - 10 - footer - 8 - 40;
-            bytes[at] ^= 1;
-        }),
-    ];
-    for (what, damage) in damages {
+    for (what, damage) in DAMAGES {
         let dir = tempfile::tempdir().unwrap();
         let mut config = config(dir.path());
         config.rotation.max_bytes = 1;
-        let writer = open(&config);
-        for id in 0..4 {
-            put(&writer, [id]).unwrap();
-        }
-        until("all are sealed", || {
-            log_files(dir.path(), "arrow").len() == 4 && log_files(dir.path(), "arrows").is_empty()
-        });
+        let writer = one_file_each(&config, 4);
         let file = log_files(dir.path(), "arrow").remove(1);
         let mut bytes = std::fs::read(&file).unwrap();
         damage(&mut bytes);
@@ -370,11 +366,7 @@ fn a_file_of_ones_own_that_is_damaged_once_sealed_is_set_aside_as_well() {
     let dir = tempfile::tempdir().unwrap();
     let mut config = config(dir.path());
     config.rotation.max_bytes = 1;
-    let store = open(&config);
-    for id in 0..3 {
-        put(&store, [id]).unwrap();
-    }
-    until("all are sealed", || log_files(dir.path(), "arrow").len() == 3 && log_files(dir.path(), "arrows").is_empty());
+    let store = one_file_each(&config, 3);
     std::fs::write(log_files(dir.path(), "arrow").remove(0), "").unwrap();
     // Who has yet to deliver it is told of it, not left without it.
     let subscription = store.subscribe(Signal::Logs, "slow", From::Beginning).unwrap();

@@ -87,15 +87,16 @@ impl Client {
             // Some servers repeat what they were sent.
             Ok(answer) => Answer { message: self.secrets.masked(answer.message), ..answer },
             Err(_) => {
+                let within = format!("within {:?}", self.timeout);
                 let text = match &*connection.connection_metadata() {
                     Some(connection) => {
                         // The way may be dead without anybody having said so: over HTTP/2 later requests would take it too.
                         connection.poison();
-                        "no answer within {}: raise forward.timeout if the destination is only slow"
+                        format!("no answer {within}: raise forward.timeout if the destination is only slow")
                     }
-                    None => "no connection within {}: the name's server, the way there, or TLS does not answer",
+                    None => format!("no connection {within}: the name's server, the way there, or TLS does not answer"),
                 };
-                Answer::new(Class::Passing { after: None }, text.replace("{}", &format!("{:?}", self.timeout)))
+                Answer::new(Class::Passing { after: None }, text)
             }
         }
     }
