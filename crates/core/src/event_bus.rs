@@ -11,9 +11,9 @@ use std::time::{Duration, Instant, SystemTime};
 use futures::Stream;
 use futures::channel::mpsc;
 
+use crate::event::EventSink;
 use crate::event::{Event, EventName};
 use crate::stats::Stats;
-use crate::store::EventSink;
 
 /// Events that wait to be delivered. What comes beyond is counted as `events_dropped`.
 const QUEUE: usize = 1024;

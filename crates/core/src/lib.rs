@@ -4,23 +4,21 @@
 #![deny(unsafe_code)]
 
 pub mod config;
-pub mod error;
-pub mod event;
 pub mod event_bus;
 pub mod forward;
-pub mod ipc;
 pub mod library;
 mod on_event;
 mod protobuf;
 pub mod receive;
 mod runtime;
 pub mod sdk;
-pub mod stats;
-pub mod store;
-mod wait;
 
 pub use config::Config;
 pub use error::{Code, OtlpError, Result, Status, status_of};
 pub use event::{Event, EventName};
 pub use library::{ExportOutcome, OtlpLibrary};
+use otlp_arrow_base::wait;
+pub use otlp_arrow_base::{error, event, stats};
 pub use otlp_arrow_columns::{Format, Signal};
+pub use otlp_arrow_store as store;
+pub use otlp_arrow_store::file as ipc;

@@ -162,7 +162,7 @@ struct Core {
 impl Core {
     fn open(config: &Config, events: &EventBus, stats: Arc<Stats>, closed: Arc<AtomicBool>) -> Self {
         let limits = Limits { nesting: config.limits.nesting, max_request_memory: config.limits.max_request_memory };
-        let store = Store::start(config, Arc::new(OsStorage), events.sink(), stats);
+        let store = Store::start(config.store_settings(), Arc::new(OsStorage), events.sink(), stats);
         let resource = ResourceFields::of_text(&config.resource);
         Self { store, limits, closed, resource, expected: Default::default() }
     }

@@ -133,7 +133,7 @@ impl Schedule {
     fn open(&self) -> Life {
         let process = self.disk.process();
         let storage: Arc<dyn Storage> = Arc::clone(&process) as Arc<dyn Storage>;
-        let store = Store::open(&self.config, storage, Arc::new(|_| {})).unwrap();
+        let store = Store::open(self.config.store_settings(), storage, Arc::new(|_| {})).unwrap();
         store.on_commit(self.oracle.places());
         Life { process, store }
     }

@@ -28,7 +28,7 @@ fn config(dir: &Path) -> Config {
 }
 
 fn open(dir: &Path) -> Store {
-    Store::open(&config(dir), Arc::new(OsStorage), Arc::new(|_| {})).unwrap()
+    Store::open(config(dir).store_settings(), Arc::new(OsStorage), Arc::new(|_| {})).unwrap()
 }
 
 /// Appends `rows` spans named `<number>`; false when there was no room.
@@ -132,7 +132,7 @@ fn what_retention_leaves_is_read_exactly_once_while_everything_goes_on() {
     let dir = tempfile::tempdir().unwrap();
     let mut config = config(dir.path());
     config.retention.max_bytes = 150_000;
-    let open = || Store::open(&config, Arc::new(OsStorage), Arc::new(|_| {})).unwrap();
+    let open = || Store::open(config.store_settings(), Arc::new(OsStorage), Arc::new(|_| {})).unwrap();
     let (store, other, places) = (open(), open(), Arc::new(Places::default()));
     store.on_commit(Arc::clone(&places) as _);
     let (acknowledged, done) = (AtomicUsize::new(0), AtomicBool::new(false));

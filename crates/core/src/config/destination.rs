@@ -51,6 +51,17 @@ pub enum ForwardProtocol {
     Stdout,
 }
 
+impl ForwardProtocol {
+    /// The value in the configuration: `otlp_grpc`, `otlp_http` or `stdout`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            ForwardProtocol::OtlpGrpc => "otlp_grpc",
+            ForwardProtocol::OtlpHttp => "otlp_http",
+            ForwardProtocol::Stdout => "stdout",
+        }
+    }
+}
+
 /// Compression of forwarded request bodies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ForwardCompression {

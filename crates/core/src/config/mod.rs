@@ -22,7 +22,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use otlp_arrow_columns::Signal;
+use otlp_arrow_store::Settings;
+pub use otlp_arrow_store::settings::{Durability, Retention, Rotation, Sealing, SealingCompression};
 use secrecy::SecretString;
 
 use crate::error::{Code, OtlpError, Result};
@@ -73,20 +74,6 @@ pub struct Config {
     pub shutdown_timeout: Duration,
 }
 
-/// What an acknowledgement means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Durability {
-    /// Acknowledged in memory, written within the interval or when the buffer's size limit is reached.
-    Buffered {
-        /// The longest time accepted data stays in memory only.
-        write_interval: Duration,
-    },
-    /// Acknowledged after `write` returned: survives the end of this process.
-    Written,
-    /// Acknowledged after `fdatasync`: survives a power cut.
-    Synced,
-}
-
 /// Memory for data that is accepted and not yet committed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Buffer {
@@ -111,24 +98,6 @@ pub struct Limits {
     pub header_bytes: u32,
     /// The longest a request may take to arrive.
     pub timeout: Duration,
-}
-
-/// The form of sealed files.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sealing {
-    /// Compression of record batch bodies.
-    pub compression: SealingCompression,
-    /// Level of zstd.
-    pub level: i32,
-}
-
-/// Compression of sealed files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SealingCompression {
-    /// Zstandard.
-    Zstd,
-    /// None.
-    None,
 }
 
 /// Room that is left to others on the disk.
@@ -161,31 +130,6 @@ pub struct Protocols {
     pub otlp_grpc: bool,
     /// OTLP over HTTP, protobuf and JSON.
     pub otlp_http: bool,
-}
-
-/// When a live file is closed, to be sealed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rotation {
-    /// Bytes.
-    pub max_bytes: u64,
-    /// Age of its first record.
-    pub max_age: Duration,
-}
-
-/// When a file is deleted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Retention {
-    /// Age by signal, in [`Signal::ALL`] order.
-    pub max_age: [Duration; 3],
-    /// Bytes of everything in the directory.
-    pub max_bytes: u64,
-}
-
-impl Retention {
-    /// The age after which files of `signal` are deleted.
-    pub fn max_age(&self, signal: Signal) -> Duration {
-        self.max_age[signal.index()]
-    }
 }
 
 /// Who is told of events, besides the program itself.
@@ -259,5 +203,19 @@ impl Config {
     /// Parses exactly these sources, and tells where each value came from.
     pub fn load(sources: &Sources) -> Result<Loaded> {
         load::load(sources)
+    }
+
+    /// What of it the store takes.
+    pub fn store_settings(&self) -> Settings {
+        Settings {
+            output_dir: self.output_dir.clone(),
+            durability: self.durability,
+            commit_interval: self.commit_interval,
+            buffer_max_bytes: self.buffer.max_bytes,
+            rotation: self.rotation.clone(),
+            sealing: self.sealing.clone(),
+            retention: self.retention.clone(),
+            min_free_bytes: self.storage.min_free_bytes,
+        }
     }
 }

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use otlp_arrow_columns::Signal;
+
 use super::keys::{self, KEYS};
 use super::raw::{Node, Origin, Raw};
 use super::read::{HIDDEN, Reader, plain};

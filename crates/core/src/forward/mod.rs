@@ -10,7 +10,7 @@ pub mod client;
 mod cursor;
 mod lanes;
 mod log;
-pub mod position;
+pub use otlp_arrow_store::position;
 mod recent;
 mod rejected;
 pub mod retry;

@@ -32,9 +32,9 @@ use crate::config::Config;
 use crate::error::{OtlpError, Result};
 use crate::library::ExportOutcome;
 use crate::runtime::Runtime;
-use crate::sdk::wait;
 use crate::stats::{Protocol, Stats};
 use crate::store::budget::{Budget, Reservation};
+use crate::wait::block_until;
 
 /// Resolves when what was accepted is kept at the configured durability.
 pub type Kept = Pin<Box<dyn Future<Output = Result<()>> + Send>>;
@@ -131,7 +131,7 @@ impl Doors {
     /// [`Doors::close`] for callers without an executor.
     pub fn close_blocking(&self, patience: Duration) -> bool {
         let latest = Instant::now() + patience + Duration::from_secs(1);
-        wait(self.drain(patience), latest).is_some_and(|drained| drained.unwrap_or(false))
+        block_until(self.drain(patience), latest).is_some_and(|drained| drained.unwrap_or(false))
     }
 
     fn drain(&self, patience: Duration) -> tokio::task::JoinHandle<bool> {

@@ -18,11 +18,11 @@ use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_sdk::trace::SpanData;
 use otlp_arrow_columns::Signal;
 
+use super::Expected;
 use super::values::ResourceFields;
-use super::{Expected, wait};
 use crate::error::{Code, OtlpError, Result};
 use crate::library::{ExportOutcome, OtlpLibrary};
-use crate::wait::after;
+use crate::wait::{after, block_until};
 
 /// What an export may take when nothing says otherwise: the SDK's own default.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -104,7 +104,7 @@ impl Way {
 
     fn flush(&self, timeout: Duration) -> OTelSdkResult {
         let started = Instant::now();
-        match wait(self.library.flush(), after(started, timeout)) {
+        match block_until(self.library.flush(), after(started, timeout)) {
             Some(done) => done.map_err(|error| sdk_error(&error, started.elapsed())),
             None => Err(OTelSdkError::Timeout(timeout)),
         }

@@ -8,7 +8,6 @@ mod logs;
 mod metrics;
 mod spans;
 mod values;
-mod wait;
 mod writer;
 
 use std::future::Future;
@@ -22,7 +21,6 @@ use otlp_arrow_columns::Signal;
 
 pub use exporters::{LogExporter, MetricExporter, SpanExporter};
 pub(crate) use values::ResourceFields;
-pub(crate) use wait::wait;
 
 use crate::error::Result;
 use crate::library::{ExportOutcome, OtlpLibrary};

@@ -11,10 +11,11 @@ use futures::executor::block_on;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, any_value::Value};
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
+use otlp_arrow::event::EventSink;
 use otlp_arrow::event::{Event, EventName};
 use otlp_arrow::store::storage::Storage;
 use otlp_arrow::store::storage_os::OsStorage;
-use otlp_arrow::store::{EventSink, ReadOptions, Request, Store};
+use otlp_arrow::store::{ReadOptions, Request, Store};
 use otlp_arrow::{Config, Result, Signal};
 use otlp_arrow_columns::Limits;
 use prost::Message;
@@ -65,11 +66,11 @@ impl Heard {
 }
 
 pub(crate) fn open(config: &Config) -> Store {
-    Store::open(config, Arc::new(OsStorage), Arc::new(|_| ())).unwrap()
+    Store::open(config.store_settings(), Arc::new(OsStorage), Arc::new(|_| ())).unwrap()
 }
 
 pub(crate) fn open_on(config: &Config, storage: Arc<dyn Storage>, heard: &Heard) -> Store {
-    Store::open(config, storage, heard.sink()).unwrap()
+    Store::open(config.store_settings(), storage, heard.sink()).unwrap()
 }
 
 pub(crate) fn request(store: &Store, bytes: Bytes) -> Result<Request> {

@@ -229,7 +229,8 @@ pub(super) fn exporters(destination: &Destination) -> Result<[Option<Exporter>; 
         if destination.signals[signal.index()] && destination.protocol != ForwardProtocol::Stdout {
             let uri = target(destination, signal)?;
             let (host, port) = (uri.host().unwrap_or_default(), uri.port_u16().unwrap_or_default());
-            exporters[signal.index()] = Exporter::new(destination.protocol, signal, &destination.name, host, port);
+            exporters[signal.index()] =
+                Some(Exporter::new(destination.protocol.as_str(), signal, &destination.name, host, port));
         }
     }
     Ok(exporters)

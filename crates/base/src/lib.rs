@@ -1,0 +1,13 @@
+//! What every part of otlp-arrow shares and none owns: the error table, events, counters, the clock, and waiting.
+#![deny(unsafe_code)]
+
+pub mod clock;
+pub mod error;
+pub mod event;
+pub mod lock;
+pub mod log_limit;
+pub mod stats;
+pub mod wait;
+
+pub use error::{Code, OtlpError, Result, Status, status_of};
+pub use event::{Event, EventName, EventSink};

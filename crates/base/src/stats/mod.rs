@@ -1,0 +1,440 @@
+//! One registry of counters, gauges and histograms: what `stats()` returns and `/metrics` prints.
+//!
+//! Counting is a relaxed atomic add. Names, labels and units are one list, in [`Stats::snapshot`].
+
+mod histogram;
+mod process;
+mod prometheus;
+mod report;
+mod semconv;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use otlp_arrow_columns::{Reason, Refused, Signal};
+
+use crate::error::Code;
+use crate::event::EventName;
+use histogram::Histogram;
+pub use report::{Health, HealthStatus, LibraryStats, PerSignal, Problem};
+pub use semconv::Exporter;
+
+/// The way a request came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Protocol {
+    /// A call in this process: SDK exporters and `export_otlp`.
+    Library,
+    /// OTLP over gRPC.
+    OtlpGrpc,
+    /// OTLP over HTTP, protobuf or JSON.
+    OtlpHttp,
+}
+
+impl Protocol {
+    /// Every protocol, in counter order.
+    pub const ALL: [Protocol; 3] = [Protocol::Library, Protocol::OtlpGrpc, Protocol::OtlpHttp];
+
+    /// The label of the counter: `library`, `otlp_grpc` or `otlp_http`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Protocol::Library => "library",
+            Protocol::OtlpGrpc => "otlp_grpc",
+            Protocol::OtlpHttp => "otlp_http",
+        }
+    }
+}
+
+const SIGNALS: usize = Signal::ALL.len();
+const PROTOCOLS: usize = Protocol::ALL.len();
+const REASONS: usize = Reason::ALL.len();
+/// Outcomes of a request: done, or one of the codes.
+const OUTCOMES: usize = 14;
+
+type BySignal = [AtomicU64; SIGNALS];
+
+/// Every counter, gauge and histogram of one library.
+#[derive(Debug, Default)]
+pub struct Stats {
+    received: [[AtomicU64; PROTOCOLS]; SIGNALS],
+    refused: [[[AtomicU64; REASONS]; PROTOCOLS]; SIGNALS],
+    not_kept: [[[AtomicU64; OUTCOMES - 1]; PROTOCOLS]; SIGNALS],
+    request_seconds: [[[Histogram; OUTCOMES]; PROTOCOLS]; SIGNALS],
+    committed: BySignal,
+    dropped: Mutex<BTreeMap<(Signal, &'static str), u64>>,
+    commit_seconds: [Histogram; SIGNALS],
+    events: [AtomicU64; EventName::ALL.len()],
+    buffer_bytes: AtomicU64,
+    disk_bytes: BySignal,
+    read_skipped: BySignal,
+    destinations: Mutex<Vec<Arc<DestinationStats>>>,
+}
+
+/// The counters of one forwarding destination.
+#[derive(Debug)]
+pub struct DestinationStats {
+    name: String,
+    exporters: [Option<Exporter>; SIGNALS],
+    taken: BySignal,
+    forwarded: BySignal,
+    failed: BySignal,
+    rejected: BySignal,
+    lag_records: BySignal,
+    lag_milliseconds: BySignal,
+    breaker_state: AtomicU64,
+    seconds: Histogram,
+}
+
+fn add(counter: &AtomicU64, more: u64) {
+    counter.fetch_add(more, Ordering::Relaxed);
+}
+
+fn load(counter: &AtomicU64) -> u64 {
+    counter.load(Ordering::Relaxed)
+}
+
+impl Stats {
+    /// Counts the records of one request that was accepted, and those of it that were left out.
+    pub fn received(&self, signal: Signal, protocol: Protocol, accepted: u64, refused: &Refused) {
+        add(&self.received[signal.index()][protocol as usize], accepted);
+        for (counter, count) in self.refused[signal.index()][protocol as usize].iter().zip(refused.by_reason) {
+            if count > 0 {
+                add(counter, count);
+            }
+        }
+    }
+
+    /// Records that were handed over and could not be accepted, because of `code`.
+    pub fn not_kept(&self, signal: Signal, protocol: Protocol, code: Code, records: u64) {
+        add(&self.not_kept[signal.index()][protocol as usize][code as usize], records);
+    }
+
+    /// One request was answered after `elapsed`: with success, or with the code.
+    pub fn request(&self, signal: Signal, protocol: Protocol, outcome: Option<Code>, elapsed: Duration) {
+        let outcome = outcome.map_or(0, |code| code as usize + 1);
+        self.request_seconds[signal.index()][protocol as usize][outcome].record(elapsed);
+    }
+
+    /// One commit of `records` took `elapsed`.
+    pub fn committed(&self, signal: Signal, records: u64, elapsed: Duration) {
+        add(&self.committed[signal.index()], records);
+        self.commit_seconds[signal.index()].record(elapsed);
+    }
+
+    /// Accepted records were lost, for `reason` (a word, such as `evicted`).
+    pub fn dropped(&self, signal: Signal, reason: &'static str, records: u64) {
+        let mut dropped = self.dropped.lock().unwrap_or_else(PoisonError::into_inner);
+        *dropped.entry((signal, reason)).or_default() += records;
+    }
+
+    /// An event happened.
+    pub fn event(&self, name: EventName) {
+        if let Some(position) = EventName::ALL.iter().position(|other| *other == name) {
+            add(&self.events[position], 1);
+        }
+    }
+
+    /// Bytes of memory that accepted and arriving data takes now.
+    pub fn set_buffer_bytes(&self, bytes: u64) {
+        self.buffer_bytes.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Bytes of the files of one signal.
+    pub fn set_disk_bytes(&self, signal: Signal, bytes: u64) {
+        self.disk_bytes[signal.index()].store(bytes, Ordering::Relaxed);
+    }
+
+    /// A file was deleted between the listing of a snapshot and its turn to be read.
+    pub fn read_skipped(&self, signal: Signal) {
+        add(&self.read_skipped[signal.index()], 1);
+    }
+
+    /// Counters for a forwarding destination, listed from now on; `exporters` tells what it is to the semantic
+    /// conventions, by signal.
+    pub fn destination(
+        &self,
+        name: impl Into<String>,
+        exporters: [Option<Exporter>; SIGNALS],
+    ) -> Arc<DestinationStats> {
+        let stats = Arc::new(DestinationStats {
+            name: name.into(),
+            exporters,
+            taken: Default::default(),
+            forwarded: Default::default(),
+            failed: Default::default(),
+            rejected: Default::default(),
+            lag_records: Default::default(),
+            lag_milliseconds: Default::default(),
+            breaker_state: AtomicU64::new(0),
+            seconds: Histogram::default(),
+        });
+        self.destinations.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&stats));
+        stats
+    }
+
+    /// How often each event happened that happened at all.
+    pub fn events(&self) -> BTreeMap<String, u64> {
+        let counts =
+            EventName::ALL.iter().zip(&self.events).map(|(name, count)| (name.as_str().to_owned(), load(count)));
+        counts.filter(|(_, count)| *count > 0).collect()
+    }
+
+    /// Bytes of the files by signal, as of the last look at the directory.
+    pub fn disk_bytes(&self) -> [u64; SIGNALS] {
+        self.disk_bytes.each_ref().map(load)
+    }
+
+    /// Everything, as it is now. Series that never counted are left out where there is one for each reason or code.
+    pub fn snapshot(&self) -> Snapshot {
+        let mut out = Snapshot { samples: Vec::new() };
+        for signal in Signal::ALL {
+            for protocol in Protocol::ALL {
+                let labels = [("signal", signal.as_str()), ("protocol", protocol.as_str())];
+                let received = load(&self.received[signal.index()][protocol as usize]);
+                out.counter("otlp_arrow_received_records_total", &labels, received);
+            }
+        }
+        for signal in Signal::ALL {
+            for protocol in Protocol::ALL {
+                let invalid = Reason::ALL.into_iter().map(Reason::as_str);
+                let invalid = invalid.zip(&self.refused[signal.index()][protocol as usize]);
+                let failed = Code::all().map(Code::as_str).zip(&self.not_kept[signal.index()][protocol as usize]);
+                for (reason, counter) in invalid.chain(failed) {
+                    let labels = [("signal", signal.as_str()), ("protocol", protocol.as_str()), ("reason", reason)];
+                    if load(counter) > 0 {
+                        out.counter("otlp_arrow_refused_records_total", &labels, load(counter));
+                    }
+                }
+            }
+        }
+        for signal in Signal::ALL {
+            let labels = [("signal", signal.as_str())];
+            out.counter("otlp_arrow_committed_records_total", &labels, load(&self.committed[signal.index()]));
+        }
+        for ((signal, reason), count) in self.dropped.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            let labels = [("signal", signal.as_str()), ("reason", *reason)];
+            out.counter("otlp_arrow_dropped_records_total", &labels, *count);
+        }
+        self.destinations(&mut out);
+        for (name, counter) in EventName::ALL.iter().zip(&self.events) {
+            if load(counter) > 0 {
+                out.counter("otlp_arrow_events_total", &[("event", name.as_str())], load(counter));
+            }
+        }
+        for signal in Signal::ALL {
+            let labels = [("signal", signal.as_str())];
+            out.histogram("otlp_arrow_commit_seconds", &labels, &self.commit_seconds[signal.index()]);
+        }
+        self.requests(&mut out);
+        out.gauge("otlp_arrow_buffer_bytes", &[], load(&self.buffer_bytes) as f64);
+        for signal in Signal::ALL {
+            let labels = [("signal", signal.as_str())];
+            out.gauge("otlp_arrow_disk_bytes", &labels, load(&self.disk_bytes[signal.index()]) as f64);
+        }
+        for signal in Signal::ALL {
+            let skipped = load(&self.read_skipped[signal.index()]);
+            if skipped > 0 {
+                out.counter("otlp_arrow_read_skipped_files_total", &[("signal", signal.as_str())], skipped);
+            }
+        }
+        let usage = process::usage();
+        if let Some(seconds) = usage.cpu_seconds {
+            out.push("process_cpu_seconds_total", &[], Value::Seconds(seconds));
+        }
+        if let Some(bytes) = usage.resident_bytes {
+            out.gauge("process_resident_memory_bytes", &[], bytes as f64);
+        }
+        out
+    }
+
+    fn requests(&self, out: &mut Snapshot) {
+        for signal in Signal::ALL {
+            for protocol in Protocol::ALL {
+                let outcomes = std::iter::once("OK").chain(Code::all().map(Code::as_str));
+                for (code, histogram) in outcomes.zip(&self.request_seconds[signal.index()][protocol as usize]) {
+                    if histogram.count() > 0 {
+                        let labels = [("signal", signal.as_str()), ("protocol", protocol.as_str()), ("code", code)];
+                        out.histogram("otlp_arrow_request_seconds", &labels, histogram);
+                    }
+                }
+            }
+        }
+    }
+
+    fn destinations(&self, out: &mut Snapshot) {
+        let destinations = self.destinations.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        type Column = fn(&DestinationStats) -> &BySignal;
+        let counters: [(&'static str, Column); 3] = [
+            ("otlp_arrow_forwarded_records_total", |stats| &stats.forwarded),
+            ("otlp_arrow_forward_failed_records_total", |stats| &stats.failed),
+            ("otlp_arrow_rejected_records_total", |stats| &stats.rejected),
+        ];
+        for (name, column) in counters {
+            for stats in &destinations {
+                for signal in Signal::ALL {
+                    let labels = [("signal", signal.as_str()), ("destination", stats.name.as_str())];
+                    out.counter(name, &labels, load(&column(stats)[signal.index()]));
+                }
+            }
+        }
+        let gauges: [(&'static str, Column, f64); 2] = [
+            ("otlp_arrow_forward_lag_records", |stats| &stats.lag_records, 1.0),
+            ("otlp_arrow_forward_lag_seconds", |stats| &stats.lag_milliseconds, 1000.0),
+        ];
+        for (name, column, divisor) in gauges {
+            for stats in &destinations {
+                for signal in Signal::ALL {
+                    let labels = [("signal", signal.as_str()), ("destination", stats.name.as_str())];
+                    out.gauge(name, &labels, load(&column(stats)[signal.index()]) as f64 / divisor);
+                }
+            }
+        }
+        for stats in &destinations {
+            let labels = [("destination", stats.name.as_str())];
+            out.gauge("otlp_arrow_breaker_state", &labels, load(&stats.breaker_state) as f64);
+        }
+        for stats in &destinations {
+            out.histogram("otlp_arrow_forward_seconds", &[("destination", stats.name.as_str())], &stats.seconds);
+        }
+        semconv::destinations(out, &destinations);
+    }
+}
+
+impl DestinationStats {
+    /// Records are about to be sent, for the first time.
+    pub fn taken(&self, signal: Signal, records: u64) {
+        add(&self.taken[signal.index()], records);
+    }
+
+    /// Records were delivered.
+    pub fn forwarded(&self, signal: Signal, records: u64) {
+        add(&self.forwarded[signal.index()], records);
+    }
+
+    /// An attempt to deliver records failed; they will be tried again.
+    pub fn failed(&self, signal: Signal, records: u64) {
+        add(&self.failed[signal.index()], records);
+    }
+
+    /// The destination refused records for good; they were set aside.
+    pub fn rejected(&self, signal: Signal, records: u64) {
+        add(&self.rejected[signal.index()], records);
+    }
+
+    /// How far behind the destination is.
+    pub fn set_lag(&self, signal: Signal, records: u64, age: Duration) {
+        self.lag_records[signal.index()].store(records, Ordering::Relaxed);
+        self.lag_milliseconds[signal.index()].store(age.as_millis() as u64, Ordering::Relaxed);
+    }
+
+    /// 0 closed, 1 half-open, 2 open.
+    pub fn set_breaker_state(&self, state: u64) {
+        self.breaker_state.store(state, Ordering::Relaxed);
+    }
+
+    /// One request to the destination took `elapsed`.
+    pub fn request(&self, elapsed: Duration) {
+        self.seconds.record(elapsed);
+    }
+}
+
+/// Everything that is counted, at one moment.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Snapshot {
+    /// One entry a series; series of one name stand together.
+    pub samples: Vec<Sample>,
+}
+
+/// One series.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sample {
+    /// The Prometheus name.
+    pub name: &'static str,
+    /// Label names and values, in order.
+    pub labels: Vec<(&'static str, String)>,
+    /// What was counted.
+    pub value: Value,
+}
+
+/// The value of a series.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// A count that only grows.
+    Counter(u64),
+    /// Seconds that only grow.
+    Seconds(f64),
+    /// A level.
+    Gauge(f64),
+    /// A distribution of seconds.
+    Histogram {
+        /// Observations.
+        count: u64,
+        /// Their sum in seconds.
+        sum: f64,
+        /// Upper bound in seconds and observations up to it (cumulative); the last bound is infinite.
+        buckets: Vec<(f64, u64)>,
+    },
+}
+
+impl Snapshot {
+    fn push(&mut self, name: &'static str, labels: &[(&'static str, &str)], value: Value) {
+        let labels = labels.iter().map(|(key, value)| (*key, (*value).to_owned())).collect();
+        self.samples.push(Sample { name, labels, value });
+    }
+
+    fn counter(&mut self, name: &'static str, labels: &[(&'static str, &str)], value: u64) {
+        self.push(name, labels, Value::Counter(value));
+    }
+
+    fn gauge(&mut self, name: &'static str, labels: &[(&'static str, &str)], value: f64) {
+        self.push(name, labels, Value::Gauge(value));
+    }
+
+    fn histogram(&mut self, name: &'static str, labels: &[(&'static str, &str)], histogram: &Histogram) {
+        self.push(name, labels, histogram.value());
+    }
+
+    /// The sum of all counters called `name` that carry every label of `labels`; 0 if there are none.
+    pub fn total(&self, name: &str, labels: &[(&str, &str)]) -> u64 {
+        self.samples
+            .iter()
+            .filter(|sample| sample.name == name)
+            .filter(|sample| labels.iter().all(|wanted| sample.labels.iter().any(|(k, v)| (*k, v.as_str()) == *wanted)))
+            .map(|sample| match &sample.value {
+                Value::Counter(count) | Value::Histogram { count, .. } => *count,
+                Value::Seconds(_) | Value::Gauge(_) => 0,
+            })
+            .sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_has_an_outcome() {
+        assert_eq!(Code::all().count() + 1, OUTCOMES);
+    }
+
+    #[test]
+    fn what_is_counted_is_in_the_snapshot() {
+        let stats = Stats::default();
+        let refused = Refused { by_reason: [2, 0, 1, 0], first: None };
+        stats.received(Signal::Logs, Protocol::OtlpGrpc, 40, &refused);
+        stats.received(Signal::Logs, Protocol::Library, 2, &Refused::default());
+        stats.request(Signal::Logs, Protocol::OtlpGrpc, None, Duration::from_millis(3));
+        stats.request(Signal::Logs, Protocol::OtlpGrpc, Some(Code::Internal), Duration::from_millis(3));
+        stats.dropped(Signal::Traces, "evicted", 7);
+        stats.event(EventName::EventsDropped);
+        stats.destination("far", Default::default()).forwarded(Signal::Metrics, 9);
+        let snapshot = stats.snapshot();
+        assert_eq!(snapshot.total("otlp_arrow_received_records_total", &[("signal", "logs")]), 42);
+        assert_eq!(snapshot.total("otlp_arrow_refused_records_total", &[("reason", "too_deep")]), 1);
+        assert_eq!(snapshot.total("otlp_arrow_request_seconds", &[("code", "INTERNAL")]), 1);
+        assert_eq!(snapshot.total("otlp_arrow_dropped_records_total", &[("signal", "traces")]), 7);
+        assert_eq!(snapshot.total("otlp_arrow_events_total", &[("event", "events_dropped")]), 1);
+        assert_eq!(snapshot.total("otlp_arrow_forwarded_records_total", &[("destination", "far")]), 9);
+    }
+}

@@ -1,0 +1,109 @@
+//! The counters of a destination under the names of OpenTelemetry's semantic conventions for SDK exporters, beside our
+//! own: `otel.sdk.exporter.{span,metric_data_point,log}.{exported,inflight}` (v1.44.0, in development).
+
+use otlp_arrow_columns::Signal;
+
+use super::{DestinationStats, Snapshot, load};
+
+/// What the conventions tell a destination of one signal by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exporter {
+    /// `otel.component.type`, such as `otlp_grpc_span_exporter`.
+    component_type: String,
+    /// `otel.component.name`: the type and the name of the destination.
+    component_name: String,
+    /// `server.address`.
+    address: String,
+    /// `server.port`.
+    port: String,
+}
+
+impl Exporter {
+    /// `component` is the type of the exporter without the signal, such as `otlp_grpc`.
+    pub fn new(component: &str, signal: Signal, name: &str, host: &str, port: u16) -> Self {
+        let of = match signal {
+            Signal::Traces => "span",
+            Signal::Metrics => "metric",
+            Signal::Logs => "log",
+        };
+        let component_type = format!("{component}_{of}_exporter");
+        let component_name = format!("{component_type}/{name}");
+        Self { component_type, component_name, address: host.to_owned(), port: port.to_string() }
+    }
+
+    fn labels(&self) -> [(&'static str, &str); 4] {
+        [
+            ("otel_component_type", self.component_type.as_str()),
+            ("otel_component_name", &self.component_name),
+            ("server_address", &self.address),
+            ("server_port", &self.port),
+        ]
+    }
+}
+
+/// The Prometheus names of the two metrics of a signal.
+fn names(signal: Signal) -> [&'static str; 2] {
+    match signal {
+        Signal::Traces => ["otel_sdk_exporter_span_exported_total", "otel_sdk_exporter_span_inflight"],
+        Signal::Metrics => {
+            ["otel_sdk_exporter_metric_data_point_exported_total", "otel_sdk_exporter_metric_data_point_inflight"]
+        }
+        Signal::Logs => ["otel_sdk_exporter_log_exported_total", "otel_sdk_exporter_log_inflight"],
+    }
+}
+
+/// Adds the series of every destination. A record counts as exported once, with the answer that settles it, so what is
+/// tried again is in flight all that time; what was refused for good has `error_type="rejected"`.
+pub(super) fn destinations(out: &mut Snapshot, destinations: &[impl AsRef<DestinationStats>]) {
+    for signal in Signal::ALL {
+        let [exported, inflight] = names(signal);
+        let of = |stats: &DestinationStats| {
+            let delivered = load(&stats.forwarded[signal.index()]);
+            // Read before what was taken, which only grows, so the difference is never below zero.
+            let rejected = load(&stats.rejected[signal.index()]);
+            let taken = load(&stats.taken[signal.index()]);
+            (delivered, rejected, taken.saturating_sub(delivered + rejected))
+        };
+        let exporters = || {
+            let all = destinations.iter().map(AsRef::as_ref);
+            all.filter_map(|stats| Some((stats.exporters[signal.index()].as_ref()?.labels(), of(stats))))
+        };
+        for (labels, (delivered, rejected, _)) in exporters() {
+            out.counter(exported, &labels, delivered);
+            if rejected > 0 {
+                let [kind, name, address, port] = labels;
+                out.counter(exported, &[kind, name, address, port, ("error_type", "rejected")], rejected);
+            }
+        }
+        for (labels, (.., waiting)) in exporters() {
+            out.gauge(inflight, &labels, waiting as f64);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stats::{Stats, Value};
+
+    #[test]
+    fn a_record_is_in_flight_until_it_is_delivered_or_refused() {
+        let stats = Stats::default();
+        let exporter = |signal| Some(Exporter::new("otlp_grpc", signal, "far", "far.example", 4317));
+        let far = stats.destination("far", Signal::ALL.map(exporter));
+        let beside = stats.destination("terminal", Default::default());
+        beside.taken(Signal::Traces, 100);
+        far.taken(Signal::Traces, 10);
+        far.failed(Signal::Traces, 10);
+        far.forwarded(Signal::Traces, 6);
+        far.rejected(Signal::Traces, 1);
+        let snapshot = stats.snapshot();
+        let exported = |labels: &[(&str, &str)]| snapshot.total("otel_sdk_exporter_span_exported_total", labels);
+        assert_eq!(exported(&[("otel_component_name", "otlp_grpc_span_exporter/far")]), 7);
+        assert_eq!(exported(&[("error_type", "rejected"), ("server_port", "4317")]), 1);
+        let inflight: Vec<_> =
+            snapshot.samples.iter().filter(|sample| sample.name == "otel_sdk_exporter_span_inflight").collect();
+        assert_eq!(inflight.len(), 1, "only an OTLP exporter has these names");
+        assert_eq!(inflight[0].value, Value::Gauge(3.0));
+    }
+}

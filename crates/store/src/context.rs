@@ -1,0 +1,323 @@
+//! What all threads of one writer share.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use otlp_arrow_columns::Signal;
+
+use super::budget::Budget;
+use super::failpoint::Point;
+use super::fault::{Fault, storage_error};
+use super::hooks::Hooks;
+use super::keeper::Keeper;
+use super::names::{Layout, Stem, WriterId};
+use super::notify::Notifier;
+use super::room::Room;
+use super::sealer::SealQueue;
+use super::storage::{FileLock, Storage};
+use super::subscription::Pulse;
+use crate::settings::{Durability, Settings};
+use otlp_arrow_base::clock::Clock;
+use otlp_arrow_base::error::{Code, OtlpError, Result};
+use otlp_arrow_base::event::EventSink;
+use otlp_arrow_base::event::{Event, EventName};
+pub use otlp_arrow_base::lock::lock;
+use otlp_arrow_base::stats::Stats;
+
+/// One writer's means and state.
+pub struct Context {
+    pub storage: Arc<dyn Storage>,
+    pub layout: Layout,
+    pub settings: Settings,
+    pub writer: WriterId,
+    pub clock: Clock,
+    pub stats: Arc<Stats>,
+    pub events: EventSink,
+    pub budget: Arc<Budget>,
+    pub(crate) changed: Notifier,
+    pub room: Room,
+    pub own: OwnFiles,
+    pub(crate) seals: SealQueue,
+    pub(crate) keeper: Keeper,
+    pub hooks: Arc<Hooks>,
+    /// Beats with every commit.
+    pub(crate) commits: Pulse,
+    closed: AtomicBool,
+    /// Nanoseconds the commit threads have worked, for those who yield to them.
+    pub commit_nanos: AtomicU64,
+    /// Files of a newer version, which are left alone and announced once.
+    newer: Mutex<BTreeSet<Stem>>,
+    seq: AtomicU32,
+    faults: [Mutex<Fault>; 3],
+    /// Refusals before anything is tried, for want of room: see [`Context::check_room`].
+    no_room: Mutex<Fault>,
+    lock: Mutex<Option<Box<dyn FileLock>>>,
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context")
+            .field("root", &self.layout.root())
+            .field("writer", &self.writer)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Context {
+    pub fn new(
+        settings: Settings,
+        storage: Arc<dyn Storage>,
+        events: EventSink,
+        stats: Arc<Stats>,
+        hooks: Arc<Hooks>,
+    ) -> Self {
+        Self {
+            storage,
+            layout: Layout::new(&settings.output_dir),
+            writer: WriterId::random(),
+            clock: Clock::start(),
+            stats,
+            events,
+            budget: Arc::new(Budget::new(settings.buffer_max_bytes)),
+            settings,
+            changed: Notifier::default(),
+            room: Room::default(),
+            own: OwnFiles::default(),
+            seals: SealQueue::default(),
+            keeper: Keeper::default(),
+            hooks,
+            commits: Pulse::default(),
+            closed: AtomicBool::new(false),
+            commit_nanos: AtomicU64::new(0),
+            newer: Mutex::default(),
+            seq: AtomicU32::new(1),
+            faults: Default::default(),
+            no_room: Mutex::default(),
+            lock: Mutex::new(None),
+        }
+    }
+
+    /// The name of the next file of this writer.
+    pub fn next_stem(&self) -> Stem {
+        Stem::new(self.clock.now(), self.writer, self.seq.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// So many bytes were written; the directory is looked at when it seems to have grown too large.
+    pub fn wrote(&self, bytes: u64) {
+        if self.room.wrote(bytes) > self.settings.retention.max_bytes {
+            self.keeper.kick();
+        }
+    }
+
+    /// A newer version wrote this file; whether that is news.
+    pub fn add_newer(&self, stem: &Stem) -> bool {
+        lock(&self.newer).insert(stem.clone())
+    }
+
+    pub fn is_newer(&self, stem: &Stem) -> bool {
+        lock(&self.newer).contains(stem)
+    }
+
+    /// Nothing more will be committed.
+    pub fn set_closed(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        self.commits.beat();
+    }
+
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::SeqCst)
+    }
+
+    /// Announces something.
+    pub fn event(&self, name: EventName, signal: Option<Signal>, count: Option<u64>, message: String) {
+        (self.events)(Event { name, time: std::time::SystemTime::now(), signal, destination: None, count, message });
+    }
+
+    /// Writing failed: announced once, until it works again or fails differently.
+    pub fn write_failed(&self, signal: Signal, error: &OtlpError) {
+        let event = lock(&self.faults[signal.index()]).failed(error.code());
+        if let Some(event) = event {
+            self.event(event, Some(signal), None, error.message().to_owned());
+        }
+    }
+
+    /// Writing fails, which was announced for all signals at once; that it works again will be told for each.
+    pub fn fails_already(&self, signal: Signal, error: &OtlpError) {
+        lock(&self.faults[signal.index()]).failed(error.code());
+    }
+
+    /// Writing works, or will as far as anybody can tell.
+    pub fn write_works(&self, signal: Signal) {
+        let event = lock(&self.faults[signal.index()]).succeeded();
+        if let Some(event) = event {
+            self.event(event, Some(signal), None, format!("{signal} can be written again"));
+        }
+    }
+
+    /// Whether new data may come at all: STORAGE_FULL while too much waits to be sealed, or nothing can be deleted.
+    pub fn check_room(&self) -> Result<()> {
+        self.seals.check_room()?;
+        if self.room.is_overfull() {
+            let message = format!(
+                "{} holds more than retention.max_bytes ({}) and nothing in it may be deleted: raise the limit",
+                self.layout.root().display(),
+                self.settings.retention.max_bytes
+            );
+            return Err(OtlpError::new(Code::StorageFull, message));
+        }
+        Ok(())
+    }
+
+    /// [`Context::check_room`] for data that comes now: a refusal is announced once, until [`Context::room_again`].
+    pub fn admit(&self) -> Result<()> {
+        self.check_room().inspect_err(|error| {
+            let event = lock(&self.no_room).failed(error.code());
+            if let Some(event) = event {
+                self.event(event, None, None, error.message().to_owned());
+            }
+        })
+    }
+
+    /// Something was sealed or deleted: announces that there is room again once that will last.
+    pub fn room_again(&self) {
+        if self.seals.has_room() && !self.room.is_overfull() {
+            let event = lock(&self.no_room).succeeded();
+            if let Some(event) = event {
+                self.event(event, None, None, "there is room for new data again".to_owned());
+            }
+        }
+    }
+
+    /// Takes the writer's lock if it is not held yet; no data file may exist before.
+    pub fn ensure_writer(&self) -> Result<()> {
+        let mut held = lock(&self.lock);
+        if held.is_none() {
+            *held = Some(self.take_writer_lock()?);
+        }
+        Ok(())
+    }
+
+    fn take_writer_lock(&self) -> Result<Box<dyn FileLock>> {
+        let (dir, path) = (self.layout.writers_dir(), self.layout.writer_lock(self.writer));
+        let fail = |step: &str, path: &std::path::Path, error| storage_error(step, path, error);
+        self.storage.create_dir_all(&dir).map_err(|error| fail("create", &dir, error))?;
+        // An adopter that just saw the file appear may hold it for a moment; it finds nothing and lets go.
+        for _ in 0..100 {
+            if let Some(lock) = self.storage.try_lock(&path).map_err(|error| fail("lock", &path, error))? {
+                if matches!(self.settings.durability, Durability::Synced) {
+                    self.sync_dir(&dir).map_err(|error| fail("sync", &dir, error))?;
+                }
+                return Ok(lock);
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Err(OtlpError::new(Code::StorageFailed, format!("the lock {} is held by another process", path.display())))
+    }
+
+    /// [`Context::ensure_writer`] where somebody may have deleted the lock file, with ours or with the whole directory: then
+    /// it is taken anew, or others would take our files for those of a dead writer.
+    pub fn renew_writer(&self) -> Result<()> {
+        let path = self.layout.writer_lock(self.writer);
+        if self.storage.is_missing(&path) {
+            *lock(&self.lock) = None;
+        }
+        self.ensure_writer()
+    }
+
+    /// Lets go of the writer; `remove` if no file of it needs anything any more.
+    pub fn release_writer(&self, remove: bool) {
+        let held = lock(&self.lock).take();
+        if let Some(held) = held.filter(|_| remove)
+            && let Err(error) = held.remove()
+        {
+            tracing::debug!(%error, "the writer's lock file stays; the next writer of this directory removes it");
+        }
+    }
+
+    /// Makes the entries of `dir` survive a power cut.
+    pub fn sync_dir(&self, dir: &std::path::Path) -> io::Result<()> {
+        Point::DirectorySync.around(|| self.storage.sync_dir(dir))
+    }
+
+    /// [`Context::sync_dir`] for `dir` and what it lies in, up to where the output directory itself is named: a file
+    /// survives only with every directory on the way to it.
+    pub fn sync_way_to(&self, dir: &std::path::Path) -> io::Result<()> {
+        let root = self.layout.root();
+        for dir in dir.ancestors().take_while(|dir| dir.starts_with(root)) {
+            self.sync_dir(dir)?;
+        }
+        let parent = match root.parent() {
+            Some(parent) if parent.as_os_str().is_empty() => std::path::Path::new("."),
+            Some(parent) => parent,
+            None => return Ok(()),
+        };
+        match self.storage.sync_dir(parent) {
+            // It may belong to somebody else, who lets us pass and not look.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+            done => done,
+        }
+    }
+}
+
+/// The files this writer has not sealed yet, with what of them is committed.
+#[derive(Debug, Default)]
+pub struct OwnFiles(Mutex<BTreeMap<Stem, OwnFile>>);
+
+/// An unsealed file of this writer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnFile {
+    pub signal: Signal,
+    /// Bytes up to the end of the last commit.
+    pub len: u64,
+    /// Rows up to there.
+    pub rows: u64,
+    /// Still being appended to.
+    pub live: bool,
+}
+
+impl OwnFiles {
+    pub fn set(&self, stem: &Stem, file: OwnFile) {
+        let mut files = lock(&self.0);
+        match files.get_mut(stem) {
+            Some(known) => *known = file,
+            None => {
+                files.insert(stem.clone(), file);
+            }
+        }
+    }
+
+    pub fn remove(&self, stem: &Stem) {
+        lock(&self.0).remove(stem);
+    }
+
+    pub fn of(&self, signal: Signal) -> Vec<(Stem, OwnFile)> {
+        lock(&self.0)
+            .iter()
+            .filter(|(_, file)| file.signal == signal)
+            .map(|(stem, file)| (stem.clone(), file.clone()))
+            .collect()
+    }
+
+    pub fn find(&self, stem: &Stem) -> Option<OwnFile> {
+        lock(&self.0).get(stem).cloned()
+    }
+
+    /// The newest file of a signal that is not sealed.
+    pub fn newest(&self, signal: Signal) -> Option<Stem> {
+        let files = lock(&self.0);
+        let of_signal = files.iter().filter(|(_, file)| file.signal == signal);
+        of_signal.map(|(stem, _)| stem).max_by_key(|stem| stem.seq).cloned()
+    }
+
+    pub fn any_live(&self) -> bool {
+        lock(&self.0).values().any(|file| file.live)
+    }
+
+    pub fn count(&self) -> usize {
+        lock(&self.0).len()
+    }
+}

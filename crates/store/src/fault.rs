@@ -1,0 +1,89 @@
+//! What an I/O error means to a caller, and when a signal's storage changed its state.
+
+use std::io;
+use std::path::Path;
+
+use otlp_arrow_base::error::{Code, OtlpError};
+use otlp_arrow_base::event::EventName;
+
+/// Whether new data can be written. Pure.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Fault {
+    /// STORAGE_FULL or STORAGE_FAILED while new data is refused.
+    now: Option<Code>,
+}
+
+impl Fault {
+    /// A write failed with `code`: the event to announce, unless it was announced already.
+    pub fn failed(&mut self, code: Code) -> Option<EventName> {
+        if self.now.replace(code) == Some(code) {
+            return None;
+        }
+        Some(if code == Code::StorageFull { EventName::StorageFull } else { EventName::StorageFailed })
+    }
+
+    /// A write succeeded: the event to announce, if one had failed before.
+    pub fn succeeded(&mut self) -> Option<EventName> {
+        self.now.take().map(|_| EventName::StorageRecovered)
+    }
+}
+
+/// The error that a failed step is answered with: STORAGE_FULL if room is the trouble, else STORAGE_FAILED.
+pub fn storage_error(step: &str, path: &Path, error: io::Error) -> OtlpError {
+    let (code, remedy) = match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            (Code::StorageFull, "free some room or lower retention.max_bytes")
+        }
+        io::ErrorKind::FileTooLarge => {
+            (Code::StorageFull, "raise the limit of file sizes (ulimit -f) or lower rotation.max_bytes")
+        }
+        io::ErrorKind::PermissionDenied => (Code::StorageFailed, "give this user the right to do that"),
+        io::ErrorKind::ReadOnlyFilesystem => (Code::StorageFailed, "mount it for writing"),
+        _ if is_too_many_files(&error) => (Code::StorageFailed, "raise the limit of open files (ulimit -n)"),
+        _ => (Code::StorageFailed, "look after the disk"),
+    };
+    let message = format!("cannot {step} {}: {error}; {remedy}, writing resumes by itself", path.display());
+    OtlpError::with_source(code, message, error)
+}
+
+fn is_too_many_files(error: &io::Error) -> bool {
+    // EMFILE and ENFILE have no `ErrorKind`; ERROR_TOO_MANY_OPEN_FILES is 4 on Windows.
+    let codes: &[i32] = if cfg!(windows) { &[4] } else { &[23, 24] };
+    error.raw_os_error().is_some_and(|code| codes.contains(&code))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_state_is_announced_once() {
+        let mut fault = Fault::default();
+        assert_eq!(fault.succeeded(), None);
+        assert_eq!(fault.failed(Code::StorageFull), Some(EventName::StorageFull));
+        assert_eq!(fault.failed(Code::StorageFull), None);
+        assert_eq!(fault.failed(Code::StorageFailed), Some(EventName::StorageFailed));
+        assert_eq!(fault.succeeded(), Some(EventName::StorageRecovered));
+        assert_eq!(fault.succeeded(), None);
+    }
+
+    #[test]
+    fn errors_say_what_to_do() {
+        let path = Path::new("dir/file");
+        for (kind, code, word) in [
+            (io::ErrorKind::StorageFull, Code::StorageFull, "retention.max_bytes"),
+            (io::ErrorKind::QuotaExceeded, Code::StorageFull, "free some room"),
+            (io::ErrorKind::FileTooLarge, Code::StorageFull, "ulimit -f"),
+            (io::ErrorKind::PermissionDenied, Code::StorageFailed, "this user the right"),
+            (io::ErrorKind::ReadOnlyFilesystem, Code::StorageFailed, "mount"),
+            (io::ErrorKind::Other, Code::StorageFailed, "disk"),
+        ] {
+            let error = storage_error("write", path, kind.into());
+            assert_eq!(error.code(), code, "{error}");
+            assert!(error.message().contains(word) && error.message().contains("file"), "{error}");
+            assert!(error.retryable());
+        }
+        #[cfg(unix)]
+        assert!(storage_error("open", path, io::Error::from_raw_os_error(24)).message().contains("ulimit"));
+    }
+}

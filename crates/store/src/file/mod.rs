@@ -1,0 +1,76 @@
+//! The two Arrow IPC forms of a file: the live stream of self-contained commits, and the sealed file.
+//!
+//! Written and read by our own small codec (see `docs/adr/0001-files.md`): the shape of a message depends on the schema
+//! alone, so its metadata is built once and patched, and what is read is checked before any length in it is believed.
+
+pub(crate) mod body;
+pub mod commit;
+mod compress;
+mod head;
+mod layout;
+mod merge;
+mod message;
+mod output;
+mod parse;
+pub mod read;
+#[cfg(test)]
+pub(crate) mod sample;
+pub mod scan;
+pub mod seal;
+mod sealed;
+mod unified;
+mod window;
+
+pub use commit::CommitEncoder;
+
+/// Schema metadata: the version of the storage schema, `1`.
+pub const META_SCHEMA: &str = otlp_arrow_columns::schema::VERSION_KEY;
+/// Schema metadata: the id of the writer that recorded the rows.
+pub const META_WRITER: &str = "otlp_arrow.writer";
+/// Schema metadata: the version of this library.
+pub const META_VERSION: &str = "otlp_arrow.version";
+/// Metadata of a record batch message: `<first row, 20 digits>,<rows, 10 digits>,<crc32c, 8 hex digits>`.
+pub const META_COMMIT: &str = "otlp_arrow.commit";
+/// The storage schema that is written.
+pub const SCHEMA_VERSION: &str = otlp_arrow_columns::schema::VERSION;
+
+/// Whether a sealed file can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SealedState {
+    /// As far as it was looked at.
+    Whole,
+    /// It cannot, or not in every part.
+    Damaged,
+    /// A later version wrote it.
+    Newer,
+}
+
+/// What `file`, which is named as a sealed one, is worth by its footer and heads, and with `checksums` by every byte.
+pub(crate) fn sealed_state(file: &dyn crate::storage::ReadFile, checksums: bool) -> std::io::Result<SealedState> {
+    if is_newer(sealed::version(file)?.as_deref()) {
+        return Ok(SealedState::Newer);
+    }
+    let whole = match sealed::Contents::read(file)? {
+        Some(contents) => !checksums || contents.verify(file)?,
+        None => false,
+    };
+    Ok(if whole { SealedState::Whole } else { SealedState::Damaged })
+}
+
+/// Whether a version after this one writes this storage schema.
+pub fn is_newer(version: Option<&str>) -> bool {
+    let number = |text: &str| text.parse::<u32>().ok();
+    match (version.and_then(number), number(SCHEMA_VERSION)) {
+        (Some(theirs), Some(ours)) => theirs > ours,
+        _ => false,
+    }
+}
+
+/// Rows of a file in either form, by its heads; 0 for what is neither.
+pub fn rows(file: &dyn crate::storage::ReadFile) -> std::io::Result<u64> {
+    Ok(match scan::form(file)? {
+        scan::Form::File => sealed::Contents::read(file)?.map_or(0, |contents| contents.rows()),
+        scan::Form::Stream => scan::stream(file, scan::Check::Heads)?.rows(),
+        scan::Form::Unknown => 0,
+    })
+}

@@ -1,0 +1,129 @@
+//! What others may hang onto the store: to see commits as they happen, and to keep files a little longer.
+
+use std::fmt;
+use std::io;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use bytes::Bytes;
+use otlp_arrow_columns::Signal;
+
+use super::names::{Stem, WriterId};
+use super::storage::FileLock;
+
+/// One commit, just written at the configured durability.
+#[derive(Clone, Debug)]
+pub struct Committed {
+    /// Which signal.
+    pub signal: Signal,
+    /// The file.
+    pub stem: Stem,
+    /// Position of its first row in the file.
+    pub first_row: u64,
+    /// Rows of the commit: the sum over its requests.
+    pub rows: u64,
+    /// The requests in row order.
+    pub requests: Vec<CommittedRequest>,
+}
+
+/// One request of a commit.
+#[derive(Clone, Debug)]
+pub struct CommittedRequest {
+    /// The OTLP protobuf bytes as they came.
+    pub bytes: Bytes,
+    /// Rows it added.
+    pub rows: u64,
+    /// Whether all of its records were kept: only then the bytes say the same as the rows.
+    pub whole: bool,
+}
+
+/// Sees every commit. Called on the commit thread: it must not block, and it bounds the memory it keeps by itself.
+pub trait CommitHook: Send + Sync {
+    /// A commit is done.
+    fn committed(&self, commit: &Committed);
+}
+
+/// Somebody who still needs rows; retention deletes such files last, and announces the loss.
+pub trait Needs: Send + Sync {
+    /// The first row of `stem` that is still needed; `None` if none is. Asked for every file at every sweep.
+    fn first_needed(&self, signal: Signal, stem: &Stem) -> Option<u64>;
+
+    /// Retention has deleted `stem`, of which this one still needed `rows`. Returns how many of them it cannot have any
+    /// more: less, if some are in its hands already.
+    fn evicted(&self, signal: Signal, stem: &Stem, rows: u64) -> u64;
+
+    /// Whether [`Needs::evicted`] announces the loss itself: then nobody else does.
+    fn announces_evictions(&self) -> bool {
+        false
+    }
+
+    /// A dead writer's files are ours now; whoever has work left with them keeps a clone, and with it the lock.
+    fn adopted(&self, writer: &Arc<AdoptedWriter>) {
+        let _ = writer;
+    }
+
+    /// Whether rows of this writer are still to be worked on: then its lock file stays when nobody holds it.
+    fn keeps_writer(&self, writer: WriterId) -> bool {
+        let _ = writer;
+        false
+    }
+}
+
+/// A dead writer that this process looks after, as long as this exists.
+#[derive(Debug)]
+pub struct AdoptedWriter {
+    id: WriterId,
+    lock: Box<dyn FileLock>,
+}
+
+impl AdoptedWriter {
+    /// The dead writer `id`, whose lock is held.
+    pub fn new(id: WriterId, lock: Box<dyn FileLock>) -> Arc<Self> {
+        Arc::new(Self { id, lock })
+    }
+
+    /// Which writer.
+    pub fn id(&self) -> WriterId {
+        self.id
+    }
+
+    /// Ends it for good: nobody needs anything of it any more.
+    pub fn remove(self) -> io::Result<()> {
+        self.lock.remove()
+    }
+}
+
+/// Everything that hangs onto one store.
+#[derive(Default)]
+pub struct Hooks {
+    commits: RwLock<Vec<Arc<dyn CommitHook>>>,
+    needs: RwLock<Vec<Arc<dyn Needs>>>,
+}
+
+impl fmt::Debug for Hooks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hooks").finish_non_exhaustive()
+    }
+}
+
+impl Hooks {
+    pub(crate) fn on_commit(&self, hook: Arc<dyn CommitHook>) {
+        self.commits.write().unwrap_or_else(PoisonError::into_inner).push(hook);
+    }
+
+    pub(crate) fn add_needs(&self, needs: Arc<dyn Needs>) {
+        self.needs.write().unwrap_or_else(PoisonError::into_inner).push(needs);
+    }
+
+    pub(crate) fn remove_needs(&self, needs: &Arc<dyn Needs>) {
+        self.needs.write().unwrap_or_else(PoisonError::into_inner).retain(|known| !Arc::ptr_eq(known, needs));
+    }
+
+    /// The hooks, and nothing is built for nobody.
+    pub fn commit_hooks(&self) -> Vec<Arc<dyn CommitHook>> {
+        self.commits.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn needs(&self) -> Vec<Arc<dyn Needs>> {
+        self.needs.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}

@@ -1,0 +1,432 @@
+//! One signal's way from `append` to a file: the queue, and the thread that commits it.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use futures::channel::oneshot;
+use otlp_arrow_columns::Signal;
+
+use super::Request;
+use super::commit_policy::{CommitPolicy, Decision, EAGER_BYTES, MAX_BYTES, MAX_ROWS, Waiting, share};
+use super::committer::Committer;
+use super::context::{Context, lock};
+use crate::settings::Durability;
+use otlp_arrow_base::error::{Code, OtlpError, Result};
+use otlp_arrow_base::event::EventName;
+
+/// Room for values nested as deep as allowed, in debug builds too; only what is touched takes memory.
+const STACK: usize = 2 << 20;
+
+/// One signal of one writer.
+pub(crate) struct Lane {
+    signal: Signal,
+    ctx: Arc<Context>,
+    queue: Mutex<Queue>,
+    /// Wakes the commit thread.
+    wake: Condvar,
+    /// Wakes those who wait for the thread to end.
+    ended: Condvar,
+}
+
+/// A request that waits, and who is told.
+pub(crate) struct Item {
+    pub(crate) request: Request,
+    /// `None` with durability `buffered`: it was acknowledged already.
+    pub(crate) done: Option<oneshot::Sender<Result<()>>>,
+    came: Instant,
+}
+
+#[derive(Default)]
+struct Queue {
+    items: VecDeque<Item>,
+    rows: usize,
+    bytes: usize,
+    /// Requests that ever came, and of those the ones that are committed or answered.
+    came: u64,
+    done: u64,
+    flushes: Vec<(u64, oneshot::Sender<Result<()>>)>,
+    /// New data is refused with this until then, because a write failed a moment ago.
+    refusal: Option<(Instant, OtlpError)>,
+    thread: Thread,
+    /// The thread looks again soon by itself, before anything that comes now could be due.
+    dozing: bool,
+    /// The live file is to be closed, whatever its size.
+    rotate: bool,
+    /// No request is taken any more; what waits is tried until then.
+    closing: Option<Instant>,
+    totals: Totals,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Thread {
+    #[default]
+    None,
+    Running,
+    Ended,
+}
+
+/// Records of one signal. Always `accepted = committed + waiting + dropped`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Totals {
+    /// Acknowledged.
+    pub(crate) accepted: u64,
+    /// Written.
+    pub(crate) committed: u64,
+    /// Acknowledged and not written yet (`buffered`): what a crash would lose.
+    pub(crate) waiting: u64,
+    /// Acknowledged, and could not be written.
+    pub(crate) dropped: u64,
+    /// Requests on their way that are not acknowledged yet.
+    pub(crate) queued_requests: u64,
+}
+
+impl fmt::Debug for Lane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lane").field("signal", &self.signal).finish_non_exhaustive()
+    }
+}
+
+/// The answer to [`Lane::append`]: there already, or to come.
+type Answer = std::result::Result<oneshot::Receiver<Result<()>>, Result<()>>;
+
+/// Waits for an answer without needing any executor.
+pub(crate) async fn wait(answer: Answer) -> Result<()> {
+    match answer {
+        Err(done) => done,
+        Ok(receiver) => receiver
+            .await
+            .unwrap_or_else(|_| Err(OtlpError::new(Code::Internal, "the commit thread ended without an answer"))),
+    }
+}
+
+impl Lane {
+    pub(crate) fn new(signal: Signal, ctx: Arc<Context>) -> Arc<Self> {
+        Arc::new(Self { signal, ctx, queue: Mutex::default(), wake: Condvar::new(), ended: Condvar::new() })
+    }
+
+    /// Takes a request; the future resolves at the configured durability.
+    pub(crate) fn append(
+        self: &Arc<Self>,
+        request: Request,
+    ) -> impl Future<Output = Result<()>> + Send + 'static + use<> {
+        wait(self.enqueue(request))
+    }
+
+    fn enqueue(self: &Arc<Self>, request: Request) -> Answer {
+        let now = Instant::now();
+        let mut queue = lock(&self.queue);
+        if queue.closing.is_some() {
+            return Err(Err(OtlpError::new(Code::Closed, "this OtlpLibrary is shut down: open a new one")));
+        }
+        if let Some((until, error)) = &queue.refusal
+            && now < *until
+        {
+            return Err(Err(error.clone()));
+        }
+        self.ctx.admit().map_err(Err)?;
+        if queue.thread == Thread::None {
+            self.start(&mut queue).map_err(Err)?;
+        }
+        let buffered = matches!(self.ctx.settings.durability, Durability::Buffered { .. });
+        let (rows, bytes) = (request.checked.rows, request.checked.arrow_bytes);
+        let (before_rows, before_bytes) = (queue.rows, queue.bytes);
+        queue.rows += rows;
+        queue.bytes = queue.bytes.saturating_add(bytes);
+        queue.came += 1;
+        let (done, answer) = if buffered {
+            queue.totals.accepted += rows as u64;
+            queue.totals.waiting += rows as u64;
+            (None, Err(Ok(())))
+        } else {
+            let (sender, receiver) = oneshot::channel();
+            (Some(sender), Ok(receiver))
+        };
+        queue.items.push_back(Item { request, done, came: now });
+        // The thread sleeps until something comes, or until a moment that only these limits bring nearer.
+        let crossed = |limit: usize, before: usize, after: usize| before < limit && after >= limit;
+        if (queue.items.len() == 1 && !queue.dozing)
+            || crossed(EAGER_BYTES, before_bytes, queue.bytes)
+            || crossed(MAX_BYTES, before_bytes, queue.bytes)
+            || crossed(MAX_ROWS, before_rows, queue.rows)
+        {
+            self.wake.notify_one();
+        }
+        answer
+    }
+
+    fn start(self: &Arc<Self>, queue: &mut Queue) -> Result<()> {
+        let lane = Arc::clone(self);
+        let name = format!("otlp-{}", self.signal);
+        let thread = std::thread::Builder::new().name(name).stack_size(STACK).spawn(move || lane.run());
+        thread.map_err(|error| {
+            OtlpError::with_source(Code::StorageFailed, "cannot start the commit thread: too many threads", error)
+        })?;
+        queue.thread = Thread::Running;
+        Ok(())
+    }
+
+    /// Resolves when every request that came before the call is committed or answered.
+    pub(crate) fn flush(&self) -> impl Future<Output = Result<()>> + Send + 'static {
+        let answer = {
+            let mut queue = lock(&self.queue);
+            if queue.done == queue.came {
+                Err(Ok(()))
+            } else {
+                let (sender, receiver) = oneshot::channel();
+                let came = queue.came;
+                queue.flushes.push((came, sender));
+                self.wake.notify_one();
+                Ok(receiver)
+            }
+        };
+        wait(answer)
+    }
+
+    /// Has the live file closed soon, so that it can be sealed or deleted.
+    pub(crate) fn rotate(&self) {
+        lock(&self.queue).rotate = true;
+        self.wake.notify_one();
+    }
+
+    pub(crate) fn totals(&self) -> Totals {
+        let queue = lock(&self.queue);
+        Totals { queued_requests: queue.came - queue.done, ..queue.totals }
+    }
+
+    /// What new data is refused with; a refusal stays until a write succeeds or [`Lane::try_again`].
+    pub(crate) fn trouble(&self) -> Option<OtlpError> {
+        lock(&self.queue).refusal.as_ref().map(|(_, error)| error.clone())
+    }
+
+    /// Whether nothing was tried for so long.
+    pub(crate) fn is_quiet(&self, long: Duration) -> bool {
+        let queue = lock(&self.queue);
+        queue.items.is_empty() && queue.refusal.as_ref().is_none_or(|(until, _)| until.elapsed() >= long)
+    }
+
+    /// The directory cannot be written to from the start: the next request tries again, and until then this is known.
+    pub(crate) fn fails_already(&self, error: &OtlpError) {
+        lock(&self.queue).refusal = Some((Instant::now(), error.clone()));
+        self.ctx.fails_already(self.signal, error);
+    }
+
+    /// The disk seems to work again: forget the refusal, though nothing was written since.
+    pub(crate) fn try_again(&self) {
+        lock(&self.queue).refusal = None;
+        self.ctx.write_works(self.signal);
+    }
+
+    /// Takes nothing more; what waits is committed, or tried until `deadline`.
+    pub(crate) fn begin_close(&self, deadline: Instant) {
+        let mut queue = lock(&self.queue);
+        if queue.thread == Thread::None {
+            queue.thread = Thread::Ended;
+        }
+        queue.closing = Some(deadline);
+        self.wake.notify_one();
+    }
+
+    /// Waits for the commit thread to end, at most until `deadline`; whether it has, and the records that are not written.
+    pub(crate) fn join(&self, deadline: Instant) -> (bool, u64) {
+        let mut queue = lock(&self.queue);
+        while queue.thread == Thread::Running {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            queue = self.ended.wait_timeout(queue, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        (queue.thread != Thread::Running, queue.totals.waiting + queue.totals.dropped)
+    }
+
+    fn run(&self) {
+        let ctx = &self.ctx;
+        let buffered = match ctx.settings.durability {
+            Durability::Buffered { write_interval } => Some(write_interval),
+            Durability::Written | Durability::Synced => None,
+        };
+        let mut policy = CommitPolicy::new(ctx.settings.commit_interval, buffered);
+        let mut committer = Committer::new(self.signal, Arc::clone(ctx));
+        loop {
+            match self.next(&policy, committer.due_at()) {
+                Next::Commit(items) => self.commit(&mut policy, &mut committer, items),
+                Next::RotateIfDue => committer.rotate_if_due(Instant::now()),
+                Next::Rotate => committer.rotate(),
+                Next::End => break,
+            }
+        }
+        committer.rotate();
+        let mut queue = lock(&self.queue);
+        queue.thread = Thread::Ended;
+        self.ended.notify_all();
+    }
+
+    /// Sleeps until there is something to do.
+    fn next(&self, policy: &CommitPolicy, rotate_at: Option<Instant>) -> Next {
+        let mut queue = lock(&self.queue);
+        loop {
+            let now = Instant::now();
+            let waiting = Waiting {
+                requests: queue.items.len(),
+                rows: queue.rows,
+                bytes: queue.bytes,
+                oldest: queue.items.front().map(|item| item.came),
+                hurry: !queue.flushes.is_empty() || queue.closing.is_some(),
+            };
+            let until = match policy.decide(now, &waiting) {
+                Decision::Commit => return Next::Commit(take(&mut queue)),
+                Decision::WaitUntil(until) => Some(until),
+                Decision::Idle if queue.closing.is_some() => return Next::End,
+                Decision::Idle => policy.not_due_before().filter(|until| *until > now),
+            };
+            let dozing = until.is_some() && waiting.requests == 0;
+            if std::mem::take(&mut queue.rotate) {
+                return Next::Rotate;
+            }
+            if rotate_at.is_some_and(|at| at <= now) {
+                return Next::RotateIfDue;
+            }
+            let until = [until, rotate_at].into_iter().flatten().min();
+            queue.dozing = dozing;
+            queue = self.sleep(queue, until.map(|until| until.saturating_duration_since(now)));
+            queue.dozing = false;
+        }
+    }
+
+    fn sleep<'a>(&self, queue: MutexGuard<'a, Queue>, pause: Option<Duration>) -> MutexGuard<'a, Queue> {
+        match pause {
+            None => self.wake.wait(queue).unwrap_or_else(PoisonError::into_inner),
+            Some(pause) => self.wake.wait_timeout(queue, pause).unwrap_or_else(PoisonError::into_inner).0,
+        }
+    }
+
+    fn commit(&self, policy: &mut CommitPolicy, committer: &mut Committer, items: Vec<Item>) {
+        let began = Instant::now();
+        policy.began(began);
+        // A defect in a decoder must not end the thread, or every later request would wait for ever.
+        let result = catch_unwind(AssertUnwindSafe(|| committer.commit(&items, began))).unwrap_or_else(|_| {
+            committer.reset();
+            Err(OtlpError::new(Code::Internal, "committing this request failed by a defect: please report it"))
+        });
+        let elapsed = began.elapsed();
+        self.ctx.commit_nanos.fetch_add(elapsed.as_nanos() as u64, Ordering::Relaxed);
+        let rows: usize = items.iter().map(|item| item.request.checked.rows).sum();
+        if result.is_ok() {
+            policy.succeeded();
+            self.ctx.write_works(self.signal);
+            self.ctx.stats.committed(self.signal, rows as u64, elapsed);
+        } else {
+            policy.failed(Instant::now());
+        }
+        if let Err(error) = &result
+            && error.retryable()
+        {
+            self.ctx.write_failed(self.signal, error);
+            self.ctx.keeper.kick();
+        }
+        self.finish(committer, policy, items, rows as u64, result);
+        self.ctx.changed.wake_all();
+    }
+
+    /// Books the outcome of a commit and tells those who wait for it.
+    fn finish(
+        &self,
+        committer: &mut Committer,
+        policy: &CommitPolicy,
+        items: Vec<Item>,
+        rows: u64,
+        result: Result<()>,
+    ) {
+        let now = Instant::now();
+        if result.is_ok() {
+            // Before anybody is told: whoever flushes and then asks a consumer how far it is may count on this.
+            committer.announce(&mut items.iter().map(|item| item.request.committed()));
+        }
+        let mut queue = lock(&self.queue);
+        let acknowledged = items.first().is_some_and(|item| item.done.is_none());
+        let out_of_time = queue.closing.is_some_and(|deadline| now >= deadline);
+        queue.refusal = match &result {
+            Err(error) if error.retryable() => policy.pause_until().map(|until| (until, error.clone())),
+            _ => None,
+        };
+        let retried = match &result {
+            Err(error) => acknowledged && error.retryable() && !out_of_time,
+            Ok(()) => false,
+        };
+        let mut answers = Vec::new();
+        if retried {
+            // Acknowledged data stays in memory until it is written; only what is new is refused.
+            for item in items.into_iter().rev() {
+                queue.rows += item.request.checked.rows;
+                queue.bytes = queue.bytes.saturating_add(item.request.checked.arrow_bytes);
+                queue.items.push_front(item);
+            }
+        } else {
+            queue.done += items.len() as u64;
+            match (&result, acknowledged) {
+                (Ok(()), false) => {
+                    queue.totals.accepted += rows;
+                    queue.totals.committed += rows;
+                }
+                (Ok(()), true) => {
+                    queue.totals.waiting -= rows;
+                    queue.totals.committed += rows;
+                }
+                (Err(_), false) => {}
+                (Err(_), true) => {
+                    queue.totals.waiting -= rows;
+                    queue.totals.dropped += rows;
+                }
+            }
+            answers = items;
+        }
+        let done = queue.done;
+        let flushes = std::mem::take(&mut queue.flushes);
+        let (ready, later): (Vec<_>, Vec<_>) = flushes.into_iter().partition(|(ticket, _)| retried || *ticket <= done);
+        queue.flushes = later;
+        drop(queue);
+
+        if acknowledged && !retried && result.is_err() {
+            self.ctx.stats.dropped(self.signal, "not_written", rows);
+            let message = format!("{rows} accepted {} records could not be written before the end", self.signal);
+            self.ctx.event(EventName::RecordsDropped, Some(self.signal), Some(rows), message);
+        }
+        let written = result.is_ok();
+        // Memory is given back before anybody is told: whoever is told may come again at once.
+        let senders: Vec<_> = answers.into_iter().map(|item| item.done).collect();
+        for sender in senders.into_iter().flatten() {
+            let _ = sender.send(result.clone());
+        }
+        for (ticket, sender) in ready {
+            let outcome = if retried || (acknowledged && ticket <= done) { result.clone() } else { Ok(()) };
+            let _ = sender.send(outcome);
+        }
+        if written {
+            self.ctx.commits.beat();
+        }
+    }
+}
+
+enum Next {
+    Commit(Vec<Item>),
+    RotateIfDue,
+    Rotate,
+    End,
+}
+
+/// Takes the next commit's share off the queue.
+fn take(queue: &mut Queue) -> Vec<Item> {
+    let sizes = queue.items.iter().map(|item| (item.request.checked.rows, item.request.checked.arrow_bytes));
+    let count = share(sizes);
+    let items: Vec<Item> = queue.items.drain(..count).collect();
+    for item in &items {
+        queue.rows -= item.request.checked.rows;
+        queue.bytes = queue.bytes.saturating_sub(item.request.checked.arrow_bytes);
+    }
+    items
+}

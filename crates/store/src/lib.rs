@@ -1,0 +1,287 @@
+//! The files: commit, rotation, sealing, recovery, retention, and reading while all of that goes on.
+
+mod adopt;
+pub mod budget;
+mod commit_policy;
+mod committer;
+#[doc(hidden)]
+pub mod context;
+mod cursor;
+#[cfg(target_os = "linux")]
+mod direct;
+pub mod directory;
+pub mod failpoint;
+#[doc(hidden)]
+pub mod fault;
+pub mod file;
+mod follow;
+pub mod hooks;
+mod keeper;
+mod lane;
+mod live;
+pub mod names;
+mod notify;
+pub mod position;
+mod read;
+mod recover;
+mod retention;
+mod room;
+mod seal;
+mod sealer;
+pub mod settings;
+pub mod storage;
+pub mod storage_os;
+pub mod subscription;
+#[doc(hidden)]
+pub mod sys;
+
+use std::future::Future;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime};
+
+use arrow_array::RecordBatch;
+use bytes::Bytes;
+use otlp_arrow_columns::{Checked, Signal};
+
+use adopt::adopt;
+use budget::{Budget, Reservation};
+use context::{Context, lock};
+use hooks::{CommitHook, CommittedRequest, Needs};
+use keeper::Keeper;
+use lane::Lane;
+use otlp_arrow_base::error::{OtlpError, Result};
+use otlp_arrow_base::event::{EventName, EventSink};
+use otlp_arrow_base::stats::{LibraryStats, Stats};
+pub use settings::Settings;
+use storage::Storage;
+use subscription::Subscription;
+
+/// One request on its way into a file: its bytes as they came, what the first pass found, and the memory it holds.
+#[derive(Debug)]
+pub struct Request {
+    /// One OTLP protobuf export request.
+    pub bytes: Bytes,
+    /// The first pass over exactly these bytes.
+    pub checked: Checked,
+    /// Covers the bytes and the Arrow memory they will take; given back when the commit is done.
+    pub reservation: Reservation,
+}
+
+impl Request {
+    /// What consumers see of it; the bytes are shared, not copied.
+    fn committed(&self) -> CommittedRequest {
+        let (rows, whole) = (self.checked.rows as u64, self.checked.refused.total() == 0);
+        CommittedRequest { bytes: self.bytes.clone(), rows, whole }
+    }
+}
+
+/// Which rows to read.
+#[derive(Clone, Debug, Default)]
+pub struct ReadOptions {
+    /// Records at or after this time.
+    pub from: Option<SystemTime>,
+    /// Records before this time.
+    pub to: Option<SystemTime>,
+    /// Only these columns, in this order; an unknown name is INVALID_CONFIG.
+    pub columns: Option<Vec<String>>,
+    /// At most so many rows.
+    pub limit: Option<usize>,
+    /// Leaves dictionary columns as they are instead of delivering plain text.
+    pub dictionaries: bool,
+}
+
+/// A snapshot being read, one batch of at most one file at a time.
+pub type Batches = Box<dyn Iterator<Item = Result<RecordBatch>> + Send>;
+
+/// What a shutdown kept and left behind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClosedReport {
+    /// Live files that are left for the next open to seal, because the deadline came first.
+    pub unsealed_files: usize,
+    /// Records accepted and not committed.
+    pub uncommitted_records: u64,
+    /// Records that forwarding destinations did not get yet; they are kept, and sent by the next process that has the destination.
+    pub undelivered_records: u64,
+}
+
+/// One writer in one output directory.
+#[derive(Debug)]
+pub struct Store {
+    ctx: Arc<Context>,
+    lanes: [Arc<Lane>; 3],
+    /// The process it was opened in; in a forked child its threads do not exist.
+    generation: u64,
+    closed: Mutex<Option<ClosedReport>>,
+}
+
+/// How long opening may take over files of dead writers; the rest is done in the background.
+const ADOPT_DEADLINE: Duration = Duration::from_secs(2);
+/// How long a dropped store may take to write what it accepted.
+const DROP_DEADLINE: Duration = Duration::from_secs(5);
+
+impl Store {
+    /// Opens the output directory: takes a writer id and adopts what dead writers left. Threads start with the first data.
+    ///
+    /// A directory that cannot be written to is no error: new data is refused as retryable until it can be, and
+    /// `events` tells.
+    pub fn open(settings: Settings, storage: Arc<dyn Storage>, events: EventSink) -> Result<Store> {
+        let stats = Arc::new(Stats::default());
+        let counted = Arc::clone(&stats);
+        let events: EventSink = Arc::new(move |event| {
+            counted.event(event.name);
+            events(event);
+        });
+        Ok(Self::start(settings, storage, events, stats))
+    }
+
+    /// [`Store::open`] with a sink that counts the events itself, and with everything else counted in `stats`.
+    pub fn start(settings: Settings, storage: Arc<dyn Storage>, events: EventSink, stats: Arc<Stats>) -> Store {
+        sys::watch();
+        let ctx = Arc::new(Context::new(settings, storage, events, stats, Arc::default()));
+        let lanes = Signal::ALL.map(|signal| Lane::new(signal, Arc::clone(&ctx)));
+        if let Err(error) = ctx.ensure_writer() {
+            lanes.iter().for_each(|lane| lane.fails_already(&error));
+            ctx.event(EventName::StorageFailed, None, None, error.message().to_owned());
+        }
+        let adopted = adopt(&ctx, Instant::now() + ADOPT_DEADLINE);
+        Keeper::start(&ctx, lanes.clone(), adopted.left > 0);
+        Store { ctx, lanes, generation: sys::generation(), closed: Mutex::new(None) }
+    }
+
+    #[doc(hidden)]
+    pub fn context(&self) -> &Arc<Context> {
+        &self.ctx
+    }
+
+    /// The memory budget that bodies are reserved from as they arrive.
+    pub fn budget(&self) -> &Arc<Budget> {
+        &self.ctx.budget
+    }
+
+    /// What is counted.
+    pub fn stats(&self) -> &Arc<Stats> {
+        &self.ctx.stats
+    }
+
+    /// Tells of something that happened to records of `signal` before they came here.
+    pub fn announce(&self, name: EventName, signal: Signal, records: u64, message: String) {
+        self.ctx.event(name, Some(signal), Some(records), message);
+    }
+
+    /// Has `hook` see every commit from now on.
+    pub fn on_commit(&self, hook: Arc<dyn CommitHook>) {
+        self.ctx.hooks.on_commit(hook);
+    }
+
+    /// Has retention ask `needs` before it deletes a file.
+    pub fn add_needs(&self, needs: Arc<dyn Needs>) {
+        self.ctx.hooks.add_needs(needs);
+    }
+
+    /// Hands a request to the commit thread of its signal. The future resolves at the configured durability;
+    /// the request is kept or not whether or not the future is polled.
+    pub fn append(
+        &self,
+        signal: Signal,
+        request: Request,
+    ) -> impl Future<Output = Result<()>> + Send + 'static + use<> {
+        self.lanes[signal.index()].append(request)
+    }
+
+    /// Resolves when something that made [`Store::append`] or the budget refuse may have changed, at the latest after 100 ms.
+    pub fn changed(&self) -> impl Future<Output = ()> + Send + 'static {
+        self.ctx.changed.changed()
+    }
+
+    /// Resolves when everything appended before the call is committed at the configured durability (`buffered`: written).
+    pub fn flush(&self) -> impl Future<Output = Result<()>> + Send + 'static {
+        let lanes = self.lanes.each_ref().map(|lane| lane.flush());
+        async move { futures::future::join_all(lanes).await.into_iter().collect() }
+    }
+
+    /// Everything that is committed for `signal`, from the durable position `name` on; see [`Subscription`].
+    pub fn subscribe(&self, signal: Signal, name: &str, from: subscription::From) -> Result<Subscription> {
+        Subscription::open(&self.ctx, signal, name, from)
+    }
+
+    /// Does at once what a thread does from time to time: deletes what retention says, and takes over what other writers
+    /// left that died since. Whoever drives a store step by step need not wait for that thread.
+    pub fn maintain(&self) {
+        if self.generation == sys::generation() {
+            keeper::maintain(&self.ctx, &self.lanes);
+        }
+    }
+
+    /// Fills in what the store knows.
+    pub fn report(&self, stats: &mut LibraryStats) {
+        let totals = self.lanes.each_ref().map(|lane| lane.totals());
+        stats.accepted_records = totals.map(|of| of.accepted).into();
+        stats.committed_records = totals.map(|of| of.committed).into();
+        stats.waiting_records = totals.map(|of| of.waiting).into();
+        stats.dropped_records = totals.map(|of| of.dropped).into();
+        stats.queued_requests = totals.map(|of| of.queued_requests).into();
+        stats.buffer_bytes = self.ctx.budget.used() as u64;
+        stats.buffer_max_bytes = self.ctx.budget.max() as u64;
+        stats.disk_bytes = self.ctx.stats.disk_bytes().into();
+        stats.unsealed_files = self.ctx.own.count() as u64;
+    }
+
+    /// The signals whose new data is refused now, and with what.
+    pub fn troubles(&self) -> Vec<(Signal, OtlpError)> {
+        let room = self.ctx.check_room().err();
+        let of = |lane: &Arc<Lane>| lane.trouble().or_else(|| room.clone());
+        Signal::ALL.into_iter().zip(&self.lanes).filter_map(|(signal, lane)| Some((signal, of(lane)?))).collect()
+    }
+
+    /// A snapshot of what is committed, over all writers of the directory.
+    pub fn read(&self, signal: Signal, options: &ReadOptions) -> Result<Batches> {
+        read::read(&self.ctx, signal, options)
+    }
+
+    /// Commits what waits, seals until `deadline`, lets go of the directory. A second call reports the same.
+    pub fn close(&self, deadline: Instant) -> ClosedReport {
+        let mut closed = lock(&self.closed);
+        if let Some(report) = &*closed {
+            return report.clone();
+        }
+        let report = self.end(deadline, deadline);
+        *closed = Some(report.clone());
+        report
+    }
+
+    fn end(&self, commit_until: Instant, seal_until: Instant) -> ClosedReport {
+        if self.generation != sys::generation() {
+            return ClosedReport::default(); // Everything in it belongs to the parent process.
+        }
+        for lane in &self.lanes {
+            lane.begin_close(commit_until);
+        }
+        // Attempts that are on their way at the deadline still tell what became of them.
+        let grace = commit_until + Duration::from_millis(200);
+        let lanes = self.lanes.each_ref().map(|lane| lane.join(grace));
+        let uncommitted_records = lanes.iter().map(|(_, records)| records).sum();
+        let committing = lanes.iter().any(|(ended, _)| !ended);
+        self.ctx.set_closed();
+        let sealing = !self.ctx.seals.close(seal_until);
+        self.ctx.keeper.close(seal_until.max(commit_until));
+        let unsealed_files = self.ctx.own.count();
+        let needed = self.ctx.hooks.needs().iter().any(|needs| needs.keeps_writer(self.ctx.writer));
+        // Nobody may take over files that a thread of ours, stuck in a slow disk, still works on: then the lock is let go
+        // of by that thread, or with the last of what holds the context.
+        let in_use = committing || (sealing && self.ctx.seals.release_at_the_end());
+        if !in_use {
+            self.ctx.release_writer(unsealed_files == 0 && !needed);
+        }
+        ClosedReport { unsealed_files, uncommitted_records, undelivered_records: 0 }
+    }
+}
+
+/// What was accepted is written, as quickly as that goes; sealing is left to the next open.
+impl Drop for Store {
+    fn drop(&mut self) {
+        if lock(&self.closed).is_none() {
+            let now = Instant::now();
+            self.end(now + DROP_DEADLINE, now);
+        }
+    }
+}

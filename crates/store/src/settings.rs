@@ -1,0 +1,102 @@
+//! What a store is told: checked already, by whoever parses a configuration.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use otlp_arrow_columns::Signal;
+
+/// Everything a store is told.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where the files go.
+    pub output_dir: PathBuf,
+    /// What an acknowledgement means.
+    pub durability: Durability,
+    /// How long a commit may wait for more data to share it with.
+    pub commit_interval: Duration,
+    /// Bytes of memory for data that is accepted and not yet committed.
+    pub buffer_max_bytes: usize,
+    /// When a live file is closed.
+    pub rotation: Rotation,
+    /// The form of sealed files.
+    pub sealing: Sealing,
+    /// When a file is deleted.
+    pub retention: Retention,
+    /// New data is refused when the file system would have fewer free bytes than this.
+    pub min_free_bytes: u64,
+}
+
+/// What an acknowledgement means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// Acknowledged in memory, written within the interval or when the buffer's size limit is reached.
+    Buffered {
+        /// The longest time accepted data stays in memory only.
+        write_interval: Duration,
+    },
+    /// Acknowledged after `write` returned: survives the end of this process.
+    Written,
+    /// Acknowledged after `fdatasync`: survives a power cut.
+    Synced,
+}
+
+/// The form of sealed files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sealing {
+    /// Compression of record batch bodies.
+    pub compression: SealingCompression,
+    /// Level of zstd.
+    pub level: i32,
+}
+
+/// Compression of sealed files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SealingCompression {
+    /// Zstandard.
+    Zstd,
+    /// None.
+    None,
+}
+
+/// When a live file is closed, to be sealed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rotation {
+    /// Bytes.
+    pub max_bytes: u64,
+    /// Age of its first record.
+    pub max_age: Duration,
+}
+
+/// When a file is deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// Age by signal, in [`Signal::ALL`] order.
+    pub max_age: [Duration; 3],
+    /// Bytes of everything in the directory.
+    pub max_bytes: u64,
+}
+
+impl Retention {
+    /// The age after which files of `signal` are deleted.
+    pub fn max_age(&self, signal: Signal) -> Duration {
+        self.max_age[signal.index()]
+    }
+}
+
+#[cfg(test)]
+impl Settings {
+    /// Settings as a host program has them by default.
+    pub(crate) fn sample(output_dir: &std::path::Path) -> Self {
+        let day = Duration::from_secs(24 * 3600);
+        Self {
+            output_dir: output_dir.to_owned(),
+            durability: Durability::Written,
+            commit_interval: Duration::from_millis(10),
+            buffer_max_bytes: 128 << 20,
+            rotation: Rotation { max_bytes: 64 << 20, max_age: Duration::from_secs(900) },
+            sealing: Sealing { compression: SealingCompression::Zstd, level: 1 },
+            retention: Retention { max_age: [day, 7 * day, day], max_bytes: 4 << 30 },
+            min_free_bytes: 256 << 20,
+        }
+    }
+}
