@@ -21,7 +21,7 @@ use super::sealer::SealQueue;
 use super::storage::{FileLock, Storage};
 use super::subscription::Pulse;
 use crate::settings::{Durability, Settings};
-use otlp_arrow_base::clock::Clock;
+use otlp_arrow_base::clock::{Clock, WallClock};
 use otlp_arrow_base::error::{Code, OtlpError, Result};
 use otlp_arrow_base::event::EventSink;
 use otlp_arrow_base::event::{Event, EventName};
@@ -34,7 +34,7 @@ pub struct Context {
     pub layout: Layout,
     pub settings: Settings,
     pub writer: WriterId,
-    pub clock: Clock,
+    pub clock: WallClock,
     pub stats: Arc<Stats>,
     pub events: EventSink,
     pub budget: Arc<Budget>,
@@ -79,7 +79,7 @@ impl Context {
             storage,
             layout: Layout::new(&settings.output_dir),
             writer: WriterId::random(),
-            clock: Clock::start(),
+            clock: WallClock::start(Clock::system()),
             stats,
             events,
             budget: Arc::new(Budget::new(settings.buffer_max_bytes)),

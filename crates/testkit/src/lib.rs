@@ -2,6 +2,7 @@
 
 pub mod backend;
 pub mod canonical;
+pub mod clock;
 pub mod generate;
 pub mod payload;
 pub mod process;

@@ -1,0 +1,3 @@
+//! A clock that stands still until a test moves it.
+
+pub use otlp_arrow_base::clock::ManualClock;
