@@ -1,39 +1,18 @@
 //! The files: commit, rotation, sealing, recovery, retention, and reading while all of that goes on.
 
-mod adopt;
-pub mod budget;
-mod commit_policy;
-mod committer;
-#[doc(hidden)]
-pub mod context;
-mod cursor;
-#[cfg(target_os = "linux")]
-mod direct;
-pub mod directory;
-pub mod failpoint;
-#[doc(hidden)]
-pub mod fault;
+mod disk;
 pub mod file;
-mod follow;
-pub mod hooks;
-mod keeper;
-mod lane;
-mod live;
-pub mod names;
-mod notify;
-pub mod position;
-mod read;
-mod recover;
-mod retention;
-mod room;
-mod seal;
-mod sealer;
+mod log;
 pub mod settings;
-pub mod storage;
-pub mod storage_os;
-pub mod subscription;
+mod write;
+
+pub use disk::{failpoint, names, storage, storage_os};
 #[doc(hidden)]
-pub mod sys;
+pub use disk::{fault, sys};
+pub use log::{directory, hooks, position, subscription};
+pub use write::budget;
+#[doc(hidden)]
+pub use write::context;
 
 use std::future::Future;
 use std::sync::{Arc, Mutex};
@@ -43,18 +22,18 @@ use arrow_array::RecordBatch;
 use bytes::Bytes;
 use otlp_arrow_columns::{Checked, Signal};
 
-use adopt::adopt;
-use budget::{Budget, Reservation};
-use context::{Context, lock};
-use hooks::{CommitHook, CommittedRequest, Needs};
-use keeper::Keeper;
-use lane::Lane;
+use crate::disk::storage::Storage;
+use crate::log::hooks::{CommitHook, CommittedRequest, Needs};
+use crate::log::subscription::Subscription;
+use crate::write::adopt::adopt;
+use crate::write::budget::{Budget, Reservation};
+use crate::write::context::{Context, lock};
+use crate::write::keeper::Keeper;
+use crate::write::lane::Lane;
 use otlp_arrow_base::error::{OtlpError, Result};
 use otlp_arrow_base::event::{EventName, EventSink};
 use otlp_arrow_base::stats::{LibraryStats, Stats};
 pub use settings::Settings;
-use storage::Storage;
-use subscription::Subscription;
 
 /// One request on its way into a file: its bytes as they came, what the first pass found, and the memory it holds.
 #[derive(Debug)]
@@ -208,7 +187,7 @@ impl Store {
     /// left that died since. Whoever drives a store step by step need not wait for that thread.
     pub fn maintain(&self) {
         if self.generation == sys::generation() {
-            keeper::maintain(&self.ctx, &self.lanes);
+            write::keeper::maintain(&self.ctx, &self.lanes);
         }
     }
 
@@ -235,7 +214,7 @@ impl Store {
 
     /// A snapshot of what is committed, over all writers of the directory.
     pub fn read(&self, signal: Signal, options: &ReadOptions) -> Result<Batches> {
-        read::read(&self.ctx, signal, options)
+        log::read::read(&self.ctx, signal, options)
     }
 
     /// Commits what waits, seals until `deadline`, lets go of the directory. A second call reports the same.

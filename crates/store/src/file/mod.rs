@@ -46,7 +46,7 @@ pub(crate) enum SealedState {
 }
 
 /// What `file`, which is named as a sealed one, is worth by its footer and heads, and with `checksums` by every byte.
-pub(crate) fn sealed_state(file: &dyn crate::storage::ReadFile, checksums: bool) -> std::io::Result<SealedState> {
+pub(crate) fn sealed_state(file: &dyn crate::disk::storage::ReadFile, checksums: bool) -> std::io::Result<SealedState> {
     if is_newer(sealed::version(file)?.as_deref()) {
         return Ok(SealedState::Newer);
     }
@@ -67,7 +67,7 @@ pub fn is_newer(version: Option<&str>) -> bool {
 }
 
 /// Rows of a file in either form, by its heads; 0 for what is neither.
-pub fn rows(file: &dyn crate::storage::ReadFile) -> std::io::Result<u64> {
+pub fn rows(file: &dyn crate::disk::storage::ReadFile) -> std::io::Result<u64> {
     Ok(match scan::form(file)? {
         scan::Form::File => sealed::Contents::read(file)?.map_or(0, |contents| contents.rows()),
         scan::Form::Stream => scan::stream(file, scan::Check::Heads)?.rows(),

@@ -19,9 +19,9 @@ use super::scan::{Check, Commits, Form, form};
 use super::sealed::{Contents, load};
 use super::window::Window;
 use crate::ReadOptions;
-use crate::fault::storage_error;
-use crate::names;
-use crate::storage::ReadFile;
+use crate::disk::fault::storage_error;
+use crate::disk::names;
+use crate::disk::storage::ReadFile;
 use otlp_arrow_base::error::{Code, OtlpError, Result};
 
 /// Small commits are put together up to so many rows.

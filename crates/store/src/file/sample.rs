@@ -123,7 +123,7 @@ pub(crate) fn batch(from: u64, rows: u64) -> RecordBatch {
 #[derive(Clone, Debug)]
 pub(crate) struct InMemory(pub(crate) Vec<u8>);
 
-impl crate::storage::ReadFile for InMemory {
+impl crate::disk::storage::ReadFile for InMemory {
     fn len(&self) -> std::io::Result<u64> {
         Ok(self.0.len() as u64)
     }

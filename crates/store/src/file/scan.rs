@@ -9,7 +9,7 @@ use super::message::CONTINUATION;
 use super::parse::schema_entry;
 use super::window::Window;
 use super::{META_COMMIT, META_SCHEMA, META_WRITER};
-use crate::storage::ReadFile;
+use crate::disk::storage::ReadFile;
 
 /// What a file of the IPC *file* format begins and ends with.
 pub(crate) const MAGIC: &[u8; 6] = b"ARROW1";

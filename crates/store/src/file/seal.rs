@@ -10,8 +10,8 @@ use super::scan::{Check, Commit, Commits};
 use super::sealed::{Contents, SealedWriter, WriteError};
 use super::unified::Unified;
 use super::window::Window;
-use crate::fault::storage_error;
-use crate::storage::{ReadFile, Storage};
+use crate::disk::fault::storage_error;
+use crate::disk::storage::{ReadFile, Storage};
 use otlp_arrow_base::error::Result;
 
 /// A batch of a sealed file is full at so many rows: who reads back holds a whole batch, one for each writer it catches up with.
@@ -176,8 +176,8 @@ mod tests {
     use arrow_ipc::reader::FileReader;
 
     use super::*;
+    use crate::disk::storage_os::OsStorage;
     use crate::file::sample::{self, InMemory};
-    use crate::storage_os::OsStorage;
 
     struct Dir(tempfile::TempDir);
 

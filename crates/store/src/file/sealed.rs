@@ -21,8 +21,8 @@ use super::output::Output;
 use super::parse;
 use super::scan::MAGIC;
 use super::window::Window;
-use crate::failpoint::Point;
-use crate::storage::{ReadFile, WriteFile};
+use crate::disk::failpoint::Point;
+use crate::disk::storage::{ReadFile, WriteFile};
 use otlp_arrow_base::error::{OtlpError, Result};
 
 /// Bytes behind the footer: its length and the magic.

@@ -7,8 +7,8 @@ use super::body::{Body, Values, commit, damaged};
 use super::head::{Head, Heads, metadata_len};
 use super::message::PREFIX;
 use super::scan::{Check, Commit};
-use crate::fault::storage_error;
-use crate::storage::ReadFile;
+use crate::disk::fault::storage_error;
+use crate::disk::storage::ReadFile;
 use otlp_arrow_base::error::Result;
 
 /// A part of a file in memory, which moves forward with what is asked for.

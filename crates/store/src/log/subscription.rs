@@ -12,13 +12,13 @@ use futures::channel::mpsc;
 use futures::{SinkExt, Stream};
 use otlp_arrow_columns::Signal;
 
-use super::context::{Context, lock};
 use super::cursor::{Cursor, Positions};
 use super::follow::{Follower, rows};
 use super::hooks::Needs;
-use super::names::Stem;
-use super::sys;
-use crate::position::Position;
+use crate::disk::names::Stem;
+use crate::disk::sys;
+use crate::log::position::Position;
+use crate::write::context::{Context, lock};
 use otlp_arrow_base::error::{Code, OtlpError, Result};
 
 /// The cursor file is written at most so often; what was acknowledged since may come again after a crash.
@@ -295,7 +295,7 @@ impl Reader {
 }
 
 /// Writes the cursor file if anything was acknowledged since.
-fn write(ctx: &Context, shared: &Shared, cursor: &Cursor, known: impl Fn(super::names::WriterId) -> bool) {
+fn write(ctx: &Context, shared: &Shared, cursor: &Cursor, known: impl Fn(crate::disk::names::WriterId) -> bool) {
     let positions = {
         let mut acknowledged = lock(&shared.acknowledged);
         if !std::mem::take(&mut acknowledged.dirty) {

@@ -8,15 +8,15 @@ use std::time::{Duration, Instant};
 use arrow_array::RecordBatch;
 use otlp_arrow_columns::Signal;
 
-use super::ReadOptions;
-use super::context::Context;
 use super::cursor::Positions;
 use super::directory::files_in;
-use super::fault::storage_error;
-use super::names::{Form, Stem, WriterId};
+use crate::ReadOptions;
+use crate::disk::fault::storage_error;
+use crate::disk::names::{Form, Stem, WriterId};
 use crate::file;
 use crate::file::read::{Extent, FileBatches, Wanted};
-use crate::position::Position;
+use crate::log::position::Position;
+use crate::write::context::Context;
 use otlp_arrow_base::error::{OtlpError, Result};
 
 /// How often the directory is looked at for what other processes write.

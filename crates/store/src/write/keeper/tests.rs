@@ -3,8 +3,8 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::*;
+use crate::disk::storage_os::OsStorage;
 use crate::settings::Settings;
-use crate::storage_os::OsStorage;
 
 /// A store's context over `dir`, without its threads.
 fn context(dir: &Path) -> Context {

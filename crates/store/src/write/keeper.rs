@@ -10,14 +10,14 @@ use otlp_arrow_columns::Signal;
 
 use super::adopt::adopt;
 use super::context::{Context, lock};
-use super::failpoint::Point;
-use super::fault::storage_error;
-use super::hooks::Needs;
 use super::lane::Lane;
-use super::names::{Form, Stem, WriterId, parse_name};
 use super::retention::{Cause, File, plan};
-use super::storage::{Entry, FileLock};
+use crate::disk::failpoint::Point;
+use crate::disk::fault::storage_error;
+use crate::disk::names::{Form, Stem, WriterId, parse_name};
+use crate::disk::storage::{Entry, FileLock};
 use crate::file;
+use crate::log::hooks::Needs;
 use otlp_arrow_base::event::EventName;
 use otlp_arrow_base::log_limit::Repeated;
 

@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use otlp_arrow_columns::Signal;
 
-use super::fault::storage_error;
-use super::names::{Form, Layout, Stem, WriterId, parse_name};
-use super::storage::{ReadFile, Storage};
-use super::storage_os::OsStorage;
-use super::{Batches, ReadOptions, read};
+use super::read;
+use crate::disk::fault::storage_error;
+use crate::disk::names::{Form, Layout, Stem, WriterId, parse_name};
+use crate::disk::storage::{ReadFile, Storage};
+use crate::disk::storage_os::OsStorage;
+use crate::{Batches, ReadOptions};
 use otlp_arrow_base::error::Result;
 
 /// One data file of an output directory.

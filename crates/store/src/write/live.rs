@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 use otlp_arrow_columns::Signal;
 
 use super::context::{Context, OwnFile};
-use super::failpoint::Point;
-use super::fault::storage_error;
-use super::names::{Form, Stem};
 use super::sealer::Rotated;
-use super::storage::WriteFile;
+use crate::disk::failpoint::Point;
+use crate::disk::fault::storage_error;
+use crate::disk::names::{Form, Stem};
+use crate::disk::storage::WriteFile;
 use crate::settings::{Durability, Rotation};
 use otlp_arrow_base::error::{Code, OtlpError};
 

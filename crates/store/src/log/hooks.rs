@@ -7,8 +7,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use bytes::Bytes;
 use otlp_arrow_columns::Signal;
 
-use super::names::{Stem, WriterId};
-use super::storage::FileLock;
+use crate::disk::names::{Stem, WriterId};
+use crate::disk::storage::FileLock;
 
 /// One commit, just written at the configured durability.
 #[derive(Clone, Debug)]

@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 use futures::channel::oneshot;
 use otlp_arrow_columns::Signal;
 
-use super::Request;
 use super::commit_policy::{CommitPolicy, Decision, EAGER_BYTES, MAX_BYTES, MAX_ROWS, Waiting, share};
 use super::committer::Committer;
 use super::context::{Context, lock};
+use crate::Request;
 use crate::settings::Durability;
 use otlp_arrow_base::error::{Code, OtlpError, Result};
 use otlp_arrow_base::event::EventName;

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use otlp_arrow_columns::Signal;
 
 use super::context::Context;
-use super::failpoint::Point;
-use super::fault::storage_error;
-use super::names::{Form, Stem};
 use super::seal::{Outcome, seal, unlink};
-use super::storage::ReadFile;
+use crate::disk::failpoint::Point;
+use crate::disk::fault::storage_error;
+use crate::disk::names::{Form, Stem};
+use crate::disk::storage::ReadFile;
 use crate::file;
 use crate::file::scan::{Check, StreamScan};
 use otlp_arrow_base::error::{Code, OtlpError, Result};

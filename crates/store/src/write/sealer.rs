@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use otlp_arrow_columns::Signal;
 
 use super::context::{Context, lock};
-use super::names::{Form, Stem};
 use super::recover::{Recovered, recover};
 use super::seal::{Outcome, seal, unlink};
+use crate::disk::names::{Form, Stem};
 use crate::file::body::is_damage;
 use otlp_arrow_base::error::{Code, OtlpError, Result};
 use otlp_arrow_base::event::EventName;

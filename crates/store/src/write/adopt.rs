@@ -8,12 +8,12 @@ use std::time::Instant;
 use otlp_arrow_columns::Signal;
 
 use super::context::Context;
-use super::failpoint::Point;
-use super::fault::storage_error;
-use super::hooks::AdoptedWriter;
 use super::keeper::maintenance_lock;
-use super::names::{Form, Stem, WriterId, parse_name};
 use super::recover::{recover, sealed_counts};
+use crate::disk::failpoint::Point;
+use crate::disk::fault::storage_error;
+use crate::disk::names::{Form, Stem, WriterId, parse_name};
+use crate::log::hooks::AdoptedWriter;
 
 /// What one round of adoption did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

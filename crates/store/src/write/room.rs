@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::context::lock;
-use super::storage::Storage;
+use crate::disk::storage::Storage;
 use otlp_arrow_base::error::{Code, OtlpError, Result};
 
 /// The answer about free bytes is asked anew after this time,
@@ -87,7 +87,7 @@ impl Room {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
-    use crate::storage_os::OsStorage;
+    use crate::disk::storage_os::OsStorage;
 
     #[test]
     fn what_is_written_during_a_sweep_is_not_forgotten() {

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use otlp_arrow_columns::{BatchBuilder, Signal};
 
 use super::context::Context;
-use super::fault::storage_error;
-use super::hooks::{Committed, CommittedRequest};
 use super::lane::Item;
 use super::live::{Elsewhere, Failed, LiveFile, OnDisk};
+use crate::disk::fault::storage_error;
 use crate::file::CommitEncoder;
+use crate::log::hooks::{Committed, CommittedRequest};
 use otlp_arrow_base::error::{Code, OtlpError, Result};
 
 /// Requests that become so many bytes of columns at most are written without making Arrow arrays of them; of larger ones
@@ -29,7 +29,7 @@ pub(crate) struct Committer {
     live: Option<LiveFile>,
     looked: Instant,
     /// Where the last commit went, for the hooks.
-    last: Option<(super::names::Stem, u64)>,
+    last: Option<(crate::disk::names::Stem, u64)>,
 }
 
 impl Committer {

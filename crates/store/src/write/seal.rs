@@ -6,10 +6,10 @@ use std::path::Path;
 use otlp_arrow_columns::Signal;
 
 use super::context::Context;
-use super::failpoint::Point;
-use super::fault::storage_error;
-use super::names::{Form, Stem};
 use super::recover::sealed_counts;
+use crate::disk::failpoint::Point;
+use crate::disk::fault::storage_error;
+use crate::disk::names::{Form, Stem};
 use crate::file;
 use crate::settings::SealingCompression;
 use otlp_arrow_base::error::{Code, OtlpError, Result};

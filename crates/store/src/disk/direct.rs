@@ -172,8 +172,8 @@ impl ReadFile for DirectRead {
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
-    use crate::storage::Storage;
-    use crate::storage_os::OsStorage;
+    use crate::disk::storage::Storage;
+    use crate::disk::storage_os::OsStorage;
 
     fn bytes(len: usize) -> Vec<u8> {
         (0..len).map(|at| (at * 7 + at / 251) as u8).collect()

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 
 use otlp_arrow_columns::Signal;
 
-use super::context::Context;
-use super::fault::storage_error;
-use super::names::WriterId;
-use super::storage::{FileLock, Storage};
-use crate::position::Position;
+use crate::disk::fault::storage_error;
+use crate::disk::names::WriterId;
+use crate::disk::storage::{FileLock, Storage};
+use crate::log::position::Position;
+use crate::write::context::Context;
 use otlp_arrow_base::error::{Code, OtlpError, Result};
 
 /// The first line of a cursor file.
@@ -129,7 +129,7 @@ fn read(storage: &dyn Storage, path: &Path) -> io::Result<Option<String>> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
-    use crate::names::Stem;
+    use crate::disk::names::Stem;
 
     fn positions() -> Positions {
         let position = |writer, seq, row| Position { stem: Stem { created_ms: 7, writer: WriterId(writer), seq }, row };

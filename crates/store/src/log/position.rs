@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::names::Stem;
+use crate::disk::names::Stem;
 
 /// The next row to deliver: a file and a row in it. Valid for the live and the sealed form alike.
 ///
@@ -60,7 +60,7 @@ impl FromStr for Position {
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
-    use crate::names::WriterId;
+    use crate::disk::names::WriterId;
 
     #[test]
     fn survives_its_text_and_no_damage() {

@@ -8,15 +8,15 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use otlp_arrow_columns::Signal;
 
-use super::context::{Context, OwnFile};
 use super::directory::files_in;
-use super::fault::storage_error;
-use super::names::{Form, Stem};
-use super::recover::set_unreadable_aside;
-use super::storage::Storage;
-use super::{Batches, ReadOptions};
+use crate::disk::fault::storage_error;
+use crate::disk::names::{Form, Stem};
+use crate::disk::storage::Storage;
 use crate::file::body::is_damage;
 use crate::file::read::{Extent, FileBatches, Wanted};
+use crate::write::context::{Context, OwnFile};
+use crate::write::recover::set_unreadable_aside;
+use crate::{Batches, ReadOptions};
 use otlp_arrow_base::error::{OtlpError, Result};
 use otlp_arrow_base::stats::Stats;
 

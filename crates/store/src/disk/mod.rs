@@ -1,0 +1,12 @@
+//! The lowest floor: files as this crate touches them, their names and locks, and what a failing disk means.
+
+#[cfg(target_os = "linux")]
+pub(crate) mod direct;
+pub mod failpoint;
+#[doc(hidden)]
+pub mod fault;
+pub mod names;
+pub mod storage;
+pub mod storage_os;
+#[doc(hidden)]
+pub mod sys;
