@@ -6,8 +6,10 @@ pub mod error;
 pub mod event;
 pub mod lock;
 pub mod log_limit;
+mod per_signal;
 pub mod stats;
 pub mod wait;
 
 pub use error::{Code, OtlpError, Result, Status, status_of};
 pub use event::{Event, EventName, EventSink};
+pub use per_signal::PerSignal;

@@ -16,12 +16,12 @@ use crate::config::Config;
 use crate::error::{Code, OtlpError, Result};
 use crate::event::{Event, EventName};
 use crate::event_bus::{CLOSE_WAIT, EventBus, EventListener, EventReceiver};
-use crate::forward::{Forwarder, Forwarding};
+use crate::forward::{BreakerState, Forwarder, Forwarding};
 use crate::on_event::{self, Untold};
 use crate::receive::{Addresses, Doors, Ingest, Kept};
 use crate::runtime::Runtime;
 use crate::sdk::{Expected, ResourceFields};
-use crate::stats::{Health, HealthStatus, LibraryStats, Problem, Protocol, Stats};
+use crate::stats::{Health, HealthStatus, LibraryStats, PerSignal, Problem, Protocol, Stats};
 use crate::store::budget::{Budget, Reservation};
 use crate::store::storage_os::OsStorage;
 use crate::store::subscription::{From, Subscription};
@@ -156,7 +156,7 @@ struct Core {
     /// Of SDK objects that come without one.
     resource: ResourceFields,
     /// How large the next request of SDK objects will be, by signal.
-    expected: [Expected; 3],
+    expected: PerSignal<Expected>,
 }
 
 impl Core {
@@ -382,7 +382,7 @@ impl OtlpLibrary {
     }
 
     pub(crate) fn expected(&self, signal: Signal) -> &Expected {
-        &self.inner().core.expected[signal.index()]
+        &self.inner().core.expected[signal]
     }
 
     /// The destinations data is forwarded to: how they stand, and a hand on them. In the order of the configuration.
@@ -514,7 +514,7 @@ fn storage_problem((signal, error): &(Signal, OtlpError)) -> Problem {
 fn forward_problem(forwarder: &Forwarder) -> Option<Problem> {
     let info = forwarder.info();
     // Half-open is not well yet: one request is asking.
-    (info.troubled || info.state != "closed").then(|| Problem {
+    (info.troubled || info.state != BreakerState::Closed).then(|| Problem {
         part: "forward",
         signal: None,
         message: format!(

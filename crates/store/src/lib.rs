@@ -30,6 +30,7 @@ use crate::write::budget::{Budget, Reservation};
 use crate::write::context::{Context, lock};
 use crate::write::keeper::Keeper;
 use crate::write::lane::Lane;
+use otlp_arrow_base::PerSignal;
 use otlp_arrow_base::error::{OtlpError, Result};
 use otlp_arrow_base::event::{EventName, EventSink};
 use otlp_arrow_base::stats::{LibraryStats, Stats};
@@ -194,14 +195,14 @@ impl Store {
     /// Fills in what the store knows.
     pub fn report(&self, stats: &mut LibraryStats) {
         let totals = self.lanes.each_ref().map(|lane| lane.totals());
-        stats.accepted_records = totals.map(|of| of.accepted).into();
-        stats.committed_records = totals.map(|of| of.committed).into();
-        stats.waiting_records = totals.map(|of| of.waiting).into();
-        stats.dropped_records = totals.map(|of| of.dropped).into();
-        stats.queued_requests = totals.map(|of| of.queued_requests).into();
+        stats.accepted_records = PerSignal::from_fn(|signal| totals[signal.index()].accepted);
+        stats.committed_records = PerSignal::from_fn(|signal| totals[signal.index()].committed);
+        stats.waiting_records = PerSignal::from_fn(|signal| totals[signal.index()].waiting);
+        stats.dropped_records = PerSignal::from_fn(|signal| totals[signal.index()].dropped);
+        stats.queued_requests = PerSignal::from_fn(|signal| totals[signal.index()].queued_requests);
         stats.buffer_bytes = self.ctx.budget.used() as u64;
         stats.buffer_max_bytes = self.ctx.budget.max() as u64;
-        stats.disk_bytes = self.ctx.stats.disk_bytes().into();
+        stats.disk_bytes = self.ctx.stats.disk_bytes();
         stats.unsealed_files = self.ctx.own.count() as u64;
     }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use otlp_arrow_base::PerSignal;
 use otlp_arrow_columns::Signal;
 
 /// Everything a store is told.
@@ -70,8 +71,8 @@ pub struct Rotation {
 /// When a file is deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Retention {
-    /// Age by signal, in [`Signal::ALL`] order.
-    pub max_age: [Duration; 3],
+    /// Age by signal.
+    pub max_age: PerSignal<Duration>,
     /// Bytes of everything in the directory.
     pub max_bytes: u64,
 }
@@ -79,7 +80,7 @@ pub struct Retention {
 impl Retention {
     /// The age after which files of `signal` are deleted.
     pub fn max_age(&self, signal: Signal) -> Duration {
-        self.max_age[signal.index()]
+        self.max_age[signal]
     }
 }
 
@@ -95,7 +96,10 @@ impl Settings {
             buffer_max_bytes: 128 << 20,
             rotation: Rotation { max_bytes: 64 << 20, max_age: Duration::from_secs(900) },
             sealing: Sealing { compression: SealingCompression::Zstd, level: 1 },
-            retention: Retention { max_age: [day, 7 * day, day], max_bytes: 4 << 30 },
+            retention: Retention {
+                max_age: PerSignal { traces: day, metrics: 7 * day, logs: day },
+                max_bytes: 4 << 30,
+            },
             min_free_bytes: 256 << 20,
         }
     }

@@ -17,8 +17,9 @@ use otlp_arrow_columns::{Reason, Refused, Signal};
 
 use crate::error::Code;
 use crate::event::EventName;
+pub use crate::per_signal::PerSignal;
 use histogram::Histogram;
-pub use report::{Health, HealthStatus, LibraryStats, PerSignal, Problem};
+pub use report::{BreakerState, Health, HealthStatus, LibraryStats, Problem};
 pub use semconv::Exporter;
 
 /// The way a request came in.
@@ -46,24 +47,23 @@ impl Protocol {
     }
 }
 
-const SIGNALS: usize = Signal::ALL.len();
 const PROTOCOLS: usize = Protocol::ALL.len();
 const REASONS: usize = Reason::ALL.len();
 /// Outcomes of a request: done, or one of the codes.
 const OUTCOMES: usize = 14;
 
-type BySignal = [AtomicU64; SIGNALS];
+type BySignal = PerSignal<AtomicU64>;
 
 /// Every counter, gauge and histogram of one library.
 #[derive(Debug, Default)]
 pub struct Stats {
-    received: [[AtomicU64; PROTOCOLS]; SIGNALS],
-    refused: [[[AtomicU64; REASONS]; PROTOCOLS]; SIGNALS],
-    not_kept: [[[AtomicU64; OUTCOMES - 1]; PROTOCOLS]; SIGNALS],
-    request_seconds: [[[Histogram; OUTCOMES]; PROTOCOLS]; SIGNALS],
+    received: PerSignal<[AtomicU64; PROTOCOLS]>,
+    refused: PerSignal<[[AtomicU64; REASONS]; PROTOCOLS]>,
+    not_kept: PerSignal<[[AtomicU64; OUTCOMES - 1]; PROTOCOLS]>,
+    request_seconds: PerSignal<[[Histogram; OUTCOMES]; PROTOCOLS]>,
     committed: BySignal,
     dropped: Mutex<BTreeMap<(Signal, &'static str), u64>>,
-    commit_seconds: [Histogram; SIGNALS],
+    commit_seconds: PerSignal<Histogram>,
     events: [AtomicU64; EventName::ALL.len()],
     buffer_bytes: AtomicU64,
     disk_bytes: BySignal,
@@ -75,7 +75,7 @@ pub struct Stats {
 #[derive(Debug)]
 pub struct DestinationStats {
     name: String,
-    exporters: [Option<Exporter>; SIGNALS],
+    exporters: PerSignal<Option<Exporter>>,
     taken: BySignal,
     forwarded: BySignal,
     failed: BySignal,
@@ -97,8 +97,8 @@ fn load(counter: &AtomicU64) -> u64 {
 impl Stats {
     /// Counts the records of one request that was accepted, and those of it that were left out.
     pub fn received(&self, signal: Signal, protocol: Protocol, accepted: u64, refused: &Refused) {
-        add(&self.received[signal.index()][protocol as usize], accepted);
-        for (counter, count) in self.refused[signal.index()][protocol as usize].iter().zip(refused.by_reason) {
+        add(&self.received[signal][protocol as usize], accepted);
+        for (counter, count) in self.refused[signal][protocol as usize].iter().zip(refused.by_reason) {
             if count > 0 {
                 add(counter, count);
             }
@@ -107,19 +107,19 @@ impl Stats {
 
     /// Records that were handed over and could not be accepted, because of `code`.
     pub fn not_kept(&self, signal: Signal, protocol: Protocol, code: Code, records: u64) {
-        add(&self.not_kept[signal.index()][protocol as usize][code as usize], records);
+        add(&self.not_kept[signal][protocol as usize][code as usize], records);
     }
 
     /// One request was answered after `elapsed`: with success, or with the code.
     pub fn request(&self, signal: Signal, protocol: Protocol, outcome: Option<Code>, elapsed: Duration) {
         let outcome = outcome.map_or(0, |code| code as usize + 1);
-        self.request_seconds[signal.index()][protocol as usize][outcome].record(elapsed);
+        self.request_seconds[signal][protocol as usize][outcome].record(elapsed);
     }
 
     /// One commit of `records` took `elapsed`.
     pub fn committed(&self, signal: Signal, records: u64, elapsed: Duration) {
-        add(&self.committed[signal.index()], records);
-        self.commit_seconds[signal.index()].record(elapsed);
+        add(&self.committed[signal], records);
+        self.commit_seconds[signal].record(elapsed);
     }
 
     /// Accepted records were lost, for `reason` (a word, such as `evicted`).
@@ -142,12 +142,12 @@ impl Stats {
 
     /// Bytes of the files of one signal.
     pub fn set_disk_bytes(&self, signal: Signal, bytes: u64) {
-        self.disk_bytes[signal.index()].store(bytes, Ordering::Relaxed);
+        self.disk_bytes[signal].store(bytes, Ordering::Relaxed);
     }
 
     /// A file was deleted between the listing of a snapshot and its turn to be read.
     pub fn read_skipped(&self, signal: Signal) {
-        add(&self.read_skipped[signal.index()], 1);
+        add(&self.read_skipped[signal], 1);
     }
 
     /// Counters for a forwarding destination, listed from now on; `exporters` tells what it is to the semantic
@@ -155,7 +155,7 @@ impl Stats {
     pub fn destination(
         &self,
         name: impl Into<String>,
-        exporters: [Option<Exporter>; SIGNALS],
+        exporters: PerSignal<Option<Exporter>>,
     ) -> Arc<DestinationStats> {
         let stats = Arc::new(DestinationStats {
             name: name.into(),
@@ -181,7 +181,7 @@ impl Stats {
     }
 
     /// Bytes of the files by signal, as of the last look at the directory.
-    pub fn disk_bytes(&self) -> [u64; SIGNALS] {
+    pub fn disk_bytes(&self) -> PerSignal<u64> {
         self.disk_bytes.each_ref().map(load)
     }
 
@@ -191,15 +191,15 @@ impl Stats {
         for signal in Signal::ALL {
             for protocol in Protocol::ALL {
                 let labels = [("signal", signal.as_str()), ("protocol", protocol.as_str())];
-                let received = load(&self.received[signal.index()][protocol as usize]);
+                let received = load(&self.received[signal][protocol as usize]);
                 out.counter("otlp_arrow_received_records_total", &labels, received);
             }
         }
         for signal in Signal::ALL {
             for protocol in Protocol::ALL {
                 let invalid = Reason::ALL.into_iter().map(Reason::as_str);
-                let invalid = invalid.zip(&self.refused[signal.index()][protocol as usize]);
-                let failed = Code::all().map(Code::as_str).zip(&self.not_kept[signal.index()][protocol as usize]);
+                let invalid = invalid.zip(&self.refused[signal][protocol as usize]);
+                let failed = Code::all().map(Code::as_str).zip(&self.not_kept[signal][protocol as usize]);
                 for (reason, counter) in invalid.chain(failed) {
                     let labels = [("signal", signal.as_str()), ("protocol", protocol.as_str()), ("reason", reason)];
                     if load(counter) > 0 {
@@ -210,7 +210,7 @@ impl Stats {
         }
         for signal in Signal::ALL {
             let labels = [("signal", signal.as_str())];
-            out.counter("otlp_arrow_committed_records_total", &labels, load(&self.committed[signal.index()]));
+            out.counter("otlp_arrow_committed_records_total", &labels, load(&self.committed[signal]));
         }
         for ((signal, reason), count) in self.dropped.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             let labels = [("signal", signal.as_str()), ("reason", *reason)];
@@ -224,16 +224,16 @@ impl Stats {
         }
         for signal in Signal::ALL {
             let labels = [("signal", signal.as_str())];
-            out.histogram("otlp_arrow_commit_seconds", &labels, &self.commit_seconds[signal.index()]);
+            out.histogram("otlp_arrow_commit_seconds", &labels, &self.commit_seconds[signal]);
         }
         self.requests(&mut out);
         out.gauge("otlp_arrow_buffer_bytes", &[], load(&self.buffer_bytes) as f64);
         for signal in Signal::ALL {
             let labels = [("signal", signal.as_str())];
-            out.gauge("otlp_arrow_disk_bytes", &labels, load(&self.disk_bytes[signal.index()]) as f64);
+            out.gauge("otlp_arrow_disk_bytes", &labels, load(&self.disk_bytes[signal]) as f64);
         }
         for signal in Signal::ALL {
-            let skipped = load(&self.read_skipped[signal.index()]);
+            let skipped = load(&self.read_skipped[signal]);
             if skipped > 0 {
                 out.counter("otlp_arrow_read_skipped_files_total", &[("signal", signal.as_str())], skipped);
             }
@@ -252,7 +252,7 @@ impl Stats {
         for signal in Signal::ALL {
             for protocol in Protocol::ALL {
                 let outcomes = std::iter::once("OK").chain(Code::all().map(Code::as_str));
-                for (code, histogram) in outcomes.zip(&self.request_seconds[signal.index()][protocol as usize]) {
+                for (code, histogram) in outcomes.zip(&self.request_seconds[signal][protocol as usize]) {
                     if histogram.count() > 0 {
                         let labels = [("signal", signal.as_str()), ("protocol", protocol.as_str()), ("code", code)];
                         out.histogram("otlp_arrow_request_seconds", &labels, histogram);
@@ -274,7 +274,7 @@ impl Stats {
             for stats in &destinations {
                 for signal in Signal::ALL {
                     let labels = [("signal", signal.as_str()), ("destination", stats.name.as_str())];
-                    out.counter(name, &labels, load(&column(stats)[signal.index()]));
+                    out.counter(name, &labels, load(&column(stats)[signal]));
                 }
             }
         }
@@ -286,7 +286,7 @@ impl Stats {
             for stats in &destinations {
                 for signal in Signal::ALL {
                     let labels = [("signal", signal.as_str()), ("destination", stats.name.as_str())];
-                    out.gauge(name, &labels, load(&column(stats)[signal.index()]) as f64 / divisor);
+                    out.gauge(name, &labels, load(&column(stats)[signal]) as f64 / divisor);
                 }
             }
         }
@@ -304,33 +304,33 @@ impl Stats {
 impl DestinationStats {
     /// Records are about to be sent, for the first time.
     pub fn taken(&self, signal: Signal, records: u64) {
-        add(&self.taken[signal.index()], records);
+        add(&self.taken[signal], records);
     }
 
     /// Records were delivered.
     pub fn forwarded(&self, signal: Signal, records: u64) {
-        add(&self.forwarded[signal.index()], records);
+        add(&self.forwarded[signal], records);
     }
 
     /// An attempt to deliver records failed; they will be tried again.
     pub fn failed(&self, signal: Signal, records: u64) {
-        add(&self.failed[signal.index()], records);
+        add(&self.failed[signal], records);
     }
 
     /// The destination refused records for good; they were set aside.
     pub fn rejected(&self, signal: Signal, records: u64) {
-        add(&self.rejected[signal.index()], records);
+        add(&self.rejected[signal], records);
     }
 
     /// How far behind the destination is.
     pub fn set_lag(&self, signal: Signal, records: u64, age: Duration) {
-        self.lag_records[signal.index()].store(records, Ordering::Relaxed);
-        self.lag_milliseconds[signal.index()].store(age.as_millis() as u64, Ordering::Relaxed);
+        self.lag_records[signal].store(records, Ordering::Relaxed);
+        self.lag_milliseconds[signal].store(age.as_millis() as u64, Ordering::Relaxed);
     }
 
-    /// 0 closed, 1 half-open, 2 open.
-    pub fn set_breaker_state(&self, state: u64) {
-        self.breaker_state.store(state, Ordering::Relaxed);
+    /// Where the circuit breaker stands.
+    pub fn set_breaker_state(&self, state: BreakerState) {
+        self.breaker_state.store(state.number(), Ordering::Relaxed);
     }
 
     /// One request to the destination took `elapsed`.

@@ -99,7 +99,7 @@ mod tests {
 
     use otlp_arrow_columns::{Refused, Signal};
 
-    use super::super::{Exporter, Protocol, Stats};
+    use super::super::{Exporter, PerSignal, Protocol, Stats};
     use super::help;
 
     #[test]
@@ -110,7 +110,7 @@ mod tests {
         stats.request(Signal::Logs, Protocol::OtlpHttp, None, Duration::from_micros(300));
         stats.dropped(Signal::Logs, "evicted", 1);
         stats.event(crate::EventName::StorageFull);
-        stats.destination("a \"b\"\\c\n", Signal::ALL.map(exporter)).request(Duration::from_secs(1));
+        stats.destination("a \"b\"\\c\n", PerSignal::from_fn(exporter)).request(Duration::from_secs(1));
         let snapshot = stats.snapshot();
         for sample in &snapshot.samples {
             assert_ne!(help(sample.name), "", "{}", sample.name);

@@ -1,6 +1,7 @@
 //! What `stats()` and `health()` return: plain values that become JSON in every language.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::UNIX_EPOCH;
 
 use serde::ser::SerializeMap;
@@ -9,43 +10,27 @@ use serde::{Serialize, Serializer};
 use super::{Sample, Snapshot, Value};
 use crate::error::Code;
 use crate::event::Event;
-
-/// One number for each signal.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct PerSignal {
-    /// Of spans.
-    pub traces: u64,
-    /// Of data points.
-    pub metrics: u64,
-    /// Of log records.
-    pub logs: u64,
-}
-
-impl From<[u64; 3]> for PerSignal {
-    fn from([traces, metrics, logs]: [u64; 3]) -> Self {
-        Self { traces, metrics, logs }
-    }
-}
+use crate::per_signal::PerSignal;
 
 /// What a library has done and has in hand. For each signal `accepted = committed + waiting + dropped`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct LibraryStats {
     /// Records that were acknowledged.
-    pub accepted_records: PerSignal,
+    pub accepted_records: PerSignal<u64>,
     /// Records that are in a file.
-    pub committed_records: PerSignal,
+    pub committed_records: PerSignal<u64>,
     /// Acknowledged records that are in memory only: what a crash would lose (durability `buffered`).
-    pub waiting_records: PerSignal,
+    pub waiting_records: PerSignal<u64>,
     /// Acknowledged records that could not be written before the end.
-    pub dropped_records: PerSignal,
+    pub dropped_records: PerSignal<u64>,
     /// Requests that are on their way and not acknowledged yet.
-    pub queued_requests: PerSignal,
+    pub queued_requests: PerSignal<u64>,
     /// Bytes of memory that arriving and accepted data takes.
     pub buffer_bytes: u64,
     /// Bytes it may take (`buffer.max_bytes`).
     pub buffer_max_bytes: u64,
     /// Bytes of the files, as of the last look at the directory.
-    pub disk_bytes: PerSignal,
+    pub disk_bytes: PerSignal<u64>,
     /// Files of this writer that are not sealed yet, live ones included.
     pub unsealed_files: u64,
     /// How often each event happened; names without an occurrence are left out.
@@ -77,6 +62,45 @@ pub enum HealthStatus {
     Failing,
     /// Shut down.
     Closed,
+}
+
+/// Where the circuit breaker of a destination stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BreakerState {
+    /// Requests go through.
+    #[default]
+    Closed,
+    /// One probe is on its way, or may be sent.
+    HalfOpen,
+    /// Nothing is sent until the open time is over.
+    Open,
+}
+
+impl BreakerState {
+    /// `closed`, `half_open` or `open`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            BreakerState::Closed => "closed",
+            BreakerState::HalfOpen => "half_open",
+            BreakerState::Open => "open",
+        }
+    }
+
+    /// The value of the gauge: 0 closed, 1 half-open, 2 open.
+    pub const fn number(self) -> u64 {
+        match self {
+            BreakerState::Closed => 0,
+            BreakerState::HalfOpen => 1,
+            BreakerState::Open => 2,
+        }
+    }
+}
+
+impl fmt::Display for BreakerState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 /// Something that is not well.
@@ -187,6 +211,13 @@ mod tests {
         let histogram = of("otlp_arrow_request_seconds");
         assert_eq!((&histogram["count"], &histogram["sum"]), (&1.into(), &60.0.into()));
         assert_eq!(histogram["buckets"].as_array().unwrap().last().unwrap(), &serde_json::json!([null, 1]));
+    }
+
+    #[test]
+    fn a_breaker_is_called_the_same_in_json_and_text() {
+        for state in [BreakerState::Closed, BreakerState::HalfOpen, BreakerState::Open] {
+            assert_eq!(serde_json::to_string(&state).unwrap(), format!("\"{state}\""));
+        }
     }
 
     #[test]

@@ -58,15 +58,15 @@ pub(super) fn destinations(out: &mut Snapshot, destinations: &[impl AsRef<Destin
     for signal in Signal::ALL {
         let [exported, inflight] = names(signal);
         let of = |stats: &DestinationStats| {
-            let delivered = load(&stats.forwarded[signal.index()]);
+            let delivered = load(&stats.forwarded[signal]);
             // Read before what was taken, which only grows, so the difference is never below zero.
-            let rejected = load(&stats.rejected[signal.index()]);
-            let taken = load(&stats.taken[signal.index()]);
+            let rejected = load(&stats.rejected[signal]);
+            let taken = load(&stats.taken[signal]);
             (delivered, rejected, taken.saturating_sub(delivered + rejected))
         };
         let exporters = || {
             let all = destinations.iter().map(AsRef::as_ref);
-            all.filter_map(|stats| Some((stats.exporters[signal.index()].as_ref()?.labels(), of(stats))))
+            all.filter_map(|stats| Some((stats.exporters[signal].as_ref()?.labels(), of(stats))))
         };
         for (labels, (delivered, rejected, _)) in exporters() {
             out.counter(exported, &labels, delivered);
@@ -84,13 +84,14 @@ pub(super) fn destinations(out: &mut Snapshot, destinations: &[impl AsRef<Destin
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::per_signal::PerSignal;
     use crate::stats::{Stats, Value};
 
     #[test]
     fn a_record_is_in_flight_until_it_is_delivered_or_refused() {
         let stats = Stats::default();
         let exporter = |signal| Some(Exporter::new("otlp_grpc", signal, "far", "far.example", 4317));
-        let far = stats.destination("far", Signal::ALL.map(exporter));
+        let far = stats.destination("far", PerSignal::from_fn(exporter));
         let beside = stats.destination("terminal", Default::default());
         beside.taken(Signal::Traces, 100);
         far.taken(Signal::Traces, 10);

@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use otlp_arrow_base::PerSignal;
 use secrecy::SecretString;
 
 /// One destination data is forwarded to.
@@ -14,12 +15,12 @@ pub struct Destination {
     pub name: String,
     /// Base URL. For OTLP/HTTP `v1/<signal>` is appended to its path.
     pub endpoint: String,
-    /// Per-signal URLs that are used as they are, in [`Signal::ALL`] order.
-    pub signal_endpoints: [Option<String>; 3],
+    /// URLs of single signals, used as they are.
+    pub signal_endpoints: PerSignal<Option<String>>,
     /// How it is spoken to.
     pub protocol: ForwardProtocol,
-    /// Signals it takes, in [`Signal::ALL`] order.
-    pub signals: [bool; 3],
+    /// Signals it takes.
+    pub signals: PerSignal<bool>,
     /// Compression of request bodies.
     pub compression: ForwardCompression,
     /// The longest one request may take.
@@ -188,9 +189,9 @@ impl Destination {
         Self {
             name: name.into(),
             endpoint: endpoint.into(),
-            signal_endpoints: [None, None, None],
+            signal_endpoints: PerSignal::default(),
             protocol: ForwardProtocol::OtlpGrpc,
-            signals: [true; 3],
+            signals: PerSignal::all(true),
             compression: ForwardCompression::None,
             timeout: Duration::from_secs(10),
             max_in_flight: 4,

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use otlp_arrow_base::PerSignal;
 use otlp_arrow_columns::Signal;
 use secrecy::SecretString;
 
@@ -43,17 +44,14 @@ pub(crate) fn destinations(env: &Env, warnings: &mut Vec<String>) -> Result<Vec<
             found.len() - 1
         });
         let destination = &mut found[position].1;
-        destination.signals[signal.index()] = true;
-        destination.signal_endpoints[signal.index()] = own_endpoint;
+        destination.signals[signal] = true;
+        destination.signal_endpoints[signal] = own_endpoint;
     }
     let mut destinations: Vec<Destination> = found.into_iter().map(|(_, destination)| destination).collect();
     if let [_, _, ..] = destinations.as_slice() {
         for destination in &mut destinations {
-            let names: Vec<&str> = Signal::ALL
-                .into_iter()
-                .filter(|signal| destination.signals[signal.index()])
-                .map(Signal::as_str)
-                .collect();
+            let names: Vec<&str> =
+                destination.signals.iter().filter(|(_, taken)| **taken).map(|(signal, _)| signal.as_str()).collect();
             destination.name = format!("env-{}", names.join("-"));
         }
     }
@@ -185,7 +183,7 @@ impl Settings {
     fn destination(&self) -> Destination {
         let mut destination = Destination::new("env", self.base.clone());
         destination.protocol = self.protocol;
-        destination.signals = [false; 3];
+        destination.signals = PerSignal::all(false);
         destination.compression = self.compression;
         destination.timeout = self.timeout;
         destination.headers =

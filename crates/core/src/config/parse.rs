@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use otlp_arrow_base::PerSignal;
 use otlp_arrow_columns::Signal;
 
 use super::keys::{self, KEYS};
@@ -61,7 +62,7 @@ pub(crate) fn config(
             max_age: reader.duration("rotation.max_age"),
         },
         retention: Retention {
-            max_age: Signal::ALL.map(|signal| reader.duration(&format!("retention.{signal}.max_age"))),
+            max_age: PerSignal::from_fn(|signal| reader.duration(&format!("retention.{signal}.max_age"))),
             max_bytes: reader.size("retention.max_bytes"),
         },
         forward: forward(reader, env, warnings),
@@ -363,7 +364,7 @@ pub(crate) fn conflicts(config: &Config) -> Vec<Conflict> {
             let problem = format!("has two destinations named {}: give each a name of its own", destination.name);
             found.push(Conflict::new("forward", problem));
         }
-        let urls = destination.signal_endpoints.iter().flatten().chain([&destination.endpoint]);
+        let urls = destination.signal_endpoints.values().flatten().chain([&destination.endpoint]);
         let looped = urls.filter_map(|url| local_port(url)).find_map(|port| {
             listeners.iter().find(|(_, address)| address.is_some_and(|address| address.port() == port))
         });

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use otlp_arrow_base::PerSignal;
 use otlp_arrow_columns::Signal;
 use secrecy::SecretString;
 
@@ -222,22 +223,26 @@ impl<'a> Reader<'a> {
         self.value(path, parse, show).flatten()
     }
 
-    pub(crate) fn signals(&mut self, path: &str) -> [bool; 3] {
+    pub(crate) fn signals(&mut self, path: &str) -> PerSignal<bool> {
         let parse = |raw: &Raw, key: &Key| {
             let names: Vec<String> = match raw {
                 Raw::List(items) => items.iter().map(|item| word(&item.raw, key)).collect::<Result<_, _>>()?,
                 _ => word(raw, key)?.split(',').map(|name| name.trim().to_owned()).collect(),
             };
-            let mut wanted = [false; 3];
+            let mut wanted = PerSignal::all(false);
             for name in names {
                 let signal: Signal = name.parse().map_err(|_| refused(key))?;
-                wanted[signal.index()] = true;
+                wanted[signal] = true;
             }
-            if wanted == [false; 3] { Err("is empty: name at least one signal".to_owned()) } else { Ok(wanted) }
+            if wanted == PerSignal::all(false) {
+                Err("is empty: name at least one signal".to_owned())
+            } else {
+                Ok(wanted)
+            }
         };
-        let show = |wanted: &[bool; 3]| {
+        let show = |wanted: &PerSignal<bool>| {
             let names: Vec<&str> =
-                Signal::ALL.into_iter().filter(|signal| wanted[signal.index()]).map(Signal::as_str).collect();
+                wanted.iter().filter(|(_, wanted)| **wanted).map(|(signal, _)| signal.as_str()).collect();
             format!("[{}]", names.join(", "))
         };
         self.value(path, parse, show).unwrap_or_default()

@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use otlp_arrow_base::PerSignal;
 use otlp_arrow_columns::Signal;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -249,7 +250,7 @@ fn forward_takes_one_several_or_the_variables() {
     ]}))
     .unwrap();
     let [a, b, out] = config.forward.as_slice() else { panic!("three destinations") };
-    assert_eq!(a.signals, [true, false, false]);
+    assert_eq!(a.signals, PerSignal { traces: true, metrics: false, logs: false });
     assert!(matches!(&a.auth, Auth::Bearer(token) if token.expose_secret() == "t"));
     assert_eq!(
         (b.name.as_str(), b.protocol, b.compression, b.max_in_flight),
@@ -412,7 +413,7 @@ fn forward_env_reads_the_standard_variables() {
     let plain = only(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4318/base")]);
     assert_eq!((plain.name.as_str(), plain.endpoint.as_str()), ("env", "http://c:4318/base"));
     assert_eq!((plain.protocol, plain.compression), (ForwardProtocol::OtlpHttp, ForwardCompression::None));
-    assert_eq!((plain.timeout, plain.signals), (Duration::from_secs(10), [true; 3]));
+    assert_eq!((plain.timeout, plain.signals), (Duration::from_secs(10), PerSignal::all(true)));
     assert_eq!(only(&[]).endpoint, "http://localhost:4318");
     assert_eq!(only(&[("OTEL_EXPORTER_OTLP_PROTOCOL", "GRPC")]).endpoint, "http://localhost:4317");
 
@@ -438,7 +439,7 @@ fn forward_env_reads_the_standard_variables() {
 
     let own =
         only(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c"), ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "http://l/logs")]);
-    assert_eq!(own.signal_endpoints, [None, None, Some("http://l/logs".to_owned())]);
+    assert_eq!(own.signal_endpoints, PerSignal { traces: None, metrics: None, logs: Some("http://l/logs".to_owned()) });
 
     let forward = load(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c"), ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "k=v")])
         .unwrap()

@@ -8,6 +8,7 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use crate::config::{Breaker as BreakerSettings, BreakerConfig};
+pub use crate::stats::BreakerState;
 
 /// Decides from the outcomes of requests when a closed breaker opens.
 ///
@@ -98,28 +99,6 @@ pub fn strategy(config: &BreakerConfig) -> Box<dyn BreakerStrategy> {
     }
 }
 
-/// Where the breaker stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    /// Requests go through.
-    Closed,
-    /// Nothing is sent until the open time is over.
-    Open,
-    /// One probe is on its way, or may be sent.
-    HalfOpen,
-}
-
-impl State {
-    /// `closed`, `open` or `half_open`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            State::Closed => "closed",
-            State::Open => "open",
-            State::HalfOpen => "half_open",
-        }
-    }
-}
-
 /// Permission to send one request. Its answer is reported with it.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "report the answer with Breaker::report, or give it back with Breaker::cancel"]
@@ -163,7 +142,7 @@ pub struct Breaker {
     strategy: Box<dyn BreakerStrategy>,
     open: Duration,
     max_open: Duration,
-    state: State,
+    state: BreakerState,
     /// Grows with each transition, so that late answers to older permits are told apart.
     epoch: u64,
     open_until: Instant,
@@ -191,7 +170,7 @@ impl Breaker {
             strategy,
             open,
             max_open,
-            state: State::Closed,
+            state: BreakerState::Closed,
             epoch: 0,
             open_until: now,
             openings: 0,
@@ -202,29 +181,29 @@ impl Breaker {
     }
 
     /// Where it stands.
-    pub fn state(&self) -> State {
+    pub fn state(&self) -> BreakerState {
         self.state
     }
 
     /// When asking again makes sense: the end of the open time; `None` when it is not open or held open by hand.
     pub fn wake_at(&self) -> Option<Instant> {
-        (self.state == State::Open && !self.forced).then_some(self.open_until)
+        (self.state == BreakerState::Open && !self.forced).then_some(self.open_until)
     }
 
     /// Asks to send one request now.
     pub fn acquire(&mut self, now: Instant) -> (Option<Permit>, Option<Transition>) {
         let mut transition = None;
-        if self.state == State::Open && !self.forced && now >= self.open_until {
-            self.enter(State::HalfOpen);
+        if self.state == BreakerState::Open && !self.forced && now >= self.open_until {
+            self.enter(BreakerState::HalfOpen);
             transition = Some(Transition::HalfOpened);
         }
         let permit = match self.state {
-            State::Closed => Some(Permit { epoch: self.epoch, probe: false }),
-            State::HalfOpen if !self.probe_out => {
+            BreakerState::Closed => Some(Permit { epoch: self.epoch, probe: false }),
+            BreakerState::HalfOpen if !self.probe_out => {
                 self.probe_out = true;
                 Some(Permit { epoch: self.epoch, probe: true })
             }
-            State::HalfOpen | State::Open => None,
+            BreakerState::HalfOpen | BreakerState::Open => None,
         };
         (permit, transition)
     }
@@ -243,25 +222,25 @@ impl Breaker {
         }
         match (outcome, self.state) {
             (Outcome::Blocked, _) => Some(self.trip(now, true)),
-            (Outcome::Failed, State::HalfOpen) => Some(self.trip(now, false)),
-            (Outcome::Answered, State::HalfOpen) => {
+            (Outcome::Failed, BreakerState::HalfOpen) => Some(self.trip(now, false)),
+            (Outcome::Answered, BreakerState::HalfOpen) => {
                 self.openings = 0;
                 self.strategy.reset();
-                self.enter(State::Closed);
+                self.enter(BreakerState::Closed);
                 Some(Transition::Closed)
             }
-            (_, State::Closed) => {
+            (_, BreakerState::Closed) => {
                 self.strategy.record(outcome == Outcome::Answered, now).then(|| self.trip(now, false))
             }
-            (_, State::Open) => None,
+            (_, BreakerState::Open) => None,
         }
     }
 
     /// Opens it by hand until [`Breaker::release`].
     pub fn force_open(&mut self) -> Option<Transition> {
         self.forced = true;
-        (self.state != State::Open).then(|| {
-            self.enter(State::Open);
+        (self.state != BreakerState::Open).then(|| {
+            self.enter(BreakerState::Open);
             Transition::Opened(Duration::MAX)
         })
     }
@@ -280,11 +259,11 @@ impl Breaker {
         self.openings = self.openings.saturating_add(1);
         self.open_until = now.checked_add(time).unwrap_or(now);
         self.strategy.reset();
-        self.enter(State::Open);
+        self.enter(BreakerState::Open);
         Transition::Opened(time)
     }
 
-    fn enter(&mut self, state: State) {
+    fn enter(&mut self, state: BreakerState) {
         self.state = state;
         self.epoch += 1;
         self.probe_out = false;
@@ -339,7 +318,7 @@ mod tests {
         assert!(probe.as_ref().unwrap().is_probe());
         assert_eq!(breaker.acquire(later).0, None, "one probe only");
         assert_eq!(breaker.report(probe.unwrap(), Outcome::Answered, later), Some(Transition::Closed));
-        assert_eq!(breaker.state(), State::Closed);
+        assert_eq!(breaker.state(), BreakerState::Closed);
     }
 
     #[test]
@@ -372,9 +351,9 @@ mod tests {
         for _ in 0..3 {
             let _ = send(&mut breaker, Outcome::Failed, now);
         }
-        assert_eq!(breaker.state(), State::Open);
+        assert_eq!(breaker.state(), BreakerState::Open);
         assert_eq!(breaker.report(old.unwrap(), Outcome::Answered, now), None);
-        assert_eq!(breaker.state(), State::Open);
+        assert_eq!(breaker.state(), BreakerState::Open);
     }
 
     #[test]
@@ -420,7 +399,7 @@ mod tests {
                             prop_assert!(waiting.is_none_or(|at| now >= at), "sent while open");
                             let probes = out.iter().filter(|other| other.probe && other.epoch == breaker.epoch).count();
                             prop_assert!(!permit.probe || probes == 0, "two probes");
-                            prop_assert!(breaker.state() != State::Open);
+                            prop_assert!(breaker.state() != BreakerState::Open);
                             out.push(permit);
                         }
                     }

@@ -12,6 +12,7 @@ use super::log::{self, Files};
 use super::position::Position;
 use super::recent::{Fresh, Recent};
 use super::window::{Ticket, Window};
+use crate::stats::PerSignal;
 use crate::store::context::Context;
 use crate::store::hooks::{AdoptedWriter, Committed};
 use crate::store::names::{Stem, WriterId};
@@ -43,7 +44,7 @@ pub(super) enum Next {
 #[derive(Debug)]
 struct State {
     lanes: Vec<Lane>,
-    recent: [Recent; 3],
+    recent: PerSignal<Recent>,
     /// Where to look first, so that no signal waits for the others.
     turn: usize,
 }
@@ -52,7 +53,7 @@ struct State {
 #[derive(Debug)]
 pub(super) struct Lanes {
     destination: String,
-    signals: [bool; 3],
+    signals: PerSignal<bool>,
     own: WriterId,
     state: Mutex<State>,
     /// Something was committed, adopted or asked for.
@@ -60,8 +61,8 @@ pub(super) struct Lanes {
 }
 
 impl Lanes {
-    pub(super) fn new(destination: &str, signals: [bool; 3], memory: usize, own: WriterId) -> Self {
-        let taken = signals.iter().filter(|taken| **taken).count().max(1);
+    pub(super) fn new(destination: &str, signals: PerSignal<bool>, memory: usize, own: WriterId) -> Self {
+        let taken = signals.values().filter(|taken| **taken).count().max(1);
         let recent = signals.map(|taken_here| Recent::new(if taken_here { memory / taken } else { 0 }));
         let state = Mutex::new(State { lanes: Vec::new(), recent, turn: 0 });
         Self { destination: destination.to_owned(), signals, own, state, news: Notify::new() }
@@ -73,7 +74,7 @@ impl Lanes {
 
     /// Begins this writer's own lanes. The cursor files come first: after a crash they say who still waits.
     pub(super) fn begin(&self, context: &Context) -> io::Result<()> {
-        for signal in Signal::ALL.into_iter().filter(|signal| self.signals[signal.index()]) {
+        for signal in Signal::ALL.into_iter().filter(|signal| self.signals[*signal]) {
             let start = Position::start_of(Stem { created_ms: 0, writer: self.own, seq: 0 });
             let cursor = CursorFile::new(context, &self.destination, self.own, signal);
             cursor.write(context, &start)?;
@@ -86,7 +87,7 @@ impl Lanes {
 
     /// Takes over what a dead writer did not deliver here. Nothing happens if there is no cursor of it.
     pub(super) fn adopt(&self, context: &Context, writer: &Arc<AdoptedWriter>) {
-        for signal in Signal::ALL.into_iter().filter(|signal| self.signals[signal.index()]) {
+        for signal in Signal::ALL.into_iter().filter(|signal| self.signals[*signal]) {
             let id = (writer.id(), signal);
             let cursor = CursorFile::new(context, &self.destination, writer.id(), signal);
             let Some(saved) = cursor.read(context) else { continue };
@@ -149,22 +150,22 @@ impl Lanes {
     }
 
     /// Rows that are on their way and whose file is gone, by signal: lost if they do not arrive now.
-    pub(super) fn without_file(&self) -> [u64; 3] {
-        let mut rows = [0; 3];
+    pub(super) fn without_file(&self) -> PerSignal<u64> {
+        let mut rows = PerSignal::default();
         for lane in &self.lock().lanes {
             let gone = lane.window.on_the_way().filter(|(stem, _)| !lane.files.contains(stem));
-            rows[lane.id.1.index()] += gone.map(|(_, rows)| rows).sum::<u64>();
+            rows[lane.id.1] += gone.map(|(_, rows)| rows).sum::<u64>();
         }
         rows
     }
 
     /// A commit of our own writer.
     pub(super) fn committed(&self, commit: &Committed) {
-        if !self.signals[commit.signal.index()] {
+        if !self.signals[commit.signal] {
             return;
         }
         let mut state = self.lock();
-        state.recent[commit.signal.index()].add(commit);
+        state.recent[commit.signal].add(commit);
         if let Some(lane) = state.lanes.iter_mut().find(|lane| lane.id == (self.own, commit.signal)) {
             lane.files.committed(&commit.stem, commit.rows);
         }
@@ -196,7 +197,7 @@ impl Lanes {
             let lane = &state.lanes[index];
             let Some(from) = lane.files.normalize(lane.window.next()) else { continue };
             let id = lane.id;
-            let fresh = (id.0 == self.own).then(|| state.recent[id.1.index()].take_from(&from)).flatten();
+            let fresh = (id.0 == self.own).then(|| state.recent[id.1].take_from(&from)).flatten();
             let next = match fresh {
                 Some(fresh) => {
                     let end = Position { row: from.row + fresh.rows, ..from.clone() };
@@ -238,7 +239,7 @@ impl Lanes {
         {
             lane.files.forget_before(lane.window.cursor());
             if id.0 == self.own {
-                recent[id.1.index()].forget_before(lane.window.cursor());
+                recent[id.1].forget_before(lane.window.cursor());
             }
         }
     }
@@ -253,12 +254,12 @@ impl Lanes {
     }
 
     /// Records that wait, and how old the oldest is, by signal.
-    pub(super) fn lag(&self) -> [(u64, Option<Duration>); 3] {
+    pub(super) fn lag(&self) -> PerSignal<(u64, Option<Duration>)> {
         let state = self.lock();
-        let mut lag = [(0, None); 3];
+        let mut lag = PerSignal::all((0, None));
         for lane in &state.lanes {
             let rows = lane.files.rows_after(lane.window.cursor());
-            let (records, age) = &mut lag[lane.id.1.index()];
+            let (records, age) = &mut lag[lane.id.1];
             *records += rows;
             if let Some(oldest) = lane.files.normalize(lane.window.cursor()) {
                 *age = (*age).max(Some(lane.files.age_of(&oldest).unwrap_or_else(|| log::age(&oldest.stem))));

@@ -35,6 +35,7 @@ use crate::store::Store;
 use crate::store::context::Context;
 use crate::store::hooks::{AdoptedWriter, CommitHook, Committed, Needs};
 use crate::store::names::{Stem, WriterId};
+pub use breaker::BreakerState;
 use classify::Class;
 use shared::{Command, Shared};
 use worker::Worker;
@@ -53,7 +54,7 @@ pub struct ForwarderInfo {
     /// Its name in the configuration.
     pub name: String,
     /// The breaker: `closed`, `open` or `half_open`.
-    pub state: &'static str,
+    pub state: BreakerState,
     /// Whether it was paused by hand.
     pub paused: bool,
     /// Whether it lags, stalls or refuses everything, as events announced.
@@ -96,11 +97,11 @@ impl Forwarder {
         let lag = self.shared.lanes.lag();
         ForwarderInfo {
             name: self.shared.name.clone(),
-            state: self.shared.state().as_str(),
+            state: self.shared.state(),
             paused: self.shared.paused(),
             troubled: self.shared.troubled(),
-            lag_records: lag.iter().map(|(records, _)| records).sum(),
-            lag_seconds: lag.iter().filter_map(|(_, age)| *age).max().unwrap_or_default().as_secs_f64(),
+            lag_records: lag.values().map(|(records, _)| records).sum(),
+            lag_seconds: lag.values().filter_map(|(_, age)| *age).max().unwrap_or_default().as_secs_f64(),
             evicted_records: self.shared.evicted(),
             rejected_requests: self.shared.rejected.names(&self.shared.context).len(),
             last_error: self.shared.last_error(),
@@ -219,8 +220,7 @@ impl Forwarding {
     /// Writes the cursors for good, after the last commit. Returns how many records still wait.
     pub(crate) fn end(&self) -> u64 {
         for shared in &self.destinations {
-            for (signal, rows) in Signal::ALL.into_iter().zip(shared.lanes.without_file()).filter(|(_, rows)| *rows > 0)
-            {
+            for (signal, rows) in shared.lanes.without_file().into_iter().filter(|(_, rows)| *rows > 0) {
                 let text =
                     format!("{rows} record(s) on their way to {} did not arrive, and their file is gone", shared.name);
                 shared.event(EventName::RecordsEvicted, Some(signal), Some(rows), text);

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use otlp_arrow_columns::Signal;
 use tokio::runtime::Handle;
 
-use super::breaker::State;
+use super::breaker::BreakerState;
 use super::classify::Class;
 use super::client::{Answer, Client, exporters};
 use super::lanes::Lanes;
@@ -74,7 +74,7 @@ pub(super) enum Command {
 
 #[derive(Debug)]
 struct Status {
-    state: State,
+    state: BreakerState,
     last_error: Option<String>,
     commands: Vec<Command>,
     measured: Option<(Instant, bool)>,
@@ -110,7 +110,12 @@ impl Shared {
             paused: AtomicBool::new(false),
             troubled: AtomicBool::new(false),
             evicted: AtomicU64::new(0),
-            status: Mutex::new(Status { state: State::Closed, last_error: None, commands: Vec::new(), measured: None }),
+            status: Mutex::new(Status {
+                state: BreakerState::Closed,
+                last_error: None,
+                commands: Vec::new(),
+                measured: None,
+            }),
             context,
         }))
     }
@@ -136,17 +141,12 @@ impl Shared {
         self.troubled.store(troubled, Ordering::Relaxed);
     }
 
-    pub(super) fn state(&self) -> State {
+    pub(super) fn state(&self) -> BreakerState {
         self.lock().state
     }
 
-    pub(super) fn set_state(&self, state: State) {
-        let number = match state {
-            State::Closed => 0,
-            State::HalfOpen => 1,
-            State::Open => 2,
-        };
-        self.stats.set_breaker_state(number);
+    pub(super) fn set_state(&self, state: BreakerState) {
+        self.stats.set_breaker_state(state);
         self.lock().state = state;
     }
 

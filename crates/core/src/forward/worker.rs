@@ -10,7 +10,7 @@ use otlp_arrow_columns::{Format, Signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::breaker::{Breaker, Outcome, Permit, State, Transition};
+use super::breaker::{Breaker, BreakerState, Outcome, Permit, Transition};
 use super::classify::Class;
 use super::client::Answer;
 use super::cursor::CursorFile;
@@ -129,7 +129,7 @@ impl Worker {
 
     /// Whether waiting for the destination at the end makes no sense.
     fn in_trouble(&self) -> bool {
-        !self.again.is_empty() || self.breaker.state() != State::Closed || self.shared.paused()
+        !self.again.is_empty() || self.breaker.state() != BreakerState::Closed || self.shared.paused()
     }
 
     fn may_take_more(&self) -> bool {
@@ -143,7 +143,7 @@ impl Worker {
         match self.breaker.wake_at() {
             _ if self.shared.paused() => far,
             Some(open) => open.max(now),
-            None if self.breaker.state() == State::Open => far,
+            None if self.breaker.state() == BreakerState::Open => far,
             None if self.sending.len() >= self.config.max_in_flight => far,
             None => retry.max(now),
         }
@@ -379,16 +379,16 @@ impl Worker {
         self.readers.retain(|lane, _| self.shared.lanes.waits(*lane));
         self.shared.lanes.save(&self.shared.context);
         let lag = self.shared.lanes.lag();
-        for (signal, (records, age)) in Signal::ALL.into_iter().zip(lag) {
+        for (signal, (records, age)) in lag {
             self.shared.stats.set_lag(signal, records, age.unwrap_or_default());
         }
         let standing = Standing {
-            lag: lag.iter().filter_map(|(_, age)| *age).max(),
+            lag: lag.values().filter_map(|(_, age)| *age).max(),
             half_of_room: self.shared.half_of_room(),
             blocked: self.blocked,
             paused: self.shared.paused(),
         };
-        let records: u64 = lag.iter().map(|(records, _)| records).sum();
+        let records: u64 = lag.values().map(|(records, _)| records).sum();
         for due in self.watch.check(standing, now) {
             let name = &self.config.name;
             let why = self.shared.last_error().unwrap_or_else(|| "no error was reported".into());

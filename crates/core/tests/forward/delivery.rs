@@ -120,7 +120,7 @@ fn refused_data_is_set_aside_and_can_be_sent_again() {
     assert!(!numbers(&received).contains_key(&0), "not tried again by itself");
     let forwarder = &library.forwarders()[0];
     assert_eq!(forwarder.info().rejected_requests, 1);
-    assert_eq!(forwarder.info().state, "closed", "refused data opens no breaker");
+    assert_eq!(forwarder.info().state, otlp_arrow::stats::BreakerState::Closed, "refused data opens no breaker");
     let retried = forwarder.retry_rejected(LONG).unwrap();
     assert_eq!((retried.delivered, retried.left), (1, 0));
     assert!(numbers(&backend.received()).contains_key(&4));

@@ -2,12 +2,13 @@
 
 use std::time::{Duration, SystemTime};
 
+use otlp_arrow_base::PerSignal;
 use otlp_arrow_columns::Signal;
 
 use crate::settings::Retention;
 
-/// Percent of the room that is each signal's share, in [`Signal::ALL`] order: traces, metrics, logs.
-const SHARES: [u64; 3] = [40, 20, 40];
+/// Percent of the room that is each signal's share.
+const SHARES: PerSignal<u64> = PerSignal { traces: 40, metrics: 20, logs: 40 };
 
 /// One sweep deletes at most this part of all files by age, so that a clock gone wrong cannot empty the directory before
 /// somebody sets it right: nothing needs the room at once.
@@ -73,12 +74,12 @@ pub(crate) fn plan(retention: &Retention, span: Duration, files: &[File], other_
         plan.victims.push((at, Cause::Age));
     }
 
-    let mut by_signal = [0u64; 3];
+    let mut by_signal = PerSignal::<u64>::default();
     for (file, _) in files.iter().zip(&gone).filter(|(_, gone)| !**gone) {
-        by_signal[file.signal.index()] += file.bytes;
+        by_signal[file.signal] += file.bytes;
     }
     loop {
-        let total = by_signal.iter().sum::<u64>() + other_bytes;
+        let total = by_signal.values().sum::<u64>() + other_bytes;
         if total <= retention.max_bytes {
             return plan;
         }
@@ -87,7 +88,7 @@ pub(crate) fn plan(retention: &Retention, span: Duration, files: &[File], other_
             return plan;
         };
         gone[at] = true;
-        by_signal[files[at].signal.index()] -= files[at].bytes;
+        by_signal[files[at].signal] -= files[at].bytes;
         plan.victims.push((at, Cause::Room));
     }
 }
@@ -98,13 +99,13 @@ fn victim(
     files: &[File],
     gone: &[bool],
     oldest_first: &[usize],
-    by_signal: &[u64; 3],
+    by_signal: &PerSignal<u64>,
 ) -> Option<usize> {
     for needed in [false, true] {
         let mut signals = Signal::ALL;
         signals.sort_by_key(|signal| {
-            let share = (retention.max_bytes / 100).saturating_mul(SHARES[signal.index()]);
-            std::cmp::Reverse(i128::from(by_signal[signal.index()]) - i128::from(share))
+            let share = (retention.max_bytes / 100).saturating_mul(SHARES[*signal]);
+            std::cmp::Reverse(i128::from(by_signal[*signal]) - i128::from(share))
         });
         for signal in signals {
             let mut of_signal = oldest_first.iter().copied().filter(|&at| files[at].signal == signal && !gone[at]);
@@ -131,7 +132,7 @@ mod tests {
     }
 
     fn retention(max_bytes: u64) -> Retention {
-        Retention { max_age: [24 * HOUR, 168 * HOUR, 24 * HOUR], max_bytes }
+        Retention { max_age: PerSignal { traces: 24 * HOUR, metrics: 168 * HOUR, logs: 24 * HOUR }, max_bytes }
     }
 
     fn sweep(files: &[File], max_bytes: u64) -> Plan {

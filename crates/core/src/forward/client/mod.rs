@@ -24,7 +24,7 @@ use secrecy::ExposeSecret;
 use super::classify::{self, Class};
 use crate::config::{Auth, Destination, ForwardCompression, ForwardProtocol, shown};
 use crate::error::{Code, OtlpError, Result};
-use crate::stats::Exporter;
+use crate::stats::{Exporter, PerSignal};
 
 pub use answer::Answer;
 use connect::{Connector, Fault, Objection};
@@ -40,7 +40,7 @@ pub struct Client {
     http: HyperClient<Connector, Full<Bytes>>,
     objection: Objection,
     protocol: ForwardProtocol,
-    targets: [Uri; 3],
+    targets: PerSignal<Uri>,
     headers: HeaderMap,
     secrets: Secrets,
     compression: ForwardCompression,
@@ -51,11 +51,7 @@ impl Client {
     /// Prepares a client; nothing is connected yet. INVALID_CONFIG names the key that cannot be used.
     pub fn new(destination: &Destination) -> Result<Self> {
         let grpc = destination.protocol == ForwardProtocol::OtlpGrpc;
-        let targets = [
-            target(destination, Signal::Traces)?,
-            target(destination, Signal::Metrics)?,
-            target(destination, Signal::Logs)?,
-        ];
+        let targets = PerSignal::try_from_fn(|signal| target(destination, signal))?;
         let connector = Connector::new(&destination.tls, grpc, destination.timeout)?;
         let objection = connector.objection();
         let http = HyperClient::builder(TokioExecutor::new())
@@ -159,7 +155,7 @@ impl Client {
     fn request(&self, signal: Signal, payload: Bytes) -> Result<Request<Full<Bytes>>> {
         let grpc = self.protocol == ForwardProtocol::OtlpGrpc;
         let (body, encoding) = body::compress(payload, self.compression, grpc)?;
-        let mut request = Request::post(self.targets[signal.index()].clone())
+        let mut request = Request::post(self.targets[signal].clone())
             .body(Full::new(body))
             .map_err(|error| OtlpError::with_source(Code::Internal, "the request could not be built", error))?;
         let headers = request.headers_mut();
@@ -193,7 +189,7 @@ fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn 
 
 fn target(destination: &Destination, signal: Signal) -> Result<Uri> {
     let grpc = destination.protocol == ForwardProtocol::OtlpGrpc;
-    let own = destination.signal_endpoints[signal.index()].as_deref();
+    let own = destination.signal_endpoints[signal].as_deref();
     let text = own.unwrap_or(&destination.endpoint);
     let text = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
     let base: Uri = text.parse().map_err(|error| bad_endpoint(destination, &text, &format!("{error}")))?;
@@ -223,17 +219,15 @@ fn target(destination: &Destination, signal: Signal) -> Result<Uri> {
 }
 
 /// What the semantic conventions call the exporters of a destination, by signal.
-pub(super) fn exporters(destination: &Destination) -> Result<[Option<Exporter>; 3]> {
-    let mut exporters = [None, None, None];
-    for signal in Signal::ALL {
-        if destination.signals[signal.index()] && destination.protocol != ForwardProtocol::Stdout {
-            let uri = target(destination, signal)?;
-            let (host, port) = (uri.host().unwrap_or_default(), uri.port_u16().unwrap_or_default());
-            exporters[signal.index()] =
-                Some(Exporter::new(destination.protocol.as_str(), signal, &destination.name, host, port));
+pub(super) fn exporters(destination: &Destination) -> Result<PerSignal<Option<Exporter>>> {
+    PerSignal::try_from_fn(|signal| {
+        if !destination.signals[signal] || destination.protocol == ForwardProtocol::Stdout {
+            return Ok(None);
         }
-    }
-    Ok(exporters)
+        let uri = target(destination, signal)?;
+        let (host, port) = (uri.host().unwrap_or_default(), uri.port_u16().unwrap_or_default());
+        Ok(Some(Exporter::new(destination.protocol.as_str(), signal, &destination.name, host, port)))
+    })
 }
 
 /// The path of the unary OTLP export method of `signal`.
@@ -316,7 +310,7 @@ mod tests {
         assert_eq!(of("http://host:4318/"), "http://host:4318/v1/traces");
         assert_eq!(of("https://host/some/prefix"), "https://host:443/some/prefix/v1/traces");
         let mut own = http_destination("http://host:4318");
-        own.signal_endpoints[0] = Some("http://other:80/exactly?x=1".into());
+        own.signal_endpoints.traces = Some("http://other:80/exactly?x=1".into());
         assert_eq!(target(&own, Signal::Traces).unwrap().to_string(), "http://other:80/exactly?x=1");
         let grpc = target(&Destination::new("test", "host:4317"), Signal::Logs).unwrap().to_string();
         assert_eq!(grpc, "http://host:4317/opentelemetry.proto.collector.logs.v1.LogsService/Export");
