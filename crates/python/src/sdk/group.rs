@@ -3,11 +3,22 @@
 use pyo3::intern;
 use pyo3::prelude::*;
 
+use super::Failure;
 use super::ids::{field, text};
 use super::types::{RESOURCE, SCOPE};
 use super::value::attributes;
-use super::{DefaultResource, Failure};
 use crate::proto::Writer;
+
+/// An encoded resource for records that come without one; none when empty.
+#[derive(Debug, Default)]
+pub(crate) struct DefaultResource(Vec<u8>);
+
+impl DefaultResource {
+    /// A resource of these attributes.
+    pub(crate) fn new(attributes: &[(String, String)]) -> Self {
+        Self(resource_of(attributes))
+    }
+}
 
 /// What an encoded record usually needs; only a first guess.
 const RECORD_BYTES: usize = 512;
