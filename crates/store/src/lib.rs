@@ -16,62 +16,25 @@ pub use write::context;
 
 use std::future::Future;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use arrow_array::RecordBatch;
-use bytes::Bytes;
-use otlp_arrow_columns::{Checked, Signal};
+use otlp_arrow_columns::Signal;
 
 use crate::disk::storage::Storage;
-use crate::log::hooks::{CommitHook, CommittedRequest, Needs};
+use crate::log::hooks::{CommitHook, RetentionHold};
 use crate::log::subscription::Subscription;
 use crate::write::adopt::adopt;
-use crate::write::budget::{Budget, Reservation};
+use crate::write::budget::Budget;
 use crate::write::context::{Context, lock};
 use crate::write::keeper::Keeper;
 use crate::write::lane::Lane;
+pub use file::options::{Batches, ReadOptions};
 use otlp_arrow_base::PerSignal;
 use otlp_arrow_base::error::{OtlpError, Result};
 use otlp_arrow_base::event::{EventName, EventSink};
 use otlp_arrow_base::stats::{LibraryStats, Stats};
 pub use settings::Settings;
-
-/// One request on its way into a file: its bytes as they came, what the first pass found, and the memory it holds.
-#[derive(Debug)]
-pub struct Request {
-    /// One OTLP protobuf export request.
-    pub bytes: Bytes,
-    /// The first pass over exactly these bytes.
-    pub checked: Checked,
-    /// Covers the bytes and the Arrow memory they will take; given back when the commit is done.
-    pub reservation: Reservation,
-}
-
-impl Request {
-    /// What consumers see of it; the bytes are shared, not copied.
-    fn committed(&self) -> CommittedRequest {
-        let (rows, whole) = (self.checked.rows as u64, self.checked.refused.total() == 0);
-        CommittedRequest { bytes: self.bytes.clone(), rows, whole }
-    }
-}
-
-/// Which rows to read.
-#[derive(Clone, Debug, Default)]
-pub struct ReadOptions {
-    /// Records at or after this time.
-    pub from: Option<SystemTime>,
-    /// Records before this time.
-    pub to: Option<SystemTime>,
-    /// Only these columns, in this order; an unknown name is INVALID_CONFIG.
-    pub columns: Option<Vec<String>>,
-    /// At most so many rows.
-    pub limit: Option<usize>,
-    /// Leaves dictionary columns as they are instead of delivering plain text.
-    pub dictionaries: bool,
-}
-
-/// A snapshot being read, one batch of at most one file at a time.
-pub type Batches = Box<dyn Iterator<Item = Result<RecordBatch>> + Send>;
+pub use write::request::Request;
 
 /// What a shutdown kept and left behind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -154,8 +117,8 @@ impl Store {
     }
 
     /// Has retention ask `needs` before it deletes a file.
-    pub fn add_needs(&self, needs: Arc<dyn Needs>) {
-        self.ctx.hooks.add_needs(needs);
+    pub fn add_hold(&self, hold: Arc<dyn RetentionHold>) {
+        self.ctx.hooks.add_hold(hold);
     }
 
     /// Hands a request to the commit thread of its signal. The future resolves at the configured durability;
@@ -245,7 +208,7 @@ impl Store {
         let sealing = !self.ctx.seals.close(seal_until);
         self.ctx.keeper.close(seal_until.max(commit_until));
         let unsealed_files = self.ctx.own.count();
-        let needed = self.ctx.hooks.needs().iter().any(|needs| needs.keeps_writer(self.ctx.writer));
+        let needed = self.ctx.hooks.holds().iter().any(|hold| hold.keeps_writer(self.ctx.writer));
         // Nobody may take over files that a thread of ours, stuck in a slow disk, still works on: then the lock is let go
         // of by that thread, or with the last of what holds the context.
         let in_use = committing || (sealing && self.ctx.seals.release_at_the_end());

@@ -33,7 +33,7 @@ use crate::event::EventName;
 use crate::runtime::Runtime;
 use crate::store::Store;
 use crate::store::context::Context;
-use crate::store::hooks::{AdoptedWriter, CommitHook, Committed, Needs};
+use crate::store::hooks::{AdoptedWriter, CommitHook, Committed, RetentionHold};
 use crate::store::names::{Stem, WriterId};
 pub use breaker::BreakerState;
 use classify::Class;
@@ -180,7 +180,7 @@ impl Forwarding {
         }
         let hooks = Arc::new(Dispatch { destinations: destinations.iter().map(Arc::downgrade).collect() });
         store.on_commit(Arc::clone(&hooks) as _);
-        store.add_needs(hooks);
+        store.add_hold(hooks);
         let workers = destinations
             .iter()
             .zip(&config.forward)
@@ -271,7 +271,7 @@ impl CommitHook for Dispatch {
     }
 }
 
-impl Needs for Dispatch {
+impl RetentionHold for Dispatch {
     fn first_needed(&self, signal: Signal, stem: &Stem) -> Option<u64> {
         self.destinations().filter_map(|shared| shared.lanes.first_needed(signal, stem)).min()
     }

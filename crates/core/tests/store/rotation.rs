@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use otlp_arrow::event::EventName;
-use otlp_arrow::store::hooks::Needs;
+use otlp_arrow::store::hooks::RetentionHold;
 use otlp_arrow::store::names::Stem;
 use otlp_arrow::{Code, Signal};
 
@@ -190,7 +190,7 @@ fn live_files_are_closed_when_nothing_else_can_make_room() {
 #[test]
 fn what_somebody_needs_goes_last_and_its_loss_is_announced() {
     struct Forwarder(AtomicU64);
-    impl Needs for Forwarder {
+    impl RetentionHold for Forwarder {
         fn first_needed(&self, _: Signal, stem: &Stem) -> Option<u64> {
             (stem.seq == 1).then_some(3)
         }
@@ -207,7 +207,7 @@ fn what_somebody_needs_goes_last_and_its_loss_is_announced() {
     let heard = Heard::default();
     let store = open_on(&config, Arc::new(Faulty::default()), &heard);
     let forwarder = Arc::new(Forwarder(AtomicU64::new(0)));
-    store.add_needs(Arc::clone(&forwarder) as _);
+    store.add_hold(Arc::clone(&forwarder) as _);
     put(&store, 0..10).unwrap();
     let mut next = 100;
     until("the second file went", || {
@@ -220,7 +220,7 @@ fn what_somebody_needs_goes_last_and_its_loss_is_announced() {
     drop(store);
     config.retention.max_bytes = 100;
     let store = open_on(&config, Arc::new(Faulty::default()), &heard);
-    store.add_needs(Arc::clone(&forwarder) as _);
+    store.add_hold(Arc::clone(&forwarder) as _);
     until("it was evicted", || heard.records(EventName::RecordsEvicted) == 7);
     assert_eq!(forwarder.0.load(Ordering::SeqCst), 7);
     assert_eq!(store.stats().snapshot().total("otlp_arrow_dropped_records_total", &[("reason", "evicted")]), 7);

@@ -10,6 +10,7 @@ mod head;
 mod layout;
 mod merge;
 mod message;
+pub mod options;
 mod output;
 mod parse;
 pub mod read;

@@ -14,11 +14,11 @@ use otlp_arrow_columns::Signal;
 
 use super::body::{Body, Values, damaged};
 use super::merge::{Dictionaries, Merger, delivered};
+use super::options::ReadOptions;
 use super::parse;
 use super::scan::{Check, Commits, Form, form};
 use super::sealed::{Contents, load};
 use super::window::Window;
-use crate::ReadOptions;
 use crate::disk::fault::storage_error;
 use crate::disk::names;
 use crate::disk::storage::ReadFile;

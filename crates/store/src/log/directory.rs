@@ -12,7 +12,7 @@ use crate::disk::fault::storage_error;
 use crate::disk::names::{Form, Layout, Stem, WriterId, parse_name};
 use crate::disk::storage::{ReadFile, Storage};
 use crate::disk::storage_os::OsStorage;
-use crate::{Batches, ReadOptions};
+use crate::file::options::{Batches, ReadOptions};
 use otlp_arrow_base::error::Result;
 
 /// One data file of an output directory.

@@ -10,10 +10,10 @@ use otlp_arrow_columns::Signal;
 
 use super::cursor::Positions;
 use super::directory::files_in;
-use crate::ReadOptions;
 use crate::disk::fault::storage_error;
 use crate::disk::names::{Form, Stem, WriterId};
 use crate::file;
+use crate::file::options::ReadOptions;
 use crate::file::read::{Extent, FileBatches, Wanted};
 use crate::log::position::Position;
 use crate::write::context::Context;

@@ -43,7 +43,7 @@ pub trait CommitHook: Send + Sync {
 }
 
 /// Somebody who still needs rows; retention deletes such files last, and announces the loss.
-pub trait Needs: Send + Sync {
+pub trait RetentionHold: Send + Sync {
     /// The first row of `stem` that is still needed; `None` if none is. Asked for every file at every sweep.
     fn first_needed(&self, signal: Signal, stem: &Stem) -> Option<u64>;
 
@@ -51,7 +51,7 @@ pub trait Needs: Send + Sync {
     /// more: less, if some are in its hands already.
     fn evicted(&self, signal: Signal, stem: &Stem, rows: u64) -> u64;
 
-    /// Whether [`Needs::evicted`] announces the loss itself: then nobody else does.
+    /// Whether [`RetentionHold::evicted`] announces the loss itself: then nobody else does.
     fn announces_evictions(&self) -> bool {
         false
     }
@@ -96,7 +96,7 @@ impl AdoptedWriter {
 #[derive(Default)]
 pub struct Hooks {
     commits: RwLock<Vec<Arc<dyn CommitHook>>>,
-    needs: RwLock<Vec<Arc<dyn Needs>>>,
+    holds: RwLock<Vec<Arc<dyn RetentionHold>>>,
 }
 
 impl fmt::Debug for Hooks {
@@ -110,12 +110,12 @@ impl Hooks {
         self.commits.write().unwrap_or_else(PoisonError::into_inner).push(hook);
     }
 
-    pub(crate) fn add_needs(&self, needs: Arc<dyn Needs>) {
-        self.needs.write().unwrap_or_else(PoisonError::into_inner).push(needs);
+    pub(crate) fn add_hold(&self, hold: Arc<dyn RetentionHold>) {
+        self.holds.write().unwrap_or_else(PoisonError::into_inner).push(hold);
     }
 
-    pub(crate) fn remove_needs(&self, needs: &Arc<dyn Needs>) {
-        self.needs.write().unwrap_or_else(PoisonError::into_inner).retain(|known| !Arc::ptr_eq(known, needs));
+    pub(crate) fn remove_hold(&self, hold: &Arc<dyn RetentionHold>) {
+        self.holds.write().unwrap_or_else(PoisonError::into_inner).retain(|known| !Arc::ptr_eq(known, hold));
     }
 
     /// The hooks, and nothing is built for nobody.
@@ -123,7 +123,7 @@ impl Hooks {
         self.commits.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(crate) fn needs(&self) -> Vec<Arc<dyn Needs>> {
-        self.needs.read().unwrap_or_else(PoisonError::into_inner).clone()
+    pub(crate) fn holds(&self) -> Vec<Arc<dyn RetentionHold>> {
+        self.holds.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

@@ -13,10 +13,12 @@ use crate::disk::fault::storage_error;
 use crate::disk::names::{Form, Stem};
 use crate::disk::storage::Storage;
 use crate::file::body::is_damage;
+use crate::file::options::{Batches, ReadOptions};
 use crate::file::read::{Extent, FileBatches, Wanted};
-use crate::write::context::{Context, OwnFile};
+use crate::log::own_files::OwnFile;
+use crate::write::context::Context;
 use crate::write::recover::set_unreadable_aside;
-use crate::{Batches, ReadOptions};
+
 use otlp_arrow_base::error::{OtlpError, Result};
 use otlp_arrow_base::stats::Stats;
 

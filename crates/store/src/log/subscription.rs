@@ -3,7 +3,7 @@
 use std::fmt;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context as TaskContext, Poll};
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use otlp_arrow_columns::Signal;
 
 use super::cursor::{Cursor, Positions};
 use super::follow::{Follower, rows};
-use super::hooks::Needs;
+use super::hooks::RetentionHold;
 use crate::disk::names::Stem;
 use crate::disk::sys;
 use crate::log::position::Position;
@@ -36,43 +36,6 @@ pub enum From {
     Beginning,
     /// With what is committed after the call.
     Now,
-}
-
-/// Wakes those who read behind the commits.
-#[derive(Debug, Default)]
-pub(crate) struct Pulse {
-    beats: Mutex<Beats>,
-    wake: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct Beats {
-    count: u64,
-    /// Threads that sleep until the next one: to wake nobody is a system call as well.
-    waiting: usize,
-}
-
-impl Pulse {
-    /// Something was committed, or a subscription should look up.
-    pub(crate) fn beat(&self) {
-        let mut beats = lock(&self.beats);
-        beats.count += 1;
-        if beats.waiting > 0 {
-            self.wake.notify_all();
-        }
-    }
-
-    fn count(&self) -> u64 {
-        lock(&self.beats).count
-    }
-
-    /// Sleeps until there was another beat than the one counted before, or until the time is over.
-    fn wait(&self, before: u64, longest: Duration) {
-        let mut beats = lock(&self.beats);
-        beats.waiting += 1;
-        let woken = self.wake.wait_timeout_while(beats, longest, |now| now.count == before);
-        woken.unwrap_or_else(PoisonError::into_inner).0.waiting -= 1;
-    }
 }
 
 /// A stream of what is committed, at least once, in the order of each writer.
@@ -146,7 +109,7 @@ impl Subscription {
             .map_err(|error| {
                 OtlpError::with_source(Code::Unavailable, "cannot start a thread for a subscription", error)
             })?;
-        ctx.hooks.add_needs(Arc::clone(&shared) as _);
+        ctx.hooks.add_hold(Arc::clone(&shared) as _);
         let generation = sys::generation();
         Ok(Self { receiver, shared, ctx: Arc::clone(ctx), handed_out: positions, generation, told: false })
     }
@@ -209,10 +172,10 @@ impl Drop for Subscription {
         }
         self.receiver.close();
         self.shared.stop.store(true, Ordering::SeqCst);
-        self.ctx.hooks.remove_needs(&(Arc::clone(&self.shared) as Arc<dyn Needs>));
+        self.ctx.hooks.remove_hold(&(Arc::clone(&self.shared) as Arc<dyn RetentionHold>));
         let deadline = Instant::now() + Duration::from_secs(2);
         while !lock(&self.shared.acknowledged).ended && Instant::now() < deadline {
-            self.ctx.commits.beat();
+            self.ctx.commits.notify();
             std::thread::sleep(Duration::from_millis(1));
         }
     }
@@ -273,7 +236,7 @@ impl Reader {
     /// Hands over a batch as soon as there is room, keeping the cursor file up to date meanwhile.
     fn deliver(&mut self, delivery: Delivery) -> std::result::Result<(), ()> {
         let mut sending = self.sender.send(delivery);
-        let waker = Arc::new(Beat(Arc::clone(&self.ctx)));
+        let waker = Arc::new(WakeReader(Arc::clone(&self.ctx)));
         let waker = futures::task::waker(waker);
         let mut task = TaskContext::from_waker(&waker);
         loop {
@@ -311,15 +274,15 @@ fn write(ctx: &Context, shared: &Shared, cursor: &Cursor, known: impl Fn(crate::
     }
 }
 
-struct Beat(Arc<Context>);
+struct WakeReader(Arc<Context>);
 
-impl futures::task::ArcWake for Beat {
+impl futures::task::ArcWake for WakeReader {
     fn wake_by_ref(this: &Arc<Self>) {
-        this.0.commits.beat();
+        this.0.commits.notify();
     }
 }
 
-impl Needs for Shared {
+impl RetentionHold for Shared {
     fn first_needed(&self, signal: Signal, stem: &Stem) -> Option<u64> {
         if signal != self.signal {
             return None;

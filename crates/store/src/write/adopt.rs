@@ -158,9 +158,9 @@ fn remove_tmp(ctx: &Context, writer: WriterId) {
 /// Offers the writer to those who may still need its rows; if nobody does, its lock file goes.
 fn hand_on(ctx: &Context, adopted: Arc<AdoptedWriter>) {
     let mut kept = false;
-    for needs in ctx.hooks.needs() {
-        needs.adopted(&adopted);
-        kept |= needs.keeps_writer(adopted.id());
+    for hold in ctx.hooks.holds() {
+        hold.adopted(&adopted);
+        kept |= hold.keeps_writer(adopted.id());
     }
     if let Ok(adopted) = Arc::try_unwrap(adopted)
         && !kept

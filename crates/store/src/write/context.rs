@@ -1,6 +1,6 @@
 //! What all threads of one writer share.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -18,8 +18,9 @@ use crate::disk::failpoint::Point;
 use crate::disk::fault::{Fault, storage_error};
 use crate::disk::names::{Layout, Stem, WriterId};
 use crate::disk::storage::{FileLock, Storage};
+use crate::log::commit_notifier::CommitNotifier;
 use crate::log::hooks::Hooks;
-use crate::log::subscription::Pulse;
+use crate::log::own_files::OwnFiles;
 use crate::settings::{Durability, Settings};
 use otlp_arrow_base::clock::{Clock, WallClock};
 use otlp_arrow_base::error::{Code, OtlpError, Result};
@@ -44,8 +45,8 @@ pub struct Context {
     pub(crate) seals: SealQueue,
     pub(crate) keeper: Keeper,
     pub hooks: Arc<Hooks>,
-    /// Beats with every commit.
-    pub(crate) commits: Pulse,
+    /// Told of every commit.
+    pub(crate) commits: CommitNotifier,
     closed: AtomicBool,
     /// Nanoseconds the commit threads have worked, for those who yield to them.
     pub commit_nanos: AtomicU64,
@@ -90,7 +91,7 @@ impl Context {
             seals: SealQueue::default(),
             keeper: Keeper::default(),
             hooks,
-            commits: Pulse::default(),
+            commits: CommitNotifier::default(),
             closed: AtomicBool::new(false),
             commit_nanos: AtomicU64::new(0),
             newer: Mutex::default(),
@@ -125,7 +126,7 @@ impl Context {
     /// Nothing more will be committed.
     pub fn set_closed(&self) {
         self.closed.store(true, Ordering::SeqCst);
-        self.commits.beat();
+        self.commits.notify();
     }
 
     pub fn is_closed(&self) -> bool {
@@ -260,64 +261,5 @@ impl Context {
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
             done => done,
         }
-    }
-}
-
-/// The files this writer has not sealed yet, with what of them is committed.
-#[derive(Debug, Default)]
-pub struct OwnFiles(Mutex<BTreeMap<Stem, OwnFile>>);
-
-/// An unsealed file of this writer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OwnFile {
-    pub signal: Signal,
-    /// Bytes up to the end of the last commit.
-    pub len: u64,
-    /// Rows up to there.
-    pub rows: u64,
-    /// Still being appended to.
-    pub live: bool,
-}
-
-impl OwnFiles {
-    pub fn set(&self, stem: &Stem, file: OwnFile) {
-        let mut files = lock(&self.0);
-        match files.get_mut(stem) {
-            Some(known) => *known = file,
-            None => {
-                files.insert(stem.clone(), file);
-            }
-        }
-    }
-
-    pub fn remove(&self, stem: &Stem) {
-        lock(&self.0).remove(stem);
-    }
-
-    pub fn of(&self, signal: Signal) -> Vec<(Stem, OwnFile)> {
-        lock(&self.0)
-            .iter()
-            .filter(|(_, file)| file.signal == signal)
-            .map(|(stem, file)| (stem.clone(), file.clone()))
-            .collect()
-    }
-
-    pub fn find(&self, stem: &Stem) -> Option<OwnFile> {
-        lock(&self.0).get(stem).cloned()
-    }
-
-    /// The newest file of a signal that is not sealed.
-    pub fn newest(&self, signal: Signal) -> Option<Stem> {
-        let files = lock(&self.0);
-        let of_signal = files.iter().filter(|(_, file)| file.signal == signal);
-        of_signal.map(|(stem, _)| stem).max_by_key(|stem| stem.seq).cloned()
-    }
-
-    pub fn any_live(&self) -> bool {
-        lock(&self.0).values().any(|file| file.live)
-    }
-
-    pub fn count(&self) -> usize {
-        lock(&self.0).len()
     }
 }

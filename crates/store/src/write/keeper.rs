@@ -17,7 +17,7 @@ use crate::disk::fault::storage_error;
 use crate::disk::names::{Form, Stem, WriterId, parse_name};
 use crate::disk::storage::{Entry, FileLock};
 use crate::file;
-use crate::log::hooks::Needs;
+use crate::log::hooks::RetentionHold;
 use otlp_arrow_base::event::EventName;
 use otlp_arrow_base::log_limit::Repeated;
 
@@ -274,10 +274,10 @@ struct Found {
 
 fn look(ctx: &Context) -> Found {
     let mut found = Found::default();
-    let needs = ctx.hooks.needs();
+    let holds = ctx.hooks.holds();
     for signal in Signal::ALL {
         match listed(ctx, &ctx.layout.signal_dir(signal)) {
-            Some(entries) => data_files(ctx, signal, entries, &needs, &mut found),
+            Some(entries) => data_files(ctx, signal, entries, &holds, &mut found),
             None => found.unknown.push(signal),
         }
     }
@@ -296,7 +296,7 @@ fn listed(ctx: &Context, dir: &Path) -> Option<Vec<Entry>> {
 }
 
 /// The data files among `entries`, once as retention sees them and once by name.
-fn data_files(ctx: &Context, signal: Signal, entries: Vec<Entry>, needs: &[Arc<dyn Needs>], found: &mut Found) {
+fn data_files(ctx: &Context, signal: Signal, entries: Vec<Entry>, holds: &[Arc<dyn RetentionHold>], found: &mut Found) {
     let mut stems: BTreeMap<Stem, (u64, Vec<Form>)> = BTreeMap::new();
     for entry in entries {
         if let Some((stem, form)) = parse_name(&entry.name) {
@@ -309,7 +309,7 @@ fn data_files(ctx: &Context, signal: Signal, entries: Vec<Entry>, needs: &[Arc<d
     let began = ctx.clock.began();
     let live = possibly_live(ctx, stems.iter().map(|(stem, (_, forms))| (stem, forms.as_slice())));
     for (stem, (bytes, forms)) in stems {
-        let needed_from = needs.iter().filter_map(|needs| needs.first_needed(signal, &stem)).min();
+        let needed_from = holds.iter().filter_map(|hold| hold.first_needed(signal, &stem)).min();
         found.files.push(File {
             signal,
             created: if stem.writer == ctx.writer { stem.created().max(began) } else { stem.created() },
@@ -396,11 +396,11 @@ fn rows_of(ctx: &Context, file: &Data) -> u64 {
 
 fn announce_loss(ctx: &Context, file: &Data, cause: Cause, rows: u64) {
     let (mut lost, mut unsaid) = (0, 0);
-    for needs in ctx.hooks.needs() {
-        if let Some(from) = needs.first_needed(file.signal, &file.stem) {
-            let rows = needs.evicted(file.signal, &file.stem, rows.saturating_sub(from));
+    for hold in ctx.hooks.holds() {
+        if let Some(from) = hold.first_needed(file.signal, &file.stem) {
+            let rows = hold.evicted(file.signal, &file.stem, rows.saturating_sub(from));
             lost = lost.max(rows);
-            if !needs.announces_evictions() {
+            if !hold.announces_evictions() {
                 unsaid = unsaid.max(rows);
             }
         }

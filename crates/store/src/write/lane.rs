@@ -14,7 +14,7 @@ use otlp_arrow_columns::Signal;
 use super::commit_policy::{CommitPolicy, Decision, EAGER_BYTES, MAX_BYTES, MAX_ROWS, Waiting, share};
 use super::committer::Committer;
 use super::context::{Context, lock};
-use crate::Request;
+use super::request::Request;
 use crate::settings::Durability;
 use otlp_arrow_base::error::{Code, OtlpError, Result};
 use otlp_arrow_base::event::EventName;
@@ -407,7 +407,7 @@ impl Lane {
             let _ = sender.send(outcome);
         }
         if written {
-            self.ctx.commits.beat();
+            self.ctx.commits.notify();
         }
     }
 }

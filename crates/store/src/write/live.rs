@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 
 use otlp_arrow_columns::Signal;
 
-use super::context::{Context, OwnFile};
+use super::context::Context;
 use super::sealer::Rotated;
 use crate::disk::failpoint::Point;
 use crate::disk::fault::storage_error;
 use crate::disk::names::{Form, Stem};
 use crate::disk::storage::WriteFile;
+use crate::log::own_files::OwnFile;
 use crate::settings::{Durability, Rotation};
 use otlp_arrow_base::error::{Code, OtlpError};
 

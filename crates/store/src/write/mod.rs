@@ -11,6 +11,7 @@ pub(crate) mod lane;
 pub(crate) mod live;
 pub(crate) mod notify;
 pub(crate) mod recover;
+pub(crate) mod request;
 pub(crate) mod retention;
 pub(crate) mod room;
 pub(crate) mod seal;

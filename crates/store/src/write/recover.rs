@@ -62,7 +62,7 @@ pub(crate) fn sealed_counts(ctx: &Context, signal: Signal, stem: &Stem, stream_i
 /// Whether it is gone from where readers look.
 pub(crate) fn set_unreadable_aside(ctx: &Context, signal: Signal, stem: &Stem) -> Result<bool> {
     // Whoever forwards or follows it tells the loss and goes on behind it by itself.
-    let needed = ctx.hooks.needs().iter().any(|needs| needs.first_needed(signal, stem).is_some());
+    let needed = ctx.hooks.holds().iter().any(|hold| hold.first_needed(signal, stem).is_some());
     if needed || ctx.is_closed() {
         return Ok(false);
     }
