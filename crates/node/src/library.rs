@@ -69,7 +69,6 @@ pub struct BindingLibrary {
     pending: Arc<Pending>,
     /// Set at once by a shutdown; the core is told when what was called before is in.
     closing: AtomicBool,
-    shutdown_timeout: Duration,
     resource: Vec<(String, String)>,
 }
 
@@ -79,7 +78,6 @@ impl BindingLibrary {
             on_done,
             pending: Arc::default(),
             closing: AtomicBool::new(false),
-            shutdown_timeout: config.shutdown_timeout,
             resource: config.resource.clone(),
             inner: OtlpLibrary::open_with(config, on_event)?,
         })
@@ -396,17 +394,12 @@ impl BindingLibrary {
         self.inner.forwarders().get(position as usize).cloned().ok_or_else(missing)
     }
 
-    /// Refuses new exports from now on; the result, called on a thread that may block, lets those under way finish for
-    /// half of the time and shuts the core down with the rest.
+    /// Refuses new exports from now on; the result, called on a thread that may block, lets those under way finish and
+    /// shuts the core down.
     fn close(&self, deadline_ms: Option<f64>) -> impl FnOnce() -> otlp_arrow::Result<()> + Send + 'static {
         self.closing.store(true, Ordering::SeqCst);
-        let patience = deadline_ms.map_or(self.shutdown_timeout, milliseconds);
         let (library, pending) = (self.inner.clone(), Arc::clone(&self.pending));
-        move || {
-            let deadline = Instant::now() + patience;
-            pending.wait(patience / 2);
-            library.shutdown_blocking(Some(deadline.saturating_duration_since(Instant::now()))).map(|_| ())
-        }
+        move || library.shutdown_after(deadline_ms.map(milliseconds), |until| pending.wait(until)).map(|_| ())
     }
 }
 

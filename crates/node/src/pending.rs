@@ -1,7 +1,7 @@
 //! Exports that were called and are not answered yet.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::Instant;
 
 /// How many there are.
 #[derive(Default)]
@@ -17,8 +17,9 @@ impl Pending {
         Entered(Arc::clone(this))
     }
 
-    /// Blocks until there are none, or for `patience`.
-    pub fn wait(&self, patience: Duration) {
+    /// Blocks until there are none, or until `until`.
+    pub fn wait(&self, until: Instant) {
+        let patience = until.saturating_duration_since(Instant::now());
         let count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
         drop(self.none.wait_timeout_while(count, patience, |count| *count > 0));
     }
