@@ -9,7 +9,7 @@ mod write;
 pub use disk::{failpoint, names, storage, storage_os};
 #[doc(hidden)]
 pub use disk::{fault, sys};
-pub use log::{directory, hooks, position, subscription};
+pub use log::{Log, directory, hooks, position, subscription};
 pub use write::budget;
 #[doc(hidden)]
 pub use write::context;
@@ -22,6 +22,7 @@ use otlp_arrow_columns::Signal;
 
 use crate::disk::storage::Storage;
 use crate::log::hooks::{CommitHook, RetentionHold};
+use crate::log::read::SetAside;
 use crate::log::subscription::Subscription;
 use crate::write::adopt::adopt;
 use crate::write::budget::Budget;
@@ -96,6 +97,11 @@ impl Store {
         &self.ctx
     }
 
+    /// What its readers see, and whoever works on what is committed.
+    pub fn log(&self) -> &Log {
+        &self.ctx.log
+    }
+
     /// The memory budget that bodies are reserved from as they arrive.
     pub fn budget(&self) -> &Arc<Budget> {
         &self.ctx.budget
@@ -144,7 +150,7 @@ impl Store {
 
     /// Everything that is committed for `signal`, from the durable position `name` on; see [`Subscription`].
     pub fn subscribe(&self, signal: Signal, name: &str, from: subscription::From) -> Result<Subscription> {
-        Subscription::open(&self.ctx, signal, name, from)
+        Subscription::open(&self.ctx.log, &self.ctx.hooks, signal, name, from)
     }
 
     /// Does at once what a thread does from time to time: deletes what retention says, and takes over what other writers
@@ -178,7 +184,8 @@ impl Store {
 
     /// A snapshot of what is committed, over all writers of the directory.
     pub fn read(&self, signal: Signal, options: &ReadOptions) -> Result<Batches> {
-        log::read::read(&self.ctx, signal, options)
+        let keeper = Arc::clone(&self.ctx) as Arc<dyn SetAside>;
+        log::read::read(&self.ctx.log, signal, options, Some(keeper))
     }
 
     /// Commits what waits, seals until `deadline`, lets go of the directory. A second call reports the same.

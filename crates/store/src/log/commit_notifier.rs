@@ -1,5 +1,6 @@
 //! Wakes those who read behind the commits.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use otlp_arrow_base::lock::lock;
 pub(crate) struct CommitNotifier {
     commits: Mutex<Commits>,
     wake: Condvar,
+    ended: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -27,6 +29,16 @@ impl CommitNotifier {
         if commits.waiting > 0 {
             self.wake.notify_all();
         }
+    }
+
+    /// Nothing more will be committed.
+    pub(crate) fn end(&self) {
+        self.ended.store(true, Ordering::SeqCst);
+        self.notify();
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::SeqCst)
     }
 
     pub(crate) fn count(&self) -> u64 {

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 
 use otlp_arrow_columns::Signal;
 
+use super::Log;
 use crate::disk::fault::storage_error;
 use crate::disk::names::WriterId;
 use crate::disk::storage::{FileLock, Storage};
 use crate::log::position::Position;
-use crate::write::context::Context;
 use otlp_arrow_base::error::{Code, OtlpError, Result};
 
 /// The first line of a cursor file.
@@ -34,19 +34,19 @@ impl Cursor {
     /// Takes the cursor `name` of `signal`, and what it says, or `None` when it is new.
     ///
     /// UNAVAILABLE while somebody else holds it. A cursor that cannot be read is told in the log, and as good as new.
-    pub(crate) fn take(ctx: &Context, signal: Signal, name: &str) -> Result<(Self, Option<Positions>)> {
+    pub(crate) fn take(log: &Log, signal: Signal, name: &str) -> Result<(Self, Option<Positions>)> {
         check_name(name)?;
-        let dir = ctx.layout.cursors_dir().join(name);
+        let dir = log.layout().cursors_dir().join(name);
         let fail = |step: &str, path: &Path, error| storage_error(step, path, error);
-        ctx.storage.create_dir_all(&dir).map_err(|error| fail("create", &dir, error))?;
+        log.storage().create_dir_all(&dir).map_err(|error| fail("create", &dir, error))?;
         let lock_path = dir.join(format!("{signal}.lock"));
-        let Some(lock) = ctx.storage.try_lock(&lock_path).map_err(|error| fail("lock", &lock_path, error))? else {
+        let Some(lock) = log.storage().try_lock(&lock_path).map_err(|error| fail("lock", &lock_path, error))? else {
             let message =
                 format!("the subscription {name:?} to {signal} is in use: end it first, or take another name");
             return Err(OtlpError::new(Code::Unavailable, message));
         };
         let (path, fresh) = (dir.join(signal.as_str()), dir.join(format!("{signal}.new")));
-        let known = match read(&*ctx.storage, &path).map_err(|error| fail("read", &path, error))? {
+        let known = match read(&**log.storage(), &path).map_err(|error| fail("read", &path, error))? {
             None => None,
             Some(text) => match parse(&text) {
                 Some(positions) => Some(positions),

@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use otlp_arrow_columns::Signal;
 
-use super::read;
+use super::{Log, read};
 use crate::disk::fault::storage_error;
 use crate::disk::names::{Form, Layout, Stem, WriterId, parse_name};
 use crate::disk::storage::{ReadFile, Storage};
@@ -65,8 +64,7 @@ pub fn files_in(storage: &dyn Storage, dir: &Path) -> Result<Vec<DataFile>> {
 
 /// What is committed in `output_dir`, over all writers, as far as it is whole now. The writers need not run.
 pub fn read_directory(output_dir: &Path, signal: Signal, options: &ReadOptions) -> Result<Batches> {
-    let dir = Layout::new(output_dir).signal_dir(signal);
-    Ok(Box::new(read::snapshot(Arc::new(OsStorage), dir, signal, options, Vec::new, Arc::default())?))
+    read::read(&Log::read_only(output_dir), signal, options, None)
 }
 
 /// Opens a listed file, in its sealed form if it was sealed since. `None` if retention deleted it since.

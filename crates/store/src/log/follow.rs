@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arrow_array::RecordBatch;
 use otlp_arrow_columns::Signal;
 
+use super::Log;
 use super::cursor::Positions;
 use super::directory::files_in;
 use crate::disk::fault::storage_error;
@@ -16,7 +16,6 @@ use crate::file;
 use crate::file::options::ReadOptions;
 use crate::file::read::{Extent, FileBatches, Wanted};
 use crate::log::position::Position;
-use crate::write::context::Context;
 use otlp_arrow_base::error::{OtlpError, Result};
 
 /// How often the directory is looked at for what other processes write.
@@ -25,7 +24,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Reads from positions on, one per writer.
 #[derive(Debug)]
 pub(crate) struct Follower {
-    ctx: Arc<Context>,
+    log: Log,
     signal: Signal,
     wanted: Wanted,
     /// Writers in the order of their first files.
@@ -55,21 +54,21 @@ enum Found {
 }
 
 impl Follower {
-    pub(crate) fn new(ctx: Arc<Context>, signal: Signal, positions: Positions) -> Result<Self> {
+    pub(crate) fn new(log: Log, signal: Signal, positions: Positions) -> Result<Self> {
         let wanted = Wanted::new(signal, &ReadOptions::default())?;
         let (order, files, open, unreadable) = Default::default();
-        Ok(Self { ctx, signal, wanted, order, files, positions, open, looked: None, unreadable })
+        Ok(Self { log, signal, wanted, order, files, positions, open, looked: None, unreadable })
     }
 
     /// Where everything ends that is committed now.
-    pub(crate) fn ends(ctx: &Context, signal: Signal) -> Result<Positions> {
+    pub(crate) fn ends(log: &Log, signal: Signal) -> Result<Positions> {
         let mut ends = Positions::new();
-        for file in files_in(&*ctx.storage, &ctx.layout.signal_dir(signal))? {
+        for file in files_in(&**log.storage(), &log.layout().signal_dir(signal))? {
             // Files of a writer come in order: the last one counts.
             ends.insert(file.stem.writer, Position::start_of(file.stem));
         }
         for position in ends.values_mut() {
-            position.row = rows(ctx, signal, &position.stem)?;
+            position.row = rows(log, signal, &position.stem)?;
         }
         Ok(ends)
     }
@@ -111,12 +110,12 @@ impl Follower {
 
     /// Whether this writer is still known: without files and dead, its position says nothing any more.
     pub(crate) fn knows(&self, writer: WriterId) -> bool {
-        writer == self.ctx.writer || self.files.contains_key(&writer)
+        Some(writer) == self.log.writer() || self.files.contains_key(&writer)
     }
 
     /// Whether an error is about the content of a file that nobody appends to: it will not get better.
     fn is_damage(&self, error: &OtlpError, stem: &Stem) -> bool {
-        file::body::is_damage(error) && self.ctx.own.find(stem).is_none_or(|own| !own.live)
+        file::body::is_damage(error) && self.log.own().find(stem).is_none_or(|own| !own.live)
     }
 
     fn pass_over(&mut self, stem: &Stem) {
@@ -131,14 +130,14 @@ impl Follower {
         let listed = |files: &BTreeMap<WriterId, Vec<(Stem, Form, u64)>>, stem: &Stem| {
             files.get(&stem.writer).is_some_and(|files| files.iter().any(|(known, ..)| known == stem))
         };
-        let newest = self.ctx.own.newest(self.signal);
+        let newest = self.log.own().newest(self.signal);
         let known = newest.is_none_or(|stem| listed(&self.files, &stem) || self.unreadable.contains(&stem));
         if known && self.looked.is_some_and(|looked| looked.elapsed() < LOOK_EVERY) {
             return Ok(());
         }
         self.order.clear();
         self.files.clear();
-        for file in files_in(&*self.ctx.storage, &self.ctx.layout.signal_dir(self.signal))? {
+        for file in files_in(&**self.log.storage(), &self.log.layout().signal_dir(self.signal))? {
             if self.order.last() != Some(&file.stem.writer) {
                 self.order.push(file.stem.writer);
             }
@@ -175,7 +174,7 @@ impl Follower {
     }
 
     fn read(&mut self, stem: &Stem) -> Result<Found> {
-        let own = self.ctx.own.find(stem);
+        let own = self.log.own().find(stem);
         let listed = self.files.get(&stem.writer).and_then(|files| files.iter().find(|(known, ..)| known == stem));
         let (listed_form, len) = listed.map_or((Form::Sealed, 0), |(_, form, len)| (*form, *len));
         let newer = self.after(stem).is_some();
@@ -203,7 +202,7 @@ impl Follower {
             (Form::Sealed, _) => false,
             (Form::Live, Some(own)) => own.live,
             // Sealed meanwhile: looked at again in that form, in case more was committed in between.
-            (Form::Live, None) if stem.writer == self.ctx.writer || listed_form == Form::Sealed => {
+            (Form::Live, None) if Some(stem.writer) == self.log.writer() || listed_form == Form::Sealed => {
                 self.looked = None;
                 return self.sealed_rest(stem, open.batches.next_row());
             }
@@ -238,8 +237,8 @@ impl Follower {
     }
 
     fn open_form(&self, stem: &Stem, form: Form, extent: Extent, row: u64) -> Result<Option<Open>> {
-        let path = self.ctx.layout.data(self.signal, stem, form);
-        match self.ctx.storage.open(&path) {
+        let path = self.log.layout().data(self.signal, stem, form);
+        match self.log.storage().open(&path) {
             Ok(file) => {
                 let batches = FileBatches::open(file, path.display().to_string(), extent, row, &self.wanted)?;
                 Ok(Some(Open { stem: stem.clone(), form, batches }))
@@ -251,13 +250,13 @@ impl Follower {
 }
 
 /// Rows that are committed in a file; 0 if it is gone.
-pub(crate) fn rows(ctx: &Context, signal: Signal, stem: &Stem) -> Result<u64> {
-    if let Some(own) = ctx.own.find(stem) {
+pub(crate) fn rows(log: &Log, signal: Signal, stem: &Stem) -> Result<u64> {
+    if let Some(own) = log.own().find(stem) {
         return Ok(own.rows);
     }
     for form in [Form::Sealed, Form::Live, Form::Sealed] {
-        let path = ctx.layout.data(signal, stem, form);
-        match ctx.storage.open(&path).and_then(|file| file::rows(&*file)) {
+        let path = log.layout().data(signal, stem, form);
+        match log.storage().open(&path).and_then(|file| file::rows(&*file)) {
             Ok(rows) => return Ok(rows),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(storage_error("read", &path, error)),

@@ -2,63 +2,54 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use otlp_arrow_columns::Signal;
 
+use super::Log;
 use super::directory::files_in;
 use crate::disk::fault::storage_error;
 use crate::disk::names::{Form, Stem};
-use crate::disk::storage::Storage;
 use crate::file::body::is_damage;
 use crate::file::options::{Batches, ReadOptions};
 use crate::file::read::{Extent, FileBatches, Wanted};
 use crate::log::own_files::OwnFile;
-use crate::write::context::Context;
-use crate::write::recover::set_unreadable_aside;
-
 use otlp_arrow_base::error::{OtlpError, Result};
-use otlp_arrow_base::stats::Stats;
 
 /// What a person can do about a sealed file that does not hold.
 const MOVE_IT: &str = "move it out of the directory to read everything else";
 
-/// What is committed now, over all writers: per writer in commit order, writers by the time they started.
-pub(crate) fn read(ctx: &Arc<Context>, signal: Signal, options: &ReadOptions) -> Result<Batches> {
-    let dir = ctx.layout.signal_dir(signal);
-    let found =
-        snapshot(Arc::clone(&ctx.storage), dir, signal, options, || ctx.own.of(signal), Arc::clone(&ctx.stats))?;
-    Ok(Box::new(Snapshot { keeper: Some(Arc::clone(ctx)), ..found }))
+/// Who can move a sealed file that cannot be read out of the way of later readers.
+pub(crate) trait SetAside: Send + Sync {
+    /// Whether the file is gone from where readers look.
+    fn set_aside(&self, signal: Signal, stem: &Stem) -> Result<bool>;
 }
 
-/// The files of `dir` as they stand; `own` tells what of them this process wrote itself.
-pub(crate) fn snapshot(
-    storage: Arc<dyn Storage>,
-    dir: PathBuf,
+/// What is committed now, over all writers: per writer in commit order, writers by the time they started.
+pub(crate) fn read(
+    log: &Log,
     signal: Signal,
     options: &ReadOptions,
-    own: impl FnOnce() -> Vec<(Stem, OwnFile)>,
-    stats: Arc<Stats>,
-) -> Result<Snapshot> {
+    keeper: Option<Arc<dyn SetAside>>,
+) -> Result<Batches> {
     let wanted = Wanted::new(signal, options)?;
     let mut waiting: VecDeque<(Stem, Source)> = VecDeque::new();
-    for file in files_in(storage.as_ref(), &dir)? {
+    for file in files_in(&**log.storage(), &log.layout().signal_dir(signal))? {
         // A directory entry may lag behind an open file on Windows.
         let len = if cfg!(windows) { None } else { Some(file.len) };
         let extent = Extent::Prefix(if file.form == Form::Live { len } else { None });
         waiting.push_back((file.stem, Source { form: file.form, extent, rows: u64::MAX }));
     }
     // Own files after the listing: what is not among them by now is sealed, and found in that form.
-    let own: HashMap<Stem, OwnFile> = own().into_iter().collect();
+    let own: HashMap<Stem, OwnFile> = log.own().of(signal).into_iter().collect();
     for (stem, source) in waiting.iter_mut().filter(|(_, source)| source.form == Form::Live) {
         if let Some(own) = own.get(stem) {
             (source.extent, source.rows) = (Extent::Committed(own.len), own.rows);
         }
     }
     let left = options.limit.unwrap_or(usize::MAX);
-    Ok(Snapshot { storage, dir, signal, stats, wanted, waiting, current: None, left, keeper: None })
+    Ok(Box::new(Snapshot { log: log.clone(), signal, wanted, waiting, current: None, left, keeper }))
 }
 
 /// How one file is read.
@@ -71,17 +62,15 @@ struct Source {
 }
 
 /// See [`read`].
-pub(crate) struct Snapshot {
-    storage: Arc<dyn Storage>,
-    dir: PathBuf,
+struct Snapshot {
+    log: Log,
     signal: Signal,
-    stats: Arc<Stats>,
     wanted: Wanted,
     waiting: VecDeque<(Stem, Source)>,
     current: Option<Current>,
     left: usize,
     /// Who looks after the directory, if this process does.
-    keeper: Option<Arc<Context>>,
+    keeper: Option<Arc<dyn SetAside>>,
 }
 
 /// The file that is being read.
@@ -124,7 +113,7 @@ impl Snapshot {
         if form == Form::Live || !is_damage(&error) {
             return error;
         }
-        let aside = self.keeper.as_ref().map(|ctx| set_unreadable_aside(ctx, self.signal, stem));
+        let aside = self.keeper.as_ref().map(|keeper| keeper.set_aside(self.signal, stem));
         let remedy = match aside {
             Some(Ok(true)) => "it is set aside in quarantine/: read again for everything else",
             Some(Err(error)) => {
@@ -143,8 +132,8 @@ impl Snapshot {
             Form::Sealed => &[(Form::Sealed, source.extent)],
         };
         for (form, extent) in forms {
-            let path = self.dir.join(format!("{stem}.{}", form.extension()));
-            match self.storage.open(&path) {
+            let path = self.log.layout().data(self.signal, &stem, *form);
+            match self.log.storage().open(&path) {
                 Ok(file) => {
                     return match FileBatches::open(file, path.display().to_string(), *extent, 0, &self.wanted) {
                         Ok(batches) => Ok(Some(Current { stem, form: *form, batches, rows: source.rows })),
@@ -156,7 +145,7 @@ impl Snapshot {
             }
         }
         tracing::debug!(%stem, "a file was deleted while it waited to be read; it is skipped");
-        self.stats.read_skipped(self.signal);
+        self.log.stats().read_skipped(self.signal);
         Ok(None)
     }
 }

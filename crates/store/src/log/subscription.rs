@@ -12,14 +12,16 @@ use futures::channel::mpsc;
 use futures::{SinkExt, Stream};
 use otlp_arrow_columns::Signal;
 
+use super::Log;
+use super::commit_notifier::CommitNotifier;
 use super::cursor::{Cursor, Positions};
 use super::follow::{Follower, rows};
-use super::hooks::RetentionHold;
+use super::hooks::{Hooks, RetentionHold};
 use crate::disk::names::Stem;
 use crate::disk::sys;
 use crate::log::position::Position;
-use crate::write::context::{Context, lock};
 use otlp_arrow_base::error::{Code, OtlpError, Result};
+use otlp_arrow_base::lock::lock;
 
 /// The cursor file is written at most so often; what was acknowledged since may come again after a crash.
 const WRITE_EVERY: Duration = Duration::from_secs(1);
@@ -48,7 +50,8 @@ pub enum From {
 pub struct Subscription {
     receiver: mpsc::Receiver<Delivery>,
     shared: Arc<Shared>,
-    ctx: Arc<Context>,
+    log: Log,
+    hooks: Arc<Hooks>,
     /// Positions behind what was handed out.
     handed_out: Positions,
     generation: u64,
@@ -62,7 +65,7 @@ struct Shared {
     signal: Signal,
     stop: AtomicBool,
     acknowledged: Mutex<Acknowledged>,
-    ctx: std::sync::Weak<Context>,
+    log: Log,
 }
 
 #[derive(Default)]
@@ -81,27 +84,27 @@ impl fmt::Debug for Subscription {
 }
 
 impl Subscription {
-    pub(crate) fn open(ctx: &Arc<Context>, signal: Signal, name: &str, from: From) -> Result<Self> {
-        let (cursor, known) = Cursor::take(ctx, signal, name)?;
+    pub(crate) fn open(log: &Log, hooks: &Arc<Hooks>, signal: Signal, name: &str, from: From) -> Result<Self> {
+        let (cursor, known) = Cursor::take(log, signal, name)?;
         let positions = match (known, from) {
             (Some(positions), _) => positions,
             (None, From::Beginning) => Positions::new(),
             (None, From::Now) => {
-                let positions = Follower::ends(ctx, signal)?;
+                let positions = Follower::ends(log, signal)?;
                 // Kept at once: a later subscription of this name goes on from here.
-                cursor.write(&*ctx.storage, &positions)?;
+                cursor.write(&**log.storage(), &positions)?;
                 positions
             }
         };
-        let follower = Follower::new(Arc::clone(ctx), signal, positions.clone())?;
+        let follower = Follower::new(log.clone(), signal, positions.clone())?;
         let shared = Arc::new(Shared {
             signal,
             stop: AtomicBool::new(false),
             acknowledged: Mutex::new(Acknowledged { positions: positions.clone(), ..Acknowledged::default() }),
-            ctx: Arc::downgrade(ctx),
+            log: log.clone(),
         });
         let (sender, receiver) = mpsc::channel(AHEAD);
-        let reader = Reader { ctx: Arc::clone(ctx), shared: Arc::clone(&shared), cursor, follower, sender };
+        let reader = Reader { log: log.clone(), shared: Arc::clone(&shared), cursor, follower, sender };
         std::thread::Builder::new()
             .name(format!("otlp-follow-{signal}"))
             .stack_size(1 << 20)
@@ -109,9 +112,17 @@ impl Subscription {
             .map_err(|error| {
                 OtlpError::with_source(Code::Unavailable, "cannot start a thread for a subscription", error)
             })?;
-        ctx.hooks.add_hold(Arc::clone(&shared) as _);
+        hooks.add_hold(Arc::clone(&shared) as _);
         let generation = sys::generation();
-        Ok(Self { receiver, shared, ctx: Arc::clone(ctx), handed_out: positions, generation, told: false })
+        Ok(Self {
+            receiver,
+            shared,
+            log: log.clone(),
+            hooks: Arc::clone(hooks),
+            handed_out: positions,
+            generation,
+            told: false,
+        })
     }
 
     /// The next batch, waiting without an executor; `None` when the library is shut down and everything is delivered.
@@ -167,15 +178,15 @@ impl Drop for Subscription {
     fn drop(&mut self) {
         if self.is_parents() {
             std::mem::forget(std::mem::replace(&mut self.receiver, mpsc::channel(0).1));
-            std::mem::forget((Arc::clone(&self.shared), Arc::clone(&self.ctx)));
+            std::mem::forget((Arc::clone(&self.shared), self.log.clone(), Arc::clone(&self.hooks)));
             return;
         }
         self.receiver.close();
         self.shared.stop.store(true, Ordering::SeqCst);
-        self.ctx.hooks.remove_hold(&(Arc::clone(&self.shared) as Arc<dyn RetentionHold>));
+        self.hooks.remove_hold(&(Arc::clone(&self.shared) as Arc<dyn RetentionHold>));
         let deadline = Instant::now() + Duration::from_secs(2);
         while !lock(&self.shared.acknowledged).ended && Instant::now() < deadline {
-            self.ctx.commits.notify();
+            self.log.commits().notify();
             std::thread::sleep(Duration::from_millis(1));
         }
     }
@@ -183,7 +194,7 @@ impl Drop for Subscription {
 
 /// The thread of a subscription.
 struct Reader {
-    ctx: Arc<Context>,
+    log: Log,
     shared: Arc<Shared>,
     cursor: Cursor,
     follower: Follower,
@@ -199,8 +210,8 @@ impl Reader {
                 written = Instant::now();
             }
             // Counted before looking, so that nothing committed meanwhile is slept over.
-            let before = self.ctx.commits.count();
-            let closed = self.ctx.is_closed();
+            let before = self.log.commits().count();
+            let closed = self.log.commits().has_ended();
             if self.shared.stop.load(Ordering::SeqCst) {
                 break;
             }
@@ -208,7 +219,7 @@ impl Reader {
                 Ok(Some(found)) => Ok(found),
                 Ok(None) if closed => break,
                 Ok(None) => {
-                    self.ctx.commits.wait(before, LOOK_EVERY);
+                    self.log.commits().wait(before, LOOK_EVERY);
                     continue;
                 }
                 Err(error) => Err(error),
@@ -218,17 +229,17 @@ impl Reader {
                 break;
             }
             if failed {
-                self.ctx.commits.wait(before, LOOK_EVERY);
+                self.log.commits().wait(before, LOOK_EVERY);
             }
         }
-        let Self { ctx, shared, cursor, follower, sender } = self;
+        let Self { log, shared, cursor, follower, sender } = self;
         drop((sender, follower));
         // The receiver may still acknowledge what it took: after a shutdown the cursor is kept until it is dropped.
         while !shared.stop.load(Ordering::SeqCst) {
-            write(&ctx, &shared, &cursor, |_| true);
-            ctx.commits.wait(ctx.commits.count(), WRITE_EVERY);
+            write(&log, &shared, &cursor, |_| true);
+            log.commits().wait(log.commits().count(), WRITE_EVERY);
         }
-        write(&ctx, &shared, &cursor, |_| true);
+        write(&log, &shared, &cursor, |_| true);
         drop(cursor);
         lock(&shared.acknowledged).ended = true;
     }
@@ -236,29 +247,29 @@ impl Reader {
     /// Hands over a batch as soon as there is room, keeping the cursor file up to date meanwhile.
     fn deliver(&mut self, delivery: Delivery) -> std::result::Result<(), ()> {
         let mut sending = self.sender.send(delivery);
-        let waker = Arc::new(WakeReader(Arc::clone(&self.ctx)));
+        let waker = Arc::new(WakeReader(Arc::clone(self.log.commits())));
         let waker = futures::task::waker(waker);
         let mut task = TaskContext::from_waker(&waker);
         loop {
-            let before = self.ctx.commits.count();
+            let before = self.log.commits().count();
             match std::future::Future::poll(Pin::new(&mut sending), &mut task) {
                 Poll::Ready(sent) => return sent.map_err(|_| ()),
                 Poll::Pending if self.shared.stop.load(Ordering::SeqCst) => return Err(()),
                 Poll::Pending => {
-                    write(&self.ctx, &self.shared, &self.cursor, |_| true);
-                    self.ctx.commits.wait(before, WRITE_EVERY);
+                    write(&self.log, &self.shared, &self.cursor, |_| true);
+                    self.log.commits().wait(before, WRITE_EVERY);
                 }
             }
         }
     }
 
     fn write(&self) {
-        write(&self.ctx, &self.shared, &self.cursor, |writer| self.follower.knows(writer));
+        write(&self.log, &self.shared, &self.cursor, |writer| self.follower.knows(writer));
     }
 }
 
 /// Writes the cursor file if anything was acknowledged since.
-fn write(ctx: &Context, shared: &Shared, cursor: &Cursor, known: impl Fn(crate::disk::names::WriterId) -> bool) {
+fn write(log: &Log, shared: &Shared, cursor: &Cursor, known: impl Fn(crate::disk::names::WriterId) -> bool) {
     let positions = {
         let mut acknowledged = lock(&shared.acknowledged);
         if !std::mem::take(&mut acknowledged.dirty) {
@@ -268,17 +279,17 @@ fn write(ctx: &Context, shared: &Shared, cursor: &Cursor, known: impl Fn(crate::
         positions.retain(|writer, _| known(*writer));
         positions
     };
-    if let Err(error) = cursor.write(&*ctx.storage, &positions) {
+    if let Err(error) = cursor.write(&**log.storage(), &positions) {
         tracing::warn!(%error, "a cursor cannot be written for now; what was acknowledged may come again");
         lock(&shared.acknowledged).dirty = true;
     }
 }
 
-struct WakeReader(Arc<Context>);
+struct WakeReader(Arc<CommitNotifier>);
 
 impl futures::task::ArcWake for WakeReader {
     fn wake_by_ref(this: &Arc<Self>) {
-        this.0.commits.notify();
+        this.0.notify();
     }
 }
 
@@ -293,8 +304,7 @@ impl RetentionHold for Shared {
             std::cmp::Ordering::Less => None,
             std::cmp::Ordering::Greater => Some(0),
             std::cmp::Ordering::Equal => {
-                let ctx = self.ctx.upgrade()?;
-                let all = rows(&ctx, signal, stem).unwrap_or(u64::MAX);
+                let all = rows(&self.log, signal, stem).unwrap_or(u64::MAX);
                 (position.row < all).then_some(position.row)
             }
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -18,6 +18,7 @@ use crate::disk::failpoint::Point;
 use crate::disk::fault::{Fault, storage_error};
 use crate::disk::names::{Layout, Stem, WriterId};
 use crate::disk::storage::{FileLock, Storage};
+use crate::log::Log;
 use crate::log::commit_notifier::CommitNotifier;
 use crate::log::hooks::Hooks;
 use crate::log::own_files::OwnFiles;
@@ -41,13 +42,14 @@ pub struct Context {
     pub budget: Arc<Budget>,
     pub(crate) changed: Notifier,
     pub room: Room,
-    pub own: OwnFiles,
+    pub own: Arc<OwnFiles>,
     pub(crate) seals: SealQueue,
     pub(crate) keeper: Keeper,
     pub hooks: Arc<Hooks>,
     /// Told of every commit.
-    pub(crate) commits: CommitNotifier,
-    closed: AtomicBool,
+    pub(crate) commits: Arc<CommitNotifier>,
+    /// What readers of this process see of all this.
+    pub(crate) log: Log,
     /// Nanoseconds the commit threads have worked, for those who yield to them.
     pub commit_nanos: AtomicU64,
     /// Files of a newer version, which are left alone and announced once.
@@ -76,10 +78,12 @@ impl Context {
         stats: Arc<Stats>,
         hooks: Arc<Hooks>,
     ) -> Self {
+        let (layout, writer) = (Layout::new(&settings.output_dir), WriterId::random());
+        let log = Log::of_writer(Arc::clone(&storage), layout.clone(), writer, Arc::clone(&stats));
         Self {
             storage,
-            layout: Layout::new(&settings.output_dir),
-            writer: WriterId::random(),
+            layout,
+            writer,
             clock: WallClock::start(Clock::system()),
             stats,
             events,
@@ -87,12 +91,12 @@ impl Context {
             settings,
             changed: Notifier::default(),
             room: Room::default(),
-            own: OwnFiles::default(),
+            own: Arc::clone(log.own()),
             seals: SealQueue::default(),
             keeper: Keeper::default(),
             hooks,
-            commits: CommitNotifier::default(),
-            closed: AtomicBool::new(false),
+            commits: Arc::clone(log.commits()),
+            log,
             commit_nanos: AtomicU64::new(0),
             newer: Mutex::default(),
             seq: AtomicU32::new(1),
@@ -125,12 +129,11 @@ impl Context {
 
     /// Nothing more will be committed.
     pub fn set_closed(&self) {
-        self.closed.store(true, Ordering::SeqCst);
-        self.commits.notify();
+        self.commits.end();
     }
 
     pub fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::SeqCst)
+        self.commits.has_ended()
     }
 
     /// Announces something.

@@ -13,6 +13,7 @@ use crate::disk::names::{Form, Stem};
 use crate::disk::storage::ReadFile;
 use crate::file;
 use crate::file::scan::{Check, StreamScan};
+use crate::log::read::SetAside;
 use otlp_arrow_base::error::{Code, OtlpError, Result};
 use otlp_arrow_base::event::EventName;
 
@@ -60,7 +61,7 @@ pub(crate) fn sealed_counts(ctx: &Context, signal: Signal, stem: &Stem, stream_i
 
 /// A reader found that a sealed file does not hold: it is set aside as well, unless a living process has to do with it.
 /// Whether it is gone from where readers look.
-pub(crate) fn set_unreadable_aside(ctx: &Context, signal: Signal, stem: &Stem) -> Result<bool> {
+fn set_unreadable_aside(ctx: &Context, signal: Signal, stem: &Stem) -> Result<bool> {
     // Whoever forwards or follows it tells the loss and goes on behind it by itself.
     let needed = ctx.hooks.holds().iter().any(|hold| hold.first_needed(signal, stem).is_some());
     if needed || ctx.is_closed() {
@@ -82,6 +83,12 @@ pub(crate) fn set_unreadable_aside(ctx: &Context, signal: Signal, stem: &Stem) -
         tracing::debug!(%error, path = %path.display(), "a dead writer's lock file stays for now");
     }
     done
+}
+
+impl SetAside for Context {
+    fn set_aside(&self, signal: Signal, stem: &Stem) -> Result<bool> {
+        set_unreadable_aside(self, signal, stem)
+    }
 }
 
 /// Recovers one stream that nobody appends to. It is never written to.
