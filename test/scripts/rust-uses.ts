@@ -110,9 +110,17 @@ function handsOn(code: string): Map<string, readonly string[]> {
 /** Whether the parent declares this module under `#[cfg(test)]`. */
 function isTestModule(src: string, path: string, module: readonly string[]): boolean {
   const folder = dirname(path.endsWith(`${sep}mod.rs`) ? dirname(path) : path);
-  const parents = [`${folder}.rs`, join(folder, 'mod.rs'), join(folder, 'lib.rs'), join(src, 'lib.rs'), join(src, 'main.rs')];
+  const parents = [
+    `${folder}.rs`,
+    join(folder, 'mod.rs'),
+    join(folder, 'lib.rs'),
+    join(src, 'lib.rs'),
+    join(src, 'main.rs'),
+  ];
   const parent = parents.find(existsSync);
-  const declared = new RegExp(`#\\[cfg\\(test\\)\\]\\s*(#\\[[^\\]]*\\]\\s*)*(pub(\\([a-z]+\\))? )?mod ${module.at(-1)};`);
+  const declared = new RegExp(
+    `#\\[cfg\\(test\\)\\]\\s*(#\\[[^\\]]*\\]\\s*)*(pub(\\([a-z]+\\))? )?mod ${module.at(-1)};`,
+  );
   return parent !== undefined && declared.test(readFileSync(parent, 'utf8'));
 }
 
@@ -147,7 +155,9 @@ function withoutTests(code: string): string {
 
 /** In a module that is written inline `super` is this file. */
 function inlineModules(code: string): string {
-  return code.replace(/^( *)(?:pub(?:\([a-z]+\))? )?mod \$?\w+ \{\n[\s\S]*?^\1\}/gm, body => body.replaceAll('super::', 'self::'));
+  return code.replace(/^( *)(?:pub(?:\([a-z]+\))? )?mod \$?\w+ \{\n[\s\S]*?^\1\}/gm, body =>
+    body.replaceAll('super::', 'self::'),
+  );
 }
 
 /** Every path that may lead to another file: of `use` declarations with their trees spread out, and of expressions. */

@@ -23,9 +23,10 @@ mod signal;
 mod sink;
 mod wire;
 
+pub use decode::plan::Checked;
 pub use decode::{BatchBuilder, check};
 pub use encode::{EncodeError, encode_protobuf};
-pub use outcome::{Checked, DecodeError, Limits, Reason, Refusal, Refused};
+pub use outcome::{DecodeError, Limits, Reason, Refusal, Refused};
 pub use schema::schema;
 pub use signal::{Format, Signal, UnknownName};
 pub use sink::ColumnSink;

@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use crate::decode::plan::Plan;
-
 /// Bounds that hold while a request is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -17,21 +15,6 @@ impl Default for Limits {
     fn default() -> Self {
         Self { nesting: 64, max_request_memory: 256 << 20 }
     }
-}
-
-/// The outcome of the first pass over one request.
-///
-/// It belongs to the exact bytes it was made from; a builder takes both together.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Checked {
-    /// Rows the request adds: spans, data points or log records, without the refused ones.
-    pub rows: usize,
-    /// Bytes of Arrow memory those rows will take, at most. Reserve this before a builder grows.
-    pub arrow_bytes: usize,
-    /// What was left out.
-    pub refused: Refused,
-    /// What the second pass wants to know.
-    pub(crate) plan: Plan,
 }
 
 /// Why a record was left out. One counter a reason.

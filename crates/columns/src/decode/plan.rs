@@ -2,6 +2,21 @@
 
 use crate::{Reason, Refusal, Refused, Signal};
 
+/// The outcome of the first pass over one request.
+///
+/// It belongs to the exact bytes it was made from; a builder takes both together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Checked {
+    /// Rows the request adds: spans, data points or log records, without the refused ones.
+    pub rows: usize,
+    /// Bytes of Arrow memory those rows will take, at most. Reserve this before a builder grows.
+    pub arrow_bytes: usize,
+    /// What was left out.
+    pub refused: Refused,
+    /// What the second pass wants to know.
+    pub(crate) plan: Plan,
+}
+
 /// Entries of one attribute map column.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Attributes {

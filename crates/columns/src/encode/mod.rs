@@ -13,27 +13,18 @@ mod group;
 mod logs;
 mod metrics;
 mod out;
+mod records;
 mod spans;
 mod value;
 
 use arrow_array::RecordBatch;
 
 use crate::Signal;
-use column::{Cell, Flaw};
 pub use error::EncodeError;
 pub(crate) use foreign::in_own_types;
 use group::Grouped;
 use out::{Out, room_for};
-
-/// The columns of one signal in one batch.
-trait Records<'a>: Sized {
-    /// Finds them.
-    fn of(batch: &'a RecordBatch) -> Result<Self, EncodeError>;
-    /// About how many bytes all rows take.
-    fn estimate(&self) -> usize;
-    /// Writes the rows of one scope into its `ScopeSpans`, `ScopeMetrics` or `ScopeLogs`.
-    fn write_scope(out: &mut Out, batches: &[Self], runs: &[Run]) -> Result<(), EncodeError>;
-}
+use records::{Records, Run, each_row};
 
 /// Turns record batches of schema v1 into one OTLP export request.
 ///
@@ -45,36 +36,6 @@ pub fn encode_protobuf(signal: Signal, batches: &[RecordBatch]) -> Result<Vec<u8
         Signal::Logs => write::<logs::Logs<'_>>(batches),
         Signal::Metrics => write::<metrics::Points<'_>>(batches),
     }
-}
-
-/// Rows `start..end` of the batch at this position.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Run {
-    batch: usize,
-    start: usize,
-    end: usize,
-}
-
-impl Run {
-    fn corrupt(&self, row: usize, flaw: Flaw) -> EncodeError {
-        EncodeError::Corrupt { batch: self.batch, row, column: flaw.column, message: flaw.message }
-    }
-}
-
-/// Writes rows that each are one message.
-fn each_row<R>(
-    out: &mut Out,
-    batches: &[R],
-    runs: &[Run],
-    write: impl Fn(&R, &mut Out, usize) -> Cell<()>,
-) -> Result<(), EncodeError> {
-    for run in runs {
-        let Some(records) = batches.get(run.batch) else { continue };
-        for row in run.start..run.end {
-            write(records, out, row).map_err(|flaw| run.corrupt(row, flaw))?;
-        }
-    }
-    Ok(())
 }
 
 /// Writes the envelopes, and the rows within.
