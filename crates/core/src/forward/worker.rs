@@ -10,22 +10,21 @@ use otlp_arrow_columns::{Format, Signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::backlog::{LogId, Next};
 use super::breaker::{Breaker, BreakerState, Outcome, Permit, Transition};
 use super::classify::Class;
 use super::client::Answer;
 use super::cursor::CursorFile;
-use super::lanes::{LaneId, Next};
 use super::log::{self, Piece, Reader};
 use super::position::Position;
 use super::rejected::Guard;
 use super::retry::Schedule;
-use super::shared::{Command, Shared};
+use super::state::{Command, ForwardState};
 use super::watch::{Standing, Watch};
 use super::window::Ticket;
 use crate::config::Destination;
 use crate::event::EventName;
 use crate::store::hooks::AdoptedWriter;
-use crate::store::names::WriterId;
 
 /// How often cursors are written, lag is measured and troubles are looked at.
 const TICK: Duration = Duration::from_secs(1);
@@ -35,29 +34,29 @@ const ADOPT: Duration = Duration::from_secs(30);
 /// Reading a damaged file is tried so often before it is given up.
 const READ_ATTEMPTS: u32 = 5;
 
-/// One request on its way.
+/// One request's worth of a log, on its way.
 #[derive(Debug)]
-struct Parcel {
-    lane: LaneId,
+struct BatchToSend {
+    log: LogId,
     ticket: Ticket,
     payload: Bytes,
     records: u64,
-    /// Parcels that one ticket was split into and that are not settled.
+    /// Batches that one ticket was split into and that are not settled.
     parts: Arc<AtomicUsize>,
     /// Keeps split parts in order: where this one begins in its ticket, and how much of it it is.
     order: u64,
     span: u64,
 }
 
-impl Parcel {
+impl BatchToSend {
     /// Its place among those that are sent again.
-    fn key(&self) -> (Ticket, u64, WriterId, usize) {
-        (self.ticket, self.order, self.lane.0, self.lane.1.index())
+    fn key(&self) -> (Ticket, u64, LogId) {
+        (self.ticket, self.order, self.log)
     }
 }
 
 struct Done {
-    parcel: Parcel,
+    batch: BatchToSend,
     permit: Permit,
     answer: Answer,
     elapsed: Duration,
@@ -65,16 +64,16 @@ struct Done {
 
 /// The loop of one destination.
 pub(super) struct Worker {
-    shared: Arc<Shared>,
+    state: Arc<ForwardState>,
     config: Destination,
     breaker: Breaker,
     schedule: Schedule,
     guard: Guard,
     watch: Watch,
-    readers: HashMap<LaneId, (Reader, u32)>,
+    readers: HashMap<LogId, (Reader, u32)>,
     sending: JoinSet<Done>,
-    /// Parcels to send again, oldest first; tickets are a lane's own, so the lane belongs into the key.
-    again: BTreeMap<(Ticket, u64, WriterId, usize), Parcel>,
+    /// To send again, oldest first. Tickets are a log's own, so the log is part of the key.
+    again: BTreeMap<(Ticket, u64, LogId), BatchToSend>,
     not_before: Instant,
     blocked: bool,
     adopt_at: Instant,
@@ -82,7 +81,7 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    pub(super) fn new(shared: Arc<Shared>, config: Destination, seed: u64) -> Self {
+    pub(super) fn new(state: Arc<ForwardState>, config: Destination, seed: u64) -> Self {
         let now = Instant::now();
         Self {
             breaker: Breaker::new(&config.breaker, now, seed),
@@ -96,7 +95,7 @@ impl Worker {
             blocked: false,
             adopt_at: now,
             adopt_pause: TICK,
-            shared,
+            state,
             config,
         }
     }
@@ -117,7 +116,7 @@ impl Worker {
                         self.settle(done).await;
                     }
                 }
-                () = self.shared.lanes.news.notified(), if self.may_take_more() => {}
+                () = self.state.backlogs.news.notified(), if self.may_take_more() => {}
                 () = tokio::time::sleep_until(wake.into()) => {}
                 _ = tick.tick() => self.tick(),
                 _ = ending.changed() => {}
@@ -129,11 +128,11 @@ impl Worker {
 
     /// Whether waiting for the destination at the end makes no sense.
     fn in_trouble(&self) -> bool {
-        !self.again.is_empty() || self.breaker.state() != BreakerState::Closed || self.shared.paused()
+        !self.again.is_empty() || self.breaker.state() != BreakerState::Closed || self.state.paused()
     }
 
     fn may_take_more(&self) -> bool {
-        self.sending.len() < self.config.max_in_flight && self.again.is_empty() && !self.shared.paused()
+        self.sending.len() < self.config.max_in_flight && self.again.is_empty() && !self.state.paused()
     }
 
     fn wake_at(&self) -> Instant {
@@ -141,7 +140,7 @@ impl Worker {
         let far = now + Duration::from_secs(3600);
         let retry = if self.again.is_empty() { far } else { self.not_before };
         match self.breaker.wake_at() {
-            _ if self.shared.paused() => far,
+            _ if self.state.paused() => far,
             Some(open) => open.max(now),
             None if self.breaker.state() == BreakerState::Open => far,
             None if self.sending.len() >= self.config.max_in_flight => far,
@@ -151,65 +150,65 @@ impl Worker {
 
     /// Sends as much as may be on its way. Whether nothing is left to send.
     async fn send_what_waits(&mut self) -> bool {
-        while self.sending.len() < self.config.max_in_flight && !self.shared.paused() {
+        while self.sending.len() < self.config.max_in_flight && !self.state.paused() {
             let now = Instant::now();
             if now < self.not_before && !self.again.is_empty() {
                 return false;
             }
-            if self.again.is_empty() && !self.shared.lanes.has_next() {
+            if self.again.is_empty() && !self.state.backlogs.has_next() {
                 return true;
             }
             let (permit, transition) = self.breaker.acquire(now);
             self.announce(transition);
             let Some(permit) = permit else { return false };
-            let parcel = match self.again.pop_first() {
-                Some((_, parcel)) => Some(parcel),
-                None => self.next_parcel().await,
+            let batch = match self.again.pop_first() {
+                Some((_, batch)) => Some(batch),
+                None => self.next_batch().await,
             };
-            let Some(parcel) = parcel else {
+            let Some(batch) = batch else {
                 self.breaker.cancel(permit);
                 return false;
             };
-            let shared = Arc::clone(&self.shared);
+            let state = Arc::clone(&self.state);
             self.sending.spawn(async move {
                 let started = Instant::now();
-                let answer = shared.outlet.send(parcel.lane.1, parcel.payload.clone()).await;
-                Done { parcel, permit, answer, elapsed: started.elapsed() }
+                let answer = state.outlet.send(batch.log.signal, batch.payload.clone()).await;
+                Done { batch, permit, answer, elapsed: started.elapsed() }
             });
         }
         false
     }
 
     /// The next request's worth, from memory or from disk.
-    async fn next_parcel(&mut self) -> Option<Parcel> {
+    async fn next_batch(&mut self) -> Option<BatchToSend> {
         loop {
-            let (lane, from, next) = self.shared.lanes.next()?;
+            let (log, from, next) = self.state.backlogs.next()?;
             let (payload, records, end) = match next {
                 Next::Fresh(fresh, end) => (fresh.payload, fresh.rows, end),
-                Next::OnDisk(from) => match self.read(lane, &from).await {
+                Next::OnDisk(from) => match self.read(log, &from).await {
                     Some((payload, records, end)) => (payload, records, end),
                     None => continue,
                 },
             };
-            if let Some(ticket) = self.shared.lanes.issue(lane, from, end) {
-                self.shared.stats.taken(lane.1, records);
+            if let Some(ticket) = self.state.backlogs.issue(log, from, end) {
+                self.state.stats.taken(log.signal, records);
                 let parts = Arc::new(AtomicUsize::new(1));
-                return Some(Parcel { lane, ticket, payload, records, parts, order: 0, span: 1 << 62 });
+                return Some(BatchToSend { log, ticket, payload, records, parts, order: 0, span: 1 << 62 });
             }
         }
     }
 
     /// Reads and encodes off the reactor. `None` when the file is given up or trying again later is due.
-    async fn read(&mut self, lane: LaneId, from: &Position) -> Option<(Bytes, u64, Position)> {
-        let context = Arc::clone(&self.shared.context);
+    async fn read(&mut self, log: LogId, from: &Position) -> Option<(Bytes, u64, Position)> {
+        let context = Arc::clone(&self.state.context);
         let (mut reader, failures) =
-            self.readers.remove(&lane).unwrap_or_else(|| (Reader::new(Arc::clone(&context), lane.1), 0));
-        let limit = self.shared.lanes.rows_left_in_file(lane, from);
+            self.readers.remove(&log).unwrap_or_else(|| (Reader::new(Arc::clone(&context), log.signal), 0));
+        let limit = self.state.backlogs.rows_left_in_file(log, from);
         let position = from.clone();
         let work = tokio::task::spawn_blocking(move || {
             let read = reader.read(&position, limit).and_then(|piece| {
                 piece
-                    .map(|Piece { batch, end }| Ok((log::encoded(lane.1, &batch)?, batch.num_rows() as u64, end)))
+                    .map(|Piece { batch, end }| Ok((log::encoded(log.signal, &batch)?, batch.num_rows() as u64, end)))
                     .transpose()
             });
             (reader, read)
@@ -217,7 +216,7 @@ impl Worker {
         let Ok((reader, read)) = work.await else { return None };
         let error = match read {
             Ok(Some(piece)) => {
-                self.readers.insert(lane, (reader, 0));
+                self.readers.insert(log, (reader, 0));
                 return Some(piece);
             }
             Ok(None) => None,
@@ -225,26 +224,26 @@ impl Worker {
         };
         let gone = error.as_ref().is_none_or(log::is_gone);
         if gone || failures + 1 >= READ_ATTEMPTS {
-            let lost = self.shared.lanes.give_up_file(lane, from);
+            let lost = self.state.backlogs.give_up_file(log, from);
             let why = error.map_or_else(|| "it ends early".to_owned(), |error| error.to_string());
             if lost > 0 {
                 let message = format!("{lost} record(s) of {} cannot be read any more: {why}", from.stem);
-                self.shared.event(EventName::RecordsEvicted, Some(lane.1), Some(lost), message);
+                self.state.event(EventName::RecordsEvicted, Some(log.signal), Some(lost), message);
             }
         } else {
-            self.readers.insert(lane, (reader, failures + 1));
+            self.readers.insert(log, (reader, failures + 1));
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
         None
     }
 
     async fn settle(&mut self, done: Done) {
-        let Done { parcel, permit, answer, elapsed } = done;
+        let Done { batch, permit, answer, elapsed } = done;
         let now = Instant::now();
-        let signal = parcel.lane.1;
-        self.shared.stats.request(elapsed);
+        let signal = batch.log.signal;
+        self.state.stats.request(elapsed);
         let mut class = answer.class;
-        if class == Class::TooLarge && parcel.records <= 1 {
+        if class == Class::TooLarge && batch.records <= 1 {
             class = Class::Data;
         }
         if class == Class::Data && !self.guard.allows() {
@@ -257,8 +256,8 @@ impl Worker {
         };
         if matches!(class, Class::Destination | Class::Passing { .. }) {
             // Before the breaker tells of it.
-            self.shared.failed(&answer.message);
-            self.shared.stats.failed(signal, parcel.records);
+            self.state.failed(&answer.message);
+            self.state.stats.failed(signal, batch.records);
         }
         let transition = self.breaker.report(permit, outcome, now);
         self.announce(transition);
@@ -266,23 +265,23 @@ impl Worker {
         match class {
             Class::Delivered { rejected } => {
                 // A destination cannot have refused more than it was sent, whatever it says.
-                let rejected = rejected.min(parcel.records);
-                self.shared.stats.forwarded(signal, parcel.records - rejected);
+                let rejected = rejected.min(batch.records);
+                self.state.stats.forwarded(signal, batch.records - rejected);
                 self.watch.success(now);
                 self.guard.delivered();
                 self.schedule.reset();
                 self.not_before = now;
                 if rejected > 0 {
-                    self.shared.stats.rejected(signal, rejected);
+                    self.state.stats.rejected(signal, rejected);
                     let message = format!("{} refused {rejected} record(s): {}", self.config.name, answer.message);
-                    self.shared.event(EventName::RecordsRejected, Some(signal), Some(rejected), message);
+                    self.state.event(EventName::RecordsRejected, Some(signal), Some(rejected), message);
                 }
-                self.finish(&parcel);
+                self.finish(&batch);
             }
-            Class::TooLarge => self.split(parcel, &answer.message).await,
+            Class::TooLarge => self.split(batch, &answer.message).await,
             Class::Data => {
                 self.guard.refused();
-                self.set_aside(parcel, &answer.message).await;
+                self.set_aside(batch, &answer.message).await;
             }
             Class::Destination | Class::Passing { .. } => {
                 // Requests that were on their way together fail together, and count as one failure.
@@ -290,79 +289,79 @@ impl Worker {
                     let asked = if let Class::Passing { after } = class { after } else { None };
                     self.not_before = now + self.schedule.after_failure(asked);
                 }
-                self.again.insert(parcel.key(), parcel);
+                self.again.insert(batch.key(), batch);
             }
         }
     }
 
-    fn finish(&self, parcel: &Parcel) {
-        if parcel.parts.fetch_sub(1, Ordering::Relaxed) == 1 {
-            self.shared.lanes.answer(parcel.lane, parcel.ticket);
+    fn finish(&self, batch: &BatchToSend) {
+        if batch.parts.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.state.backlogs.answer(batch.log, batch.ticket);
         }
     }
 
     /// Halves a request that is too large for the destination.
-    async fn split(&mut self, parcel: Parcel, answer: &str) {
-        let (signal, payload) = (parcel.lane.1, parcel.payload.clone());
+    async fn split(&mut self, batch: BatchToSend, answer: &str) {
+        let (signal, payload) = (batch.log.signal, batch.payload.clone());
         let work = tokio::task::spawn_blocking(move || halves(signal, &payload));
         match work.await {
             Ok(Some(halves)) => {
-                parcel.parts.fetch_add(1, Ordering::Relaxed);
-                let span = parcel.span / 2;
+                batch.parts.fetch_add(1, Ordering::Relaxed);
+                let span = batch.span / 2;
                 for (index, (payload, records)) in halves.into_iter().enumerate() {
-                    let order = parcel.order + index as u64 * span;
-                    let parts = Arc::clone(&parcel.parts);
+                    let order = batch.order + index as u64 * span;
+                    let parts = Arc::clone(&batch.parts);
                     let half =
-                        Parcel { lane: parcel.lane, ticket: parcel.ticket, payload, records, parts, order, span };
+                        BatchToSend { log: batch.log, ticket: batch.ticket, payload, records, parts, order, span };
                     self.again.insert(half.key(), half);
                 }
             }
             // What cannot be split is refused data.
-            _ => self.set_aside(parcel, answer).await,
+            _ => self.set_aside(batch, answer).await,
         }
     }
 
-    async fn set_aside(&mut self, parcel: Parcel, answer: &str) {
-        let signal = parcel.lane.1;
-        let (shared, payload, text) = (Arc::clone(&self.shared), parcel.payload.clone(), answer.to_owned());
+    async fn set_aside(&mut self, batch: BatchToSend, answer: &str) {
+        let signal = batch.log.signal;
+        let (state, payload, text) = (Arc::clone(&self.state), batch.payload.clone(), answer.to_owned());
         let kept =
-            tokio::task::spawn_blocking(move || shared.rejected.keep(&shared.context, signal, &payload, &text)).await;
+            tokio::task::spawn_blocking(move || state.rejected.keep(&state.context, signal, &payload, &text)).await;
         if let Ok(Err(error)) = kept {
             // Without a place to keep it, it stays where it is and is tried again.
             tracing::warn!(%error, destination = self.config.name, "refused data cannot be set aside");
             self.not_before = Instant::now() + Duration::from_secs(1);
-            self.again.insert(parcel.key(), parcel);
+            self.again.insert(batch.key(), batch);
             return;
         }
-        self.shared.failed(answer);
-        self.shared.stats.rejected(signal, parcel.records);
+        self.state.failed(answer);
+        self.state.stats.rejected(signal, batch.records);
         let message = format!(
             "{} refused {} record(s) for good: {answer}; they are kept in rejected/{}",
-            self.config.name, parcel.records, self.config.name
+            self.config.name, batch.records, self.config.name
         );
-        self.shared.event(EventName::RecordsRejected, Some(signal), Some(parcel.records), message);
-        self.finish(&parcel);
+        self.state.event(EventName::RecordsRejected, Some(signal), Some(batch.records), message);
+        self.finish(&batch);
     }
 
     fn announce(&mut self, transition: Option<Transition>) {
         let Some(transition) = transition else { return };
         let state = self.breaker.state();
-        self.shared.set_state(state);
+        self.state.set_state(state);
         let name = &self.config.name;
         let (event, message) = match transition {
             Transition::Opened(time) => {
-                let why = self.shared.last_error().unwrap_or_default();
+                let why = self.state.last_error().unwrap_or_default();
                 let text = format!("{name} is not asked for {:.1} s: {why}", time.as_secs_f64().min(1e9));
                 (EventName::BreakerOpened, text)
             }
             Transition::HalfOpened => (EventName::BreakerHalfOpen, format!("{name} is asked with one request")),
             Transition::Closed => (EventName::BreakerClosed, format!("{name} answers again")),
         };
-        self.shared.event(event, None, None, message);
+        self.state.event(event, None, None, message);
     }
 
     fn obey(&mut self) {
-        for command in self.shared.take_commands() {
+        for command in self.state.take_commands() {
             match command {
                 Command::Retry => {
                     self.breaker.release(Instant::now());
@@ -375,23 +374,23 @@ impl Worker {
 
     fn tick(&mut self) {
         let now = Instant::now();
-        // A reader holds a batch and its file's dictionaries: those of lanes that are through would add up.
-        self.readers.retain(|lane, _| self.shared.lanes.waits(*lane));
-        self.shared.lanes.save(&self.shared.context);
-        let lag = self.shared.lanes.lag();
+        // A reader holds a batch and its file's dictionaries: those of backlogs that are through would add up.
+        self.readers.retain(|log, _| self.state.backlogs.waits(*log));
+        self.state.backlogs.save(&self.state.context);
+        let lag = self.state.backlogs.lag();
         for (signal, (records, age)) in lag {
-            self.shared.stats.set_lag(signal, records, age.unwrap_or_default());
+            self.state.stats.set_lag(signal, records, age.unwrap_or_default());
         }
         let standing = Standing {
             lag: lag.values().filter_map(|(_, age)| *age).max(),
-            half_of_room: self.shared.half_of_room(),
+            half_of_room: self.state.half_of_room(),
             blocked: self.blocked,
-            paused: self.shared.paused(),
+            paused: self.state.paused(),
         };
         let records: u64 = lag.values().map(|(records, _)| records).sum();
         for due in self.watch.check(standing, now) {
             let name = &self.config.name;
-            let why = self.shared.last_error().unwrap_or_else(|| "no error was reported".into());
+            let why = self.state.last_error().unwrap_or_else(|| "no error was reported".into());
             let message = match due.name {
                 EventName::ForwardRecovered => format!("{name} keeps up again after {:?}", due.lasted),
                 EventName::ForwardBlocked => {
@@ -399,9 +398,9 @@ impl Worker {
                 }
                 _ => format!("{name} is {records} record(s), {:?} behind: {why}", standing.lag.unwrap_or_default()),
             };
-            self.shared.event(due.name, None, Some(records), message);
+            self.state.event(due.name, None, Some(records), message);
         }
-        self.shared.set_troubled(self.watch.troubled());
+        self.state.set_troubled(self.watch.troubled());
         if now >= self.adopt_at {
             self.adopt_pause = (self.adopt_pause * 2).min(ADOPT);
             self.adopt_at = now + self.adopt_pause;
@@ -411,14 +410,14 @@ impl Worker {
 
     /// Writers that left a cursor here and are gone: whoever has this destination takes them over.
     fn adopt_orphans(&self) {
-        let context = &self.shared.context;
+        let context = &self.state.context;
         for writer in CursorFile::writers(context, &self.config.name) {
-            if writer == context.writer || self.shared.lanes.needs_writer(writer) {
+            if writer == context.writer || self.state.backlogs.needs_writer(writer) {
                 continue;
             }
             // Held by us already for another destination, alive, or adopted by another process: then it is not ours to take.
             if let Ok(Some(lock)) = context.storage.try_lock(&context.layout.writer_lock(writer)) {
-                self.shared.lanes.adopt(context, &AdoptedWriter::new(writer, lock));
+                self.state.backlogs.adopt(context, &AdoptedWriter::new(writer, lock));
             }
         }
     }

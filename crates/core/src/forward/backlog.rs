@@ -1,4 +1,5 @@
-//! What one destination still has to get: a lane for each writer and signal, shared by commits, worker and retention.
+//! What one destination still has to get: a backlog for each writer and signal, shared by commits, worker and
+//! retention.
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,13 +18,17 @@ use crate::store::context::Context;
 use crate::store::hooks::{AdoptedWriter, Committed};
 use crate::store::names::{Stem, WriterId};
 
-/// Names a lane for as long as its worker runs.
-pub(super) type LaneId = (WriterId, Signal);
+/// One writer's log of one signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct LogId {
+    pub(super) writer: WriterId,
+    pub(super) signal: Signal,
+}
 
-/// One writer's log of one signal on its way to one destination.
+/// What of one log still has to go to one destination.
 #[derive(Debug)]
-struct Lane {
-    id: LaneId,
+struct Backlog {
+    id: LogId,
     files: Files,
     window: Window,
     cursor: CursorFile,
@@ -43,15 +48,15 @@ pub(super) enum Next {
 
 #[derive(Debug)]
 struct State {
-    lanes: Vec<Lane>,
+    backlogs: Vec<Backlog>,
     recent: PerSignal<Recent>,
     /// Where to look first, so that no signal waits for the others.
     turn: usize,
 }
 
-/// The lanes of one destination.
+/// The backlogs of one destination.
 #[derive(Debug)]
-pub(super) struct Lanes {
+pub(super) struct Backlogs {
     destination: String,
     signals: PerSignal<bool>,
     own: WriterId,
@@ -60,11 +65,11 @@ pub(super) struct Lanes {
     pub(super) news: Notify,
 }
 
-impl Lanes {
+impl Backlogs {
     pub(super) fn new(destination: &str, signals: PerSignal<bool>, memory: usize, own: WriterId) -> Self {
         let taken = signals.values().filter(|taken| **taken).count().max(1);
         let recent = signals.map(|taken_here| Recent::new(if taken_here { memory / taken } else { 0 }));
-        let state = Mutex::new(State { lanes: Vec::new(), recent, turn: 0 });
+        let state = Mutex::new(State { backlogs: Vec::new(), recent, turn: 0 });
         Self { destination: destination.to_owned(), signals, own, state, news: Notify::new() }
     }
 
@@ -72,15 +77,22 @@ impl Lanes {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begins this writer's own lanes. The cursor files come first: after a crash they say who still waits.
+    /// Begins this writer's own backlogs. The cursor files come first: after a crash they say who still waits.
     pub(super) fn begin(&self, context: &Context) -> io::Result<()> {
         for signal in Signal::ALL.into_iter().filter(|signal| self.signals[*signal]) {
             let start = Position::start_of(Stem { created_ms: 0, writer: self.own, seq: 0 });
             let cursor = CursorFile::new(context, &self.destination, self.own, signal);
             cursor.write(context, &start)?;
             let (files, window) = (Files::default(), Window::new(start.clone()));
-            let lane = Lane { id: (self.own, signal), files, window, cursor, saved: Some(start), adopted: None };
-            self.lock().lanes.push(lane);
+            let backlog = Backlog {
+                id: LogId { writer: self.own, signal },
+                files,
+                window,
+                cursor,
+                saved: Some(start),
+                adopted: None,
+            };
+            self.lock().backlogs.push(backlog);
         }
         Ok(())
     }
@@ -88,7 +100,7 @@ impl Lanes {
     /// Takes over what a dead writer did not deliver here. Nothing happens if there is no cursor of it.
     pub(super) fn adopt(&self, context: &Context, writer: &Arc<AdoptedWriter>) {
         for signal in Signal::ALL.into_iter().filter(|signal| self.signals[*signal]) {
-            let id = (writer.id(), signal);
+            let id = LogId { writer: writer.id(), signal };
             let cursor = CursorFile::new(context, &self.destination, writer.id(), signal);
             let Some(saved) = cursor.read(context) else { continue };
             let files = match Files::of_dead_writer(context, signal, writer.id()) {
@@ -100,7 +112,7 @@ impl Lanes {
             };
             let start = saved.or_else(|| files.start());
             let mut state = self.lock();
-            if state.lanes.iter().any(|lane| lane.id == id) {
+            if state.backlogs.iter().any(|backlog| backlog.id == id) {
                 continue;
             }
             let Some(start) = start.and_then(|position| files.normalize(&position)) else {
@@ -108,11 +120,12 @@ impl Lanes {
                 continue;
             };
             // Ahead of our own, and of adopted ones that began later: what waits longest goes first.
-            let older =
-                |lane: &&Lane| lane.adopted.is_some() && lane.window.next().stem.created_ms <= start.stem.created_ms;
-            let place = state.lanes.iter().take_while(older).count();
+            let older = |backlog: &&Backlog| {
+                backlog.adopted.is_some() && backlog.window.next().stem.created_ms <= start.stem.created_ms
+            };
+            let place = state.backlogs.iter().take_while(older).count();
             let (window, adopted) = (Window::new(start), Some(Arc::clone(writer)));
-            state.lanes.insert(place, Lane { id, files, window, cursor, saved: None, adopted });
+            state.backlogs.insert(place, Backlog { id, files, window, cursor, saved: None, adopted });
         }
         self.news.notify_one();
     }
@@ -120,22 +133,25 @@ impl Lanes {
     /// Whether rows of `writer` still wait for this destination.
     pub(super) fn needs_writer(&self, writer: WriterId) -> bool {
         let state = self.lock();
-        state.lanes.iter().any(|lane| lane.id.0 == writer && lane.files.rows_after(lane.window.cursor()) > 0)
+        state
+            .backlogs
+            .iter()
+            .any(|backlog| backlog.id.writer == writer && backlog.files.rows_after(backlog.window.cursor()) > 0)
     }
 
     /// Rows of one file that still wait.
     pub(super) fn needed_rows(&self, signal: Signal, stem: &Stem) -> u64 {
         let state = self.lock();
-        let lane = state.lanes.iter().find(|lane| lane.id == (stem.writer, signal));
-        lane.map_or(0, |lane| lane.files.rows_of(stem, lane.window.cursor()))
+        let backlog = state.backlogs.iter().find(|backlog| backlog.id == LogId { writer: stem.writer, signal });
+        backlog.map_or(0, |backlog| backlog.files.rows_of(stem, backlog.window.cursor()))
     }
 
     /// The first row of a file that still waits.
     pub(super) fn first_needed(&self, signal: Signal, stem: &Stem) -> Option<u64> {
         let state = self.lock();
-        let lane = state.lanes.iter().find(|lane| lane.id == (stem.writer, signal))?;
-        let cursor = lane.window.cursor();
-        let waits = lane.files.rows_of(stem, cursor) > 0;
+        let backlog = state.backlogs.iter().find(|backlog| backlog.id == LogId { writer: stem.writer, signal })?;
+        let cursor = backlog.window.cursor();
+        let waits = backlog.files.rows_of(stem, cursor) > 0;
         waits.then_some(if cursor.stem.seq == stem.seq { cursor.row } else { 0 })
     }
 
@@ -143,18 +159,22 @@ impl Lanes {
     /// needs no file any more.
     pub(super) fn evicted(&self, signal: Signal, stem: &Stem) -> u64 {
         let mut state = self.lock();
-        let Some(lane) = state.lanes.iter_mut().find(|lane| lane.id == (stem.writer, signal)) else { return 0 };
-        let lost = lane.files.rows_of(stem, lane.window.next());
-        lane.files.remove(stem);
+        let Some(backlog) =
+            state.backlogs.iter_mut().find(|backlog| backlog.id == LogId { writer: stem.writer, signal })
+        else {
+            return 0;
+        };
+        let lost = backlog.files.rows_of(stem, backlog.window.next());
+        backlog.files.remove(stem);
         lost
     }
 
     /// Rows that are on their way and whose file is gone, by signal: lost if they do not arrive now.
     pub(super) fn without_file(&self) -> PerSignal<u64> {
         let mut rows = PerSignal::default();
-        for lane in &self.lock().lanes {
-            let gone = lane.window.on_the_way().filter(|(stem, _)| !lane.files.contains(stem));
-            rows[lane.id.1] += gone.map(|(_, rows)| rows).sum::<u64>();
+        for backlog in &self.lock().backlogs {
+            let gone = backlog.window.on_the_way().filter(|(stem, _)| !backlog.files.contains(stem));
+            rows[backlog.id.signal] += gone.map(|(_, rows)| rows).sum::<u64>();
         }
         rows
     }
@@ -166,8 +186,10 @@ impl Lanes {
         }
         let mut state = self.lock();
         state.recent[commit.signal].add(commit);
-        if let Some(lane) = state.lanes.iter_mut().find(|lane| lane.id == (self.own, commit.signal)) {
-            lane.files.committed(&commit.stem, commit.rows);
+        if let Some(backlog) =
+            state.backlogs.iter_mut().find(|backlog| backlog.id == LogId { writer: self.own, signal: commit.signal })
+        {
+            backlog.files.committed(&commit.stem, commit.rows);
         }
         drop(state);
         self.news.notify_one();
@@ -175,29 +197,29 @@ impl Lanes {
 
     /// Whether anything is committed that is not on its way yet.
     pub(super) fn has_next(&self) -> bool {
-        self.lock().lanes.iter().any(|lane| lane.files.normalize(lane.window.next()).is_some())
+        self.lock().backlogs.iter().any(|backlog| backlog.files.normalize(backlog.window.next()).is_some())
     }
 
-    /// Whether anything of this lane is committed that is not on its way yet.
-    pub(super) fn waits(&self, id: LaneId) -> bool {
+    /// Whether anything of this log is committed that is not on its way yet.
+    pub(super) fn waits(&self, id: LogId) -> bool {
         let state = self.lock();
-        let lane = state.lanes.iter().find(|lane| lane.id == id);
-        lane.is_some_and(|lane| lane.files.normalize(lane.window.next()).is_some())
+        let backlog = state.backlogs.iter().find(|backlog| backlog.id == id);
+        backlog.is_some_and(|backlog| backlog.files.normalize(backlog.window.next()).is_some())
     }
 
-    /// What comes next: adopted lanes first, then the signals in turn. `None` when nothing waits.
-    pub(super) fn next(&self) -> Option<(LaneId, Position, Next)> {
+    /// What comes next: adopted backlogs first, then the signals in turn. `None` when nothing waits.
+    pub(super) fn next(&self) -> Option<(LogId, Position, Next)> {
         let mut state = self.lock();
-        let adopted = state.lanes.iter().filter(|lane| lane.adopted.is_some()).count();
-        let own = state.lanes.len() - adopted;
+        let adopted = state.backlogs.iter().filter(|backlog| backlog.adopted.is_some()).count();
+        let own = state.backlogs.len() - adopted;
         state.turn = state.turn.wrapping_add(1);
         let turn = state.turn;
         let order = (0..adopted).chain((0..own).map(|index| adopted + (index + turn) % own.max(1)));
         for index in order {
-            let lane = &state.lanes[index];
-            let Some(from) = lane.files.normalize(lane.window.next()) else { continue };
-            let id = lane.id;
-            let fresh = (id.0 == self.own).then(|| state.recent[id.1].take_from(&from)).flatten();
+            let backlog = &state.backlogs[index];
+            let Some(from) = backlog.files.normalize(backlog.window.next()) else { continue };
+            let id = backlog.id;
+            let fresh = (id.writer == self.own).then(|| state.recent[id.signal].take_from(&from)).flatten();
             let next = match fresh {
                 Some(fresh) => {
                     let end = Position { row: from.row + fresh.rows, ..from.clone() };
@@ -211,45 +233,45 @@ impl Lanes {
     }
 
     /// Rows that are committed in the file of `position`, from there on.
-    pub(super) fn rows_left_in_file(&self, id: LaneId, position: &Position) -> u64 {
+    pub(super) fn rows_left_in_file(&self, id: LogId, position: &Position) -> u64 {
         let state = self.lock();
-        let lane = state.lanes.iter().find(|lane| lane.id == id);
-        lane.map_or(0, |lane| lane.files.rows_of(&position.stem, position))
+        let backlog = state.backlogs.iter().find(|backlog| backlog.id == id);
+        backlog.map_or(0, |backlog| backlog.files.rows_of(&position.stem, position))
     }
 
     /// Marks what lies between `from` and `end` as on its way. `None` if its file was deleted meanwhile: that is counted.
-    pub(super) fn issue(&self, id: LaneId, from: Position, end: Position) -> Option<Ticket> {
+    pub(super) fn issue(&self, id: LogId, from: Position, end: Position) -> Option<Ticket> {
         let mut state = self.lock();
-        let lane = state.lanes.iter_mut().find(|lane| lane.id == id)?;
-        if !lane.files.contains(&from.stem) {
+        let backlog = state.backlogs.iter_mut().find(|backlog| backlog.id == id)?;
+        if !backlog.files.contains(&from.stem) {
             return None;
         }
-        if *lane.window.next() != from {
-            lane.window.skip_to(from);
+        if *backlog.window.next() != from {
+            backlog.window.skip_to(from);
         }
-        Some(lane.window.issue(end))
+        Some(backlog.window.issue(end))
     }
 
     /// One piece is settled: delivered, or set aside.
-    pub(super) fn answer(&self, id: LaneId, ticket: Ticket) {
+    pub(super) fn answer(&self, id: LogId, ticket: Ticket) {
         let mut state = self.lock();
-        let State { lanes, recent, .. } = &mut *state;
-        if let Some(lane) = lanes.iter_mut().find(|lane| lane.id == id)
-            && lane.window.answer(ticket)
+        let State { backlogs, recent, .. } = &mut *state;
+        if let Some(backlog) = backlogs.iter_mut().find(|backlog| backlog.id == id)
+            && backlog.window.answer(ticket)
         {
-            lane.files.forget_before(lane.window.cursor());
-            if id.0 == self.own {
-                recent[id.1].forget_before(lane.window.cursor());
+            backlog.files.forget_before(backlog.window.cursor());
+            if id.writer == self.own {
+                recent[id.signal].forget_before(backlog.window.cursor());
             }
         }
     }
 
     /// A file cannot be read any more: goes on behind it. Returns the rows that are lost to this destination.
-    pub(super) fn give_up_file(&self, id: LaneId, position: &Position) -> u64 {
+    pub(super) fn give_up_file(&self, id: LogId, position: &Position) -> u64 {
         let mut state = self.lock();
-        let Some(lane) = state.lanes.iter_mut().find(|lane| lane.id == id) else { return 0 };
-        let rows = lane.files.rows_of(&position.stem, position);
-        lane.files.remove(&position.stem);
+        let Some(backlog) = state.backlogs.iter_mut().find(|backlog| backlog.id == id) else { return 0 };
+        let rows = backlog.files.rows_of(&position.stem, position);
+        backlog.files.remove(&position.stem);
         rows
     }
 
@@ -257,12 +279,12 @@ impl Lanes {
     pub(super) fn lag(&self) -> PerSignal<(u64, Option<Duration>)> {
         let state = self.lock();
         let mut lag = PerSignal::all((0, None));
-        for lane in &state.lanes {
-            let rows = lane.files.rows_after(lane.window.cursor());
-            let (records, age) = &mut lag[lane.id.1];
+        for backlog in &state.backlogs {
+            let rows = backlog.files.rows_after(backlog.window.cursor());
+            let (records, age) = &mut lag[backlog.id.signal];
             *records += rows;
-            if let Some(oldest) = lane.files.normalize(lane.window.cursor()) {
-                *age = (*age).max(Some(lane.files.age_of(&oldest).unwrap_or_else(|| log::age(&oldest.stem))));
+            if let Some(oldest) = backlog.files.normalize(backlog.window.cursor()) {
+                *age = (*age).max(Some(backlog.files.age_of(&oldest).unwrap_or_else(|| log::age(&oldest.stem))));
             }
         }
         lag
@@ -274,37 +296,39 @@ impl Lanes {
             let mut state = self.lock();
             let mut finished = Vec::new();
             let mut index = 0;
-            while index < state.lanes.len() {
-                let lane = &state.lanes[index];
-                if lane.adopted.is_some() && lane.window.is_idle() && lane.files.normalize(lane.window.next()).is_none()
+            while index < state.backlogs.len() {
+                let backlog = &state.backlogs[index];
+                if backlog.adopted.is_some()
+                    && backlog.window.is_idle()
+                    && backlog.files.normalize(backlog.window.next()).is_none()
                 {
-                    finished.push(state.lanes.remove(index));
+                    finished.push(state.backlogs.remove(index));
                 } else {
                     index += 1;
                 }
             }
             let moved: Vec<_> = state
-                .lanes
+                .backlogs
                 .iter()
-                .filter(|lane| lane.saved.as_ref() != Some(lane.window.cursor()))
-                .map(|lane| (lane.id, lane.cursor.clone(), lane.window.cursor().clone()))
+                .filter(|backlog| backlog.saved.as_ref() != Some(backlog.window.cursor()))
+                .map(|backlog| (backlog.id, backlog.cursor.clone(), backlog.window.cursor().clone()))
                 .collect();
             (moved, finished)
         };
         for (id, cursor, position) in moved {
             match cursor.write(context, &position) {
                 Ok(()) => {
-                    if let Some(lane) = self.lock().lanes.iter_mut().find(|lane| lane.id == id) {
-                        lane.saved = Some(position);
+                    if let Some(backlog) = self.lock().backlogs.iter_mut().find(|backlog| backlog.id == id) {
+                        backlog.saved = Some(position);
                     }
                 }
                 Err(error) => tracing::warn!(%error, destination = self.destination, "a cursor cannot be written"),
             }
         }
-        for lane in finished {
-            lane.cursor.remove(context);
+        for backlog in finished {
+            backlog.cursor.remove(context);
             // The last destination and signal that let go of a writer end it for good.
-            if let Some(adopted) = lane.adopted.and_then(|adopted| Arc::try_unwrap(adopted).ok())
+            if let Some(adopted) = backlog.adopted.and_then(|adopted| Arc::try_unwrap(adopted).ok())
                 && let Err(error) = adopted.remove()
             {
                 tracing::debug!(%error, "a dead writer's lock file stays for now");
@@ -317,17 +341,17 @@ impl Lanes {
         self.save(context);
         let mut state = self.lock();
         let mut waiting = 0;
-        for lane in &state.lanes {
-            let rows = lane.files.rows_after(lane.window.cursor());
+        for backlog in &state.backlogs {
+            let rows = backlog.files.rows_after(backlog.window.cursor());
             waiting += rows;
             if rows == 0 {
-                lane.cursor.remove(context);
+                backlog.cursor.remove(context);
             }
         }
-        state.lanes.retain(|lane| lane.files.rows_after(lane.window.cursor()) > 0);
-        // The locks of adopted writers go with their lanes; their files wait for whoever comes next.
-        for lane in &mut state.lanes {
-            lane.adopted = None;
+        state.backlogs.retain(|backlog| backlog.files.rows_after(backlog.window.cursor()) > 0);
+        // The locks of adopted writers go with their backlogs; their files wait for whoever comes next.
+        for backlog in &mut state.backlogs {
+            backlog.adopted = None;
         }
         waiting
     }

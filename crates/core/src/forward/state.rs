@@ -8,10 +8,10 @@ use bytes::Bytes;
 use otlp_arrow_columns::Signal;
 use tokio::runtime::Handle;
 
+use super::backlog::Backlogs;
 use super::breaker::BreakerState;
 use super::classify::Class;
 use super::client::{Answer, Client, exporters};
-use super::lanes::Lanes;
 use super::rejected::Rejected;
 use crate::config::{Destination, ForwardProtocol};
 use crate::error::Result;
@@ -82,10 +82,10 @@ struct Status {
 
 /// One destination.
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(super) struct ForwardState {
     pub(super) name: String,
     pub(super) context: Arc<Context>,
-    pub(super) lanes: Lanes,
+    pub(super) backlogs: Backlogs,
     pub(super) stats: Arc<DestinationStats>,
     pub(super) rejected: Rejected,
     pub(super) outlet: Outlet,
@@ -97,12 +97,12 @@ pub(super) struct Shared {
     status: Mutex<Status>,
 }
 
-impl Shared {
+impl ForwardState {
     pub(super) fn new(context: Arc<Context>, destination: &Destination, runtime: Handle) -> Result<Arc<Self>> {
-        let lanes = Lanes::new(&destination.name, destination.signals, destination.memory, context.writer);
+        let backlogs = Backlogs::new(&destination.name, destination.signals, destination.memory, context.writer);
         Ok(Arc::new(Self {
             name: destination.name.clone(),
-            lanes,
+            backlogs,
             stats: context.stats.destination(&destination.name, exporters(destination)?),
             rejected: Rejected::new(&context, &destination.name),
             outlet: Outlet::new(destination)?,
@@ -130,7 +130,7 @@ impl Shared {
 
     pub(super) fn set_paused(&self, paused: bool) {
         self.paused.store(paused, Ordering::Relaxed);
-        self.lanes.news.notify_one();
+        self.backlogs.news.notify_one();
     }
 
     pub(super) fn troubled(&self) -> bool {
@@ -160,7 +160,7 @@ impl Shared {
 
     pub(super) fn command(&self, command: Command) {
         self.lock().commands.push(command);
-        self.lanes.news.notify_one();
+        self.backlogs.news.notify_one();
     }
 
     pub(super) fn take_commands(&self) -> Vec<Command> {
@@ -192,7 +192,7 @@ impl Shared {
         for signal in Signal::ALL {
             for entry in context.storage.list(&context.layout.signal_dir(signal)).unwrap_or_default() {
                 if let Some((stem, Form::Sealed | Form::Live)) = parse_name(&entry.name)
-                    && self.lanes.needed_rows(signal, &stem) > 0
+                    && self.backlogs.needed_rows(signal, &stem) > 0
                 {
                     waiting += entry.len;
                 }
