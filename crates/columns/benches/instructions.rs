@@ -2,7 +2,8 @@
 //! numbers of rounds is free of what it takes to start.
 //!
 //! `cargo bench -p otlp-arrow-columns --bench instructions --no-run`, then under `valgrind --tool=callgrind`:
-//! `instructions spans10 ours 20 [records]` (kind as named by `decode.rs`; ours, encode, check, scan, prost or rowwise).
+//! `instructions spans10 ours 20 [records]` (kind as named by `decode.rs`; ours, encode, check, to_json, from_json, scan,
+//! prost or rowwise).
 //! It prints the time of the fastest and of the middle round, which noise touches less than a mean.
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout, reason = "benchmarks")]
 
@@ -12,7 +13,7 @@ use std::time::Instant;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use otlp_arrow_columns::{BatchBuilder, Format, Limits, Signal, check, decode, encode_protobuf};
+use otlp_arrow_columns::{BatchBuilder, Format, Limits, Signal, check, decode, encode_protobuf, json};
 use otlp_arrow_testkit::payload::Kind;
 use prost::Message;
 
@@ -46,6 +47,7 @@ fn main() {
     };
     let bytes = kind.encoded(records, 1);
     let batches = [decode(signal, &bytes, Format::Protobuf).unwrap().batch];
+    let text = json::from_protobuf(signal, &bytes).unwrap();
     let limits = Limits::default();
     let mut builder = BatchBuilder::new(signal);
     let mut times = Vec::with_capacity(rounds);
@@ -55,6 +57,8 @@ fn main() {
         match way.as_str() {
             "check" => drop(black_box(check(signal, bytes, &limits).unwrap())),
             "encode" => drop(black_box(encode_protobuf(signal, black_box(&batches)).unwrap())),
+            "to_json" => drop(black_box(json::from_protobuf(signal, bytes).unwrap())),
+            "from_json" => drop(black_box(json::to_protobuf(signal, black_box(&text), &limits).unwrap())),
             "scan" => drop(black_box(scan::request(signal, bytes).unwrap())),
             "rowwise" => drop(black_box(rowwise::decode(signal, bytes).unwrap())),
             "prost" => match signal {

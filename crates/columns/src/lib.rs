@@ -16,19 +16,18 @@ mod decode;
 mod encode;
 pub mod json;
 mod outcome;
-mod put;
 mod render;
 pub mod schema;
-mod signal;
 mod sink;
-mod wire;
+mod text;
+
+pub use otlp_arrow_wire::{Format, Signal, UnknownName};
 
 pub use decode::plan::Checked;
 pub use decode::{BatchBuilder, check};
 pub use encode::{EncodeError, encode_protobuf};
 pub use outcome::{DecodeError, Limits, Reason, Refusal, Refused};
 pub use schema::schema;
-pub use signal::{Format, Signal, UnknownName};
 pub use sink::ColumnSink;
 
 use std::borrow::Cow;

@@ -6,7 +6,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::wire::{Block, Cursor, Wire, text};
+use otlp_arrow_wire::read::{Block, Cursor, Wire};
+
+use crate::text;
 
 /// The most bytes [`double`] writes.
 pub(crate) const DOUBLE_LEN: usize = 24;
@@ -283,7 +285,7 @@ pub(crate) fn json_object(out: &mut Vec<u8>, bytes: &[u8], block: Block, field: 
     let mut cursor = Cursor::within(bytes, block);
     while !cursor.done() {
         let key = cursor.key()?;
-        if key != crate::wire::block_key(field) {
+        if key != otlp_arrow_wire::read::block_key(field) {
             cursor.skip(key, 0)?;
             continue;
         }
@@ -305,7 +307,7 @@ pub(crate) fn json_object(out: &mut Vec<u8>, bytes: &[u8], block: Block, field: 
 fn has_field(mut cursor: Cursor<'_>, field: u32) -> Wire<bool> {
     while !cursor.done() {
         let key = cursor.key()?;
-        if key == crate::wire::block_key(field) {
+        if key == otlp_arrow_wire::read::block_key(field) {
             return Ok(true);
         }
         cursor.skip(key, 0)?;

@@ -8,6 +8,8 @@ use std::path::Path;
 use otlp_arrow::Signal;
 use otlp_arrow::ipc::read::Wanted;
 use otlp_arrow::store::ReadOptions;
+use otlp_arrow_wire::read::Cursor;
+use otlp_arrow_wire::write;
 use serde::de::IgnoredAny;
 
 use super::Item;
@@ -130,8 +132,8 @@ fn protobuf(path: &Path, take: &mut dyn FnMut(Item<'_>) -> Outcome<u64>) -> Outc
             continue;
         }
         let len = varint(&mut file, &mut at).map_err(failed)?.ok_or_else(|| malformed(start))?;
-        put_varint(&mut chunk, GROUP);
-        put_varint(&mut chunk, len);
+        write::varint(&mut chunk, GROUP);
+        write::varint(&mut chunk, len);
         let read = file.by_ref().take(len).read_to_end(&mut chunk).map_err(failed)?;
         if (read as u64) < len {
             return Err(malformed(start));
@@ -165,27 +167,17 @@ fn signal_of(path: &Path) -> Option<Signal> {
 
 /// The next varint; `None` at the end, also in the middle of one.
 fn varint(file: &mut impl Read, at: &mut u64) -> std::io::Result<Option<u64>> {
-    let mut value = 0u64;
-    for shift in (0..64).step_by(7) {
-        let mut byte = [0];
-        if file.read(&mut byte)? == 0 {
+    let mut bytes = [0; 10];
+    for end in 0..bytes.len() {
+        if file.read(&mut bytes[end..=end])? == 0 {
             return Ok(None);
         }
         *at += 1;
-        value |= u64::from(byte[0] & 0x7f) << shift;
-        if byte[0] & 0x80 == 0 {
+        if let Ok(value) = Cursor::new(&bytes[..=end]).varint() {
             return Ok(Some(value));
         }
     }
     Ok(Some(u64::MAX))
-}
-
-fn put_varint(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push((value & 0x7f) as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
 }
 
 #[cfg(test)]
@@ -209,7 +201,7 @@ mod tests {
     fn varints_are_read_as_they_were_put() {
         for value in [0, 1, 127, 128, 300, u64::from(u32::MAX), u64::MAX >> 1] {
             let mut bytes = Vec::new();
-            put_varint(&mut bytes, value);
+            write::varint(&mut bytes, value);
             let mut at = 0;
             assert_eq!(varint(&mut bytes.as_slice(), &mut at).ok().flatten(), Some(value));
             assert_eq!(at, bytes.len() as u64);

@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, MapArray, StructArray};
+use otlp_arrow_wire::read::{Cursor, Wire};
 
 use super::{Offsets, Text, Zeros};
 use crate::decode::plan;
 use crate::render::{Value, key_value, letter, usual_key_value};
 use crate::schema;
 use crate::sink::{ColumnSink, no_null};
-use crate::wire::{Cursor, Wire};
 
 /// The letters of one attribute list.
 #[derive(Debug, Default)]

@@ -9,7 +9,7 @@ use arrow_buffer::{Buffer, OffsetBuffer, ScalarBuffer};
 
 use super::{Again, MAX_KEPT_ROWS, Validity, Zeros, reserve};
 use crate::sink::{ColumnSink, all_null, pour};
-use crate::wire::text::{hash, same};
+use crate::text::{hash, same};
 
 /// Slots of a table at least.
 const MIN_SLOTS: usize = 16;

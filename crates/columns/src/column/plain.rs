@@ -8,10 +8,10 @@ use arrow_array::{
     StringArray,
 };
 use arrow_buffer::{ArrowNativeType, BooleanBuffer, Buffer, NullBuffer, ScalarBuffer, ToByteSlice};
+use otlp_arrow_wire::read::Block;
 
 use super::again::{Again, MAX_KEPT_ROWS};
 use crate::sink::{ColumnSink, all_null, empty, no_null, pour};
-use crate::wire::Block;
 
 /// Grows a vector for what one request adds: exactly for the first, doubling when several share a batch.
 pub(crate) fn reserve<T>(vector: &mut Vec<T>, additional: usize) {

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, StringArray};
 use arrow_buffer::{Buffer, OffsetBuffer};
+use otlp_arrow_wire::read::Block;
 
 use super::{Again, Offsets, Validity, Zeros, reserve};
 use crate::sink::{ColumnSink, all_null, empty, pour};
-use crate::wire::{Block, text};
+use crate::text;
 
 /// Text one after another. Whoever appends has seen that it is UTF-8; Arrow looks again when the column is finished.
 #[derive(Debug, Default)]

@@ -2,6 +2,7 @@
 
 use arrow_array::types::{Float64Type, Int32Type, Int64Type, TimestampNanosecondType, UInt32Type, UInt64Type};
 use arrow_array::{Array as _, BooleanArray, RecordBatch};
+use otlp_arrow_wire::write::zigzag;
 
 use super::attributes::Attributes;
 use super::column::{Cell, Columns, Flaw, Ids, Lists, Numbers, Rows, Text};
@@ -9,7 +10,6 @@ use super::envelope::object;
 use super::out::{Open, Out};
 use super::spans::{Names, TIME, id};
 use super::{EncodeError, Records, Run};
-use crate::put::zigzag;
 
 /// The columns of data points.
 pub(super) struct Points<'a> {

@@ -3,7 +3,7 @@
 //! Bytes beyond the written part exist already, so that short texts are copied by whole words: the surplus is written
 //! over by what follows.
 
-use crate::put::{LEN, VARINT, varint_len};
+use otlp_arrow_wire::write::{FIXED32, FIXED64, LEN, VARINT, each_varint_byte, varint_len};
 
 /// A text is copied in pieces of this many bytes.
 const WIDE: usize = 32;
@@ -72,12 +72,8 @@ impl Out {
     }
 
     #[inline(always)]
-    fn raw_varint(&mut self, mut value: u64) {
-        while value >= 0x80 {
-            self.few([value as u8 | 0x80]);
-            value >>= 7;
-        }
-        self.few([value as u8]);
+    fn raw_varint(&mut self, value: u64) {
+        each_varint_byte(value, |byte| self.few([byte]));
     }
 
     /// A variable-length integer without a tag.
@@ -107,7 +103,7 @@ impl Out {
     #[inline(always)]
     pub(super) fn fixed64_field(&mut self, number: u8, value: u64) {
         self.room(9);
-        self.few([number << 3 | crate::put::FIXED64]);
+        self.few([number << 3 | FIXED64]);
         self.few(value.to_le_bytes());
     }
 
@@ -124,7 +120,7 @@ impl Out {
     pub(super) fn fixed32_unless_zero(&mut self, number: u32, value: u32) {
         if value != 0 {
             self.room(16);
-            self.raw_varint(u64::from(number) << 3 | u64::from(crate::put::FIXED32));
+            self.raw_varint(u64::from(number) << 3 | u64::from(FIXED32));
             self.few(value.to_le_bytes());
         }
     }
@@ -250,7 +246,7 @@ pub(super) fn room_for(bytes: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::put;
+    use otlp_arrow_wire::write as put;
 
     #[test]
     fn agrees_with_the_plain_writer() {

@@ -22,6 +22,14 @@ mod write;
 
 use crate::{DecodeError, Limits, Signal};
 
+/// The field that marks a record as invalid: the highest number protobuf has, which no OTLP message uses.
+///
+/// The OTLP/JSON reader writes it into a record with a value that cannot be what its field says, and [`crate::check`]
+/// refuses such a record with [`crate::Reason::InvalidValue`]. A sender's own field of that number holds other bytes.
+pub(crate) const INVALID_VALUE_FIELD: u32 = (1 << 29) - 1;
+/// What that field holds, as eight bytes; chosen by chance.
+pub(crate) const INVALID_VALUE: u64 = 0x8c5d_71e2_094b_f6a3;
+
 /// Arrays and maps within a value nest no deeper than this in what [`crate::check`] accepts, whatever
 /// [`Limits::nesting`] says.
 const MAX_NESTING: usize = 64;

@@ -1,10 +1,11 @@
 //! OTLP/JSON to protobuf, in one pass over the text.
 
+use otlp_arrow_wire::write as put;
+
 use super::scalar::{self, NotInteger};
 use super::table::{Field, Kind, Message, Role, Shape};
 use super::tokens::{Text, Tokens};
-use super::{DecodeError, Limits, MAX_NESTING};
-use crate::put;
+use super::{DecodeError, INVALID_VALUE, INVALID_VALUE_FIELD, Limits, MAX_NESTING};
 
 /// Where the bytes of one field of an open object are.
 struct Segment {
@@ -189,7 +190,7 @@ impl<'a> Reader<'a> {
             _ if kind.role == Role::Record => {
                 self.tokens.skip()?;
                 let open = put::open(&mut self.out, field.number, 1);
-                put::fixed64_field(&mut self.out, put::INVALID_VALUE_FIELD, put::INVALID_VALUE);
+                put::fixed64_field(&mut self.out, INVALID_VALUE_FIELD, INVALID_VALUE);
                 put::close(&mut self.out, open);
                 return Ok(());
             }
@@ -207,7 +208,7 @@ impl<'a> Reader<'a> {
                 self.object(kind)?;
                 self.in_record = false;
                 if std::mem::take(&mut self.invalid) {
-                    put::fixed64_field(&mut self.out, put::INVALID_VALUE_FIELD, put::INVALID_VALUE);
+                    put::fixed64_field(&mut self.out, INVALID_VALUE_FIELD, INVALID_VALUE);
                 }
             }
             Role::Nested => self.nested(kind)?,

@@ -4,6 +4,8 @@
 //! development profiles signal (`stringValueStrindex`, `keyStrindex`) are left out on purpose: elsewhere they carry
 //! nothing and are skipped as unknown ones.
 
+use otlp_arrow_wire::write::{FIXED32, FIXED64, LEN, VARINT};
+
 use crate::Signal;
 
 /// One protobuf message type.
@@ -79,10 +81,10 @@ impl Kind {
     /// The wire type of one value.
     pub(super) const fn wire_type(self) -> u8 {
         match self {
-            Kind::String | Kind::Bytes | Kind::Id | Kind::Message(_) => crate::put::LEN,
-            Kind::Double | Kind::Fixed64 | Kind::Sfixed64 => crate::put::FIXED64,
-            Kind::Fixed32 => crate::put::FIXED32,
-            Kind::Bool | Kind::Int64 | Kind::Uint64 | Kind::Uint32 | Kind::Sint32 | Kind::Enum(_) => crate::put::VARINT,
+            Kind::String | Kind::Bytes | Kind::Id | Kind::Message(_) => LEN,
+            Kind::Double | Kind::Fixed64 | Kind::Sfixed64 => FIXED64,
+            Kind::Fixed32 => FIXED32,
+            Kind::Bool | Kind::Int64 | Kind::Uint64 | Kind::Uint32 | Kind::Sint32 | Kind::Enum(_) => VARINT,
         }
     }
 }

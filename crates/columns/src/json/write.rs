@@ -3,10 +3,12 @@
 //! Each message is looked over once before it is written: usually every field stands in one run, and is written in the
 //! order of the wire. If not (protobuf allows any order), the fields are gathered first.
 
+use otlp_arrow_wire::read::{Cursor, Field as Wired, Stop, Wire, zigzag};
+use otlp_arrow_wire::write as put;
+
 use super::table::{Field, Kind, Message, Shape};
 use super::tokens::plain_prefix;
 use super::{DecodeError, MAX_NESTING, scalar};
-use crate::put;
 
 /// Messages around one value: an attribute value is at most this deep in its envelopes, and a level of nesting takes
 /// two or three.
@@ -15,17 +17,6 @@ const MAX_DEPTH: usize = 16 + 3 * (MAX_NESTING + 2);
 pub(super) struct Writer<'a> {
     whole: &'a [u8],
     out: Vec<u8>,
-}
-
-/// One field as it stands on the wire.
-#[derive(Clone, Copy)]
-struct Raw<'a> {
-    number: u32,
-    wire_type: u8,
-    /// The integer of a varint or fixed field.
-    bits: u64,
-    /// The content of a length-delimited field.
-    bytes: &'a [u8],
 }
 
 impl<'a> Writer<'a> {
@@ -61,15 +52,17 @@ impl<'a> Writer<'a> {
     }
 
     /// Whether every field stands in one run of the wire, and single ones stand once.
-    fn in_runs(&self, message: &'static Message, mut bytes: &[u8]) -> Result<bool, DecodeError> {
+    fn in_runs(&self, message: &'static Message, bytes: &[u8]) -> Result<bool, DecodeError> {
         let mut seen = 0u32;
         let mut last = usize::MAX;
         let mut runs = true;
-        while !bytes.is_empty() {
-            let (raw, rest) = self.next(bytes)?;
+        let mut cursor = Cursor::new(bytes);
+        while !cursor.done() {
+            let start = cursor.pos();
+            let raw = self.read(bytes, cursor.field())?;
             if let Some(at) = message.by_number(raw.number, if last == usize::MAX { 0 } else { last }) {
                 let field = &message.fields[at];
-                self.expect_wire_type(bytes, message, field, raw.wire_type)?;
+                self.expect_wire_type(&bytes[start..], message, field, raw.wire_type)?;
                 let continues = at == last && field.shape == Shape::Many;
                 // All members of a oneof share the highest bit.
                 let bit = if field.shape == Shape::Member { 1 << 31 } else { 1 << at };
@@ -77,7 +70,6 @@ impl<'a> Writer<'a> {
                 seen |= bit;
                 last = at;
             }
-            bytes = rest;
         }
         Ok(runs)
     }
@@ -85,15 +77,15 @@ impl<'a> Writer<'a> {
     fn write_in_order(
         &mut self,
         message: &'static Message,
-        mut bytes: &[u8],
+        bytes: &[u8],
         first: usize,
         depth: usize,
     ) -> Result<(), DecodeError> {
         let mut last = None;
         let mut elements = 0;
-        while !bytes.is_empty() {
-            let (raw, rest) = self.next(bytes)?;
-            bytes = rest;
+        let mut cursor = Cursor::new(bytes);
+        while !cursor.done() {
+            let raw = self.read(bytes, cursor.field())?;
             let Some(at) = message.by_number(raw.number, last.unwrap_or(0)) else { continue };
             let field = &message.fields[at];
             if last != Some(at) {
@@ -110,7 +102,7 @@ impl<'a> Writer<'a> {
     fn write_gathered(
         &mut self,
         message: &'static Message,
-        mut bytes: &[u8],
+        bytes: &[u8],
         first: usize,
         depth: usize,
     ) -> Result<(), DecodeError> {
@@ -118,9 +110,9 @@ impl<'a> Writer<'a> {
         // Another member of the oneof replaces what stood there, the same one adds to it.
         let mut member = None;
         let mut member_from = 0;
-        while !bytes.is_empty() {
-            let (raw, rest) = self.next(bytes)?;
-            bytes = rest;
+        let mut cursor = Cursor::new(bytes);
+        while !cursor.done() {
+            let raw = self.read(bytes, cursor.field())?;
             let Some(at) = message.by_number(raw.number, 0) else { continue };
             if message.fields[at].shape == Shape::Member && member != Some(at) {
                 member = Some(at);
@@ -129,7 +121,7 @@ impl<'a> Writer<'a> {
             all.push((at, raw));
         }
         let mut position = 0;
-        all.retain(|&(at, _): &(usize, Raw<'_>)| {
+        all.retain(|&(at, _): &(usize, Wired<'_>)| {
             position += 1;
             message.fields[at].shape != Shape::Member || position > member_from
         });
@@ -148,7 +140,7 @@ impl<'a> Writer<'a> {
                 (_, Kind::Message(_)) if group.len() > 1 => {
                     // To merge messages is to read their bytes as one.
                     let merged: Vec<u8> = group.iter().flat_map(|(_, raw)| raw.bytes).copied().collect();
-                    self.occurrence(field, Raw { bytes: &merged, ..last }, first, &mut elements, depth)?;
+                    self.occurrence(field, Wired { bytes: &merged, ..last }, first, &mut elements, depth)?;
                 }
                 _ => self.occurrence(field, last, first, &mut elements, depth)?,
             }
@@ -166,7 +158,7 @@ impl<'a> Writer<'a> {
     fn occurrence(
         &mut self,
         field: &'static Field,
-        raw: Raw<'_>,
+        raw: Wired<'_>,
         first: usize,
         elements: &mut usize,
         depth: usize,
@@ -185,12 +177,16 @@ impl<'a> Writer<'a> {
             return Ok(());
         }
         if raw.wire_type == put::LEN && field.kind.wire_type() != put::LEN {
-            let mut rest = raw.bytes;
-            while !rest.is_empty() {
-                let (bits, after) = self.scalar(rest, field.kind.wire_type())?;
-                rest = after;
+            let mut cursor = Cursor::new(raw.bytes);
+            while !cursor.done() {
+                let bits = match field.kind.wire_type() {
+                    put::VARINT => cursor.varint(),
+                    put::FIXED64 => cursor.fixed64(),
+                    _ => cursor.fixed32().map(u64::from),
+                };
+                let bits = self.read(raw.bytes, bits)?;
                 self.separate(field, first, elements);
-                self.value(field, Raw { bits, ..raw }, depth)?;
+                self.value(field, Wired { bits, ..raw }, depth)?;
             }
             return Ok(());
         }
@@ -215,7 +211,7 @@ impl<'a> Writer<'a> {
         self.out.extend_from_slice(b"\":");
     }
 
-    fn value(&mut self, field: &'static Field, raw: Raw<'_>, depth: usize) -> Result<(), DecodeError> {
+    fn value(&mut self, field: &'static Field, raw: Wired<'_>, depth: usize) -> Result<(), DecodeError> {
         let mut digits = itoa::Buffer::new();
         match field.kind {
             Kind::Message(message) => return self.object(message, raw.bytes, depth - 1),
@@ -235,9 +231,7 @@ impl<'a> Writer<'a> {
             Kind::Uint32 | Kind::Fixed32 => self.out.extend_from_slice(digits.format(raw.bits as u32).as_bytes()),
             Kind::Enum(_) => self.out.extend_from_slice(digits.format(raw.bits as i32).as_bytes()),
             Kind::Sint32 => {
-                let bits = raw.bits as u32;
-                let value = (bits >> 1) as i32 ^ -((bits & 1) as i32);
-                self.out.extend_from_slice(digits.format(value).as_bytes());
+                self.out.extend_from_slice(digits.format(zigzag(raw.bits as u32)).as_bytes());
             }
         }
         Ok(())
@@ -301,44 +295,12 @@ impl<'a> Writer<'a> {
         Err(self.error(at, format!("{}.{} has wire type {wire_type}, not {expected}", message.name, field.json)))
     }
 
-    /// Reads one field, and gives what follows it.
-    fn next<'b>(&self, bytes: &'b [u8]) -> Result<(Raw<'b>, &'b [u8]), DecodeError> {
-        let (tag, rest) = self.varint(bytes)?;
-        let wire_type = (tag & 7) as u8;
-        let number = match u32::try_from(tag >> 3) {
-            Ok(number) if number > 0 && tag <= u64::from(u32::MAX) => number,
-            _ => return Err(self.error(bytes, format!("no field has the tag {tag}"))),
-        };
-        if wire_type == put::LEN {
-            let (len, rest) = self.varint(rest)?;
-            return match usize::try_from(len).ok().and_then(|len| rest.split_at_checked(len)) {
-                Some((bytes, rest)) => Ok((Raw { number, wire_type, bits: 0, bytes }, rest)),
-                None => Err(self.error(bytes, format!("field {number} should have {len} bytes and ends too early"))),
-            };
-        }
-        let (bits, rest) = self.scalar(rest, wire_type)?;
-        Ok((Raw { number, wire_type, bits, bytes: &[] }, rest))
-    }
-
-    fn scalar<'b>(&self, bytes: &'b [u8], wire_type: u8) -> Result<(u64, &'b [u8]), DecodeError> {
-        let fixed = match wire_type {
-            put::VARINT => return self.varint(bytes),
-            put::FIXED64 => bytes.split_first_chunk().map(|(fixed, rest)| (u64::from_le_bytes(*fixed), rest)),
-            put::FIXED32 => bytes.split_first_chunk().map(|(fixed, rest)| (u32::from_le_bytes(*fixed).into(), rest)),
-            _ => return Err(self.error(bytes, format!("wire type {wire_type} is not used by OTLP"))),
-        };
-        fixed.ok_or_else(|| self.error(bytes, "the message ends within a number".into()))
-    }
-
+    /// What was read of `bytes`, or where in the whole they are wrong.
     #[inline]
-    fn varint<'b>(&self, bytes: &'b [u8]) -> Result<(u64, &'b [u8]), DecodeError> {
-        let mut value = 0u64;
-        for (index, &byte) in bytes.iter().enumerate().take(10) {
-            value |= u64::from(byte & 0x7f) << (7 * index);
-            if byte < 0x80 {
-                return Ok((value, &bytes[index + 1..]));
-            }
-        }
-        Err(self.error(bytes, "not a variable-length integer".into()))
+    fn read<T>(&self, bytes: &[u8], read: Wire<T>) -> Result<T, DecodeError> {
+        read.map_err(|stop| match stop {
+            Stop::Malformed { at, what } => self.error(&bytes[at.min(bytes.len())..], what.into()),
+            Stop::TooLarge { needed } => DecodeError::TooLarge { needed, limit: usize::MAX },
+        })
     }
 }

@@ -321,7 +321,7 @@ fn metrics_are_equal() {
 fn a_map_is_a_list_of_pairs() {
     let map: HashMap<opentelemetry::Key, AnyValue> =
         (0..20).map(|n| (format!("k{n}").into(), AnyValue::Int(n))).collect();
-    let mut out = super::writer::Writer::default();
+    let mut out = otlp_arrow_wire::Writer::default();
     super::values::log_value(1, &AnyValue::Map(Box::new(map)), &mut out);
     // A message with an AnyValue in field 1.
     let read = opentelemetry_proto::tonic::common::v1::ArrayValue::decode(&out.finish()[..]).unwrap();

@@ -2,9 +2,9 @@
 
 use opentelemetry::InstrumentationScope;
 use opentelemetry_sdk::logs::{LogBatch, SdkLogRecord};
+use otlp_arrow_wire::Writer;
 
 use super::values::{ResourceFields, belongs, group, log_attribute, log_value, nanos, same_scope, scope};
-use super::writer::Writer;
 
 /// The name a record's scope is written with: its target if it has one.
 fn scope_name<'a>(record: &'a SdkLogRecord, scope: &'a InstrumentationScope) -> &'a str {

@@ -8,7 +8,6 @@ mod logs;
 mod metrics;
 mod spans;
 mod values;
-mod writer;
 
 use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -3,9 +3,9 @@
 use opentelemetry::SpanId;
 use opentelemetry::trace::{SpanContext, SpanKind, Status};
 use opentelemetry_sdk::trace::SpanData;
+use otlp_arrow_wire::Writer;
 
 use super::values::{ResourceFields, attributes, belongs, group, nanos, same_scope, scope};
-use super::writer::Writer;
 
 /// Set on every span and link: whether the parent is remote is known.
 const HAS_IS_REMOTE: u32 = 0x100;

@@ -5,8 +5,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use opentelemetry::logs::AnyValue;
 use opentelemetry::{Array, InstrumentationScope, KeyValue, Value};
 use opentelemetry_sdk::Resource;
-
-use super::writer::{Writer, varint_len};
+use otlp_arrow_wire::Writer;
+use otlp_arrow_wire::write::varint_len;
 
 /// Nanoseconds since 1970; 0 for earlier times.
 pub(super) fn nanos(time: SystemTime) -> u64 {

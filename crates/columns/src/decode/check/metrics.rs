@@ -1,8 +1,9 @@
 //! Metrics and their data points in the first pass.
 
+use otlp_arrow_wire::read::{Cursor, Wire, fields};
+
 use super::Checker;
 use super::value::Names;
-use crate::wire::{Cursor, Wire, fields};
 
 const ATTRIBUTES: Names = Names { key: "attributes.key", value: "attributes.value" };
 const EXEMPLARS: Names =

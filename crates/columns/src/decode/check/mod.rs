@@ -5,12 +5,14 @@ mod metrics;
 mod traces;
 mod value;
 
+use otlp_arrow_wire::merge::merged;
+use otlp_arrow_wire::read::{Cursor, Stop, Wire, fields};
+use otlp_arrow_wire::write::FIXED64;
+
 use super::plan::{Children, Counts, Flaw, Plan};
-use crate::put::{FIXED64, INVALID_VALUE, INVALID_VALUE_FIELD};
+use crate::json::{INVALID_VALUE, INVALID_VALUE_FIELD};
 use crate::render::{json_string_len, key_value};
-use crate::wire::merge::merged;
-use crate::wire::text::is_utf8;
-use crate::wire::{Cursor, Stop, Wire, fields};
+use crate::text::is_utf8;
 use crate::{Checked, DecodeError, Limits, Reason, Refusal, Refused, Signal};
 use value::{Keys, List, Names};
 

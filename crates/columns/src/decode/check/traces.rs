@@ -1,8 +1,9 @@
 //! Spans in the first pass.
 
+use otlp_arrow_wire::read::{Cursor, Wire, fields};
+
 use super::Checker;
 use super::value::Names;
-use crate::wire::{Cursor, Wire, fields};
 
 const ATTRIBUTES: Names = Names { key: "attributes.key", value: "attributes.value" };
 const EVENTS: Names = Names { key: "events.attributes.key", value: "events.attributes.value" };

@@ -1,12 +1,13 @@
 //! Attribute values in the first pass: checked, and measured as text or JSON.
 
+use otlp_arrow_wire::read::{Block, Cursor, Wire, fields};
+
 use super::Checker;
 use crate::Reason;
 use crate::render::{
     DOUBLE_LEN, JSON_BYTES_MARKS, JSON_DOUBLE_LEN, Value, base64_len, json_string_len, usual_key_value,
 };
-use crate::wire::text::{fingerprint, is_utf8, same};
-use crate::wire::{Block, Cursor, Wire, fields};
+use crate::text::{fingerprint, is_utf8, same};
 
 /// The names a refusal gives to the parts of an attribute.
 pub(super) struct Names {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 
-use crate::wire::text::hash;
+use crate::text::hash;
 
 /// The most entries a cache keeps.
 const MAX_ENTRIES: usize = 1024;

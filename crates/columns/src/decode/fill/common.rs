@@ -1,12 +1,12 @@
 //! The columns records share with their neighbours: resource and scope.
 
 use arrow_array::ArrayRef;
+use otlp_arrow_wire::read::{Block, Cursor, Stop, Wire};
 
 use super::cache::{Cache, Identity, Rendered};
 use crate::column::{Counters, Dictionary, Zeros};
 use crate::render::{json_entity_refs, json_object, key_value, letter};
 use crate::sink::ColumnSink;
-use crate::wire::{Block, Cursor, Stop, Wire};
 
 /// Four dictionary columns and a count, filled in runs.
 #[derive(Debug)]

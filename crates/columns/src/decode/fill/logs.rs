@@ -2,13 +2,13 @@
 
 use arrow_array::ArrayRef;
 use arrow_array::types::Int32Type;
+use otlp_arrow_wire::read::{Block, Cursor, Wire};
 
 use super::push_types_dictionary;
 use crate::column::{Attributes, Counters, Dictionary, Ids, Letters, Numbers, Text, Times, Zeros};
 use crate::decode::plan::Counts;
 use crate::render::{Value, letter};
 use crate::sink::ColumnSink;
-use crate::wire::{Block, Cursor, Wire};
 
 #[derive(Debug)]
 pub(super) struct Logs {

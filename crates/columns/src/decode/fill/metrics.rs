@@ -3,6 +3,7 @@
 use arrow_array::ArrayRef;
 use arrow_array::types::{Float64Type, Int32Type, Int64Type, UInt64Type};
 use arrow_schema::FieldRef;
+use otlp_arrow_wire::read::{Block, Cursor, Wire, block_key, zigzag};
 
 use super::points::{Exemplars, NumberLists, Quantiles, Skips};
 use super::{Enumeration, push_types_dictionary};
@@ -12,7 +13,6 @@ use crate::decode::plan::Counts;
 use crate::render::json_object;
 use crate::schema;
 use crate::sink::ColumnSink;
-use crate::wire::{Block, Cursor, Wire, block_key, zigzag};
 
 const TYPES: [&str; 5] = ["gauge", "sum", "histogram", "exponential_histogram", "summary"];
 const TEMPORALITIES: [&str; 3] = ["unspecified", "delta", "cumulative"];

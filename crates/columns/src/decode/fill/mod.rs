@@ -9,12 +9,12 @@ mod points;
 mod traces;
 
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use otlp_arrow_wire::read::{Block, Cursor, Wire};
 
 use crate::column::Zeros;
 use crate::decode::plan::Counts;
 use crate::schema::schema;
 use crate::sink::ColumnSink;
-use crate::wire::{Block, Cursor, Wire};
 use crate::{Checked, Signal};
 use cells::{Enumeration, push_types, push_types_dictionary};
 use common::Common;

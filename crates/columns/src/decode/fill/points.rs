@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow_array::types::{Float64Type, Int64Type};
 use arrow_array::{ArrayRef, ArrowPrimitiveType, StructArray};
 use arrow_schema::{FieldRef, Fields};
+use otlp_arrow_wire::read::{Block, Cursor, Wire};
 
 use super::push_types;
 use crate::Signal;
@@ -12,7 +13,6 @@ use crate::column::{Again, Attributes, Ids, Letters, Lists, Numbers, Text, Times
 use crate::decode::plan::{Children, Plan};
 use crate::schema;
 use crate::sink::{ColumnSink, no_null};
-use crate::wire::{Block, Cursor, Wire};
 
 /// A nullable list column of numbers.
 #[derive(Debug)]

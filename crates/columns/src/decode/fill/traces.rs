@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow_array::types::Int64Type;
 use arrow_array::{ArrayRef, StructArray};
 use arrow_schema::Fields;
+use otlp_arrow_wire::read::{Block, Cursor, Wire};
 
 use super::{Enumeration, push_types, push_types_dictionary};
 use crate::Signal;
@@ -12,7 +13,6 @@ use crate::column::{Again, Attributes, Counters, Dictionary, Ids, Letters, Lists
 use crate::decode::plan::{Children, Counts};
 use crate::schema;
 use crate::sink::{ColumnSink, no_null};
-use crate::wire::{Block, Cursor, Wire};
 
 const KINDS: [&str; 6] = ["unspecified", "internal", "server", "client", "producer", "consumer"];
 const STATUS_CODES: [&str; 3] = ["unset", "ok", "error"];

@@ -1,29 +1,37 @@
-//! A protobuf reader over borrowed bytes: no allocation, every read bounds-checked, accepting what prost accepts.
+//! The protobuf reader, over borrowed bytes: no allocation, every read bounds-checked, accepting what prost accepts.
 
-pub(crate) mod merge;
-pub(crate) mod text;
+use crate::write::{FIXED32, FIXED64, LEN, VARINT};
 
 /// Why a request cannot be read any further.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stop {
+pub enum Stop {
     /// The bytes at `at` are not what they should be.
-    Malformed { at: usize, what: &'static str },
-    /// More memory is needed than one request may have.
-    TooLarge { needed: usize },
+    Malformed {
+        /// Position in the request.
+        at: usize,
+        /// What is wrong there.
+        what: &'static str,
+    },
+    /// More memory is needed than one request may have. The reader itself takes none: this is for those who use it.
+    TooLarge {
+        /// Bytes that are needed.
+        needed: usize,
+    },
 }
 
-pub(crate) type Wire<T> = Result<T, Stop>;
+/// What reading gives.
+pub type Wire<T> = Result<T, Stop>;
 
 /// How deep groups may nest; prost stops at the same count of levels, messages included.
 const GROUP_DEPTH: usize = 100;
 
 /// Key of a length-delimited field.
-pub(crate) const fn block_key(field: u32) -> u32 {
+pub const fn block_key(field: u32) -> u32 {
     field << 3 | 2
 }
 
 /// A set of field numbers below 64.
-pub(crate) const fn fields<const N: usize>(numbers: [u32; N]) -> u64 {
+pub const fn fields<const N: usize>(numbers: [u32; N]) -> u64 {
     let mut set = 0;
     let mut i = 0;
     while i < N {
@@ -35,73 +43,94 @@ pub(crate) const fn fields<const N: usize>(numbers: [u32; N]) -> u64 {
 
 /// Positions of a length-delimited value within the request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Block {
-    pub(crate) start: usize,
-    pub(crate) end: usize,
+pub struct Block {
+    /// Of its first byte.
+    pub start: usize,
+    /// Behind its last byte.
+    pub end: usize,
 }
 
 impl Block {
+    /// Bytes in it.
     #[inline(always)]
-    pub(crate) fn len(self) -> usize {
+    pub fn len(self) -> usize {
         self.end - self.start
     }
 
+    /// Whether there are none.
     #[inline(always)]
-    pub(crate) fn is_empty(self) -> bool {
+    pub fn is_empty(self) -> bool {
         self.start == self.end
     }
 
     /// The bytes themselves; nothing when the positions are not within `bytes`.
     #[inline(always)]
-    pub(crate) fn of(self, bytes: &[u8]) -> &[u8] {
+    pub fn of(self, bytes: &[u8]) -> &[u8] {
         bytes.get(self.start..self.end).unwrap_or_default()
     }
 }
 
+/// One field as it stands on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Field<'a> {
+    /// Which field of its message; never 0.
+    pub number: u32,
+    /// [`VARINT`], [`FIXED64`], [`LEN`] or [`FIXED32`].
+    pub wire_type: u8,
+    /// The value of a varint or fixed field, else 0.
+    pub bits: u64,
+    /// The content of a length-delimited field, else nothing.
+    pub bytes: &'a [u8],
+}
+
 /// A message being read. Positions count from the start of the request, so they stay good for a second look.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Cursor<'a> {
+pub struct Cursor<'a> {
     /// The request up to the end of this message.
     bytes: &'a [u8],
     pos: usize,
 }
 
 impl<'a> Cursor<'a> {
-    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+    /// Reads all of `bytes` as a message.
+    #[inline(always)]
+    pub fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, pos: 0 }
     }
 
     /// Reads a block of `bytes` as a message.
     #[inline(always)]
-    pub(crate) fn within(bytes: &'a [u8], block: Block) -> Self {
+    pub fn within(bytes: &'a [u8], block: Block) -> Self {
         Self { bytes: bytes.get(..block.end).unwrap_or_default(), pos: block.start }
     }
 
+    /// Whether the message ends here.
     #[inline(always)]
-    pub(crate) fn done(&self) -> bool {
+    pub fn done(&self) -> bool {
         self.pos >= self.bytes.len()
     }
 
     /// Position in the request.
     #[inline(always)]
-    pub(crate) fn pos(&self) -> usize {
+    pub fn pos(&self) -> usize {
         self.pos
     }
 
     /// Everything up to the end of the message.
-    pub(crate) fn rest(&self) -> Block {
+    pub fn rest(&self) -> Block {
         Block { start: self.pos, end: self.bytes.len() }
     }
 
+    /// Says that the bytes from here on are not what they should be.
     #[cold]
     #[inline(never)]
-    pub(crate) fn malformed<T>(&self, what: &'static str) -> Wire<T> {
+    pub fn malformed<T>(&self, what: &'static str) -> Wire<T> {
         Err(Stop::Malformed { at: self.pos, what })
     }
 
     /// The key of the next field: its number times eight plus its wire type.
     #[inline(always)]
-    pub(crate) fn key(&mut self) -> Wire<u32> {
+    pub fn key(&mut self) -> Wire<u32> {
         match self.bytes.get(self.pos) {
             Some(&byte) if byte < 0x80 => {
                 self.pos += 1;
@@ -120,8 +149,9 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// A variable-length integer.
     #[inline(always)]
-    pub(crate) fn varint(&mut self) -> Wire<u64> {
+    pub fn varint(&mut self) -> Wire<u64> {
         match self.bytes.get(self.pos) {
             Some(&byte) if byte < 0x80 => {
                 self.pos += 1;
@@ -157,12 +187,13 @@ impl<'a> Cursor<'a> {
 
     /// A varint as protobuf's 32-bit types see it: the low half.
     #[inline(always)]
-    pub(crate) fn varint32(&mut self) -> Wire<u32> {
+    pub fn varint32(&mut self) -> Wire<u32> {
         Ok(self.varint()? as u32)
     }
 
+    /// Eight bytes, the low one first.
     #[inline(always)]
-    pub(crate) fn fixed64(&mut self) -> Wire<u64> {
+    pub fn fixed64(&mut self) -> Wire<u64> {
         match self.bytes.get(self.pos..).and_then(|rest| rest.first_chunk()) {
             Some(chunk) => {
                 self.pos += 8;
@@ -172,8 +203,9 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Four bytes, the low one first.
     #[inline(always)]
-    pub(crate) fn fixed32(&mut self) -> Wire<u32> {
+    pub fn fixed32(&mut self) -> Wire<u32> {
         match self.bytes.get(self.pos..).and_then(|rest| rest.first_chunk()) {
             Some(chunk) => {
                 self.pos += 4;
@@ -185,7 +217,7 @@ impl<'a> Cursor<'a> {
 
     /// A length and as many bytes.
     #[inline(always)]
-    pub(crate) fn block(&mut self) -> Wire<Block> {
+    pub fn block(&mut self) -> Wire<Block> {
         let len = self.varint()?;
         if len > (self.bytes.len() - self.pos) as u64 {
             return self.malformed("a length that exceeds the message");
@@ -197,14 +229,33 @@ impl<'a> Cursor<'a> {
 
     /// A length-delimited message.
     #[inline(always)]
-    pub(crate) fn message(&mut self) -> Wire<Cursor<'a>> {
+    pub fn message(&mut self) -> Wire<Cursor<'a>> {
         let block = self.block()?;
         Ok(Cursor { bytes: &self.bytes[..block.end], pos: block.start })
     }
 
+    /// The next field, whatever it is. Groups, which OTLP has nowhere, are malformed.
+    #[inline]
+    pub fn field(&mut self) -> Wire<Field<'a>> {
+        let start = *self;
+        let key = self.key()?;
+        let (number, wire_type) = (key >> 3, (key & 7) as u8);
+        if number == 0 {
+            return start.malformed("field number 0");
+        }
+        let (bits, bytes) = match wire_type {
+            VARINT => (self.varint()?, &[][..]),
+            FIXED64 => (self.fixed64()?, &[][..]),
+            LEN => (0, self.block()?.of(self.bytes)),
+            FIXED32 => (u64::from(self.fixed32()?), &[][..]),
+            _ => return start.malformed("a wire type that OTLP does not use"),
+        };
+        Ok(Field { number, wire_type, bits, bytes })
+    }
+
     /// Steps over a field that is not in `known`; a known field gets here only with a wire type it cannot have.
     #[inline(never)]
-    pub(crate) fn skip(&mut self, key: u32, known: u64) -> Wire<()> {
+    pub fn skip(&mut self, key: u32, known: u64) -> Wire<()> {
         let field = key >> 3;
         if field < 64 && known >> field & 1 == 1 {
             return self.malformed("a wire type the field cannot have");
@@ -235,8 +286,24 @@ impl<'a> Cursor<'a> {
     }
 }
 
+/// The fields of a small message, as far as it can be read: the text of an answer is not a reason to fail.
+pub fn readable(message: &[u8]) -> impl Iterator<Item = Field<'_>> {
+    let mut cursor = Cursor::new(message);
+    std::iter::from_fn(move || if cursor.done() { None } else { cursor.field().ok() })
+}
+
+/// The last value of a string, bytes or message field, as far as the message can be read.
+pub fn bytes_field(message: &[u8], number: u32) -> Option<&[u8]> {
+    readable(message).filter(|field| field.number == number && field.wire_type == LEN).map(|field| field.bytes).last()
+}
+
+/// The last value of a varint field, as far as the message can be read.
+pub fn varint_field(message: &[u8], number: u32) -> Option<u64> {
+    readable(message).filter(|field| field.number == number && field.wire_type == VARINT).map(|field| field.bits).last()
+}
+
 /// Protobuf's sint32: the sign in the lowest bit.
-pub(crate) fn zigzag(value: u32) -> i32 {
+pub fn zigzag(value: u32) -> i32 {
     (value >> 1) as i32 ^ -((value & 1) as i32)
 }
 
@@ -295,6 +362,30 @@ mod tests {
         assert!(Cursor::new(&[2, 0]).block().is_err());
         assert_eq!(Cursor::new(&[1, 0]).block(), Ok(Block { start: 1, end: 2 }));
         assert!(Cursor::new(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1]).block().is_err());
+    }
+
+    #[test]
+    fn fields_are_read_one_by_one() {
+        let bytes = [0x08, 0xac, 0x02, 0x12, 2, b'h', b'i', 0x1d, 1, 0, 0, 0, 0x21, 2, 0, 0, 0, 0, 0, 0, 0];
+        let read: Vec<_> =
+            readable(&bytes).map(|field| (field.number, field.wire_type, field.bits, field.bytes)).collect();
+        let none = &b""[..];
+        assert_eq!(read, [(1, VARINT, 300, none), (2, LEN, 0, b"hi"), (3, FIXED32, 1, none), (4, FIXED64, 2, none)]);
+        for broken in [&[0x00, 0][..], &[0x0b, 0x0c], &[0x0e], &[0x12, 1]] {
+            assert!(Cursor::new(broken).field().is_err(), "{broken:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_cut_off_ends_the_fields() {
+        let mut message = vec![0x08, 0xac, 0x02];
+        crate::write::bytes_field(&mut message, 2, b"text");
+        for end in 0..message.len() {
+            assert!(bytes_field(&message[..end], 2).is_none());
+            assert_eq!(varint_field(&message[..end], 1), (end >= 3).then_some(300));
+        }
+        assert_eq!(bytes_field(&message, 2), Some(&b"text"[..]));
+        assert_eq!(readable(&[0xff; 40]).count(), 0);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Checks, hashes and copies of short strings, eight and thirty-two bytes at a time.
 
-use super::Block;
+use otlp_arrow_wire::read::Block;
 
 const HIGH: u64 = 0x8080_8080_8080_8080;
 

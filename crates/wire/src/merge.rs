@@ -5,8 +5,9 @@
 //! rewritten here with each singular message and each oneof at most once. Overlong group nesting and unknown fields
 //! are copied as they are.
 
-use super::{Cursor, Wire};
 use crate::Signal;
+use crate::read::{Cursor, Wire};
+use crate::write::{fill_varint, varint, varint_len};
 
 /// Levels after which bytes are copied unread; values nested this deep are refused anyway.
 const DEPTH: usize = 200;
@@ -93,7 +94,10 @@ impl Kind {
 }
 
 /// The same request with every singular message and every oneof at most once; not longer than `bytes`.
-pub(crate) fn merged(signal: Signal, bytes: &[u8]) -> Wire<Vec<u8>> {
+///
+/// # Errors
+/// Where the bytes are not that message.
+pub fn merged(signal: Signal, bytes: &[u8]) -> Wire<Vec<u8>> {
     let mut out = Vec::with_capacity(bytes.len());
     rewrite(Kind::Request(signal), &[bytes], &mut out, 0)?;
     Ok(out)
@@ -161,33 +165,15 @@ fn rewrite(kind: Kind, bodies: &[&[u8]], out: &mut Vec<u8>, depth: usize) -> Wir
 /// Writes one message field. The length gets as many bytes as the parts together would need, so it can be filled in
 /// afterwards; what is rewritten is never longer.
 fn field(key: u32, kind: Kind, bodies: &[&[u8]], out: &mut Vec<u8>, depth: usize) -> Wire<()> {
-    let width = width(bodies.iter().map(|body| body.len()).sum());
-    push_varint(out, key as usize, 1);
+    let width = varint_len(bodies.iter().map(|body| body.len() as u64).sum());
+    varint(out, key.into());
     let at = out.len();
-    push_varint(out, 0, width);
+    out.extend_from_slice(&[0; 10][..width]);
     let start = out.len();
     rewrite(kind, bodies, out, depth + 1)?;
     let len = out.len() - start;
-    for i in 0..width {
-        out[at + i] = (len >> (7 * i)) as u8 & 0x7f | if i + 1 < width { 0x80 } else { 0 };
-    }
+    fill_varint(&mut out[at..start], len as u64);
     Ok(())
-}
-
-/// Bytes a varint needs.
-fn width(value: usize) -> usize {
-    (usize::BITS - (value | 1).leading_zeros()).div_ceil(7) as usize
-}
-
-/// A varint of at least `width` bytes.
-fn push_varint(out: &mut Vec<u8>, mut value: usize, width: usize) {
-    let mut written = 1;
-    while value >= 0x80 || written < width {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-        written += 1;
-    }
-    out.push(value as u8);
 }
 
 #[cfg(test)]
@@ -242,7 +228,7 @@ mod tests {
     #[test]
     fn widths_are_those_of_varints() {
         for (value, bytes) in [(0, 1), (127, 1), (128, 2), (16383, 2), (16384, 3), (1 << 28, 5)] {
-            assert_eq!(width(value), bytes);
+            assert_eq!(varint_len(value), bytes);
         }
     }
 }

@@ -1,54 +1,66 @@
-//! Writing the protobuf wire format to a byte buffer.
-
-/// The field that marks a record as invalid: the highest number protobuf has, which no OTLP message uses.
-///
-/// The OTLP/JSON reader writes it into a record with a value that cannot be what its field says, and [`crate::check`]
-/// refuses such a record with [`crate::Reason::InvalidValue`]. A sender's own field of that number holds other bytes.
-pub(crate) const INVALID_VALUE_FIELD: u32 = (1 << 29) - 1;
-/// What that field holds, as eight bytes; chosen by chance.
-pub(crate) const INVALID_VALUE: u64 = 0x8c5d_71e2_094b_f6a3;
+//! Writing the protobuf wire format: the pieces of it, which append to any buffer of bytes. [`Writer`](crate::Writer) makes
+//! messages of them.
 
 /// Wire type of variable-length integers.
-pub(crate) const VARINT: u8 = 0;
+pub const VARINT: u8 = 0;
 /// Wire type of eight bytes.
-pub(crate) const FIXED64: u8 = 1;
+pub const FIXED64: u8 = 1;
 /// Wire type of a length and as many bytes.
-pub(crate) const LEN: u8 = 2;
+pub const LEN: u8 = 2;
 /// Wire type of four bytes.
-pub(crate) const FIXED32: u8 = 5;
+pub const FIXED32: u8 = 5;
+
+/// Gives the bytes of a variable-length integer to `put`, one after the other.
+#[inline(always)]
+pub fn each_varint_byte(mut value: u64, mut put: impl FnMut(u8)) {
+    while value >= 0x80 {
+        put(value as u8 | 0x80);
+        value >>= 7;
+    }
+    put(value as u8);
+}
 
 /// Appends a variable-length integer.
 #[inline]
-pub(crate) fn varint(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
+pub fn varint(out: &mut Vec<u8>, value: u64) {
+    each_varint_byte(value, |byte| out.push(byte));
+}
+
+/// Fills `place` with a variable-length integer. One that could be shorter is longer than it need be, which every reader
+/// accepts; one that is too long for its place loses its high bits.
+#[inline]
+pub fn fill_varint(place: &mut [u8], mut value: u64) {
+    if let Some((last, front)) = place.split_last_mut() {
+        for byte in front {
+            *byte = value as u8 | 0x80;
+            value >>= 7;
+        }
+        *last = value as u8 & 0x7f;
     }
-    out.push(value as u8);
 }
 
 /// Bytes [`varint`] takes for a value.
 #[inline]
-pub(crate) const fn varint_len(value: u64) -> usize {
+pub const fn varint_len(value: u64) -> usize {
     (70 - (value | 1).leading_zeros() as usize) / 7
 }
 
 /// Appends the tag of a field.
 #[inline]
-pub(crate) fn tag(out: &mut Vec<u8>, number: u32, wire_type: u8) {
+pub fn tag(out: &mut Vec<u8>, number: u32, wire_type: u8) {
     varint(out, u64::from(number) << 3 | u64::from(wire_type));
 }
 
 /// Appends an eight-byte field.
 #[inline]
-pub(crate) fn fixed64_field(out: &mut Vec<u8>, number: u32, value: u64) {
+pub fn fixed64_field(out: &mut Vec<u8>, number: u32, value: u64) {
     tag(out, number, FIXED64);
     out.extend_from_slice(&value.to_le_bytes());
 }
 
 /// Appends a string, bytes or finished message field.
 #[inline]
-pub(crate) fn bytes_field(out: &mut Vec<u8>, number: u32, value: &[u8]) {
+pub fn bytes_field(out: &mut Vec<u8>, number: u32, value: &[u8]) {
     tag(out, number, LEN);
     varint(out, value.len() as u64);
     out.extend_from_slice(value);
@@ -57,7 +69,7 @@ pub(crate) fn bytes_field(out: &mut Vec<u8>, number: u32, value: &[u8]) {
 /// A length-delimited field whose length is not known yet.
 #[derive(Clone, Copy, Debug)]
 #[must_use = "close it, or its length is missing"]
-pub(crate) struct Open {
+pub struct Open {
     /// Where the length begins.
     at: usize,
     /// Bytes kept free for it.
@@ -66,7 +78,7 @@ pub(crate) struct Open {
 
 /// Begins a length-delimited field; `room` is a guess of the bytes its length will take, 1 to 10.
 #[inline]
-pub(crate) fn open(out: &mut Vec<u8>, number: u32, room: usize) -> Open {
+pub fn open(out: &mut Vec<u8>, number: u32, room: usize) -> Open {
     tag(out, number, LEN);
     let at = out.len();
     out.extend_from_slice(&[0; 10][..room]);
@@ -75,19 +87,14 @@ pub(crate) fn open(out: &mut Vec<u8>, number: u32, room: usize) -> Open {
 
 /// Ends a length-delimited field: writes its length, and moves its content when the guess was wrong.
 #[inline]
-pub(crate) fn close(out: &mut Vec<u8>, open: Open) {
+pub fn close(out: &mut Vec<u8>, open: Open) {
     let Open { at, room } = open;
     let len = out.len() - at - room;
     let needed = varint_len(len as u64);
     if needed != room {
         refit(out, open, len, needed);
     }
-    let mut rest = len;
-    for byte in &mut out[at..at + needed] {
-        *byte = rest as u8 | 0x80;
-        rest >>= 7;
-    }
-    out[at + needed - 1] &= 0x7f;
+    fill_varint(&mut out[at..at + needed], len as u64);
 }
 
 #[cold]
@@ -102,7 +109,7 @@ fn refit(out: &mut Vec<u8>, open: Open, len: usize, needed: usize) {
 
 /// Zigzag form of a signed 32-bit integer (`sint32`).
 #[inline]
-pub(crate) const fn zigzag(value: i32) -> u64 {
+pub const fn zigzag(value: i32) -> u64 {
     ((value << 1) ^ (value >> 31)) as u32 as u64
 }
 
@@ -123,6 +130,17 @@ mod tests {
                 assert_eq!(out, expected, "{len} bytes, {room} kept free");
             }
         }
+    }
+
+    #[test]
+    fn a_varint_fills_its_place() {
+        for (value, width) in [(0u64, 1), (0, 4), (127, 2), (300, 2), (300, 4), ((1 << 28) - 1, 4), (u64::MAX, 10)] {
+            let mut place = vec![0xee; width];
+            fill_varint(&mut place, value);
+            let mut cursor = crate::read::Cursor::new(&place);
+            assert_eq!((cursor.varint(), cursor.done()), (Ok(value), true), "{value} in {width} bytes");
+        }
+        fill_varint(&mut [], 5);
     }
 
     #[test]
