@@ -15,16 +15,9 @@ mod raw;
 mod read;
 #[cfg(test)]
 mod tests;
+mod types;
 mod units;
 mod yaml;
-
-use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::time::Duration;
-
-use otlp_arrow_store::Settings;
-pub use otlp_arrow_store::settings::{Durability, Retention, Rotation, Sealing, SealingCompression};
-use secrecy::SecretString;
 
 use crate::error::{Code, OtlpError, Result};
 
@@ -32,144 +25,10 @@ pub use describe::{commented_file, json_schema, markdown_table, print};
 pub(crate) use destination::shown;
 pub use destination::{Auth, Breaker, BreakerConfig, Destination, ForwardCompression, ForwardProtocol, Retry, Tls};
 pub use load::{CommandOption, ConfigFile, Loaded, Role, Sources};
+pub use otlp_arrow_store::settings::{Durability, Retention, Rotation, Sealing, SealingCompression};
 pub use raw::Origin;
 pub use read::Setting;
-
-/// Everything that can be set. Field names are the keys of the configuration file.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// Where the files go.
-    pub output_dir: PathBuf,
-    /// What an acknowledgement means.
-    pub durability: Durability,
-    /// How long a commit may wait for more data to share it with.
-    pub commit_interval: Duration,
-    /// Memory for data that is accepted and not yet committed.
-    pub buffer: Buffer,
-    /// Bounds on what others send.
-    pub limits: Limits,
-    /// The form of sealed files.
-    pub sealing: Sealing,
-    /// Room that is left to others on the disk.
-    pub storage: Storage,
-    /// Addresses to listen on.
-    pub listen: Listen,
-    /// Allows listening on an address that is not loopback without credentials.
-    pub insecure: bool,
-    /// Protocols that are answered.
-    pub protocols: Protocols,
-    /// When a live file is closed.
-    pub rotation: Rotation,
-    /// When a file is deleted.
-    pub retention: Retention,
-    /// Where data is forwarded to.
-    pub forward: Vec<Destination>,
-    /// Resource attributes of spans and records that are handed over without a resource, in order.
-    pub resource: Vec<(String, String)>,
-    /// Who is told of events, besides the program itself.
-    pub on_event: OnEvent,
-    /// Logging of the standalone service.
-    pub log: Log,
-    /// How long `shutdown` may take.
-    pub shutdown_timeout: Duration,
-}
-
-/// Memory for data that is accepted and not yet committed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Buffer {
-    /// Bytes, all signals together. One signal takes at most three quarters.
-    pub max_bytes: usize,
-}
-
-/// Bounds on what others send.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Bytes of one request body, before and after decompression.
-    pub max_body: usize,
-    /// Bytes one request may take as columns.
-    pub max_request_memory: usize,
-    /// Open connections.
-    pub max_connections: usize,
-    /// Concurrent HTTP/2 streams of one connection.
-    pub max_streams: u32,
-    /// Levels of arrays and maps in one value.
-    pub nesting: usize,
-    /// Bytes of all headers of one request.
-    pub header_bytes: u32,
-    /// The longest a request may take to arrive.
-    pub timeout: Duration,
-}
-
-/// Room that is left to others on the disk.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Storage {
-    /// New data is refused when the file system would have fewer free bytes than this.
-    pub min_free_bytes: u64,
-}
-
-/// Addresses to listen on. Port 0 takes any free port.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Listen {
-    /// The gRPC listener; 127.0.0.1:4317 in the service.
-    pub grpc: Option<SocketAddr>,
-    /// The HTTP listener; 127.0.0.1:4318 in the service.
-    pub http: Option<SocketAddr>,
-}
-
-impl Listen {
-    /// The standard OTLP ports on loopback: what the service listens on by default.
-    pub fn standard() -> Self {
-        Self { grpc: Some(([127, 0, 0, 1], 4317).into()), http: Some(([127, 0, 0, 1], 4318).into()) }
-    }
-}
-
-/// Protocols that are answered. Both listeners answer every protocol that is on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Protocols {
-    /// OTLP over gRPC.
-    pub otlp_grpc: bool,
-    /// OTLP over HTTP, protobuf and JSON.
-    pub otlp_http: bool,
-}
-
-/// Who is told of events, besides the program itself.
-#[derive(Clone, Debug, Default)]
-pub struct OnEvent {
-    /// URL that each event is posted to as JSON. Such URLs often carry a token, so it is a secret.
-    pub webhook: Option<SecretString>,
-    /// Program and arguments that are run for each event; the event is JSON on standard input.
-    pub command: Option<Vec<String>>,
-}
-
-/// Logging of the standalone service, to standard error.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Log {
-    /// The least severe level that is written: `error`, `warn`, `info`, `debug`, `trace` or `off`.
-    pub level: LogLevel,
-    /// The form of a line.
-    pub format: LogFormat,
-}
-
-/// Log levels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it all")]
-pub enum LogLevel {
-    Off,
-    Error,
-    Warn,
-    Info,
-    Debug,
-    Trace,
-}
-
-/// The form of a log line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogFormat {
-    /// For people.
-    Console,
-    /// One JSON object a line.
-    Json,
-}
+pub use types::{Buffer, Config, Limits, Listen, Log, LogFormat, LogLevel, OnEvent, Protocols, Storage};
 
 /// The defaults of the table of keys: nothing is listened on, nothing forwarded.
 impl Default for Config {
@@ -203,19 +62,5 @@ impl Config {
     /// Parses exactly these sources, and tells where each value came from.
     pub fn load(sources: &Sources) -> Result<Loaded> {
         load::load(sources)
-    }
-
-    /// What of it the store takes.
-    pub fn store_settings(&self) -> Settings {
-        Settings {
-            output_dir: self.output_dir.clone(),
-            durability: self.durability,
-            commit_interval: self.commit_interval,
-            buffer_max_bytes: self.buffer.max_bytes,
-            rotation: self.rotation.clone(),
-            sealing: self.sealing.clone(),
-            retention: self.retention.clone(),
-            min_free_bytes: self.storage.min_free_bytes,
-        }
     }
 }

@@ -5,12 +5,16 @@ use std::time::Duration;
 
 use otlp_arrow_base::PerSignal;
 use otlp_arrow_columns::Signal;
+use otlp_arrow_store::settings::{Durability, Retention, Rotation, Sealing, SealingCompression};
+use secrecy::SecretString;
 
+use super::destination::*;
 use super::keys::{self, KEYS};
 use super::raw::{Node, Origin, Raw};
 use super::read::{HIDDEN, Reader, plain};
+use super::types::*;
 use super::units::show_duration;
-use super::*;
+use super::{hint, otel_env};
 
 /// The defaults alone.
 pub(crate) fn defaults() -> Config {
