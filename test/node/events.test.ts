@@ -4,7 +4,12 @@ import { expect, onTestFinished, test, vi } from 'vitest';
 import { Events } from '#dist/events.js';
 import { open, span } from './support.js';
 
-const json = JSON.stringify({ name: 'storage_full', time: 1_700_000_000_000, message: 'free some room' });
+const json = JSON.stringify({
+  name: 'storage_full',
+  time: 1_700_000_000_000,
+  severity: 'warn',
+  message: 'free some room',
+});
 
 /** What Node.js warns of a listener when `act` is done. */
 async function warned(act: () => unknown): Promise<string> {
@@ -60,6 +65,18 @@ test('a listener that fails for what happened before it listened is added all th
   expect(await warned(() => events.add(listener))).toContain('out of order');
   events.tell(json);
   expect(heard).toBe(2);
+});
+
+test('the core says what is a warning', () => {
+  const warn = vi.fn();
+  diag.setLogger({ error: vi.fn(), warn, info: vi.fn(), debug: vi.fn(), verbose: vi.fn() });
+  onTestFinished(() => diag.disable());
+  const events = new Events();
+  const tell = (name: string, severity: string) =>
+    events.tell(JSON.stringify({ name, time: 0, severity, message: `about ${name}` }));
+  tell('breaker_half_open', 'info');
+  tell('records_dropped', 'warn');
+  expect(warn.mock.calls).toEqual([['otlp-arrow: about records_dropped']]);
 });
 
 test('a program whose listener and diag logger throw runs on', async () => {

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from opentelemetry.sdk.trace.export import SpanExportResult
 
-from otlp_arrow import Event, OtlpLibrary, errors
+from otlp_arrow import Event, OtlpLibrary, _library, errors
 
 from sdk_objects import ended_spans
 from support import eventually, read_directory
@@ -80,6 +80,19 @@ def test_an_exporter_waits_no_longer_than_told(nowhere: Path, caplog: pytest.Log
         }
         assert counted == {("traces", said[1]): 3}
         assert library.stats()["events"]["records_dropped"] == 1
+
+
+def test_an_event_is_logged_as_severe_as_the_core_says(caplog: pytest.LogCaptureFixture) -> None:
+    heard: list[Event] = []
+    deliver = _library._deliver_to(heard.append)
+    with caplog.at_level(logging.INFO, "otlp_arrow"):
+        deliver("breaker_half_open", 0, "info", None, "far", None, "one request asks")
+        deliver("records_dropped", 0, "warn", "logs", None, 3, "3 records were lost")
+    assert [(record.levelno, record.message) for record in caplog.records] == [
+        (logging.INFO, "breaker_half_open: one request asks"),
+        (logging.WARNING, "records_dropped: 3 records were lost"),
+    ]
+    assert [event.severity for event in heard] == ["info", "warn"]
 
 
 def test_other_threads_go_on_while_an_export_waits(nowhere: Path) -> None:

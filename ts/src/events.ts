@@ -1,25 +1,20 @@
 import { types } from 'node:util';
 import { shown } from './arguments.js';
 import { warn } from './diag.js';
-import { type EventName, event, type OtlpEvent } from './reports.js';
+import { event, type OtlpEvent } from './reports.js';
 
 /** Events that are kept for the first listener: those of opening happen before anybody can listen. */
 const EARLY = 64;
-
-/** Whether something got better: no reason to warn. */
-export function isGoodNews(name: EventName): boolean {
-  return /recovered$|^breaker_closed$/.test(name);
-}
 
 /** Who listens to the events of one library. */
 export class Events {
   readonly #listeners = new Set<(event: OtlpEvent) => void>();
   #early: OtlpEvent[] | undefined = [];
 
-  /** Passes on an event of the core; a bad one also goes to the diag logger of OpenTelemetry. */
+  /** Passes on an event of the core; a warning also goes to the diag logger of OpenTelemetry. */
   tell(json: string): void {
     const happened = event(json);
-    if (!isGoodNews(happened.name)) warn(happened.message);
+    if (happened.severity === 'warn') warn(happened.message);
     if (this.#early) {
       if (this.#early.length < EARLY) this.#early.push(happened);
     } else {

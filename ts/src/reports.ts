@@ -85,6 +85,8 @@ export interface OtlpEvent {
   readonly name: EventName;
   /** By the wall clock. */
   readonly time: Date;
+  /** Whether it is good to know, or something is wrong. */
+  readonly severity: 'info' | 'warn';
   readonly signal?: Signal;
   /** Which forwarding destination. */
   readonly destination?: string;

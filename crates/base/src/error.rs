@@ -91,6 +91,9 @@ const TABLE: [Entry; 13] = [
 ];
 
 impl Code {
+    /// How many there are.
+    pub const COUNT: usize = TABLE.len();
+
     /// Every code, in table order.
     pub fn all() -> impl Iterator<Item = Code> {
         TABLE.iter().map(|entry| entry.code)

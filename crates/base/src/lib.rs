@@ -11,5 +11,5 @@ pub mod stats;
 pub mod wait;
 
 pub use error::{Code, OtlpError, Result, Status, status_of};
-pub use event::{Event, EventName, EventSink};
+pub use event::{Event, EventName, EventSink, Severity};
 pub use per_signal::PerSignal;

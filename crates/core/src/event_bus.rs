@@ -12,7 +12,7 @@ use futures::Stream;
 use futures::channel::mpsc;
 
 use crate::event::EventSink;
-use crate::event::{Event, EventName};
+use crate::event::{Event, EventName, Severity};
 use crate::stats::Stats;
 
 /// Events that wait to be delivered. What comes beyond is counted as `events_dropped`.
@@ -172,24 +172,23 @@ impl Shared {
 fn next(state: &mut State) -> Option<Event> {
     match std::mem::take(&mut state.dropped) {
         0 => state.queue.pop_front(),
-        lost => Some(Event {
-            name: EventName::EventsDropped,
-            time: SystemTime::now(),
-            signal: None,
-            destination: None,
-            count: Some(lost),
-            message: format!("{lost} event(s) were not delivered because {QUEUE} were waiting"),
-        }),
+        lost => {
+            let message = format!("{lost} event(s) were not delivered because {QUEUE} were waiting");
+            Some(Event { count: Some(lost), ..Event::new(EventName::EventsDropped, SystemTime::now(), message) })
+        }
     }
 }
 
 fn log(event: &Event) {
     let destination = event.destination.as_deref().unwrap_or_default();
     let signal = event.signal.map(|signal| signal.as_str()).unwrap_or_default();
-    if event.name.is_good_news() {
-        tracing::info!(event = %event.name, signal, destination, count = event.count, "{}", event.message);
-    } else {
-        tracing::warn!(event = %event.name, signal, destination, count = event.count, "{}", event.message);
+    match event.severity {
+        Severity::Info => {
+            tracing::info!(event = %event.name, signal, destination, count = event.count, "{}", event.message);
+        }
+        Severity::Warn => {
+            tracing::warn!(event = %event.name, signal, destination, count = event.count, "{}", event.message);
+        }
     }
 }
 
@@ -234,14 +233,7 @@ mod tests {
     use std::sync::mpsc as sync;
 
     fn event(count: u64) -> Event {
-        Event {
-            name: EventName::StorageFull,
-            time: SystemTime::UNIX_EPOCH,
-            signal: None,
-            destination: None,
-            count: Some(count),
-            message: String::new(),
-        }
+        Event { count: Some(count), ..Event::new(EventName::StorageFull, SystemTime::UNIX_EPOCH, "") }
     }
 
     #[test]

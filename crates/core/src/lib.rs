@@ -15,7 +15,7 @@ pub mod sdk;
 
 pub use config::Config;
 pub use error::{Code, OtlpError, Result, Status, status_of};
-pub use event::{Event, EventName};
+pub use event::{Event, EventName, Severity};
 pub use library::{ExportOutcome, OtlpLibrary};
 use otlp_arrow_base::wait;
 pub use otlp_arrow_base::{error, event, stats};

@@ -160,17 +160,10 @@ mod tests {
     use std::time::SystemTime;
 
     use super::*;
-    use crate::event::EventName;
+    use crate::event::{EventName, Severity};
 
     fn event() -> Event {
-        Event {
-            name: EventName::StorageFull,
-            time: SystemTime::UNIX_EPOCH,
-            signal: None,
-            destination: None,
-            count: Some(7),
-            message: "no room".into(),
-        }
+        Event { count: Some(7), ..Event::new(EventName::StorageFull, SystemTime::UNIX_EPOCH, "no room") }
     }
 
     #[test]
@@ -216,7 +209,7 @@ mod tests {
         };
         let library = crate::OtlpLibrary::open(config).unwrap();
         let error = crate::OtlpError::new(crate::Code::Timeout, "too late");
-        library.not_kept(otlp_arrow_columns::Signal::Traces, 3, &error);
+        library.not_kept(otlp_arrow_columns::Signal::Traces, 3, &error, Severity::Warn);
         let told = Arc::new(Mutex::new(String::new()));
         let writer = Arc::clone(&told);
         let answering = std::thread::spawn(move || {
@@ -232,6 +225,7 @@ mod tests {
         library.shutdown_blocking(Some(Duration::from_secs(60))).unwrap();
         let told = told.lock().unwrap().clone();
         assert!(told.contains("records_dropped") && told.contains("\"count\":3"), "{told}");
+        assert!(told.contains("\"severity\":\"warn\""), "{told}");
         answering.join().unwrap();
     }
 

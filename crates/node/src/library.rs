@@ -15,7 +15,7 @@ use otlp_arrow::forward::Forwarder;
 use otlp_arrow::ipc::read::Wanted;
 use otlp_arrow::receive::{self, Addresses};
 use otlp_arrow::store::subscription::From;
-use otlp_arrow::{Code, Config, Event, ExportOutcome, OtlpError, OtlpLibrary, status_of};
+use otlp_arrow::{Code, Config, Event, ExportOutcome, OtlpError, OtlpLibrary, Severity, status_of};
 
 use crate::error::{Outcome, outcome, signal};
 use crate::pending::Pending;
@@ -379,7 +379,9 @@ impl BindingLibrary {
                     Some(wait) => {
                         let deadline = Instant::now() + milliseconds(wait);
                         let sent = library.send_within(signal, bytes, deadline).await;
-                        sent.inspect_err(|error| library.not_kept(signal, records.unwrap_or_default() as u64, error))
+                        sent.inspect_err(|error| {
+                            library.not_kept(signal, records.unwrap_or_default() as u64, error, Severity::Warn)
+                        })
                     }
                 }
             };

@@ -11,7 +11,7 @@ use otlp_arrow::ipc::read::Wanted;
 use otlp_arrow::receive::Addresses;
 use otlp_arrow::store::ReadOptions;
 use otlp_arrow::store::subscription::From;
-use otlp_arrow::{Code, Config, ExportOutcome, OtlpError, OtlpLibrary, Result, Signal};
+use otlp_arrow::{Code, Config, ExportOutcome, OtlpError, OtlpLibrary, Result, Severity, Signal};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
@@ -91,11 +91,12 @@ impl Library {
         self.export(py, signal, Bytes::copy_from_slice(data.as_bytes()), None)
     }
 
-    /// Counts and announces records that an exporter could not hand over, because of the error of this code.
+    /// Counts and announces records that an exporter could not hand over, because of the error of this code. The exporter
+    /// logs it too, and not each time.
     fn not_kept(&self, py: Python<'_>, signal: &str, records: u64, code: &str, message: &str) -> PyResult<()> {
         let signal = parse_signal(signal).into_python(py)?;
         let code = Code::all().find(|known| known.as_str() == code).unwrap_or(Code::Internal);
-        py.detach(|| self.library.not_kept(signal, records, &OtlpError::new(code, message)));
+        py.detach(|| self.library.not_kept(signal, records, &OtlpError::new(code, message), Severity::Info));
         Ok(())
     }
 
@@ -209,14 +210,15 @@ pub(crate) fn as_json(py: Python<'_>, value: &impl serde::Serialize) -> PyResult
         .into_python(py)
 }
 
-/// Calls `deliver(name, nanoseconds since 1970, signal, destination, count, message)` with each event.
+/// Calls `deliver(name, nanoseconds since 1970, severity, signal, destination, count, message)` with each event.
 fn listener(deliver: Py<PyAny>) -> EventListener {
     Arc::new(move |event| {
         // Without an interpreter there is nobody left to tell.
         Python::try_attach(|py| {
             let time = event.time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
             let signal = event.signal.map(Signal::as_str);
-            let arguments = (event.name.as_str(), time, signal, &event.destination, event.count, &event.message);
+            let (name, severity) = (event.name.as_str(), event.severity.as_str());
+            let arguments = (name, time, severity, signal, &event.destination, event.count, &event.message);
             if let Err(error) = deliver.call1(py, arguments) {
                 error.write_unraisable(py, Some(deliver.bind(py)));
             }

@@ -32,7 +32,7 @@ use crate::write::lane::Lane;
 pub use file::options::{Batches, ReadOptions};
 use otlp_arrow_base::PerSignal;
 use otlp_arrow_base::error::{OtlpError, Result};
-use otlp_arrow_base::event::{EventName, EventSink};
+use otlp_arrow_base::event::{Event, EventName, EventSink};
 use otlp_arrow_base::stats::{LibraryStats, Stats};
 pub use settings::Settings;
 pub use write::request::Request;
@@ -112,9 +112,9 @@ impl Store {
         &self.ctx.stats
     }
 
-    /// Tells of something that happened to records of `signal` before they came here.
-    pub fn announce(&self, name: EventName, signal: Signal, records: u64, message: String) {
-        self.ctx.event(name, Some(signal), Some(records), message);
+    /// Tells of something that happened to records before they came here.
+    pub fn announce(&self, event: Event) {
+        (self.ctx.events)(event);
     }
 
     /// Has `hook` see every commit from now on.

@@ -53,25 +53,14 @@ class Event:
     signal: Signal | None = None
     destination: str | None = None
     count: int | None = None
+    severity: Literal["info", "warn"] = "warn"
+    """Whether it is good to know, or something is wrong; it is logged accordingly."""
 
 
 class ArrowStream(Protocol):
     """Rows of any tool that speaks the Arrow C stream interface."""
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
-
-
-# Announced as information; every other event is a warning.
-_GOOD_NEWS = frozenset(
-    {
-        "storage_recovered",
-        "file_recovered",
-        "forward_recovered",
-        "breaker_half_open",
-        "breaker_closed",
-        "records_dropped",  # the exporter or the call that lost them says so itself
-    }
-)
 
 
 class OtlpLibrary:
@@ -329,19 +318,18 @@ def _nanos(moment: datetime | None) -> int | None:
 
 def _deliver_to(
     on_event: Callable[[Event], object] | None,
-) -> Callable[[str, int, str | None, str | None, int | None, str], None]:
+) -> Callable[[str, int, Any, Any, str | None, int | None, str], None]:
     """Log each event, and hand it on. Called from a thread of the library."""
 
     def deliver(
-        name: str, time_nanos: int, signal: Any, destination: str | None, count: int | None, message: str
+        name: str, time_nanos: int, severity: Any, signal: Any, destination: str | None, count: int | None, message: str
     ) -> None:
-        level = logging.INFO if name in _GOOD_NEWS else logging.WARNING
-        _logger.log(level, "%s: %s", name, message)
+        _logger.log(logging.INFO if severity == "info" else logging.WARNING, "%s: %s", name, message)
         if on_event is None:
             return
         time = _EPOCH + timedelta(microseconds=time_nanos // 1000)
         try:
-            on_event(Event(name, time, message, signal, destination, count))
+            on_event(Event(name, time, message, signal, destination, count, severity))
         except Exception:
             _logger.exception("on_event failed for %s", name)
 

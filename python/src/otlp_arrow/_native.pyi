@@ -15,7 +15,7 @@ def run_cli(arguments: list[str]) -> int: ...
 
 _Outcome: TypeAlias = tuple[int, int, str]
 _Patience: TypeAlias = tuple[float, Callable[[], bool]]
-_Deliver: TypeAlias = Callable[[str, int, str | None, str | None, int | None, str], None]
+_Deliver: TypeAlias = Callable[[str, int, str, str | None, str | None, int | None, str], None]
 
 @final
 class Table:

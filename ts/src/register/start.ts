@@ -1,6 +1,5 @@
 import { setTimeout as after } from 'node:timers/promises';
 import type { ReadableLogRecord, ReadableSpan, Resource } from '../encoder/types.js';
-import { isGoodNews } from '../events.js';
 import { OtlpLibrary } from '../library.js';
 import type { Signal } from '../signal.js';
 import { Batcher, type BatcherOptions } from './batcher.js';
@@ -50,8 +49,8 @@ export async function start(): Promise<void> {
   const { PeriodicExportingMetricReader } = await load<MetricsSdk>('@opentelemetry/sdk-metrics', base);
 
   const library = await opened();
-  library.on('event', ({ name, message }) => {
-    if (!isGoodNews(name)) say(message);
+  library.on('event', ({ severity, message }) => {
+    if (severity === 'warn') say(message);
   });
   const spans = new Batcher<ReadableSpan>(library.spanExporter(), settings('OTEL_BSP', 5000));
   const logs = new Batcher<ReadableLogRecord>(library.logExporter(), settings('OTEL_BLRP', 1000));

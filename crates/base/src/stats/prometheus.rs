@@ -4,37 +4,6 @@ use std::fmt::Write;
 
 use super::{Snapshot, Value};
 
-/// One line that says what a name counts. Every name of [`super::Stats::snapshot`] is here.
-fn help(name: &str) -> &'static str {
-    match name {
-        "otlp_arrow_received_records_total" => "Records accepted: kept, or on their way into a file.",
-        "otlp_arrow_refused_records_total" => "Records not accepted: invalid, or for want of room or time.",
-        "otlp_arrow_committed_records_total" => "Records written to a file.",
-        "otlp_arrow_dropped_records_total" => "Accepted records that were lost.",
-        "otlp_arrow_forwarded_records_total" => "Records delivered to a destination.",
-        "otlp_arrow_forward_failed_records_total" => "Records in attempts to deliver that failed.",
-        "otlp_arrow_rejected_records_total" => "Records a destination refused for good.",
-        "otlp_arrow_events_total" => "State changes and losses, by event.",
-        "otlp_arrow_commit_seconds" => "Time of one commit.",
-        "otlp_arrow_request_seconds" => "Time from the first byte of a request to its answer.",
-        "otlp_arrow_forward_seconds" => "Time of one request to a destination.",
-        "otlp_arrow_buffer_bytes" => "Memory that accepted and arriving data takes.",
-        "otlp_arrow_disk_bytes" => "Bytes of the files.",
-        "otlp_arrow_forward_lag_records" => "Records a destination has not yet taken.",
-        "otlp_arrow_forward_lag_seconds" => "Age of the oldest record a destination has not yet taken.",
-        "otlp_arrow_breaker_state" => "Circuit breaker: 0 closed, 1 half-open, 2 open.",
-        "otel_sdk_exporter_span_exported_total"
-        | "otel_sdk_exporter_metric_data_point_exported_total"
-        | "otel_sdk_exporter_log_exported_total" => "Records that were delivered, or refused for good (error_type).",
-        "otel_sdk_exporter_span_inflight"
-        | "otel_sdk_exporter_metric_data_point_inflight"
-        | "otel_sdk_exporter_log_inflight" => "Records on their way to a destination, retries included.",
-        "process_cpu_seconds_total" => "CPU time of this process.",
-        "process_resident_memory_bytes" => "Resident memory of this process.",
-        _ => "",
-    }
-}
-
 fn labels(out: &mut String, labels: &[(&'static str, String)], bound: Option<f64>) {
     if labels.is_empty() && bound.is_none() {
         return;
@@ -60,19 +29,14 @@ impl Snapshot {
     /// The text that `/metrics` answers with.
     pub fn to_prometheus(&self) -> String {
         let mut out = String::with_capacity(4096);
-        let mut last = "";
+        let mut last = None;
         for sample in &self.samples {
-            if sample.name != last {
-                last = sample.name;
-                let kind = match sample.value {
-                    Value::Counter(_) | Value::Seconds(_) => "counter",
-                    Value::Gauge(_) => "gauge",
-                    Value::Histogram { .. } => "histogram",
-                };
-                let _ = writeln!(out, "# HELP {last} {}\n# TYPE {last} {kind}", help(last));
+            let (metric, name) = (sample.metric, sample.metric.name());
+            if last.replace(metric) != Some(metric) {
+                let _ = writeln!(out, "# HELP {name} {}\n# TYPE {name} {}", metric.help(), metric.kind().as_str());
             }
             let mut line = |suffix: &str, bound: Option<f64>, value: &dyn std::fmt::Display| {
-                out.push_str(sample.name);
+                out.push_str(name);
                 out.push_str(suffix);
                 labels(&mut out, &sample.labels, bound);
                 let _ = writeln!(out, " {value}");
@@ -99,11 +63,10 @@ mod tests {
 
     use otlp_arrow_columns::{Refused, Signal};
 
-    use super::super::{Exporter, PerSignal, Protocol, Stats};
-    use super::help;
+    use super::super::{Exporter, Metric, PerSignal, Protocol, Stats};
 
     #[test]
-    fn every_name_has_a_help_line_and_stands_together() {
+    fn every_metric_has_its_help_line_and_its_series_together() {
         let stats = Stats::default();
         let exporter = |signal| Some(Exporter::new("otlp_http", signal, "far", "far.example", 443));
         stats.received(Signal::Logs, Protocol::OtlpHttp, 3, &Refused { by_reason: [1; 4], first: None });
@@ -111,11 +74,15 @@ mod tests {
         stats.dropped(Signal::Logs, "evicted", 1);
         stats.event(crate::EventName::StorageFull);
         stats.destination("a \"b\"\\c\n", PerSignal::from_fn(exporter)).request(Duration::from_secs(1));
+        stats.read_skipped(Signal::Logs);
         let snapshot = stats.snapshot();
-        for sample in &snapshot.samples {
-            assert_ne!(help(sample.name), "", "{}", sample.name);
+        for metric in Metric::ALL {
+            assert!(snapshot.samples.iter().any(|sample| sample.metric == *metric), "{} is counted", metric.name());
         }
         let text = snapshot.to_prometheus();
+        for metric in Metric::ALL {
+            assert!(text.contains(&format!("# HELP {} {}\n", metric.name(), metric.help())), "{text}");
+        }
         let types: Vec<&str> = text.lines().filter(|line| line.starts_with("# TYPE")).collect();
         let mut distinct = types.clone();
         distinct.sort_unstable();

@@ -129,7 +129,7 @@ fn code_name<S: Serializer>(code: &Option<Code>, serializer: S) -> Result<S::Ok,
 impl Serialize for Sample {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("name", self.name)?;
+        map.serialize_entry("name", self.metric.name())?;
         let labels: BTreeMap<&str, &str> = self.labels.iter().map(|(key, value)| (*key, value.as_str())).collect();
         map.serialize_entry("labels", &labels)?;
         match &self.value {
@@ -155,13 +155,14 @@ impl Serialize for Snapshot {
     }
 }
 
-/// `{"name":…,"time":<milliseconds since 1970>,"signal"?,"destination"?,"count"?,"message":…}`.
+/// `{"name":…,"time":<milliseconds since 1970>,"severity":"info"|"warn","signal"?,"destination"?,"count"?,"message":…}`.
 impl Serialize for Event {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let time = self.time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("name", self.name.as_str())?;
         map.serialize_entry("time", &time)?;
+        map.serialize_entry("severity", &self.severity)?;
         if let Some(signal) = self.signal {
             map.serialize_entry("signal", signal.as_str())?;
         }
@@ -187,17 +188,16 @@ mod tests {
 
     #[test]
     fn an_event_is_plain_json() {
+        let time = SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_123);
         let event = Event {
-            name: EventName::RecordsEvicted,
-            time: SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_123),
             signal: Some(Signal::Logs),
             destination: Some("far".into()),
             count: Some(7),
-            message: "gone".into(),
+            ..Event::new(EventName::RecordsEvicted, time, "gone")
         };
         assert_eq!(
             serde_json::to_string(&event).unwrap(),
-            r#"{"name":"records_evicted","time":1700000000123,"signal":"logs","destination":"far","count":7,"message":"gone"}"#
+            r#"{"name":"records_evicted","time":1700000000123,"severity":"warn","signal":"logs","destination":"far","count":7,"message":"gone"}"#
         );
     }
 

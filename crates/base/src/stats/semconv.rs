@@ -3,7 +3,7 @@
 
 use otlp_arrow_columns::Signal;
 
-use super::{DestinationStats, Snapshot, load};
+use super::{DestinationStats, Metric, Snapshot, load};
 
 /// What the conventions tell a destination of one signal by.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,14 +41,12 @@ impl Exporter {
     }
 }
 
-/// The Prometheus names of the two metrics of a signal.
-fn names(signal: Signal) -> [&'static str; 2] {
+/// The two metrics of a signal.
+fn metrics(signal: Signal) -> [Metric; 2] {
     match signal {
-        Signal::Traces => ["otel_sdk_exporter_span_exported_total", "otel_sdk_exporter_span_inflight"],
-        Signal::Metrics => {
-            ["otel_sdk_exporter_metric_data_point_exported_total", "otel_sdk_exporter_metric_data_point_inflight"]
-        }
-        Signal::Logs => ["otel_sdk_exporter_log_exported_total", "otel_sdk_exporter_log_inflight"],
+        Signal::Traces => [Metric::ExportedSpans, Metric::InflightSpans],
+        Signal::Metrics => [Metric::ExportedPoints, Metric::InflightPoints],
+        Signal::Logs => [Metric::ExportedLogs, Metric::InflightLogs],
     }
 }
 
@@ -56,7 +54,7 @@ fn names(signal: Signal) -> [&'static str; 2] {
 /// tried again is in flight all that time; what was refused for good has `error_type="rejected"`.
 pub(super) fn destinations(out: &mut Snapshot, destinations: &[impl AsRef<DestinationStats>]) {
     for signal in Signal::ALL {
-        let [exported, inflight] = names(signal);
+        let [exported, inflight] = metrics(signal);
         let of = |stats: &DestinationStats| {
             let delivered = load(&stats.forwarded[signal]);
             // Read before what was taken, which only grows, so the difference is never below zero.
@@ -103,7 +101,7 @@ mod tests {
         assert_eq!(exported(&[("otel_component_name", "otlp_grpc_span_exporter/far")]), 7);
         assert_eq!(exported(&[("error_type", "rejected"), ("server_port", "4317")]), 1);
         let inflight: Vec<_> =
-            snapshot.samples.iter().filter(|sample| sample.name == "otel_sdk_exporter_span_inflight").collect();
+            snapshot.samples.iter().filter(|sample| sample.metric == Metric::InflightSpans).collect();
         assert_eq!(inflight.len(), 1, "only an OTLP exporter has these names");
         assert_eq!(inflight[0].value, Value::Gauge(3.0));
     }

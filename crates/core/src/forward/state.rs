@@ -177,7 +177,7 @@ impl ForwardState {
             self.evicted.fetch_add(count.unwrap_or(0), Ordering::Relaxed);
         }
         let destination = Some(self.name.clone());
-        (self.context.events)(Event { name, time: SystemTime::now(), signal, destination, count, message });
+        (self.context.events)(Event { signal, destination, count, ..Event::new(name, SystemTime::now(), message) });
     }
 
     /// Whether what waits takes more than half of the bytes that retention allows.

@@ -9,7 +9,7 @@ mod shutdown;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use futures::channel::oneshot;
@@ -20,7 +20,7 @@ use self::generation::Root;
 use self::running::Running;
 use crate::config::Config;
 use crate::error::{Code, OtlpError, Result};
-use crate::event::{Event, EventName};
+use crate::event::{Event, EventName, Severity};
 use crate::event_bus::{EventListener, EventReceiver};
 use crate::forward::Forwarder;
 use crate::receive::{Addresses, Doors};
@@ -140,12 +140,13 @@ impl OtlpLibrary {
         }
     }
 
-    /// Tells of records that an SDK exporter could not hand over.
-    pub fn not_kept(&self, signal: Signal, records: u64, error: &OtlpError) {
+    /// Tells of records that an SDK exporter could not hand over: as information if the exporter logs that itself.
+    pub fn not_kept(&self, signal: Signal, records: u64, error: &OtlpError, severity: Severity) {
         let store = &self.running().core.store;
         store.stats().not_kept(signal, Protocol::Library, error.code(), records);
         let message = format!("{records} record(s) of {signal} from an SDK exporter were not kept: {error}");
-        store.announce(EventName::RecordsDropped, signal, records, message);
+        let event = Event::new(EventName::RecordsDropped, SystemTime::now(), message);
+        store.announce(Event { severity, signal: Some(signal), count: Some(records), ..event });
     }
 
     /// Counts records that could not even be turned into a request, beside others that were.

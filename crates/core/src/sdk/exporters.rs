@@ -21,6 +21,7 @@ use otlp_arrow_columns::Signal;
 use super::Expected;
 use super::values::ResourceFields;
 use crate::error::{Code, OtlpError, Result};
+use crate::event::Severity;
 use crate::library::{ExportOutcome, OtlpLibrary};
 use crate::wait::{after, block_until};
 
@@ -88,7 +89,7 @@ impl Way {
                 Ok(())
             }
             Err(error) => {
-                self.library.not_kept(self.signal, records, &error);
+                self.library.not_kept(self.signal, records, &error, Severity::Warn);
                 Err(sdk_error(&error, waited))
             }
         }

@@ -21,7 +21,7 @@ pub(crate) struct Encoded {
 /// Records that are left out, and why the first of them is.
 #[derive(Debug, Default)]
 pub(super) struct LeftOut {
-    count: u64,
+    pub(super) count: u64,
     reason: String,
 }
 

@@ -138,7 +138,7 @@ impl Context {
 
     /// Announces something.
     pub fn event(&self, name: EventName, signal: Option<Signal>, count: Option<u64>, message: String) {
-        (self.events)(Event { name, time: std::time::SystemTime::now(), signal, destination: None, count, message });
+        (self.events)(Event { signal, count, ..Event::new(name, std::time::SystemTime::now(), message) });
     }
 
     /// Writing failed: announced once, until it works again or fails differently.
