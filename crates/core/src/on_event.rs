@@ -8,12 +8,12 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use otlp_arrow_net::client::post_json;
 use secrecy::ExposeSecret;
 
 use crate::config::OnEvent;
 use crate::event::Event;
 use crate::event_bus::EventListener;
-use crate::forward::client::post_json;
 
 /// Events that wait for a slow webhook or command; what comes beyond is not told there.
 const QUEUE: usize = 256;

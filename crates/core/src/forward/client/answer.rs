@@ -5,8 +5,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::HeaderMap;
 use http::response::Parts;
+use otlp_arrow_net::grpc::{percent_decoded, unframed};
 
-use super::{MAX_ANSWER, body};
+use super::MAX_ANSWER;
 use crate::forward::classify::{self, Class};
 use crate::protobuf::{bytes_field, fields, varint_field};
 
@@ -82,7 +83,7 @@ pub(super) fn from_grpc(head: &Parts, bytes: Bytes, trailers: Option<&HeaderMap>
     };
     let retry = find("grpc-status-details-bin").and_then(|value| retry_info(value.as_bytes()));
     match classify::grpc(status, retry) {
-        Class::Delivered { .. } => delivered(&body::unframed(&head.headers, &bytes, MAX_ANSWER).unwrap_or_default()),
+        Class::Delivered { .. } => delivered(&unframed(&head.headers, &bytes, MAX_ANSWER).unwrap_or_default()),
         class => {
             let said = find("grpc-message").map(|value| percent_decoded(value.as_bytes())).unwrap_or_default();
             Answer::new(class, format!("gRPC {status}: {said}"))
@@ -126,28 +127,6 @@ fn lossy(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-fn percent_decoded(bytes: &[u8]) -> String {
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut rest = bytes;
-    while let Some((&first, tail)) = rest.split_first() {
-        let code = (first == b'%')
-            .then(|| tail.get(..2))
-            .flatten()
-            .and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
-        match code {
-            Some(byte) => {
-                out.push(byte);
-                rest = &tail[2..];
-            }
-            None => {
-                out.push(first);
-                rest = tail;
-            }
-        }
-    }
-    lossy(&out)
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
@@ -188,11 +167,5 @@ mod tests {
             assert_eq!(retry_info(text.as_bytes()), Some(Duration::from_millis(2500)));
         }
         assert_eq!(retry_info(b"!!!"), None);
-    }
-
-    #[test]
-    fn grpc_messages_are_percent_decoded() {
-        assert_eq!(percent_decoded(b"no%20room%21 100%"), "no room! 100%");
-        assert_eq!(percent_decoded("%E4%BD%A0".as_bytes()), "\u{4f60}");
     }
 }

@@ -1,25 +1,19 @@
 //! One destination over the network: an OTLP request goes out, a classified [`Answer`] comes back.
-//!
-//! gRPC and HTTP share one hyper client; the unary gRPC framing is a five-byte prefix and three trailers.
 
 mod answer;
-mod body;
-mod connect;
-mod post;
-mod secrets;
 
-use std::error::Error;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER, TE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper_util::client::legacy::Client as HyperClient;
-use hyper_util::client::legacy::connect::capture_connection;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use http_body_util::Full;
 use otlp_arrow_columns::Signal;
-use secrecy::ExposeSecret;
+use otlp_arrow_net::client::{self, ClientOptions, Failure, Reply, Secrets, basic};
+use otlp_arrow_net::encoding::Encoding;
+use otlp_arrow_net::grpc::framed;
+use otlp_arrow_net::tls::ClientFiles;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::classify::{self, Class};
 use crate::config::{Auth, Destination, ForwardCompression, ForwardProtocol, shown};
@@ -27,9 +21,6 @@ use crate::error::{Code, OtlpError, Result};
 use crate::stats::{Exporter, PerSignal};
 
 pub use answer::Answer;
-use connect::{Connector, Fault, Objection};
-pub(crate) use post::post_json;
-use secrets::Secrets;
 
 /// The largest answer that is read, after decompression (OTLP specification: 4 MiB).
 const MAX_ANSWER: usize = 4 << 20;
@@ -37,8 +28,7 @@ const MAX_ANSWER: usize = 4 << 20;
 /// A destination that can be sent to. Connections are kept and shared between requests.
 #[derive(Debug)]
 pub struct Client {
-    http: HyperClient<Connector, Full<Bytes>>,
-    objection: Objection,
+    http: client::Client,
     protocol: ForwardProtocol,
     targets: PerSignal<Uri>,
     headers: HeaderMap,
@@ -52,21 +42,25 @@ impl Client {
     pub fn new(destination: &Destination) -> Result<Self> {
         let grpc = destination.protocol == ForwardProtocol::OtlpGrpc;
         let targets = PerSignal::try_from_fn(|signal| target(destination, signal))?;
-        let connector = Connector::new(&destination.tls, grpc, destination.timeout)?;
-        let objection = connector.objection();
-        let http = HyperClient::builder(TokioExecutor::new())
-            .http2_only(grpc)
-            .timer(TokioTimer::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(Duration::from_secs(60))
-            .build(connector);
+        let tls = ClientFiles {
+            key: "forward.tls",
+            ca_file: destination.tls.ca_file.as_deref(),
+            cert_file: destination.tls.cert_file.as_deref(),
+            key_file: destination.tls.key_file.as_deref(),
+        };
+        let http = client::Client::new(ClientOptions {
+            tls,
+            server_name: destination.tls.server_name.clone(),
+            http2: grpc,
+            timeout: destination.timeout,
+            max_answer: MAX_ANSWER,
+        })?;
         Ok(Self {
             http,
-            objection,
             protocol: destination.protocol,
             targets,
             headers: headers(destination)?,
-            secrets: Secrets::of(destination),
+            secrets: secrets(destination),
             compression: destination.compression,
             timeout: destination.timeout,
         })
@@ -74,44 +68,20 @@ impl Client {
 
     /// Sends one OTLP protobuf export request. Never fails: what went wrong is the answer's class.
     pub async fn send(&self, signal: Signal, payload: Bytes) -> Answer {
-        let mut request = match self.request(signal, payload) {
+        let request = match self.request(signal, payload) {
             Ok(request) => request,
             Err(error) => return Answer::new(Class::Destination, error.to_string()),
         };
-        let connection = capture_connection(&mut request);
-        match tokio::time::timeout(self.timeout, self.attempt(request)).await {
-            // Some servers repeat what they were sent.
-            Ok(answer) => Answer { message: self.secrets.masked(answer.message), ..answer },
-            Err(_) => {
-                let within = format!("within {:?}", self.timeout);
-                let text = match &*connection.connection_metadata() {
-                    Some(connection) => {
-                        // The way may be dead without anybody having said so: over HTTP/2 later requests would take it too.
-                        connection.poison();
-                        format!("no answer {within}: raise forward.timeout if the destination is only slow")
-                    }
-                    None => format!("no connection {within}: the name's server, the way there, or TLS does not answer"),
-                };
-                Answer::new(Class::Passing { after: None }, text)
-            }
-        }
+        let answer = match self.http.send(request).await {
+            Ok(reply) => self.read(reply),
+            Err(failure) => self.failed(failure),
+        };
+        // Some servers repeat what they were sent.
+        Answer { message: self.secrets.masked(answer.message), ..answer }
     }
 
-    async fn attempt(&self, request: Request<Full<Bytes>>) -> Answer {
-        let response = match self.http.request(request).await {
-            Ok(response) => response,
-            Err(error) => return self.unreachable(&error),
-        };
-        let (head, body) = response.into_parts();
-        let collected = match Limited::new(body, MAX_ANSWER).collect().await {
-            Ok(collected) => collected,
-            Err(error) if error.is::<LengthLimitError>() => {
-                return Answer::new(self.long_answer(head.status), format!("the answer exceeds {MAX_ANSWER} bytes"));
-            }
-            Err(error) => return Answer::new(body_fault(head.status), format!("the answer broke off: {error}")),
-        };
-        let trailers = collected.trailers().cloned();
-        let mut body = body::decompress(&head.headers, collected.to_bytes(), MAX_ANSWER);
+    fn read(&self, reply: Reply) -> Answer {
+        let Reply { head, mut body, trailers } = reply;
         if !head.status.is_success() {
             // Before any of it is quoted in part.
             body = self.secrets.mask(body.into()).into();
@@ -130,16 +100,26 @@ impl Client {
         }
     }
 
-    fn unreachable(&self, error: &hyper_util::client::legacy::Error) -> Answer {
-        let text = chain(error).map(ToString::to_string).collect::<Vec<_>>().join(": ");
-        if let Some(fault) = chain(error).find_map(|cause| cause.downcast_ref::<Fault>()) {
-            return Answer::new(fault.class(), text);
-        }
-        match self.objection.text() {
-            Some(objection) => {
-                Answer::new(Class::Destination, format!("the destination ended TLS: {objection} ({text})"))
+    fn failed(&self, failure: Failure) -> Answer {
+        let passing = Class::Passing { after: None };
+        let within = format!("within {:?}", self.timeout);
+        match failure {
+            Failure::Settings(text) => Answer::new(Class::Destination, text),
+            Failure::Connection(text) => Answer::new(passing, text),
+            Failure::Timeout { connected: true } => Answer::new(
+                passing,
+                format!("no answer {within}: raise forward.timeout if the destination is only slow"),
+            ),
+            Failure::Timeout { connected: false } => Answer::new(
+                passing,
+                format!("no connection {within}: the name's server, the way there, or TLS does not answer"),
+            ),
+            Failure::TooLong(status) => {
+                Answer::new(self.long_answer(status), format!("the answer exceeds {MAX_ANSWER} bytes"))
             }
-            None => Answer::new(Class::Passing { after: None }, text),
+            Failure::Interrupted(status, text) => {
+                Answer::new(body_fault(status), format!("the answer broke off: {text}"))
+            }
         }
     }
 
@@ -154,7 +134,14 @@ impl Client {
 
     fn request(&self, signal: Signal, payload: Bytes) -> Result<Request<Full<Bytes>>> {
         let grpc = self.protocol == ForwardProtocol::OtlpGrpc;
-        let (body, encoding) = body::compress(payload, self.compression, grpc)?;
+        let encoding = match self.compression {
+            ForwardCompression::None => None,
+            ForwardCompression::Gzip => Some(Encoding::Gzip),
+            ForwardCompression::Zstd => Some(Encoding::Zstd),
+        };
+        let body = encoding.map_or(Ok(payload.clone()), |encoding| encoding.compress(&payload))?;
+        let body = if grpc { framed(&body, encoding.is_some())? } else { body };
+        let encoding = encoding.map(|encoding| HeaderValue::from_static(encoding.name()));
         let mut request = Request::post(self.targets[signal].clone())
             .body(Full::new(body))
             .map_err(|error| OtlpError::with_source(Code::Internal, "the request could not be built", error))?;
@@ -180,11 +167,6 @@ fn body_fault(status: http::StatusCode) -> Class {
         Class::Delivered { .. } => Class::Passing { after: None },
         other => other,
     }
-}
-
-/// An error and its causes.
-fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |cause: &&(dyn Error + 'static)| (*cause).source())
 }
 
 fn target(destination: &Destination, signal: Signal) -> Result<Uri> {
@@ -271,11 +253,25 @@ fn headers(destination: &Destination) -> Result<HeaderMap> {
             headers.insert(header_name(header)?, secret_value("auth.key", key.expose_secret())?);
         }
         Auth::Basic { username, password } => {
-            let text = format!("Basic {}", secrets::basic(username, password));
+            let text = format!("Basic {}", basic(username, password));
             headers.insert(AUTHORIZATION, secret_value("auth.password", &text)?);
         }
     }
     Ok(headers)
+}
+
+/// Every secret that is sent there, in every form in which it is.
+fn secrets(destination: &Destination) -> Secrets {
+    let mut found: Vec<SecretString> = destination.headers.iter().map(|(_, value)| value.clone()).collect();
+    match &destination.auth {
+        Auth::None => {}
+        Auth::Bearer(secret) | Auth::ApiKey { key: secret, .. } => found.push(secret.clone()),
+        Auth::Basic { username, password } => {
+            found.push(basic(username, password).into());
+            found.push(password.clone());
+        }
+    }
+    Secrets::new(found)
 }
 
 fn header_name(name: &str) -> Result<HeaderName> {

@@ -10,12 +10,13 @@ use hyper_util::client::legacy::Client as HyperClient;
 use hyper_util::rt::TokioExecutor;
 
 use super::connect::Connector;
-use crate::config::Tls;
+use crate::tls::{self, ClientFiles};
 
 /// Posts `body`; the error says what went wrong and never where to, because such URLs are secrets.
-pub(crate) async fn post_json(url: &str, body: Bytes, timeout: Duration) -> Result<(), String> {
+pub async fn post_json(url: &str, body: Bytes, timeout: Duration) -> Result<(), String> {
     let uri: Uri = url.parse().map_err(|_| "the URL cannot be read".to_owned())?;
-    let connector = Connector::new(&Tls::default(), false, timeout).map_err(|error| error.to_string())?;
+    let tls = tls::client(&ClientFiles::default(), false).map_err(|error| error.to_string())?;
+    let connector = Connector::new(tls, None, timeout);
     let client = HyperClient::builder(TokioExecutor::new()).build::<_, Full<Bytes>>(connector);
     let mut request = Request::post(uri).body(Full::new(body)).map_err(|error| error.to_string())?;
     request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -4,7 +4,6 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -16,34 +15,19 @@ use http::Uri;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::TokioIo;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tower_service::Service;
 
-use crate::config::Tls;
-use crate::error::{Code, OtlpError, Result};
-use crate::forward::classify::Class;
-
-/// Why no connection came about.
+/// Why no connection came about. A wrong name or certificate stays wrong until somebody changes it; a way may come back.
 #[derive(Debug)]
 pub(super) enum Fault {
     Name(String, io::Error),
     Way(String, io::Error),
     Certificate(String, io::Error),
-}
-
-impl Fault {
-    /// A wrong name or certificate stays wrong until somebody changes it; a way may come back.
-    pub(super) fn class(&self) -> Class {
-        match self {
-            Fault::Name(..) | Fault::Certificate(..) => Class::Destination,
-            Fault::Way(..) => Class::Passing { after: None },
-        }
-    }
 }
 
 impl fmt::Display for Fault {
@@ -77,7 +61,7 @@ impl Objection {
 #[derive(Clone)]
 pub(super) struct Connector {
     objection: Objection,
-    tls: Option<Arc<ClientConfig>>,
+    tls: Arc<ClientConfig>,
     server_name: Option<String>,
     timeout: Duration,
 }
@@ -89,13 +73,9 @@ impl fmt::Debug for Connector {
 }
 
 impl Connector {
-    pub(super) fn new(tls: &Tls, http2: bool, timeout: Duration) -> Result<Self> {
-        Ok(Self {
-            tls: Some(Arc::new(client_config(tls, http2)?)),
-            server_name: tls.server_name.clone(),
-            timeout,
-            objection: Objection::default(),
-        })
+    /// `server_name` is expected in the certificate instead of the URL's host.
+    pub(super) fn new(tls: ClientConfig, server_name: Option<String>, timeout: Duration) -> Self {
+        Self { tls: Arc::new(tls), server_name, timeout, objection: Objection::default() }
     }
 
     /// Where to read why a connection was closed.
@@ -116,11 +96,13 @@ impl Connector {
             .map_err(|error| Fault::Way(shown.clone(), error))?;
         // Small requests would otherwise wait for the acknowledgement of the one before.
         let _ = stream.set_nodelay(true);
-        let Some(tls) = self.tls.filter(|_| https) else { return Ok(Link::Plain(TokioIo::new(stream))) };
+        if !https {
+            return Ok(Link::Plain(TokioIo::new(stream)));
+        }
         let expected = self.server_name.unwrap_or(host);
         let name = ServerName::try_from(expected)
             .map_err(|error| Fault::Certificate(shown.clone(), io::Error::other(error)))?;
-        match TlsConnector::from(tls).connect(name, stream).await {
+        match TlsConnector::from(self.tls).connect(name, stream).await {
             Ok(stream) => {
                 self.objection.set(None);
                 Ok(Link::Tls(Box::new(TokioIo::new(stream)), self.objection))
@@ -158,61 +140,6 @@ async fn reach(addresses: impl IntoIterator<Item = SocketAddr>) -> io::Result<Tc
 /// A handshake that broke off is a bad way; one that was judged is a bad certificate.
 fn is_tls_refusal(error: &io::Error) -> bool {
     error.get_ref().is_some_and(|inner| inner.downcast_ref::<rustls::Error>().is_some())
-}
-
-fn client_config(tls: &Tls, http2: bool) -> Result<ClientConfig> {
-    let roots = match &tls.ca_file {
-        Some(path) => {
-            let mut roots = RootCertStore::empty();
-            for certificate in certificates("forward.tls.ca_file", path)? {
-                roots.add(certificate).map_err(|error| bad_file("forward.tls.ca_file", path, error))?;
-            }
-            roots
-        }
-        None => {
-            let mut roots = RootCertStore::empty();
-            let _ = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-            roots
-        }
-    };
-    let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| OtlpError::with_source(Code::Internal, "TLS cannot be set up", error))?
-        .with_root_certificates(roots);
-    let mut config = match (&tls.cert_file, &tls.key_file) {
-        (Some(cert), Some(key)) => builder
-            .with_client_auth_cert(
-                certificates("forward.tls.cert_file", cert)?,
-                PrivateKeyDer::from_pem_file(key).map_err(|error| bad_file("forward.tls.key_file", key, error))?,
-            )
-            .map_err(|error| bad_file("forward.tls.cert_file", cert, error))?,
-        (None, None) => builder.with_no_client_auth(),
-        _ => {
-            return Err(OtlpError::new(
-                Code::InvalidConfig,
-                "forward.tls: cert_file and key_file go together: give both or neither",
-            ));
-        }
-    };
-    config.alpn_protocols = if http2 { vec![b"h2".to_vec()] } else { vec![b"http/1.1".to_vec()] };
-    Ok(config)
-}
-
-fn certificates(key: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>> {
-    let found: Vec<_> =
-        CertificateDer::pem_file_iter(path).and_then(Iterator::collect).map_err(|error| bad_file(key, path, error))?;
-    if found.is_empty() {
-        return Err(OtlpError::new(
-            Code::InvalidConfig,
-            format!("{key}: {} holds no certificate: give a PEM file", path.display()),
-        ));
-    }
-    Ok(found)
-}
-
-fn bad_file(key: &str, path: &Path, error: impl std::error::Error + Send + Sync + 'static) -> OtlpError {
-    let message = format!("{key}: {} cannot be used: {error}", path.display());
-    OtlpError::with_source(Code::InvalidConfig, message, error)
 }
 
 impl Service<Uri> for Connector {

@@ -1,16 +1,14 @@
-//! What may appear nowhere: the secrets of a destination, taken out of what the destination says.
+//! What may appear nowhere: the secrets that a server is sent, taken out of what it says.
 
 use std::fmt;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::config::{Auth, Destination};
-
 /// Shorter ones would take ordinary words out of answers, and protect nothing.
 const SHORTEST: usize = 4;
 
-/// The secrets of one destination, in every form in which they are sent.
-pub(super) struct Secrets(Vec<SecretString>);
+/// The secrets that one server is sent, in every form in which they are sent.
+pub struct Secrets(Vec<SecretString>);
 
 impl fmt::Debug for Secrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -19,24 +17,16 @@ impl fmt::Debug for Secrets {
 }
 
 impl Secrets {
-    pub(super) fn of(destination: &Destination) -> Self {
-        let mut found: Vec<SecretString> = destination.headers.iter().map(|(_, value)| value.clone()).collect();
-        match &destination.auth {
-            Auth::None => {}
-            Auth::Bearer(secret) | Auth::ApiKey { key: secret, .. } => found.push(secret.clone()),
-            Auth::Basic { username, password } => {
-                found.push(basic(username, password).into());
-                found.push(password.clone());
-            }
-        }
-        found.retain(|secret| secret.expose_secret().len() >= SHORTEST);
+    /// All of `secrets` that are long enough to be told from ordinary words.
+    pub fn new(secrets: impl IntoIterator<Item = SecretString>) -> Self {
+        let mut found: Vec<_> = secrets.into_iter().filter(|secret| secret.expose_secret().len() >= SHORTEST).collect();
         // One may be part of another.
         found.sort_by_key(|secret| std::cmp::Reverse(secret.expose_secret().len()));
         Self(found)
     }
 
     /// Overwrites every occurrence; lengths stay, so that encoded messages stay readable.
-    pub(super) fn mask(&self, mut bytes: Vec<u8>) -> Vec<u8> {
+    pub fn mask(&self, mut bytes: Vec<u8>) -> Vec<u8> {
         for secret in &self.0 {
             let secret = secret.expose_secret().as_bytes();
             let mut from = 0;
@@ -49,13 +39,13 @@ impl Secrets {
     }
 
     /// [`Secrets::mask`] for text.
-    pub(super) fn masked(&self, text: String) -> String {
+    pub fn masked(&self, text: String) -> String {
         String::from_utf8_lossy(&self.mask(text.into_bytes())).into_owned()
     }
 }
 
 /// What follows `Basic ` in the header.
-pub(super) fn basic(username: &str, password: &SecretString) -> String {
+pub fn basic(username: &str, password: &SecretString) -> String {
     use base64::Engine as _;
     base64::engine::general_purpose::STANDARD.encode(format!("{username}:{}", password.expose_secret()))
 }
@@ -66,10 +56,10 @@ mod tests {
 
     #[test]
     fn secrets_are_masked_in_every_form_and_lengths_stay() {
-        let mut destination = Destination::new("d", "http://h:1");
-        destination.headers = vec![("x".into(), "tenant-key".to_owned().into()), ("y".into(), "abc".to_owned().into())];
-        destination.auth = Auth::Basic { username: "user".into(), password: "tenant".to_owned().into() };
-        let secrets = Secrets::of(&destination);
+        let secret = |text: &str| SecretString::from(text.to_owned());
+        let password = secret("tenant");
+        let found = [secret("tenant-key"), secret("abc"), basic("user", &password).into(), password];
+        let secrets = Secrets::new(found);
         let text = format!("abc {} tenant-key,tenant;tenant", basic("user", &"tenant".to_owned().into()));
         let masked = secrets.masked(text.clone());
         assert_eq!(masked, "abc **************** **********,******;******");
