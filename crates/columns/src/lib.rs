@@ -16,6 +16,7 @@ mod decode;
 mod encode;
 pub mod json;
 mod outcome;
+mod payload;
 mod render;
 pub mod schema;
 mod sink;
@@ -27,6 +28,7 @@ pub use decode::plan::Checked;
 pub use decode::{BatchBuilder, check};
 pub use encode::{EncodeError, encode_protobuf};
 pub use outcome::{DecodeError, Limits, Reason, Refusal, Refused};
+pub use payload::Payload;
 pub use schema::schema;
 pub use sink::ColumnSink;
 

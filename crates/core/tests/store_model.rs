@@ -17,6 +17,7 @@ use otlp_arrow::config::{Config, Durability};
 use otlp_arrow::store::Store;
 use otlp_arrow::store::storage::Storage;
 use otlp_arrow::{OtlpError, Signal};
+use otlp_arrow_columns::Payload;
 use otlp_arrow_testkit::rng::Rng;
 use support::disk::{Disk, Faults, Op, Process};
 use support::oracle::{Oracle, Promise};
@@ -145,7 +146,8 @@ impl Schedule {
             let signal = *self.rng.pick(&Signal::ALL);
             let (request, bytes, checked) = self.oracle.request(signal);
             let reservation = life.store.budget().reserve(signal, bytes.len() + checked.arrow_bytes).unwrap();
-            let answer = life.store.append(signal, otlp_arrow::store::Request { bytes, checked, reservation });
+            let payload = Payload::Otlp { signal, bytes, checked };
+            let answer = life.store.append(otlp_arrow::store::Request { payload, reservation });
             waiting.push(async move { (request, answer.await) });
         }
         let answers = futures::executor::block_on(futures::future::join_all(waiting));

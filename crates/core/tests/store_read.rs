@@ -16,7 +16,7 @@ use otlp_arrow::store::names::Stem;
 use otlp_arrow::store::storage_os::OsStorage;
 use otlp_arrow::store::{ReadOptions, Request, Store};
 use otlp_arrow::{Code, Signal};
-use otlp_arrow_columns::Limits;
+use otlp_arrow_columns::{Limits, Payload};
 use otlp_arrow_testkit::payload;
 use prost::Message;
 
@@ -39,7 +39,8 @@ fn append(store: &Store, number: usize, rows: usize) -> bool {
     let bytes: bytes::Bytes = request.encode_to_vec().into();
     let checked = otlp_arrow_columns::check(Signal::Traces, &bytes, &Limits::default()).unwrap();
     let reservation = store.budget().reserve(Signal::Traces, bytes.len() + checked.arrow_bytes).unwrap();
-    match futures::executor::block_on(store.append(Signal::Traces, Request { bytes, checked, reservation })) {
+    let payload = Payload::Otlp { signal: Signal::Traces, bytes, checked };
+    match futures::executor::block_on(store.append(Request { payload, reservation })) {
         Ok(()) => true,
         // Sealing cannot keep up with rotation at 40 kB.
         Err(error) if error.code() == Code::StorageFull => {

@@ -129,12 +129,8 @@ impl Store {
 
     /// Hands a request to the commit thread of its signal. The future resolves at the configured durability;
     /// the request is kept or not whether or not the future is polled.
-    pub fn append(
-        &self,
-        signal: Signal,
-        request: Request,
-    ) -> impl Future<Output = Result<()>> + Send + 'static + use<> {
-        self.lanes[signal.index()].append(request)
+    pub fn append(&self, request: Request) -> impl Future<Output = Result<()>> + Send + 'static + use<> {
+        self.lanes[request.payload.signal().index()].append(request)
     }
 
     /// Resolves when something that made [`Store::append`] or the budget refuse may have changed, at the latest after 100 ms.

@@ -18,7 +18,7 @@ struct Entry {
     stem: Stem,
     first_row: u64,
     rows: u64,
-    /// `None` where some record of the request was refused: then the bytes say more than the rows.
+    /// `None` where the rows cannot be sent as they came.
     bytes: Option<Bytes>,
 }
 
@@ -49,7 +49,7 @@ impl Recent {
     pub(super) fn add(&mut self, commit: &Committed) {
         let mut first_row = commit.first_row;
         for request in &commit.requests {
-            let bytes = (request.whole && request.bytes.len() <= self.limit).then(|| request.bytes.clone());
+            let bytes = request.bytes.clone().filter(|bytes| bytes.len() <= self.limit);
             self.bytes += bytes.as_ref().map_or(0, Bytes::len) + size_of::<Entry>();
             self.entries.push_back(Entry { stem: commit.stem.clone(), first_row, rows: request.rows, bytes });
             first_row += request.rows;
@@ -120,9 +120,8 @@ mod tests {
         let requests: Vec<_> = requests
             .iter()
             .map(|(bytes, rows, whole)| CommittedRequest {
-                bytes: Bytes::from_static(bytes),
+                bytes: whole.then_some(Bytes::from_static(bytes)),
                 rows: *rows,
-                whole: *whole,
             })
             .collect();
         let rows = requests.iter().map(|request| request.rows).sum();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
-use otlp_arrow_columns::{Limits, Refused, Signal};
+use otlp_arrow_columns::{Limits, Payload, Refused, Signal};
 
 use super::ExportOutcome;
 use crate::config::Config;
@@ -70,7 +70,10 @@ impl Core {
             message: checked.refused.to_string(),
         };
         let refused = checked.refused.clone();
-        let appended = (checked.rows > 0).then(|| self.store.append(signal, Request { bytes, checked, reservation }));
+        let appended = (checked.rows > 0).then(|| {
+            let payload = Payload::Otlp { signal, bytes, checked };
+            self.store.append(Request { payload, reservation })
+        });
         let mut count = Count {
             stats: Arc::clone(self.store.stats()),
             signal,

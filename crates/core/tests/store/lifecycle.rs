@@ -65,8 +65,7 @@ fn many_requests_at_once_share_few_commits_and_each_is_kept_once() {
     }
     let commits = Arc::new(Commits::default());
     store.on_commit(Arc::clone(&commits) as _);
-    let appended: Vec<_> =
-        (0..500).map(|id| store.append(Signal::Logs, request(&store, logs([id])).unwrap())).collect();
+    let appended: Vec<_> = (0..500).map(|id| store.append(request(&store, logs([id])).unwrap())).collect();
     for done in appended {
         block_on(done).unwrap();
     }
@@ -81,7 +80,7 @@ fn many_requests_at_once_share_few_commits_and_each_is_kept_once() {
 fn a_request_is_kept_though_nobody_polls_its_future() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(&config(dir.path()));
-    drop(store.append(Signal::Logs, request(&store, logs([7])).unwrap()));
+    drop(store.append(request(&store, logs([7])).unwrap()));
     block_on(store.flush()).unwrap();
     assert_eq!(ids(&store), [7]);
 }

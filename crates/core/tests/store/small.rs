@@ -10,7 +10,7 @@ use otlp_arrow::store::Request;
 use otlp_arrow::store::storage::Storage;
 use otlp_arrow::store::storage_os::OsStorage;
 use otlp_arrow::{Config, Signal};
-use otlp_arrow_columns::Limits;
+use otlp_arrow_columns::{Limits, Payload};
 use otlp_arrow_testkit::payload::Kind;
 
 use crate::support::open;
@@ -43,12 +43,12 @@ fn a_request_of_one_record_pays_for_a_small_part_of_a_commit() {
                 let bytes = bytes::Bytes::from(bytes);
                 let checked = otlp_arrow_columns::check(signal, &bytes, &Limits::default()).unwrap();
                 let reservation = store.budget().reserve(signal, bytes.len() + checked.arrow_bytes).unwrap();
-                Request { bytes, checked, reservation }
+                Request { payload: Payload::Otlp { signal, bytes, checked }, reservation }
             })
             .collect();
-        let waiting: usize = requests.iter().map(|request| request.checked.arrow_bytes).sum();
+        let waiting: usize = requests.iter().map(|request| request.payload.arrow_bytes()).sum();
         let began = Instant::now();
-        let kept = join_all(requests.into_iter().map(|request| store.append(signal, request)));
+        let kept = join_all(requests.into_iter().map(|request| store.append(request)));
         block_on(kept).into_iter().collect::<Result<(), _>>().unwrap();
         let files = dir.path().join("otlp").join(signal.as_str());
         let live = OsStorage.open(&only(&files, "arrows")).unwrap();

@@ -17,7 +17,7 @@ use otlp_arrow::store::storage::Storage;
 use otlp_arrow::store::storage_os::OsStorage;
 use otlp_arrow::store::{ReadOptions, Request, Store};
 use otlp_arrow::{Config, Result, Signal};
-use otlp_arrow_columns::Limits;
+use otlp_arrow_columns::{Limits, Payload};
 use prost::Message;
 
 /// One request of log records whose bodies are these numbers.
@@ -76,12 +76,12 @@ pub(crate) fn open_on(config: &Config, storage: Arc<dyn Storage>, heard: &Heard)
 pub(crate) fn request(store: &Store, bytes: Bytes) -> Result<Request> {
     let checked = otlp_arrow_columns::check(Signal::Logs, &bytes, &Limits::default())?;
     let reservation = store.budget().reserve(Signal::Logs, bytes.len() + checked.arrow_bytes)?;
-    Ok(Request { bytes, checked, reservation })
+    Ok(Request { payload: Payload::Otlp { signal: Signal::Logs, bytes, checked }, reservation })
 }
 
 /// Appends and waits for the acknowledgement.
 pub(crate) fn put(store: &Store, ids: impl IntoIterator<Item = u64>) -> Result<()> {
-    block_on(store.append(Signal::Logs, request(store, logs(ids))?))
+    block_on(store.append(request(store, logs(ids))?))
 }
 
 /// The numbers of the log records of a batch.

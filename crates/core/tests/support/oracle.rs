@@ -63,7 +63,8 @@ impl CommitHook for Places {
     fn committed(&self, commit: &Committed) {
         let mut places = self.0.lock().unwrap();
         for request in &commit.requests {
-            places.insert(request.bytes.clone(), commit.stem.to_string());
+            let bytes = request.bytes.clone().expect("no record was refused");
+            places.insert(bytes, commit.stem.to_string());
         }
     }
 }

@@ -28,12 +28,11 @@ pub struct Committed {
 /// One request of a commit.
 #[derive(Clone, Debug)]
 pub struct CommittedRequest {
-    /// The OTLP protobuf bytes as they came.
-    pub bytes: Bytes,
+    /// OTLP protobuf bytes as they came, where they say the same as the rows. `None` where a record of them was refused,
+    /// and where the rows did not come as OTLP: then the rows are the only source.
+    pub bytes: Option<Bytes>,
     /// Rows it added.
     pub rows: u64,
-    /// Whether all of its records were kept: only then the bytes say the same as the rows.
-    pub whole: bool,
 }
 
 /// Sees every commit. Called on the commit thread: it must not block, and it bounds the memory it keeps by itself.

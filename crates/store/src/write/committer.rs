@@ -62,15 +62,15 @@ impl Committer {
 
     /// The requests as columns in the builder.
     fn build(&mut self, items: &[Item]) {
-        self.builder.expect(items.iter().map(|item| &item.request.checked));
+        self.builder.expect_payloads(items.iter().map(|item| &item.request.payload));
         for item in items {
-            self.builder.append(&item.request.bytes, &item.request.checked);
+            self.builder.append_payload(&item.request.payload);
         }
     }
 
     fn write(&mut self, items: &[Item], now: Instant) -> Result<()> {
         let ctx = Arc::clone(&self.ctx);
-        let small = items.iter().map(|item| item.request.checked.arrow_bytes).sum::<usize>() <= SMALL_BYTES;
+        let small = items.iter().map(|item| item.request.payload.arrow_bytes()).sum::<usize>() <= SMALL_BYTES;
         self.build(items);
         let rows = self.builder.rows() as u64;
         let batch = (!small).then(|| self.builder.finish());

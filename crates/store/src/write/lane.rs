@@ -133,7 +133,7 @@ impl Lane {
             self.start(&mut queue).map_err(Err)?;
         }
         let buffered = matches!(self.ctx.settings.durability, Durability::Buffered { .. });
-        let (rows, bytes) = (request.checked.rows, request.checked.arrow_bytes);
+        let (rows, bytes) = (request.payload.rows(), request.payload.arrow_bytes());
         let (before_rows, before_bytes) = (queue.rows, queue.bytes);
         queue.rows += rows;
         queue.bytes = queue.bytes.saturating_add(bytes);
@@ -315,7 +315,7 @@ impl Lane {
         });
         let elapsed = began.elapsed();
         self.ctx.commit_nanos.fetch_add(elapsed.as_nanos() as u64, Ordering::Relaxed);
-        let rows: usize = items.iter().map(|item| item.request.checked.rows).sum();
+        let rows: usize = items.iter().map(|item| item.request.payload.rows()).sum();
         if result.is_ok() {
             policy.succeeded();
             self.ctx.write_works(self.signal);
@@ -362,8 +362,8 @@ impl Lane {
         if retried {
             // Acknowledged data stays in memory until it is written; only what is new is refused.
             for item in items.into_iter().rev() {
-                queue.rows += item.request.checked.rows;
-                queue.bytes = queue.bytes.saturating_add(item.request.checked.arrow_bytes);
+                queue.rows += item.request.payload.rows();
+                queue.bytes = queue.bytes.saturating_add(item.request.payload.arrow_bytes());
                 queue.items.push_front(item);
             }
         } else {
@@ -421,12 +421,12 @@ enum Next {
 
 /// Takes the next commit's share off the queue.
 fn take(queue: &mut Queue) -> Vec<Item> {
-    let sizes = queue.items.iter().map(|item| (item.request.checked.rows, item.request.checked.arrow_bytes));
+    let sizes = queue.items.iter().map(|item| (item.request.payload.rows(), item.request.payload.arrow_bytes()));
     let count = share(sizes);
     let items: Vec<Item> = queue.items.drain(..count).collect();
     for item in &items {
-        queue.rows -= item.request.checked.rows;
-        queue.bytes = queue.bytes.saturating_sub(item.request.checked.arrow_bytes);
+        queue.rows -= item.request.payload.rows();
+        queue.bytes = queue.bytes.saturating_sub(item.request.payload.arrow_bytes());
     }
     items
 }

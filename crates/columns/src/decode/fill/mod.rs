@@ -15,7 +15,7 @@ use crate::column::Zeros;
 use crate::decode::plan::Counts;
 use crate::schema::schema;
 use crate::sink::ColumnSink;
-use crate::{Checked, Signal};
+use crate::{Checked, Payload, Signal};
 use cells::{Enumeration, push_types, push_types_dictionary};
 use common::Common;
 use logs::Logs;
@@ -66,8 +66,19 @@ impl BatchBuilder {
 
     /// Makes room for these requests, which are appended next: so columns grow once, not with each of them.
     pub fn expect<'a>(&mut self, requests: impl IntoIterator<Item = &'a Checked>) {
+        self.expect_counts(requests.into_iter().map(|checked| &checked.plan.counts));
+    }
+
+    /// [`BatchBuilder::expect`] for requests of every kind.
+    pub fn expect_payloads<'a>(&mut self, payloads: impl IntoIterator<Item = &'a Payload>) {
+        self.expect_counts(payloads.into_iter().map(|payload| match payload {
+            Payload::Otlp { checked, .. } => &checked.plan.counts,
+        }));
+    }
+
+    fn expect_counts<'a>(&mut self, requests: impl Iterator<Item = &'a Counts>) {
         let mut counts = Counts::default();
-        requests.into_iter().for_each(|checked| counts.add(&checked.plan.counts));
+        requests.for_each(|more| counts.add(more));
         self.reserve(&counts);
         self.expected = counts.rows;
     }
@@ -98,6 +109,13 @@ impl BatchBuilder {
             read.is_ok() && self.rows - before == checked.rows,
             "append was given other bytes than check: {read:?}"
         );
+    }
+
+    /// Appends the rows of one request of whatever kind, of the signal of this builder.
+    pub fn append_payload(&mut self, payload: &Payload) {
+        match payload {
+            Payload::Otlp { bytes, checked, .. } => self.append(bytes, checked),
+        }
     }
 
     /// Rows appended since the last [`BatchBuilder::finish`].

@@ -1,0 +1,49 @@
+//! What one request brings to the log, through whatever door it came.
+
+use bytes::Bytes;
+
+use crate::{Checked, Signal};
+
+/// The records of one request, as they were handed over: checked, and not yet part of a batch that is committed.
+#[derive(Clone, Debug)]
+pub enum Payload {
+    /// One OTLP protobuf export request.
+    Otlp {
+        /// What it holds.
+        signal: Signal,
+        /// Its bytes as they came.
+        bytes: Bytes,
+        /// The first pass over exactly these bytes.
+        checked: Checked,
+    },
+}
+
+impl Payload {
+    /// Of which signal the records are.
+    pub fn signal(&self) -> Signal {
+        match self {
+            Payload::Otlp { signal, .. } => *signal,
+        }
+    }
+
+    /// Rows it adds: what was refused is not among them.
+    pub fn rows(&self) -> usize {
+        match self {
+            Payload::Otlp { checked, .. } => checked.rows,
+        }
+    }
+
+    /// Bytes of Arrow memory its rows take in the columns of a commit, at most.
+    pub fn arrow_bytes(&self) -> usize {
+        match self {
+            Payload::Otlp { checked, .. } => checked.arrow_bytes,
+        }
+    }
+
+    /// The OTLP bytes that say exactly what its rows say: of an OTLP request of which no record was refused.
+    pub fn whole_bytes(&self) -> Option<&Bytes> {
+        match self {
+            Payload::Otlp { bytes, checked, .. } => (checked.refused.total() == 0).then_some(bytes),
+        }
+    }
+}
