@@ -8,11 +8,10 @@ use std::path::Path;
 use arrow_array::RecordBatch;
 use arrow_ipc::writer::StreamWriter;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use otlp_arrow::Signal;
-use otlp_arrow::ipc::CommitEncoder;
-use otlp_arrow::ipc::seal::seal;
-use otlp_arrow::store::storage_os::OsStorage;
-use otlp_arrow_columns::{BatchBuilder, Limits};
+use otlp_arrow_columns::{BatchBuilder, Limits, Signal};
+use otlp_arrow_store::file::CommitEncoder;
+use otlp_arrow_store::file::seal::seal;
+use otlp_arrow_store::storage_os::OsStorage;
 use otlp_arrow_testkit::payload::Kind;
 
 fn signal(kind: Kind) -> Signal {
