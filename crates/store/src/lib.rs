@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 
 use otlp_arrow_columns::Signal;
 
+use crate::disk::names::WriterId;
 use crate::disk::storage::Storage;
 use crate::log::hooks::{CommitHook, RetentionHold};
 use crate::log::read::SetAside;
@@ -92,9 +93,19 @@ impl Store {
         Store { ctx, lanes, generation: sys::generation(), closed: Mutex::new(None) }
     }
 
-    #[doc(hidden)]
-    pub fn context(&self) -> &Arc<Context> {
-        &self.ctx
+    /// Who writes here.
+    pub fn writer(&self) -> WriterId {
+        self.ctx.writer
+    }
+
+    /// What it was told.
+    pub fn settings(&self) -> &Settings {
+        &self.ctx.settings
+    }
+
+    /// Where it announces what happens.
+    pub fn events(&self) -> &EventSink {
+        &self.ctx.events
     }
 
     /// What its readers see, and whoever works on what is committed.

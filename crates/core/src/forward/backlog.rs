@@ -14,7 +14,7 @@ use super::position::Position;
 use super::recent::{Fresh, Recent};
 use super::window::{Ticket, Window};
 use crate::stats::PerSignal;
-use crate::store::context::Context;
+use crate::store::Log;
 use crate::store::hooks::{AdoptedWriter, Committed};
 use crate::store::names::{Stem, WriterId};
 
@@ -78,11 +78,11 @@ impl Backlogs {
     }
 
     /// Begins this writer's own backlogs. The cursor files come first: after a crash they say who still waits.
-    pub(super) fn begin(&self, context: &Context) -> io::Result<()> {
+    pub(super) fn begin(&self, log: &Log) -> io::Result<()> {
         for signal in Signal::ALL.into_iter().filter(|signal| self.signals[*signal]) {
             let start = Position::start_of(Stem { created_ms: 0, writer: self.own, seq: 0 });
-            let cursor = CursorFile::new(context, &self.destination, self.own, signal);
-            cursor.write(context, &start)?;
+            let cursor = CursorFile::new(log, &self.destination, self.own, signal);
+            cursor.write(log, &start)?;
             let (files, window) = (Files::default(), Window::new(start.clone()));
             let backlog = Backlog {
                 id: LogId { writer: self.own, signal },
@@ -98,12 +98,12 @@ impl Backlogs {
     }
 
     /// Takes over what a dead writer did not deliver here. Nothing happens if there is no cursor of it.
-    pub(super) fn adopt(&self, context: &Context, writer: &Arc<AdoptedWriter>) {
+    pub(super) fn adopt(&self, log: &Log, writer: &Arc<AdoptedWriter>) {
         for signal in Signal::ALL.into_iter().filter(|signal| self.signals[*signal]) {
             let id = LogId { writer: writer.id(), signal };
-            let cursor = CursorFile::new(context, &self.destination, writer.id(), signal);
-            let Some(saved) = cursor.read(context) else { continue };
-            let files = match Files::of_dead_writer(context, signal, writer.id()) {
+            let cursor = CursorFile::new(log, &self.destination, writer.id(), signal);
+            let Some(saved) = cursor.read(log) else { continue };
+            let files = match Files::of_dead_writer(log, signal, writer.id()) {
                 Ok(files) => files,
                 Err(error) => {
                     tracing::warn!(%error, destination = self.destination, "cannot look for undelivered files");
@@ -116,7 +116,7 @@ impl Backlogs {
                 continue;
             }
             let Some(start) = start.and_then(|position| files.normalize(&position)) else {
-                cursor.remove(context);
+                cursor.remove(log);
                 continue;
             };
             // Ahead of our own, and of adopted ones that began later: what waits longest goes first.
@@ -291,7 +291,7 @@ impl Backlogs {
     }
 
     /// Writes the cursors that moved, and lets go of dead writers of which everything is delivered.
-    pub(super) fn save(&self, context: &Context) {
+    pub(super) fn save(&self, log: &Log) {
         let (moved, finished) = {
             let mut state = self.lock();
             let mut finished = Vec::new();
@@ -316,7 +316,7 @@ impl Backlogs {
             (moved, finished)
         };
         for (id, cursor, position) in moved {
-            match cursor.write(context, &position) {
+            match cursor.write(log, &position) {
                 Ok(()) => {
                     if let Some(backlog) = self.lock().backlogs.iter_mut().find(|backlog| backlog.id == id) {
                         backlog.saved = Some(position);
@@ -326,7 +326,7 @@ impl Backlogs {
             }
         }
         for backlog in finished {
-            backlog.cursor.remove(context);
+            backlog.cursor.remove(log);
             // The last destination and signal that let go of a writer end it for good.
             if let Some(adopted) = backlog.adopted.and_then(|adopted| Arc::try_unwrap(adopted).ok())
                 && let Err(error) = adopted.remove()
@@ -337,15 +337,15 @@ impl Backlogs {
     }
 
     /// At the end: cursors of what is delivered go, those of what waits are written. Returns the records that wait.
-    pub(super) fn end(&self, context: &Context) -> u64 {
-        self.save(context);
+    pub(super) fn end(&self, log: &Log) -> u64 {
+        self.save(log);
         let mut state = self.lock();
         let mut waiting = 0;
         for backlog in &state.backlogs {
             let rows = backlog.files.rows_after(backlog.window.cursor());
             waiting += rows;
             if rows == 0 {
-                backlog.cursor.remove(context);
+                backlog.cursor.remove(log);
             }
         }
         state.backlogs.retain(|backlog| backlog.files.rows_after(backlog.window.cursor()) > 0);

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use otlp_arrow_columns::Signal;
 
 use super::position::Position;
-use crate::store::context::Context;
+use crate::store::Log;
 use crate::store::names::WriterId;
 
 /// One cursor on disk.
@@ -18,13 +18,13 @@ pub(crate) struct CursorFile {
 
 impl CursorFile {
     /// The cursor of `consumer` in one writer's log of one signal.
-    pub(crate) fn new(context: &Context, consumer: &str, writer: WriterId, signal: Signal) -> Self {
-        Self { dir: context.layout.cursors_dir().join(consumer), name: format!("{writer}-{signal}") }
+    pub(crate) fn new(log: &Log, consumer: &str, writer: WriterId, signal: Signal) -> Self {
+        Self { dir: log.layout().cursors_dir().join(consumer), name: format!("{writer}-{signal}") }
     }
 
     /// Replaces it. A crash leaves the old one or the new one.
-    pub(crate) fn write(&self, context: &Context, position: &Position) -> io::Result<()> {
-        let storage = &context.storage;
+    pub(crate) fn write(&self, log: &Log, position: &Position) -> io::Result<()> {
+        let storage = log.storage();
         storage.create_dir_all(&self.dir)?;
         let temporary = self.dir.join(format!("{}.new", self.name));
         match storage.remove(&temporary) {
@@ -39,8 +39,8 @@ impl CursorFile {
     }
 
     /// `None` if there is none; `Some(None)` if there is one that cannot be read: then everything is delivered again.
-    pub(crate) fn read(&self, context: &Context) -> Option<Option<Position>> {
-        let file = match context.storage.open(&self.dir.join(&self.name)) {
+    pub(crate) fn read(&self, log: &Log) -> Option<Option<Position>> {
+        let file = match log.storage().open(&self.dir.join(&self.name)) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
             Err(_) => return Some(None),
@@ -52,8 +52,8 @@ impl CursorFile {
     }
 
     /// Removes it: there is nothing left to deliver.
-    pub(crate) fn remove(&self, context: &Context) {
-        if let Err(error) = context.storage.remove(&self.dir.join(&self.name))
+    pub(crate) fn remove(&self, log: &Log) {
+        if let Err(error) = log.storage().remove(&self.dir.join(&self.name))
             && error.kind() != io::ErrorKind::NotFound
         {
             tracing::debug!(%error, name = self.name, "a cursor that is done stays");
@@ -61,8 +61,8 @@ impl CursorFile {
     }
 
     /// The writers that `consumer` has cursors of.
-    pub(crate) fn writers(context: &Context, consumer: &str) -> Vec<WriterId> {
-        let entries = context.storage.list(&context.layout.cursors_dir().join(consumer)).unwrap_or_default();
+    pub(crate) fn writers(log: &Log, consumer: &str) -> Vec<WriterId> {
+        let entries = log.storage().list(&log.layout().cursors_dir().join(consumer)).unwrap_or_default();
         let mut writers: Vec<WriterId> =
             entries.iter().filter_map(|entry| entry.name.split_once('-')?.0.parse().ok()).collect();
         writers.sort_unstable();

@@ -65,7 +65,7 @@ impl Forwarder {
             lag_records: lag.values().map(|(records, _)| records).sum(),
             lag_seconds: lag.values().filter_map(|(_, age)| *age).max().unwrap_or_default().as_secs_f64(),
             evicted_records: self.state.evicted(),
-            rejected_requests: self.state.rejected.names(&self.state.context).len(),
+            rejected_requests: self.state.rejected.names(&self.state.log).len(),
             last_error: self.state.last_error(),
         }
     }
@@ -101,17 +101,17 @@ impl Forwarder {
 }
 
 async fn retry_rejected(state: &ForwardState) -> Result<Retried> {
-    let names = state.rejected.names(&state.context);
+    let names = state.rejected.names(&state.log);
     let mut retried = Retried { delivered: 0, left: names.len() };
     for name in names {
         let failed = |error: std::io::Error| {
             OtlpError::with_source(Code::StorageFailed, format!("rejected/{}: {error}", state.name), error)
         };
-        let set_aside = state.rejected.load(&state.context, name).map_err(failed)?;
+        let set_aside = state.rejected.load(&state.log, name).map_err(failed)?;
         let answer = state.outlet.send(set_aside.signal, set_aside.payload.clone()).await;
         match answer.class {
             Class::Delivered { .. } => {
-                state.rejected.remove(&state.context, &set_aside).map_err(failed)?;
+                state.rejected.remove(&state.log, &set_aside).map_err(failed)?;
                 retried.delivered += 1;
                 retried.left -= 1;
             }

@@ -11,7 +11,7 @@ use crate::store::names::{Stem, WriterId};
 
 /// Passes on to every destination what the store tells and asks.
 ///
-/// Weak, as each destination holds on to the store's context.
+/// Weak: a destination ends with its library, whoever still holds on to the store.
 pub(super) struct Dispatch {
     pub(super) destinations: Vec<Weak<ForwardState>>,
 }
@@ -54,7 +54,7 @@ impl RetentionHold for Dispatch {
 
     fn adopted(&self, writer: &Arc<AdoptedWriter>) {
         for state in self.destinations() {
-            state.backlogs.adopt(&state.context, writer);
+            state.backlogs.adopt(&state.log, writer);
         }
     }
 

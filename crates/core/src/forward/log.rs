@@ -1,7 +1,6 @@
 //! One writer's log of one signal as a consumer reads it: from memory where it is fresh, else from the files.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use arrow_array::RecordBatch;
@@ -12,9 +11,9 @@ use super::position::Position;
 use super::recent::JOINED_BYTES;
 use crate::error::{Code, OtlpError, Result};
 use crate::ipc;
-use crate::ipc::read::{Extent, FileBatches, Wanted};
+use crate::ipc::read::{FileBatches, Wanted};
+use crate::store::Log;
 use crate::store::ReadOptions;
-use crate::store::context::Context;
 use crate::store::names::{Form, Stem, WriterId, parse_name};
 
 /// How far marks are apart.
@@ -33,9 +32,9 @@ pub(crate) struct Files {
 
 impl Files {
     /// What is in the directory of a writer that is dead: nothing is added to it any more.
-    pub(crate) fn of_dead_writer(context: &Context, signal: Signal, writer: WriterId) -> Result<Self> {
-        let dir = context.layout.signal_dir(signal);
-        let entries = context.storage.list(&dir).map_err(|error| disk(&dir.display().to_string(), error))?;
+    pub(crate) fn of_dead_writer(log: &Log, signal: Signal, writer: WriterId) -> Result<Self> {
+        let dir = log.layout().signal_dir(signal);
+        let entries = log.storage().list(&dir).map_err(|error| disk(&dir.display().to_string(), error))?;
         let mut stems: Vec<Stem> = entries
             .iter()
             .filter_map(|entry| parse_name(&entry.name))
@@ -46,10 +45,10 @@ impl Files {
         stems.dedup();
         // A sealed file says in its footer how many rows it has: a backlog of gigabytes is not read to count it.
         let sealed = |stem: &Stem| {
-            let file = context.storage.open(&context.layout.data(signal, stem, Form::Sealed)).ok()?;
+            let file = log.storage().open(&log.layout().data(signal, stem, Form::Sealed)).ok()?;
             ipc::rows(&*file).ok()
         };
-        let rows = |stem: &Stem| sealed(stem).unwrap_or_else(|| Reader::count(context, signal, stem).unwrap_or(0));
+        let rows = |stem: &Stem| sealed(stem).unwrap_or_else(|| Reader::count(log, signal, stem).unwrap_or(0));
         let list = stems.into_iter().map(|stem| (stem.clone(), rows(&stem))).collect();
         Ok(Self { list, ..Self::default() })
     }
@@ -155,7 +154,7 @@ pub(crate) struct Piece {
 /// Reads one log's files front to back; the file stays open from piece to piece.
 #[derive(Debug)]
 pub(crate) struct Reader {
-    context: Arc<Context>,
+    source: Log,
     signal: Signal,
     open: Option<Open>,
 }
@@ -172,14 +171,14 @@ struct Open {
 }
 
 impl Reader {
-    pub(crate) fn new(context: Arc<Context>, signal: Signal) -> Self {
-        Self { context, signal, open: None }
+    pub(crate) fn new(source: Log, signal: Signal) -> Self {
+        Self { source, signal, open: None }
     }
 
-    fn count(context: &Context, signal: Signal, stem: &Stem) -> Result<u64> {
+    fn count(log: &Log, signal: Signal, stem: &Stem) -> Result<u64> {
         let wanted =
             Wanted::new(signal, &ReadOptions { columns: Some(vec!["service_name".into()]), ..Default::default() })?;
-        let mut batches = open_file(context, signal, stem, 0, &wanted)?;
+        let mut batches = log.open(signal, stem, 0, &wanted)?;
         let mut rows = 0;
         while let Some(batch) = batches.next_batch()? {
             rows += batch.num_rows() as u64;
@@ -197,7 +196,7 @@ impl Reader {
             // What was opened while it was shorter ends where it ended then.
             Some((_, None)) | None => {
                 let wanted = Wanted::new(self.signal, &ReadOptions { dictionaries: true, ..Default::default() })?;
-                let batches = open_file(&self.context, self.signal, &position.stem, position.row, &wanted)?;
+                let batches = self.source.open(self.signal, &position.stem, position.row, &wanted)?;
                 let open = Open { stem: position.stem.clone(), batches, row: position.row, rest: None, per_row: 1 };
                 match next_of(open)? {
                     (open, Some(batch)) => (open, batch),
@@ -235,23 +234,6 @@ fn next_of(mut open: Open) -> Result<(Open, Option<RecordBatch>)> {
 pub(crate) fn is_gone(error: &OtlpError) -> bool {
     let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<std::io::Error>());
     source.is_some_and(|source| source.kind() == std::io::ErrorKind::NotFound)
-}
-
-/// The sealed form counts where there is one. A file may be sealed between two looks, so both forms are tried twice.
-fn open_file(context: &Context, signal: Signal, stem: &Stem, row: u64, wanted: &Wanted) -> Result<FileBatches> {
-    let mut last = std::io::Error::from(std::io::ErrorKind::NotFound);
-    for _ in 0..2 {
-        let live = context.own.find(stem).map_or(Extent::Prefix(None), |file| Extent::Committed(file.len));
-        for (form, extent) in [(Form::Sealed, Extent::Prefix(None)), (Form::Live, live)] {
-            let path = context.layout.data(signal, stem, form);
-            match context.storage.open(&path) {
-                Ok(file) => return FileBatches::open(file, path.display().to_string(), extent, row, wanted),
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => last = error,
-                Err(error) => return Err(disk(&path.display().to_string(), error)),
-            }
-        }
-    }
-    Err(disk(&stem.to_string(), last))
 }
 
 fn disk(name: &str, error: std::io::Error) -> OtlpError {

@@ -32,7 +32,7 @@ use crate::error::Result;
 use crate::event::EventName;
 use crate::runtime::Runtime;
 use crate::store::Store;
-use crate::store::context::Context;
+use crate::store::names::WriterId;
 pub use breaker::BreakerState;
 pub use handle::{Forwarder, ForwarderInfo, Retried};
 use hooks::Dispatch;
@@ -50,15 +50,14 @@ pub(crate) struct Forwarding {
 impl Forwarding {
     /// Starts a worker for each destination. INVALID_CONFIG if one cannot be used as it is configured.
     pub(crate) fn start(config: &Config, store: &Store, runtime: &Runtime) -> Result<Self> {
-        let context = store.context();
         let (ending, _) = signal_watch::channel(false);
         let destinations: Vec<Arc<ForwardState>> = config
             .forward
             .iter()
-            .map(|destination| ForwardState::new(Arc::clone(context), destination, runtime.handle()))
+            .map(|destination| ForwardState::new(store, destination, runtime.handle()))
             .collect::<Result<_>>()?;
         for state in &destinations {
-            if let Err(error) = state.backlogs.begin(context) {
+            if let Err(error) = state.backlogs.begin(store.log()) {
                 tracing::warn!(%error, destination = state.name, "cursors cannot be written yet");
             }
         }
@@ -69,7 +68,7 @@ impl Forwarding {
             .iter()
             .zip(&config.forward)
             .map(|(state, destination)| {
-                let seed = seed_of(context, &destination.name);
+                let seed = seed_of(store.writer(), &destination.name);
                 let worker = Worker::new(Arc::clone(state), destination.clone(), seed);
                 runtime.spawn(worker.run(ending.subscribe()))
             })
@@ -108,10 +107,10 @@ impl Forwarding {
                 let text =
                     format!("{rows} record(s) on their way to {} did not arrive, and their file is gone", state.name);
                 state.event(EventName::RecordsEvicted, Some(signal), Some(rows), text);
-                state.context.stats.dropped(signal, "evicted", rows);
+                state.log.stats().dropped(signal, "evicted", rows);
             }
         }
-        self.destinations.iter().map(|state| state.backlogs.end(&state.context)).sum()
+        self.destinations.iter().map(|state| state.backlogs.end(&state.log)).sum()
     }
 
     /// The cursors as they stand, for a library that is dropped without a shutdown.
@@ -120,7 +119,7 @@ impl Forwarding {
             worker.abort();
         }
         for state in &self.destinations {
-            state.backlogs.save(&state.context);
+            state.backlogs.save(&state.log);
         }
     }
 
@@ -130,6 +129,6 @@ impl Forwarding {
 }
 
 /// Jitter differs between processes and destinations.
-fn seed_of(context: &Context, name: &str) -> u64 {
-    context.writer.0 ^ u64::from(crc32c::crc32c(name.as_bytes())) << 16
+fn seed_of(writer: WriterId, name: &str) -> u64 {
+    writer.0 ^ u64::from(crc32c::crc32c(name.as_bytes())) << 16
 }

@@ -9,7 +9,8 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use otlp_arrow_columns::Signal;
 
-use crate::store::context::Context;
+use crate::store::Log;
+use crate::store::names::WriterId;
 
 /// The most bytes one destination's refused data may take; beyond it the oldest goes.
 const MOST_BYTES: u64 = 256 << 20;
@@ -69,30 +70,37 @@ pub(super) struct SetAside {
 }
 
 impl Rejected {
-    pub(super) fn new(context: &Context, destination: &str) -> Self {
-        Self { dir: context.layout.rejected_dir().join(destination), next: AtomicU64::new(0) }
+    pub(super) fn new(log: &Log, destination: &str) -> Self {
+        Self { dir: log.layout().rejected_dir().join(destination), next: AtomicU64::new(0) }
     }
 
     /// Keeps a refused request as `<time>-<writer>-<n>-<signal>.pb`, and the answer as `.txt` beside it.
-    pub(super) fn keep(&self, context: &Context, signal: Signal, payload: &[u8], answer: &str) -> io::Result<()> {
-        context.storage.create_dir_all(&self.dir)?;
+    pub(super) fn keep(
+        &self,
+        log: &Log,
+        writer: WriterId,
+        signal: Signal,
+        payload: &[u8],
+        answer: &str,
+    ) -> io::Result<()> {
+        log.storage().create_dir_all(&self.dir)?;
         let millis = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis();
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let name = format!("{millis:013}-{}-{number:06}-{signal}", context.writer);
+        let name = format!("{millis:013}-{}-{number:06}-{signal}", writer);
         let (data, reason) = (self.dir.join(format!("{name}.pb")), self.dir.join(format!("{name}.txt")));
         // The answer first: with its data it is whole, and data that is cut short would be sent again as it is.
-        let kept = write(context, &reason, answer.as_bytes()).and_then(|()| write(context, &data, payload));
+        let kept = write(log, &reason, answer.as_bytes()).and_then(|()| write(log, &data, payload));
         if kept.is_err() {
             for path in [&data, &reason] {
-                let _ = context.storage.remove(path);
+                let _ = log.storage().remove(path);
             }
         }
-        self.cap(context);
+        self.cap(log);
         kept
     }
 
-    fn cap(&self, context: &Context) {
-        let Ok(mut entries) = context.storage.list(&self.dir) else { return };
+    fn cap(&self, log: &Log) {
+        let Ok(mut entries) = log.storage().list(&self.dir) else { return };
         let mut total: u64 = entries.iter().map(|entry| entry.len).sum();
         entries.sort_by(|a, b| a.name.cmp(&b.name));
         for entry in entries {
@@ -100,15 +108,15 @@ impl Rejected {
                 return;
             }
             tracing::warn!(name = entry.name, "refused data beyond its room is deleted, the oldest first");
-            if context.storage.remove(&self.dir.join(&entry.name)).is_ok() {
+            if log.storage().remove(&self.dir.join(&entry.name)).is_ok() {
                 total -= entry.len;
             }
         }
     }
 
     /// Everything that was set aside, oldest first.
-    pub(super) fn names(&self, context: &Context) -> Vec<String> {
-        let entries = context.storage.list(&self.dir).unwrap_or_default();
+    pub(super) fn names(&self, log: &Log) -> Vec<String> {
+        let entries = log.storage().list(&self.dir).unwrap_or_default();
         let mut names: Vec<String> =
             entries.into_iter().filter_map(|entry| Some(entry.name.strip_suffix(".pb")?.to_owned())).collect();
         names.sort();
@@ -116,27 +124,27 @@ impl Rejected {
     }
 
     /// Reads one back.
-    pub(super) fn load(&self, context: &Context, name: String) -> io::Result<SetAside> {
+    pub(super) fn load(&self, log: &Log, name: String) -> io::Result<SetAside> {
         let signal = name.rsplit('-').next().and_then(|signal| signal.parse().ok());
         let signal = signal.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the name has no signal"))?;
-        let file = context.storage.open(&self.dir.join(format!("{name}.pb")))?;
+        let file = log.storage().open(&self.dir.join(format!("{name}.pb")))?;
         let mut payload = vec![0; usize::try_from(file.len()?).map_err(io::Error::other)?];
         file.read_exact_at(0, &mut payload)?;
         Ok(SetAside { signal, payload: payload.into(), name })
     }
 
     /// One was delivered after all.
-    pub(super) fn remove(&self, context: &Context, done: &SetAside) -> io::Result<()> {
-        context.storage.remove(&self.dir.join(format!("{}.pb", done.name)))?;
-        match context.storage.remove(&self.dir.join(format!("{}.txt", done.name))) {
+    pub(super) fn remove(&self, log: &Log, done: &SetAside) -> io::Result<()> {
+        log.storage().remove(&self.dir.join(format!("{}.pb", done.name)))?;
+        match log.storage().remove(&self.dir.join(format!("{}.txt", done.name))) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }
     }
 }
 
-fn write(context: &Context, path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = context.storage.create(path)?;
+fn write(log: &Log, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = log.storage().create(path)?;
     file.append(bytes)?;
     file.sync()
 }

@@ -1,5 +1,6 @@
 //! What a destination's worker, its public handle, and the store's hooks share.
 
+use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -15,10 +16,10 @@ use super::client::{Answer, Client, exporters};
 use super::rejected::Rejected;
 use crate::config::{Destination, ForwardProtocol};
 use crate::error::Result;
-use crate::event::{Event, EventName};
+use crate::event::{Event, EventName, EventSink};
 use crate::stats::DestinationStats;
-use crate::store::context::Context;
-use crate::store::names::{Form, parse_name};
+use crate::store::names::{Form, WriterId, parse_name};
+use crate::store::{Log, Store};
 
 /// How often the room that waiting data takes is measured: it lists directories.
 const MEASURE: Duration = Duration::from_secs(30);
@@ -81,10 +82,14 @@ struct Status {
 }
 
 /// One destination.
-#[derive(Debug)]
 pub(super) struct ForwardState {
     pub(super) name: String,
-    pub(super) context: Arc<Context>,
+    pub(super) log: Log,
+    /// Who writes to it in this process.
+    pub(super) writer: WriterId,
+    events: EventSink,
+    /// Bytes that retention allows.
+    max_bytes: u64,
     pub(super) backlogs: Backlogs,
     pub(super) stats: Arc<DestinationStats>,
     pub(super) rejected: Rejected,
@@ -97,14 +102,20 @@ pub(super) struct ForwardState {
     status: Mutex<Status>,
 }
 
+impl fmt::Debug for ForwardState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ForwardState").field("name", &self.name).field("log", &self.log).finish_non_exhaustive()
+    }
+}
+
 impl ForwardState {
-    pub(super) fn new(context: Arc<Context>, destination: &Destination, runtime: Handle) -> Result<Arc<Self>> {
-        let backlogs = Backlogs::new(&destination.name, destination.signals, destination.memory, context.writer);
+    pub(super) fn new(store: &Store, destination: &Destination, runtime: Handle) -> Result<Arc<Self>> {
+        let backlogs = Backlogs::new(&destination.name, destination.signals, destination.memory, store.writer());
         Ok(Arc::new(Self {
             name: destination.name.clone(),
             backlogs,
-            stats: context.stats.destination(&destination.name, exporters(destination)?),
-            rejected: Rejected::new(&context, &destination.name),
+            stats: store.stats().destination(&destination.name, exporters(destination)?),
+            rejected: Rejected::new(store.log(), &destination.name),
             outlet: Outlet::new(destination)?,
             runtime,
             paused: AtomicBool::new(false),
@@ -116,7 +127,10 @@ impl ForwardState {
                 commands: Vec::new(),
                 measured: None,
             }),
-            context,
+            log: store.log().clone(),
+            writer: store.writer(),
+            events: Arc::clone(store.events()),
+            max_bytes: store.settings().retention.max_bytes,
         }))
     }
 
@@ -177,7 +191,7 @@ impl ForwardState {
             self.evicted.fetch_add(count.unwrap_or(0), Ordering::Relaxed);
         }
         let destination = Some(self.name.clone());
-        (self.context.events)(Event { signal, destination, count, ..Event::new(name, SystemTime::now(), message) });
+        (self.events)(Event { signal, destination, count, ..Event::new(name, SystemTime::now(), message) });
     }
 
     /// Whether what waits takes more than half of the bytes that retention allows.
@@ -187,10 +201,9 @@ impl ForwardState {
         {
             return verdict;
         }
-        let context = &self.context;
         let mut waiting = 0;
         for signal in Signal::ALL {
-            for entry in context.storage.list(&context.layout.signal_dir(signal)).unwrap_or_default() {
+            for entry in self.log.storage().list(&self.log.layout().signal_dir(signal)).unwrap_or_default() {
                 if let Some((stem, Form::Sealed | Form::Live)) = parse_name(&entry.name)
                     && self.backlogs.needed_rows(signal, &stem) > 0
                 {
@@ -198,7 +211,7 @@ impl ForwardState {
                 }
             }
         }
-        let verdict = waiting > context.settings.retention.max_bytes / 2;
+        let verdict = waiting > self.max_bytes / 2;
         self.lock().measured = Some((Instant::now(), verdict));
         verdict
     }

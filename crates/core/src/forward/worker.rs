@@ -200,9 +200,8 @@ impl Worker {
 
     /// Reads and encodes off the reactor. `None` when the file is given up or trying again later is due.
     async fn read(&mut self, log: LogId, from: &Position) -> Option<(Bytes, u64, Position)> {
-        let context = Arc::clone(&self.state.context);
         let (mut reader, failures) =
-            self.readers.remove(&log).unwrap_or_else(|| (Reader::new(Arc::clone(&context), log.signal), 0));
+            self.readers.remove(&log).unwrap_or_else(|| (Reader::new(self.state.log.clone(), log.signal), 0));
         let limit = self.state.backlogs.rows_left_in_file(log, from);
         let position = from.clone();
         let work = tokio::task::spawn_blocking(move || {
@@ -325,7 +324,8 @@ impl Worker {
         let signal = batch.log.signal;
         let (state, payload, text) = (Arc::clone(&self.state), batch.payload.clone(), answer.to_owned());
         let kept =
-            tokio::task::spawn_blocking(move || state.rejected.keep(&state.context, signal, &payload, &text)).await;
+            tokio::task::spawn_blocking(move || state.rejected.keep(&state.log, state.writer, signal, &payload, &text))
+                .await;
         if let Ok(Err(error)) = kept {
             // Without a place to keep it, it stays where it is and is tried again.
             tracing::warn!(%error, destination = self.config.name, "refused data cannot be set aside");
@@ -376,7 +376,7 @@ impl Worker {
         let now = Instant::now();
         // A reader holds a batch and its file's dictionaries: those of backlogs that are through would add up.
         self.readers.retain(|log, _| self.state.backlogs.waits(*log));
-        self.state.backlogs.save(&self.state.context);
+        self.state.backlogs.save(&self.state.log);
         let lag = self.state.backlogs.lag();
         for (signal, (records, age)) in lag {
             self.state.stats.set_lag(signal, records, age.unwrap_or_default());
@@ -410,14 +410,14 @@ impl Worker {
 
     /// Writers that left a cursor here and are gone: whoever has this destination takes them over.
     fn adopt_orphans(&self) {
-        let context = &self.state.context;
-        for writer in CursorFile::writers(context, &self.config.name) {
-            if writer == context.writer || self.state.backlogs.needs_writer(writer) {
+        let log = &self.state.log;
+        for writer in CursorFile::writers(log, &self.config.name) {
+            if writer == self.state.writer || self.state.backlogs.needs_writer(writer) {
                 continue;
             }
             // Held by us already for another destination, alive, or adopted by another process: then it is not ours to take.
-            if let Ok(Some(lock)) = context.storage.try_lock(&context.layout.writer_lock(writer)) {
-                self.state.backlogs.adopt(context, &AdoptedWriter::new(writer, lock));
+            if let Some(adopted) = AdoptedWriter::take(log, writer) {
+                self.state.backlogs.adopt(log, &adopted);
             }
         }
     }

@@ -10,7 +10,6 @@ use super::{Log, read};
 use crate::disk::fault::storage_error;
 use crate::disk::names::{Form, Layout, Stem, WriterId, parse_name};
 use crate::disk::storage::{ReadFile, Storage};
-use crate::disk::storage_os::OsStorage;
 use crate::file::options::{Batches, ReadOptions};
 use otlp_arrow_base::error::Result;
 
@@ -88,6 +87,7 @@ mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
     use super::*;
+    use crate::disk::storage_os::OsStorage;
     use crate::file::CommitEncoder;
     use crate::file::seal::seal;
 

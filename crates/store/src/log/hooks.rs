@@ -7,6 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use bytes::Bytes;
 use otlp_arrow_columns::Signal;
 
+use super::Log;
 use crate::disk::names::{Stem, WriterId};
 use crate::disk::storage::FileLock;
 
@@ -78,6 +79,12 @@ impl AdoptedWriter {
     /// The dead writer `id`, whose lock is held.
     pub fn new(id: WriterId, lock: Box<dyn FileLock>) -> Arc<Self> {
         Arc::new(Self { id, lock })
+    }
+
+    /// Takes the dead writer `id` over. `None` while somebody holds it: then it is alive, or looked after already.
+    pub fn take(log: &Log, id: WriterId) -> Option<Arc<Self>> {
+        let lock = log.storage().try_lock(&log.layout().writer_lock(id)).ok().flatten()?;
+        Some(Self::new(id, lock))
     }
 
     /// Which writer.

@@ -11,14 +11,19 @@ pub(crate) mod read;
 pub mod subscription;
 
 use std::fmt;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use otlp_arrow_base::error::{Code, OtlpError, Result};
 use otlp_arrow_base::stats::Stats;
+use otlp_arrow_columns::Signal;
 
-use crate::disk::names::{Layout, WriterId};
+use crate::disk::fault::storage_error;
+use crate::disk::names::{Form, Layout, Stem, WriterId};
 use crate::disk::storage::Storage;
 use crate::disk::storage_os::OsStorage;
+use crate::file::read::{Extent, FileBatches, Wanted};
 use commit_notifier::CommitNotifier;
 use own_files::OwnFiles;
 
@@ -56,6 +61,24 @@ impl Log {
     pub fn read_only(output_dir: impl Into<PathBuf>) -> Self {
         let (layout, (own, commits, stats)) = (Layout::new(output_dir), Default::default());
         Self(Arc::new(Inner { storage: Arc::new(OsStorage), layout, writer: None, own, commits, stats }))
+    }
+
+    /// The rows of a file from `from_row` on, in the form that counts. STORAGE_FAILED with a NotFound source when the file is gone.
+    pub fn open(&self, signal: Signal, stem: &Stem, from_row: u64, wanted: &Wanted) -> Result<FileBatches> {
+        // A file may be sealed between two looks, so both forms are tried twice.
+        let mut last = io::Error::from(io::ErrorKind::NotFound);
+        for _ in 0..2 {
+            let live = self.own().find(stem).map_or(Extent::Prefix(None), |file| Extent::Committed(file.len));
+            for (form, extent) in [(Form::Sealed, Extent::Prefix(None)), (Form::Live, live)] {
+                let path = self.layout().data(signal, stem, form);
+                match self.storage().open(&path) {
+                    Ok(file) => return FileBatches::open(file, path.display().to_string(), extent, from_row, wanted),
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => last = error,
+                    Err(error) => return Err(storage_error("read", &path, error)),
+                }
+            }
+        }
+        Err(OtlpError::with_source(Code::StorageFailed, format!("{stem} cannot be read: {last}"), last))
     }
 
     /// How it touches files.
