@@ -8,6 +8,8 @@ use std::time::Duration;
 use otlp_arrow_base::PerSignal;
 use secrecy::SecretString;
 
+use super::choice::{Choice, choice};
+
 /// One destination data is forwarded to.
 #[derive(Clone)]
 pub struct Destination {
@@ -54,14 +56,17 @@ pub enum ForwardProtocol {
 
 impl ForwardProtocol {
     /// The value in the configuration: `otlp_grpc`, `otlp_http` or `stdout`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            ForwardProtocol::OtlpGrpc => "otlp_grpc",
-            ForwardProtocol::OtlpHttp => "otlp_http",
-            ForwardProtocol::Stdout => "stdout",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.word()
     }
 }
+
+choice!(
+    ForwardProtocol,
+    OtlpGrpc = "otlp_grpc"("OTLP over gRPC"),
+    OtlpHttp = "otlp_http"("OTLP over HTTP in protobuf"),
+    Stdout = "stdout"("OTLP/JSON lines on standard output"),
+);
 
 /// Compression of forwarded request bodies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +78,8 @@ pub enum ForwardCompression {
     /// Zstandard.
     Zstd,
 }
+
+choice!(ForwardCompression, None = "none"("not compressed"), Gzip = "gzip"("gzip"), Zstd = "zstd"("Zstandard"));
 
 /// Credentials for a destination.
 #[derive(Clone, Debug, Default)]
@@ -180,31 +187,5 @@ impl fmt::Debug for Destination {
             .field("retry", &self.retry)
             .field("breaker", &self.breaker)
             .finish()
-    }
-}
-
-impl Destination {
-    /// A destination of one URL with every default: OTLP/gRPC, all signals, not compressed.
-    pub fn new(name: impl Into<String>, endpoint: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            endpoint: endpoint.into(),
-            signal_endpoints: PerSignal::default(),
-            protocol: ForwardProtocol::OtlpGrpc,
-            signals: PerSignal::all(true),
-            compression: ForwardCompression::None,
-            timeout: Duration::from_secs(10),
-            max_in_flight: 4,
-            memory: 16 << 20,
-            headers: Vec::new(),
-            auth: Auth::None,
-            tls: Tls::default(),
-            retry: Retry { initial: Duration::from_secs(1), max: Duration::from_secs(30), multiplier: 1.5 },
-            breaker: Breaker {
-                strategy: BreakerConfig::ConsecutiveFailures { failures: 5 },
-                open: Duration::from_secs(5),
-                max_open: Duration::from_secs(300),
-            },
-        }
     }
 }

@@ -1,6 +1,12 @@
 //! The one table of keys. Parsing, defaults, schema, documentation, `config print`, `config init` and the hints for
 //! unknown names all come from here.
 
+use otlp_arrow_store::settings::SealingCompression;
+
+use super::choice::{Choice, DurabilityWord, StrategyWord};
+use super::destination::{ForwardCompression, ForwardProtocol};
+use super::types::{LogFormat, LogLevel};
+
 /// One key that can be set.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Key {
@@ -55,31 +61,13 @@ const fn key(path: &'static str, kind: Kind, default: &'static str, text: &'stat
     Key { path, kind, default, text }
 }
 
-const DURABILITY: Kind = Kind::Choice(&[
-    ("buffered", "in memory, on disk within write_interval"),
-    ("written", "after write() returned: survives the end of the process"),
-    ("synced", "after fdatasync: survives a power cut"),
-]);
-const SEALING: Kind = Kind::Choice(&[("zstd", "Zstandard"), ("none", "not compressed")]);
-const PROTOCOL: Kind = Kind::Choice(&[
-    ("otlp_grpc", "OTLP over gRPC"),
-    ("otlp_http", "OTLP over HTTP in protobuf"),
-    ("stdout", "OTLP/JSON lines on standard output"),
-]);
-const COMPRESSION: Kind = Kind::Choice(&[("none", "not compressed"), ("gzip", "gzip"), ("zstd", "Zstandard")]);
-const STRATEGY: Kind = Kind::Choice(&[
-    ("consecutive_failures", "so many failures in a row"),
-    ("failure_rate", "so large a share of the requests in a window"),
-]);
-const LEVEL: Kind = Kind::Choice(&[
-    ("off", "nothing"),
-    ("error", "what failed"),
-    ("warn", "and what needs a look"),
-    ("info", "and what was done"),
-    ("debug", "and how"),
-    ("trace", "and everything"),
-]);
-const FORMAT: Kind = Kind::Choice(&[("console", "for people"), ("json", "one JSON object a line")]);
+const DURABILITY: Kind = Kind::Choice(DurabilityWord::WORDS);
+const SEALING: Kind = Kind::Choice(SealingCompression::WORDS);
+const PROTOCOL: Kind = Kind::Choice(ForwardProtocol::WORDS);
+const COMPRESSION: Kind = Kind::Choice(ForwardCompression::WORDS);
+const STRATEGY: Kind = Kind::Choice(StrategyWord::WORDS);
+const LEVEL: Kind = Kind::Choice(LogLevel::WORDS);
+const FORMAT: Kind = Kind::Choice(LogFormat::WORDS);
 
 /// What `listen: true` and the service listen on.
 pub(crate) const STANDARD_LISTEN: [(&str, &str); 2] = [("grpc", "127.0.0.1:4317"), ("http", "127.0.0.1:4318")];

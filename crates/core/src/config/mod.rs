@@ -4,6 +4,7 @@
 //! tree into [`Config`] by the one table of keys (`keys`, `read`, `parse`). The schema, the documentation and the
 //! commented file come from the same table (`describe`).
 
+mod choice;
 mod describe;
 mod destination;
 mod hint;
@@ -34,6 +35,21 @@ pub use types::{Buffer, Config, Limits, Listen, Log, LogFormat, LogLevel, OnEven
 impl Default for Config {
     fn default() -> Self {
         parse::defaults()
+    }
+}
+
+impl Listen {
+    /// The standard OTLP ports on loopback: what the service listens on by default.
+    pub fn standard() -> Self {
+        let [grpc, http] = keys::STANDARD_LISTEN.map(|(_, address)| address.parse().ok());
+        Self { grpc, http }
+    }
+}
+
+impl Destination {
+    /// A destination of one URL, everything else as the table of keys has it by default.
+    pub fn new(name: impl Into<String>, endpoint: impl Into<String>) -> Self {
+        parse::default_destination(name.into(), endpoint.into())
     }
 }
 

@@ -104,22 +104,23 @@ impl Settings {
             }
             None => ForwardProtocol::OtlpHttp,
         };
+        let default = Destination::new("env", "");
         let compression = match look("COMPRESSION").map(|(name, text)| (name, text.to_ascii_lowercase())) {
             Some((_, word)) if word == "gzip" => ForwardCompression::Gzip,
             Some((_, word)) if word == "none" => ForwardCompression::None,
             Some((name, _)) => {
                 warn(&name, "is none of gzip, none");
-                ForwardCompression::None
+                default.compression
             }
-            None => ForwardCompression::None,
+            None => default.compression,
         };
         let timeout = match look("TIMEOUT").map(|(name, text)| (name, text.trim().parse::<u64>())) {
             Some((_, Ok(millis))) if millis > 0 => Duration::from_millis(millis),
             Some((name, _)) => {
                 warn(&name, "is not a whole number of milliseconds above 0");
-                Duration::from_secs(10)
+                default.timeout
             }
-            None => Duration::from_secs(10),
+            None => default.timeout,
         };
         let headers = match look("HEADERS").map(|(name, text)| (name, pairs(text))) {
             Some((name, Ok(headers))) => {

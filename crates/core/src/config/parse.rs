@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use otlp_arrow_base::PerSignal;
 use otlp_arrow_columns::Signal;
-use otlp_arrow_store::settings::{Durability, Retention, Rotation, Sealing, SealingCompression};
+use otlp_arrow_store::settings::{Durability, Retention, Rotation, Sealing};
 use secrecy::SecretString;
 
+use super::choice::{Choice, DurabilityWord, StrategyWord};
 use super::destination::*;
 use super::keys::{self, KEYS};
 use super::raw::{Node, Origin, Raw};
@@ -47,13 +48,7 @@ pub(crate) fn config(
             header_bytes: u32::try_from(reader.size("limits.header_bytes")).unwrap_or(u32::MAX),
             timeout: reader.duration("limits.timeout"),
         },
-        sealing: Sealing {
-            compression: match reader.choice("sealing.compression") {
-                "none" => SealingCompression::None,
-                _ => SealingCompression::Zstd,
-            },
-            level: count(reader, "sealing.level"),
-        },
+        sealing: Sealing { compression: reader.choice("sealing.compression"), level: count(reader, "sealing.level") },
         storage: Storage { min_free_bytes: reader.size("storage.min_free_bytes") },
         listen: Listen { grpc: reader.address("listen.grpc"), http: reader.address("listen.http") },
         insecure: reader.flag("insecure"),
@@ -72,7 +67,7 @@ pub(crate) fn config(
         forward: forward(reader, env, warnings),
         resource: resource(reader, env, warnings),
         on_event: OnEvent { webhook: webhook(reader), command: reader.command("on_event.command") },
-        log: Log { level: log_level(reader), format: log_format(reader) },
+        log: Log { level: reader.choice("log.level"), format: reader.choice("log.format") },
         shutdown_timeout: reader.duration("shutdown_timeout"),
     };
     for conflict in conflicts(&config) {
@@ -83,33 +78,19 @@ pub(crate) fn config(
 }
 
 fn durability(reader: &mut Reader<'_>) -> Durability {
-    match reader.choice("durability") {
-        "buffered" => Durability::Buffered { write_interval: reader.duration("write_interval") },
-        word => {
-            if reader.is_set("write_interval") {
-                reader.fail(
-                    "write_interval",
-                    &format!("has no meaning with durability: {word}: leave it out, or set durability: buffered"),
-                );
-            }
-            if word == "synced" { Durability::Synced } else { Durability::Written }
-        }
+    let chosen: DurabilityWord = reader.choice("durability");
+    if chosen != DurabilityWord::Buffered && reader.is_set("write_interval") {
+        let word = chosen.word();
+        reader.fail(
+            "write_interval",
+            &format!("has no meaning with durability: {word}: leave it out, or set durability: buffered"),
+        );
     }
-}
-
-fn log_level(reader: &mut Reader<'_>) -> LogLevel {
-    match reader.choice("log.level") {
-        "off" => LogLevel::Off,
-        "error" => LogLevel::Error,
-        "warn" => LogLevel::Warn,
-        "debug" => LogLevel::Debug,
-        "trace" => LogLevel::Trace,
-        _ => LogLevel::Info,
+    match chosen {
+        DurabilityWord::Buffered => Durability::Buffered { write_interval: reader.duration("write_interval") },
+        DurabilityWord::Written => Durability::Written,
+        DurabilityWord::Synced => Durability::Synced,
     }
-}
-
-fn log_format(reader: &mut Reader<'_>) -> LogFormat {
-    if reader.choice("log.format") == "json" { LogFormat::Json } else { LogFormat::Console }
 }
 
 fn webhook(reader: &mut Reader<'_>) -> Option<SecretString> {
@@ -164,7 +145,7 @@ fn forward(reader: &mut Reader<'_>, env: &BTreeMap<String, String>, warnings: &m
                 }
                 Err(problem) => reader.fail(&format!("forward[{position}]"), &format!("= env: {problem}")),
             },
-            Raw::Map(_) => destinations.extend(destination(reader, position, items.len())),
+            Raw::Map(_) => destinations.push(destination(reader, position, items.len())),
             _ => reader.fail(
                 &format!("forward[{position}]"),
                 "is not a destination: write {endpoint: http://collector:4317}, a list of such, or env for the OTEL_EXPORTER_OTLP_* variables",
@@ -174,48 +155,28 @@ fn forward(reader: &mut Reader<'_>, env: &BTreeMap<String, String>, warnings: &m
     destinations
 }
 
-fn destination(reader: &mut Reader<'_>, position: usize, of: usize) -> Option<Destination> {
+/// A destination of which nothing but name and address is said.
+pub(crate) fn default_destination(name: String, endpoint: String) -> Destination {
+    let (root, env) = (Node::map(Origin::Default), BTreeMap::new());
+    Destination { name, endpoint, ..destination_at(&mut Reader::new(&root, &env), "forward[0]") }
+}
+
+fn destination(reader: &mut Reader<'_>, position: usize, of: usize) -> Destination {
     let at = |key: &str| format!("forward[{position}].{key}");
     let name = reader.name(&at("name"));
     let endpoint = reader.url(&at("endpoint"));
-    let protocol = match reader.choice(&at("protocol")) {
-        "otlp_http" => ForwardProtocol::OtlpHttp,
-        "stdout" => ForwardProtocol::Stdout,
-        _ => ForwardProtocol::OtlpGrpc,
-    };
-    if endpoint.is_none() && protocol != ForwardProtocol::Stdout && !reader.is_set(&at("endpoint")) {
+    let mut destination = destination_at(reader, &format!("forward[{position}]"));
+    let missing = endpoint.is_none() && !reader.is_set(&at("endpoint"));
+    if missing && destination.protocol != ForwardProtocol::Stdout {
         let origin = reader.origin(&format!("forward[{position}]"));
         reader.errors.push(format!(
             "{} is missing: say where to forward to, such as http://collector:4317 (from {origin})",
             at("endpoint")
         ));
     }
-    let name = name.unwrap_or_else(|| if of == 1 { "default".to_owned() } else { position.to_string() });
-    let mut destination = Destination::new(name, endpoint.unwrap_or_default());
-    destination.protocol = protocol;
-    destination.signals = reader.signals(&at("signals"));
-    destination.compression = match reader.choice(&at("compression")) {
-        "none" => ForwardCompression::None,
-        "zstd" => ForwardCompression::Zstd,
-        _ => ForwardCompression::Gzip,
-    };
-    destination.timeout = reader.duration(&at("timeout"));
-    destination.max_in_flight = count(reader, &at("max_in_flight"));
-    destination.memory = reader.memory(&at("memory"));
-    destination.headers = reader.headers(&at("headers"));
-    destination.auth = auth(reader, &at("auth"));
-    destination.tls = Tls {
-        ca_file: reader.path(&at("tls.ca_file")),
-        cert_file: reader.path(&at("tls.cert_file")),
-        key_file: reader.path(&at("tls.key_file")),
-        server_name: reader.text(&at("tls.server_name")),
-    };
+    destination.name = name.unwrap_or_else(|| if of == 1 { "default".to_owned() } else { position.to_string() });
+    destination.endpoint = endpoint.unwrap_or_default();
     check_tls(reader, &at("tls"), &destination);
-    destination.retry = Retry {
-        initial: reader.duration(&at("retry.initial")),
-        max: reader.duration(&at("retry.max")),
-        multiplier: reader.number(&at("retry.multiplier")),
-    };
     let in_order = |reader: &mut Reader<'_>, low: &str, low_value: Duration, high: &str, high_value: Duration| {
         if low_value > high_value {
             let (key, wrong) = if reader.is_set(&at(low)) { (low, low_value) } else { (high, high_value) };
@@ -225,9 +186,38 @@ fn destination(reader: &mut Reader<'_>, position: usize, of: usize) -> Option<De
         }
     };
     in_order(reader, "retry.initial", destination.retry.initial, "retry.max", destination.retry.max);
-    destination.breaker = breaker(reader, &at("breaker"));
     in_order(reader, "breaker.open", destination.breaker.open, "breaker.max_open", destination.breaker.max_open);
-    Some(destination)
+    destination
+}
+
+/// What stands below `prefix`, but for name and address.
+fn destination_at(reader: &mut Reader<'_>, prefix: &str) -> Destination {
+    let at = |key: &str| format!("{prefix}.{key}");
+    Destination {
+        name: String::new(),
+        endpoint: String::new(),
+        signal_endpoints: PerSignal::default(),
+        protocol: reader.choice(&at("protocol")),
+        signals: reader.signals(&at("signals")),
+        compression: reader.choice(&at("compression")),
+        timeout: reader.duration(&at("timeout")),
+        max_in_flight: count(reader, &at("max_in_flight")),
+        memory: reader.memory(&at("memory")),
+        headers: reader.headers(&at("headers")),
+        auth: auth(reader, &at("auth")),
+        tls: Tls {
+            ca_file: reader.path(&at("tls.ca_file")),
+            cert_file: reader.path(&at("tls.cert_file")),
+            key_file: reader.path(&at("tls.key_file")),
+            server_name: reader.text(&at("tls.server_name")),
+        },
+        retry: Retry {
+            initial: reader.duration(&at("retry.initial")),
+            max: reader.duration(&at("retry.max")),
+            multiplier: reader.number(&at("retry.multiplier")),
+        },
+        breaker: breaker(reader, &at("breaker")),
+    }
 }
 
 fn auth(reader: &mut Reader<'_>, at: &str) -> Auth {
@@ -289,23 +279,27 @@ fn check_tls(reader: &mut Reader<'_>, at: &str, destination: &Destination) {
 }
 
 fn breaker(reader: &mut Reader<'_>, at: &str) -> Breaker {
-    let strategy = reader.choice(&format!("{at}.strategy"));
-    let rate_keys = ["rate", "minimum", "window"];
-    let foreign: &[&str] = if strategy == "failure_rate" { &["failures"] } else { &rate_keys };
+    let strategy: StrategyWord = reader.choice(&format!("{at}.strategy"));
+    let foreign: &[&str] = match strategy {
+        StrategyWord::ConsecutiveFailures => &["rate", "minimum", "window"],
+        StrategyWord::FailureRate => &["failures"],
+    };
     for key in foreign {
         let path = format!("{at}.{key}");
         if reader.is_set(&path) {
-            reader
-                .fail(&path, &format!("has no meaning with strategy: {strategy}: leave it out or change the strategy"));
+            let word = strategy.word();
+            reader.fail(&path, &format!("has no meaning with strategy: {word}: leave it out or change the strategy"));
         }
     }
     let strategy = match strategy {
-        "failure_rate" => BreakerConfig::FailureRate {
+        StrategyWord::FailureRate => BreakerConfig::FailureRate {
             rate: reader.number(&format!("{at}.rate")),
             minimum: count(reader, &format!("{at}.minimum")),
             window: reader.duration(&format!("{at}.window")),
         },
-        _ => BreakerConfig::ConsecutiveFailures { failures: count(reader, &format!("{at}.failures")) },
+        StrategyWord::ConsecutiveFailures => {
+            BreakerConfig::ConsecutiveFailures { failures: count(reader, &format!("{at}.failures")) }
+        }
     };
     Breaker {
         strategy,

@@ -9,6 +9,7 @@ use otlp_arrow_base::PerSignal;
 use otlp_arrow_columns::Signal;
 use secrecy::SecretString;
 
+use super::choice::Choice;
 use super::keys::{self, Key, Kind};
 use super::raw::{Node, Origin, Raw};
 use super::units;
@@ -157,18 +158,17 @@ impl<'a> Reader<'a> {
         self.value(path, parse, bool::to_string).unwrap_or_default()
     }
 
-    /// One of the words of the key.
-    pub(crate) fn choice(&mut self, path: &str) -> &'static str {
+    /// What one of the words of the key stands for.
+    pub(crate) fn choice<T: Choice>(&mut self, path: &str) -> T {
         let parse = |raw: &Raw, key: &Key| {
-            let Kind::Choice(words) = key.kind else { return Err(refused(key)) };
+            debug_assert!(matches!(key.kind, Kind::Choice(words) if words == T::WORDS), "{path} is of another type");
             let given = word(raw, key)?;
-            let found = words.iter().find(|(word, _)| *word == given).map(|(word, _)| *word);
-            found.ok_or_else(|| match super::hint::nearest(&given, words.iter().map(|(word, _)| *word)) {
+            T::of(&given).ok_or_else(|| match super::hint::nearest(&given, T::WORDS.iter().map(|(word, _)| *word)) {
                 Some(near) => format!("{}: did you mean {near}?", refused(key)),
                 None => refused(key),
             })
         };
-        self.value(path, parse, |word| (*word).to_owned()).unwrap_or_default()
+        self.value(path, parse, |value: &T| value.word().to_owned()).unwrap_or(T::VALUES[0])
     }
 
     pub(crate) fn path(&mut self, path: &str) -> Option<PathBuf> {

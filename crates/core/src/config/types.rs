@@ -8,6 +8,7 @@ use otlp_arrow_store::Settings;
 use otlp_arrow_store::settings::{Durability, Retention, Rotation, Sealing};
 use secrecy::SecretString;
 
+use super::choice::choice;
 use super::destination::Destination;
 
 /// Everything that can be set. Field names are the keys of the configuration file.
@@ -91,13 +92,6 @@ pub struct Listen {
     pub http: Option<SocketAddr>,
 }
 
-impl Listen {
-    /// The standard OTLP ports on loopback: what the service listens on by default.
-    pub fn standard() -> Self {
-        Self { grpc: Some(([127, 0, 0, 1], 4317).into()), http: Some(([127, 0, 0, 1], 4318).into()) }
-    }
-}
-
 /// Protocols that are answered. Both listeners answer every protocol that is on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Protocols {
@@ -137,6 +131,16 @@ pub enum LogLevel {
     Trace,
 }
 
+choice!(
+    LogLevel,
+    Off = "off"("nothing"),
+    Error = "error"("what failed"),
+    Warn = "warn"("and what needs a look"),
+    Info = "info"("and what was done"),
+    Debug = "debug"("and how"),
+    Trace = "trace"("and everything"),
+);
+
 /// The form of a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
@@ -145,6 +149,8 @@ pub enum LogFormat {
     /// One JSON object a line.
     Json,
 }
+
+choice!(LogFormat, Console = "console"("for people"), Json = "json"("one JSON object a line"));
 
 impl Config {
     /// What of it the store takes.
