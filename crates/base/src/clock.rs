@@ -53,6 +53,26 @@ impl Clock {
         condvar.wait_timeout(guard, wait).unwrap_or_else(PoisonError::into_inner).0
     }
 
+    /// Waits until `condvar` is notified or `deadline` has passed, and not less.
+    pub fn pause<'a, T>(
+        &self,
+        condvar: &Condvar,
+        mut guard: MutexGuard<'a, T>,
+        deadline: Instant,
+    ) -> MutexGuard<'a, T> {
+        loop {
+            let left = self.left(deadline);
+            if left.is_zero() {
+                return guard;
+            }
+            let waited = condvar.wait_timeout(guard, self.slice(left)).unwrap_or_else(PoisonError::into_inner);
+            guard = waited.0;
+            if !waited.1.timed_out() {
+                return guard;
+            }
+        }
+    }
+
     /// Blocks this thread for `wait`.
     pub fn sleep(&self, wait: Duration) {
         let Some(until) = self.now().checked_add(wait) else { return std::thread::sleep(wait) };
@@ -200,6 +220,7 @@ mod tests {
             while !clock.left(deadline).is_zero() {
                 guard = clock.wait(&condvar, guard, deadline);
             }
+            drop(clock.pause(&condvar, guard, deadline + day));
         });
         // Whichever of the threads has not looked at the clock yet needs another day.
         while !sleeper.is_finished() || !waiter.is_finished() {

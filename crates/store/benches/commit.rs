@@ -10,7 +10,7 @@ use arrow_ipc::writer::StreamWriter;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use otlp_arrow_columns::{BatchBuilder, Limits, Signal};
 use otlp_arrow_store::file::CommitEncoder;
-use otlp_arrow_store::file::seal::seal;
+use otlp_arrow_store::file::compact::compact;
 use otlp_arrow_store::storage_os::OsStorage;
 use otlp_arrow_testkit::payload::Kind;
 
@@ -128,7 +128,7 @@ fn seals(c: &mut Criterion) {
         for level in [None, Some(-1), Some(1), Some(2), Some(3), Some(6)] {
             let run = |target: &Path| {
                 let _ = std::fs::remove_file(target);
-                seal(&OsStorage, &source, live.len() as u64, target, level, &mut || true).unwrap().unwrap()
+                compact(&OsStorage, &source, live.len() as u64, target, level, &mut || true).unwrap().unwrap()
             };
             let name = format!("{}/{commits}x{rows}/{}", kind.name(), level.map_or("none".into(), |l| l.to_string()));
             eprintln!(

@@ -10,7 +10,7 @@ use std::hint::black_box;
 
 use otlp_arrow_columns::{BatchBuilder, Checked, Limits, Signal};
 use otlp_arrow_store::file::CommitEncoder;
-use otlp_arrow_store::file::seal::seal;
+use otlp_arrow_store::file::compact::compact;
 use otlp_arrow_store::storage_os::OsStorage;
 use otlp_arrow_testkit::payload::Kind;
 
@@ -59,7 +59,7 @@ fn seals(kind: Kind, records: usize, rounds: usize) {
     std::fs::write(&source, &live).unwrap();
     for _ in 0..rounds {
         let _ = std::fs::remove_file(&target);
-        seal(&OsStorage, &source, live.len() as u64, &target, Some(1), &mut || true).unwrap().unwrap();
+        compact(&OsStorage, &source, live.len() as u64, &target, Some(1), &mut || true).unwrap().unwrap();
     }
 }
 

@@ -25,13 +25,16 @@ use crate::disk::storage::Storage;
 use crate::log::hooks::{CommitHook, RetentionHold};
 use crate::log::read::SetAside;
 use crate::log::subscription::Subscription;
-use crate::write::adopt::adopt;
+use crate::write::admission::Admission;
 use crate::write::budget::Budget;
 use crate::write::context::{Context, lock};
-use crate::write::keeper::Keeper;
 use crate::write::lane::Lane;
+use crate::write::maintenance::Maintenance;
+use crate::write::seal_queue::SealQueue;
+use crate::write::wakeup::Wakeup;
 pub use file::options::{Batches, ReadOptions};
 use otlp_arrow_base::PerSignal;
+use otlp_arrow_base::clock::Clock;
 use otlp_arrow_base::error::{OtlpError, Result};
 use otlp_arrow_base::event::{Event, EventName, EventSink};
 use otlp_arrow_base::stats::{LibraryStats, Stats};
@@ -53,7 +56,10 @@ pub struct ClosedReport {
 #[derive(Debug)]
 pub struct Store {
     ctx: Arc<Context>,
+    admission: Arc<Admission>,
+    seals: Arc<SealQueue>,
     lanes: [Arc<Lane>; 3],
+    maintenance: Arc<Maintenance>,
     /// The process it was opened in; in a forked child its threads do not exist.
     generation: u64,
     closed: Mutex<Option<ClosedReport>>,
@@ -76,21 +82,31 @@ impl Store {
             counted.event(event.name);
             events(event);
         });
-        Ok(Self::start(settings, storage, events, stats))
+        Ok(Self::start(settings, storage, events, stats, Clock::system()))
     }
 
-    /// [`Store::open`] with a sink that counts the events itself, and with everything else counted in `stats`.
-    pub fn start(settings: Settings, storage: Arc<dyn Storage>, events: EventSink, stats: Arc<Stats>) -> Store {
+    /// [`Store::open`] with a sink that counts the events itself, with everything else counted in `stats`, and by `clock`.
+    pub fn start(
+        settings: Settings,
+        storage: Arc<dyn Storage>,
+        events: EventSink,
+        stats: Arc<Stats>,
+        clock: Clock,
+    ) -> Store {
         sys::watch();
-        let ctx = Arc::new(Context::new(settings, storage, events, stats, Arc::default()));
-        let lanes = Signal::ALL.map(|signal| Lane::new(signal, Arc::clone(&ctx)));
+        let wakeup = Arc::new(Wakeup::new(clock.clone()));
+        let ctx = Arc::new(Context::new(settings, storage, events, stats, clock));
+        let admission = Arc::new(Admission::new(Arc::clone(&ctx), Arc::clone(&wakeup)));
+        let seals = Arc::new(SealQueue::new(Arc::clone(&ctx), Arc::clone(&admission)));
+        let lanes = Signal::ALL.map(|signal| Lane::new(signal, &ctx, &admission, &seals));
         if let Err(error) = ctx.ensure_writer() {
             lanes.iter().for_each(|lane| lane.fails_already(&error));
             ctx.event(EventName::StorageFailed, None, None, error.message().to_owned());
         }
-        let adopted = adopt(&ctx, Instant::now() + ADOPT_DEADLINE);
-        Keeper::start(&ctx, lanes.clone(), adopted.left > 0);
-        Store { ctx, lanes, generation: sys::generation(), closed: Mutex::new(None) }
+        let maintenance = Maintenance::new(&ctx, wakeup, &admission, &seals, lanes.clone());
+        let adopted = maintenance.adopt(ctx.clock.now() + ADOPT_DEADLINE);
+        maintenance.start(adopted.left > 0);
+        Store { ctx, admission, seals, lanes, maintenance, generation: sys::generation(), closed: Mutex::new(None) }
     }
 
     /// Who writes here.
@@ -128,12 +144,12 @@ impl Store {
         (self.ctx.events)(event);
     }
 
-    /// Has `hook` see every commit from now on.
+    /// From now on `hook` sees every commit.
     pub fn on_commit(&self, hook: Arc<dyn CommitHook>) {
         self.ctx.hooks.on_commit(hook);
     }
 
-    /// Has retention ask `needs` before it deletes a file.
+    /// Retention asks `hold` before it deletes a file.
     pub fn add_hold(&self, hold: Arc<dyn RetentionHold>) {
         self.ctx.hooks.add_hold(hold);
     }
@@ -164,7 +180,7 @@ impl Store {
     /// left that died since. Whoever drives a store step by step need not wait for that thread.
     pub fn maintain(&self) {
         if self.generation == sys::generation() {
-            write::keeper::maintain(&self.ctx, &self.lanes);
+            self.maintenance.round();
         }
     }
 
@@ -184,8 +200,8 @@ impl Store {
 
     /// The signals whose new data is refused now, and with what.
     pub fn troubles(&self) -> Vec<(Signal, OtlpError)> {
-        let room = self.ctx.check_room().err();
-        let of = |lane: &Arc<Lane>| lane.trouble().or_else(|| room.clone());
+        let refused = self.admission.check().err();
+        let of = |lane: &Arc<Lane>| lane.trouble().or_else(|| refused.clone());
         Signal::ALL.into_iter().zip(&self.lanes).filter_map(|(signal, lane)| Some((signal, of(lane)?))).collect()
     }
 
@@ -195,7 +211,7 @@ impl Store {
         log::read::read(&self.ctx.log, signal, options, Some(keeper))
     }
 
-    /// Commits what waits, seals until `deadline`, lets go of the directory. A second call reports the same.
+    /// Commits what waits, seals until `deadline`, releases the directory. A second call reports the same.
     pub fn close(&self, deadline: Instant) -> ClosedReport {
         let mut closed = lock(&self.closed);
         if let Some(report) = &*closed {
@@ -219,13 +235,13 @@ impl Store {
         let uncommitted_records = lanes.iter().map(|(_, records)| records).sum();
         let committing = lanes.iter().any(|(ended, _)| !ended);
         self.ctx.set_closed();
-        let sealing = !self.ctx.seals.close(seal_until);
-        self.ctx.keeper.close(seal_until.max(commit_until));
+        let sealing = !self.seals.close(seal_until);
+        self.maintenance.close(seal_until.max(commit_until));
         let unsealed_files = self.ctx.own.count();
         let needed = self.ctx.hooks.holds().iter().any(|hold| hold.keeps_writer(self.ctx.writer));
-        // Nobody may take over files that a thread of ours, stuck in a slow disk, still works on: then the lock is let go
-        // of by that thread, or with the last of what holds the context.
-        let in_use = committing || (sealing && self.ctx.seals.release_at_the_end());
+        // Nobody may take over files that a thread of ours, stuck in a slow disk, still works on: then the lock is
+        // released by that thread, or with the last of what holds the context.
+        let in_use = committing || (sealing && self.seals.release_at_the_end());
         if !in_use {
             self.ctx.release_writer(unsealed_files == 0 && !needed);
         }
@@ -237,7 +253,7 @@ impl Store {
 impl Drop for Store {
     fn drop(&mut self) {
         if lock(&self.closed).is_none() {
-            let now = Instant::now();
+            let now = self.ctx.clock.now();
             self.end(now + DROP_DEADLINE, now);
         }
     }

@@ -306,6 +306,6 @@ fn settle(server: &Server, signal: Signal) {
 /// Rows of the files that were sealed since `known`.
 fn sealed_rows(server: &Server, signal: Signal, known: &[PathBuf]) -> f64 {
     let new = server.files(signal).0.into_iter().filter(|path| !known.contains(path));
-    let rows = new.map(|path| otlp_arrow::ipc::seal::check(&*OsStorage.open(&path).unwrap()).unwrap().unwrap().rows);
+    let rows = new.map(|path| otlp_arrow::ipc::compact::check(&*OsStorage.open(&path).unwrap()).unwrap().unwrap().rows);
     rows.sum::<u64>() as f64
 }

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use otlp_arrow::Signal;
+use otlp_arrow::ipc::compact;
 use otlp_arrow::ipc::scan::{self, Check};
-use otlp_arrow::ipc::seal;
 use otlp_arrow::store::storage::Storage;
 use otlp_arrow::store::storage_os::OsStorage;
 
@@ -69,7 +69,7 @@ fn live(server: &Server, signal: Signal) -> Held {
 fn sealed(server: &Server, signal: Signal) -> Held {
     let mut held = Held::default();
     for path in server.files(signal).0 {
-        let found = seal::check(&*OsStorage.open(&path).unwrap()).unwrap().unwrap();
+        let found = compact::check(&*OsStorage.open(&path).unwrap()).unwrap().unwrap();
         held.bytes += found.bytes as f64;
         held.rows += found.rows as f64;
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use arrow_array::RecordBatch;
 use otlp_arrow::ipc::CommitEncoder;
-use otlp_arrow::ipc::seal::seal;
+use otlp_arrow::ipc::compact::compact;
 use otlp_arrow::store::names::WriterId;
 use otlp_arrow::store::storage_os::OsStorage;
 use otlp_arrow::{Code, Config, Format, Signal};
@@ -169,7 +169,7 @@ impl Output {
     fn sealed(&self) -> Outcome<Temporary> {
         let sealed = Temporary::beside(&self.target, "sealing");
         let level = Config::default().sealing.level;
-        seal(&OsStorage, &self.file.0, self.len, &sealed.0, Some(level), &mut || true)?;
+        compact(&OsStorage, &self.file.0, self.len, &sealed.0, Some(level), &mut || true)?;
         Ok(sealed)
     }
 

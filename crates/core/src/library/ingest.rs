@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
+use otlp_arrow_base::clock::Clock;
 use otlp_arrow_columns::{Limits, Payload, Refused, Signal};
 
 use super::ExportOutcome;
@@ -33,7 +34,7 @@ pub(super) struct Core {
 impl Core {
     pub(super) fn open(config: &Config, events: &EventBus, stats: Arc<Stats>, closed: Arc<AtomicBool>) -> Self {
         let limits = Limits { nesting: config.limits.nesting, max_request_memory: config.limits.max_request_memory };
-        let store = Store::start(config.store_settings(), Arc::new(OsStorage), events.sink(), stats);
+        let store = Store::start(config.store_settings(), Arc::new(OsStorage), events.sink(), stats, Clock::system());
         let resource = ResourceFields::of_text(&config.resource);
         Self { store, limits, closed, resource, expected: Default::default() }
     }

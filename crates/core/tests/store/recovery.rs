@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use otlp_arrow::event::EventName;
-use otlp_arrow::ipc::seal::seal;
+use otlp_arrow::ipc::compact::compact;
 use otlp_arrow::store::storage_os::OsStorage;
 use otlp_arrow::store::subscription::From;
 use otlp_arrow::store::{ReadOptions, Store};
@@ -128,7 +128,7 @@ fn files_without_a_whole_commit_go_and_garbage_is_kept_for_a_person() {
 fn where_both_forms_exist_the_sealed_one_counts() {
     let (dir, live) = killed();
     let len = live.metadata().unwrap().len();
-    seal(&OsStorage, &live, len, &live.with_extension("arrow"), None, &mut || true).unwrap().unwrap();
+    compact(&OsStorage, &live, len, &live.with_extension("arrow"), None, &mut || true).unwrap().unwrap();
     let store = open(&config(dir.path()));
     assert_eq!(ids(&store), (0..30).collect::<Vec<_>>());
     assert!(log_files(dir.path(), "arrows").is_empty());
@@ -249,7 +249,7 @@ const DAMAGES: [(&str, Damage); 4] = [
 fn a_stream_is_not_deleted_for_a_sealed_file_that_does_not_hold() {
     let sealed = |live: &std::path::Path| {
         let target = live.with_extension("arrow");
-        seal(&OsStorage, live, live.metadata().unwrap().len(), &target, Some(1), &mut || true).unwrap().unwrap();
+        compact(&OsStorage, live, live.metadata().unwrap().len(), &target, Some(1), &mut || true).unwrap().unwrap();
         std::fs::read(target).unwrap()
     };
     for (what, damage) in DAMAGES {

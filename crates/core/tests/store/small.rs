@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use futures::executor::block_on;
 use futures::future::join_all;
+use otlp_arrow::ipc::compact;
 use otlp_arrow::ipc::scan::{self, Check};
-use otlp_arrow::ipc::seal;
 use otlp_arrow::store::Request;
 use otlp_arrow::store::storage::Storage;
 use otlp_arrow::store::storage_os::OsStorage;
@@ -61,7 +61,7 @@ fn a_request_of_one_record_pays_for_a_small_part_of_a_commit() {
         assert!(found.commits.len() <= most, "{signal}: {} commits, {most} at most", found.commits.len());
         let live = found.valid_len() / REQUESTS;
         store.close(Instant::now() + std::time::Duration::from_secs(60));
-        let sealed = seal::check(&*OsStorage.open(&only(&files, "arrow")).unwrap()).unwrap().unwrap();
+        let sealed = compact::check(&*OsStorage.open(&only(&files, "arrow")).unwrap()).unwrap().unwrap();
         assert_eq!(sealed.rows, REQUESTS);
         let sealed = sealed.bytes / REQUESTS;
         println!("{signal}: {live} bytes a record live in {} commits, {sealed} sealed", found.commits.len());

@@ -5,6 +5,7 @@ pub(crate) mod direct;
 pub mod failpoint;
 #[doc(hidden)]
 pub mod fault;
+pub(crate) mod maintenance_lock;
 pub mod names;
 pub mod storage;
 pub mod storage_os;

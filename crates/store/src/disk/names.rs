@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use otlp_arrow_base::clock::Clock;
 use otlp_arrow_columns::Signal;
 
 /// Names one writer for ever: 64 random bits, 16 hexadecimal digits as text.
@@ -16,7 +17,7 @@ impl WriterId {
     pub fn random() -> Self {
         let random = getrandom::u64().unwrap_or_else(|_| {
             // Without a random source the process and the moment still tell writers of one directory apart.
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64);
+            let now = Clock::system().wall().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64);
             now.rotate_left(20) ^ u64::from(std::process::id()).wrapping_mul(0x9e37_79b9_7f4a_7c15)
         });
         Self(random)

@@ -5,6 +5,7 @@
 
 pub(crate) mod body;
 pub mod commit;
+pub mod compact;
 mod compress;
 mod head;
 mod layout;
@@ -17,7 +18,6 @@ pub mod read;
 #[cfg(test)]
 pub(crate) mod sample;
 pub mod scan;
-pub mod seal;
 mod sealed;
 mod unified;
 mod window;

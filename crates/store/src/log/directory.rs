@@ -89,7 +89,7 @@ mod tests {
     use super::*;
     use crate::disk::storage_os::OsStorage;
     use crate::file::CommitEncoder;
-    use crate::file::seal::seal;
+    use crate::file::compact::compact;
 
     fn stem(second: u64, writer: u64, seq: u32) -> Stem {
         Stem::new(UNIX_EPOCH + Duration::from_secs(second), WriterId(writer), seq)
@@ -136,7 +136,7 @@ mod tests {
         live(dir.path(), &stem(2, 1, 2), &[5]);
         assert_eq!(rows(dir.path(), None), 12);
         let end = std::fs::metadata(&first).unwrap().len();
-        seal(&OsStorage, &first, end, &first.with_extension("arrow"), Some(1), &mut || true).unwrap().unwrap();
+        compact(&OsStorage, &first, end, &first.with_extension("arrow"), Some(1), &mut || true).unwrap().unwrap();
         assert_eq!(rows(dir.path(), None), 12);
         assert_eq!(rows(dir.path(), Some(8)), 8);
 

@@ -7,55 +7,128 @@ use std::time::Instant;
 
 use otlp_arrow_columns::Signal;
 
+use super::admission::Admission;
 use super::context::Context;
-use super::keeper::maintenance_lock;
-use super::recover::{recover, sealed_counts};
+use super::recover::{Recovered, recover};
+use super::verify::sealed_counts;
 use crate::disk::failpoint::Point;
 use crate::disk::fault::storage_error;
 use crate::disk::names::{Form, Stem, WriterId, parse_name};
 use crate::log::hooks::AdoptedWriter;
+use otlp_arrow_base::log_limit::Repeated;
 
 /// What one round of adoption did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Report {
     /// Dead writers of which everything was taken over.
     pub(crate) writers: usize,
-    /// Streams of dead writers that were looked after.
+    /// Streams of dead writers that were looked at.
     pub(crate) files: usize,
-    /// Streams that could not be looked after for now, or for which there was no time.
+    /// Streams that could not be recovered for now, or for which there was no time.
     pub(crate) left: usize,
 }
 
-/// Adopts what dead writers left, until `deadline`. Never fails: what cannot be done now is tried again later.
-pub(crate) fn adopt(ctx: &Context, deadline: Instant) -> Report {
-    let mut report = Report::default();
-    let candidates = candidates(ctx);
-    if candidates.is_empty() {
-        return report;
+/// Takes over what dead writers left.
+#[derive(Debug)]
+pub(crate) struct Adopter {
+    ctx: Arc<Context>,
+    admission: Arc<Admission>,
+    cannot_adopt: Repeated,
+}
+
+impl Adopter {
+    pub(crate) fn new(ctx: Arc<Context>, admission: Arc<Admission>) -> Self {
+        Self { ctx, admission, cannot_adopt: Repeated::default() }
     }
-    // One process at a time looks after others' files; whoever does not get the lock has nothing to do.
-    let Ok(Some(_maintenance)) = maintenance_lock(ctx) else { return report };
-    for (writer, streams) in candidates {
-        if ctx.is_closed() || Instant::now() >= deadline {
-            report.left += streams.len();
-            continue;
+
+    /// Adopts what dead writers left, until `deadline`. Never fails: what cannot be done now is tried again later.
+    pub(crate) fn adopt(&self, deadline: Instant) -> Report {
+        let ctx = &*self.ctx;
+        let mut report = Report::default();
+        let candidates = candidates(ctx);
+        if candidates.is_empty() {
+            return report;
         }
-        let dir = ctx.layout.writers_dir();
-        let lock = ctx
-            .storage
-            .create_dir_all(&dir)
-            .and_then(|()| ctx.storage.try_lock(&ctx.layout.writer_lock(writer)))
-            .map_err(|error| storage_error("lock a writer in", &dir, error));
-        match lock {
-            Ok(Some(lock)) => adopt_writer(ctx, AdoptedWriter::new(writer, lock), deadline, &mut report),
-            Ok(None) => {} // Alive, or adopted by somebody else.
-            Err(error) if ctx.keeper.cannot_adopt.may_warn() => {
-                tracing::warn!(%error, %writer, "cannot adopt a writer")
+        // One process at a time takes over others' files; whoever does not get the lock has nothing to do.
+        let Ok(Some(_maintenance)) = ctx.maintenance.take(&*ctx.storage, ctx.clock.now()) else { return report };
+        for (writer, streams) in candidates {
+            if ctx.is_closed() || ctx.clock.now() >= deadline {
+                report.left += streams.len();
+                continue;
             }
-            Err(_) => {}
+            let dir = ctx.layout.writers_dir();
+            let lock = ctx
+                .storage
+                .create_dir_all(&dir)
+                .and_then(|()| ctx.storage.try_lock(&ctx.layout.writer_lock(writer)))
+                .map_err(|error| storage_error("lock a writer in", &dir, error));
+            match lock {
+                Ok(Some(lock)) => self.adopt_writer(AdoptedWriter::new(writer, lock), deadline, &mut report),
+                Ok(None) => {} // Alive, or adopted by somebody else.
+                Err(error) if self.cannot_adopt.may_warn(ctx.clock.now()) => {
+                    tracing::warn!(%error, %writer, "cannot adopt a writer")
+                }
+                Err(_) => {}
+            }
+        }
+        report
+    }
+
+    /// Takes over everything of one dead writer, whose lock we hold.
+    fn adopt_writer(&self, adopted: Arc<AdoptedWriter>, deadline: Instant, report: &mut Report) {
+        let ctx = &*self.ctx;
+        Point::Adopt.before();
+        let mut left = 0;
+        for signal in Signal::ALL {
+            // Listed again under the lock: the writer may have been alive a moment ago.
+            let Ok(entries) = ctx.storage.list(&ctx.layout.signal_dir(signal)) else {
+                left += 1;
+                continue;
+            };
+            let mut files: Vec<(Stem, Form)> = entries.iter().filter_map(|entry| parse_name(&entry.name)).collect();
+            files.retain(|(stem, _)| stem.writer == adopted.id());
+            files.sort_by_key(|(stem, form)| (stem.seq, *form));
+            let sealed: BTreeSet<&Stem> =
+                files.iter().filter(|(_, form)| *form == Form::Sealed).map(|(stem, _)| stem).collect();
+            let streams: BTreeSet<&Stem> =
+                files.iter().filter(|(_, form)| *form == Form::Live).map(|(stem, _)| stem).collect();
+            let out_of_time = || ctx.is_closed() || ctx.clock.now() >= deadline;
+            for (stem, _) in files.iter().filter(|(_, form)| *form == Form::Live) {
+                if out_of_time() {
+                    left += 1;
+                    continue;
+                }
+                report.files += 1;
+                match recover(ctx, signal, stem, sealed.contains(stem)) {
+                    Ok(Recovered::Sealed { bytes, .. }) => self.admission.wrote(bytes),
+                    Ok(_) => {}
+                    Err(error) => {
+                        // On a full disk there may be thousands.
+                        if self.cannot_adopt.may_warn(ctx.clock.now()) {
+                            tracing::warn!(%error, %stem, "cannot recover a file for now; it is tried again, as others may be");
+                        }
+                        left += 1;
+                    }
+                }
+            }
+            // What came with a crash may have damaged them, too; nobody else looks before somebody wants to read them.
+            for stem in sealed.difference(&streams) {
+                if out_of_time() {
+                    left += 1;
+                } else if let Err(error) = sealed_counts(ctx, signal, stem, false) {
+                    // Another user's, say: whoever reads it is told, and nothing of it waits to be done.
+                    tracing::debug!(%error, %stem, "cannot look at a sealed file");
+                }
+            }
+        }
+        remove_tmp(ctx, adopted.id());
+        Point::Adopt.after();
+        report.left += left;
+        if left == 0 {
+            report.writers += 1;
+            hand_on(ctx, adopted);
         }
     }
-    report
 }
 
 type Streams = BTreeSet<(usize, Stem)>;
@@ -91,57 +164,6 @@ fn candidates(ctx: &Context) -> BTreeMap<WriterId, Streams> {
     }
     writers.remove(&ctx.writer);
     writers
-}
-
-/// Looks after everything of one dead writer, whose lock we hold.
-fn adopt_writer(ctx: &Context, adopted: Arc<AdoptedWriter>, deadline: Instant, report: &mut Report) {
-    Point::Adopt.before();
-    let mut left = 0;
-    for signal in Signal::ALL {
-        // Listed again under the lock: the writer may have been alive a moment ago.
-        let Ok(entries) = ctx.storage.list(&ctx.layout.signal_dir(signal)) else {
-            left += 1;
-            continue;
-        };
-        let mut files: Vec<(Stem, Form)> = entries.iter().filter_map(|entry| parse_name(&entry.name)).collect();
-        files.retain(|(stem, _)| stem.writer == adopted.id());
-        files.sort_by_key(|(stem, form)| (stem.seq, *form));
-        let sealed: BTreeSet<&Stem> =
-            files.iter().filter(|(_, form)| *form == Form::Sealed).map(|(stem, _)| stem).collect();
-        let streams: BTreeSet<&Stem> =
-            files.iter().filter(|(_, form)| *form == Form::Live).map(|(stem, _)| stem).collect();
-        let out_of_time = || ctx.is_closed() || Instant::now() >= deadline;
-        for (stem, _) in files.iter().filter(|(_, form)| *form == Form::Live) {
-            if out_of_time() {
-                left += 1;
-                continue;
-            }
-            report.files += 1;
-            if let Err(error) = recover(ctx, signal, stem, sealed.contains(stem)) {
-                // On a full disk there may be thousands.
-                if ctx.keeper.cannot_adopt.may_warn() {
-                    tracing::warn!(%error, %stem, "cannot recover a file for now; it is tried again, as others may be");
-                }
-                left += 1;
-            }
-        }
-        // What came with a crash may have damaged them, too; nobody else looks before somebody wants to read them.
-        for stem in sealed.difference(&streams) {
-            if out_of_time() {
-                left += 1;
-            } else if let Err(error) = sealed_counts(ctx, signal, stem, false) {
-                // Another user's, say: whoever reads it is told, and nothing of it waits to be done.
-                tracing::debug!(%error, %stem, "cannot look at a sealed file");
-            }
-        }
-    }
-    remove_tmp(ctx, adopted.id());
-    Point::Adopt.after();
-    report.left += left;
-    if left == 0 {
-        report.writers += 1;
-        hand_on(ctx, adopted);
-    }
 }
 
 fn remove_tmp(ctx: &Context, writer: WriterId) {

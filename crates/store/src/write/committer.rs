@@ -6,9 +6,11 @@ use std::time::{Duration, Instant};
 
 use otlp_arrow_columns::{BatchBuilder, Signal};
 
+use super::admission::Admission;
 use super::context::Context;
 use super::lane::Item;
 use super::live::{Elsewhere, Failed, LiveFile, OnDisk};
+use super::seal_queue::SealQueue;
 use crate::disk::fault::storage_error;
 use crate::file::CommitEncoder;
 use crate::log::hooks::{Committed, CommittedRequest};
@@ -24,6 +26,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 pub(crate) struct Committer {
     signal: Signal,
     ctx: Arc<Context>,
+    admission: Arc<Admission>,
+    seals: Arc<SealQueue>,
     builder: BatchBuilder,
     encoder: CommitEncoder,
     live: Option<LiveFile>,
@@ -33,15 +37,18 @@ pub(crate) struct Committer {
 }
 
 impl Committer {
-    pub(crate) fn new(signal: Signal, ctx: Arc<Context>) -> Self {
+    pub(crate) fn new(signal: Signal, ctx: Arc<Context>, admission: Arc<Admission>, seals: Arc<SealQueue>) -> Self {
         let encoder = CommitEncoder::new(ctx.writer.to_string());
+        let looked = ctx.clock.now();
         Self {
             signal,
             ctx,
+            admission,
+            seals,
             builder: BatchBuilder::new(signal),
             encoder,
             live: None,
-            looked: Instant::now(),
+            looked,
             last: None,
         }
     }
@@ -84,14 +91,14 @@ impl Committer {
                 None => self.encoder.encode_rows(&mut self.builder, first_row)?,
             };
             let len = encoded.bytes() as u64;
-            ctx.room.check(&*ctx.storage, ctx.layout.root(), ctx.settings.min_free_bytes, len, now)?;
+            self.admission.check_free(len, now)?;
             let mut live = match self.live.take() {
                 Some(live) => live,
                 None => create(&ctx, self.signal, now)?,
             };
             match live.commit(&ctx, &encoded.parts(), rows) {
                 Ok(()) => {
-                    ctx.wrote(len);
+                    self.admission.wrote(len);
                     self.last = Some((live.stem.clone(), first_row));
                     self.live = Some(live);
                     return Ok(());
@@ -100,7 +107,7 @@ impl Committer {
                     let too_large = error.kind() == io::ErrorKind::FileTooLarge;
                     // The system's limit of file sizes is below ours: what did not fit goes to the next file.
                     if too_large && attempt == 0 && live.rows > 0 {
-                        live.close(&ctx);
+                        live.close(&ctx, &self.seals);
                         continue;
                     }
                     let error = storage_error("write", &live.path, error);
@@ -108,7 +115,7 @@ impl Committer {
                     if error.code() == Code::StorageFull && !too_large && live.rows > 0 {
                         self.live = Some(live);
                     } else {
-                        live.close(&ctx);
+                        live.close(&ctx, &self.seals);
                     }
                     return Err(error);
                 }
@@ -116,10 +123,10 @@ impl Committer {
                     let path = live.path.clone();
                     // The batch that could not be synced goes to a new file; when that fails too, the sender keeps it.
                     match elsewhere {
-                        Elsewhere::Yes if attempt == 0 => live.close(&ctx),
-                        Elsewhere::OnceAbandoned if attempt == 0 => live.abandon(&ctx)?,
+                        Elsewhere::Yes if attempt == 0 => live.close(&ctx, &self.seals),
+                        Elsewhere::AfterAbandoning if attempt == 0 => live.abandon(&ctx, &self.seals)?,
                         _ => {
-                            live.close(&ctx);
+                            live.close(&ctx, &self.seals);
                             let step = if elsewhere == Elsewhere::No { "write" } else { "sync" };
                             return Err(storage_error(step, &path, error));
                         }
@@ -127,18 +134,21 @@ impl Committer {
                 }
             }
         }
-        Err(OtlpError::new(Code::StorageFailed, "no file could be synced; look after the disk"))
+        Err(OtlpError::new(
+            Code::StorageFailed,
+            "no file could be synced; check the disk (free space, permissions, hardware)",
+        ))
     }
 
     pub(crate) fn rotate_if_due(&mut self, now: Instant) {
         if let Some(live) = self.live.take_if(|live| live.is_due(&self.ctx.settings.rotation, now)) {
-            live.close(&self.ctx);
+            live.close(&self.ctx, &self.seals);
         }
     }
 
     pub(crate) fn rotate(&mut self) {
         if let Some(live) = self.live.take() {
-            live.close(&self.ctx);
+            live.close(&self.ctx, &self.seals);
         }
     }
 
@@ -150,7 +160,7 @@ impl Committer {
         match live.on_disk(&ctx) {
             OnDisk::AsWritten => self.live = Some(live),
             // Sealing keeps what is left of it, and tells what is not.
-            OnDisk::Cut => live.close(&ctx),
+            OnDisk::Cut => live.close(&ctx, &self.seals),
             OnDisk::Gone => self.forget(&ctx, &live),
         }
     }

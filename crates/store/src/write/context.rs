@@ -10,12 +10,10 @@ use std::time::Duration;
 use otlp_arrow_columns::Signal;
 
 use super::budget::Budget;
-use super::keeper::Keeper;
 use super::notify::Notifier;
-use super::room::Room;
-use super::sealer::SealQueue;
 use crate::disk::failpoint::Point;
 use crate::disk::fault::{Fault, storage_error};
+use crate::disk::maintenance_lock::MaintenanceLock;
 use crate::disk::names::{Layout, Stem, WriterId};
 use crate::disk::storage::{FileLock, Storage};
 use crate::log::Log;
@@ -36,15 +34,15 @@ pub struct Context {
     pub layout: Layout,
     pub settings: Settings,
     pub writer: WriterId,
-    pub clock: WallClock,
+    pub clock: Clock,
+    /// What the names of files and their age are told by.
+    pub wall: WallClock,
     pub stats: Arc<Stats>,
     pub events: EventSink,
     pub budget: Arc<Budget>,
     pub(crate) changed: Notifier,
-    pub room: Room,
     pub own: Arc<OwnFiles>,
-    pub(crate) seals: SealQueue,
-    pub(crate) keeper: Keeper,
+    pub(crate) maintenance: MaintenanceLock,
     pub hooks: Arc<Hooks>,
     /// Told of every commit.
     pub(crate) commits: Arc<CommitNotifier>,
@@ -56,8 +54,6 @@ pub struct Context {
     newer: Mutex<BTreeSet<Stem>>,
     seq: AtomicU32,
     faults: [Mutex<Fault>; 3],
-    /// Refusals before anything is tried, for want of room: see [`Context::check_room`].
-    no_room: Mutex<Fault>,
     lock: Mutex<Option<Box<dyn FileLock>>>,
 }
 
@@ -76,46 +72,37 @@ impl Context {
         storage: Arc<dyn Storage>,
         events: EventSink,
         stats: Arc<Stats>,
-        hooks: Arc<Hooks>,
+        clock: Clock,
     ) -> Self {
         let (layout, writer) = (Layout::new(&settings.output_dir), WriterId::random());
         let log = Log::of_writer(Arc::clone(&storage), layout.clone(), writer, Arc::clone(&stats));
         Self {
             storage,
+            maintenance: MaintenanceLock::new(&layout),
             layout,
             writer,
-            clock: WallClock::start(Clock::system()),
+            wall: WallClock::start(clock.clone()),
             stats,
             events,
             budget: Arc::new(Budget::new(settings.buffer_max_bytes)),
             settings,
-            changed: Notifier::default(),
-            room: Room::default(),
+            changed: Notifier::new(clock.clone()),
+            clock,
             own: Arc::clone(log.own()),
-            seals: SealQueue::default(),
-            keeper: Keeper::default(),
-            hooks,
+            hooks: Arc::default(),
             commits: Arc::clone(log.commits()),
             log,
             commit_nanos: AtomicU64::new(0),
             newer: Mutex::default(),
             seq: AtomicU32::new(1),
             faults: Default::default(),
-            no_room: Mutex::default(),
             lock: Mutex::new(None),
         }
     }
 
     /// The name of the next file of this writer.
     pub fn next_stem(&self) -> Stem {
-        Stem::new(self.clock.now(), self.writer, self.seq.fetch_add(1, Ordering::Relaxed))
-    }
-
-    /// So many bytes were written; the directory is looked at when it seems to have grown too large.
-    pub fn wrote(&self, bytes: u64) {
-        if self.room.wrote(bytes) > self.settings.retention.max_bytes {
-            self.keeper.kick();
-        }
+        Stem::new(self.wall.now(), self.writer, self.seq.fetch_add(1, Ordering::Relaxed))
     }
 
     /// A newer version wrote this file; whether that is news.
@@ -138,7 +125,7 @@ impl Context {
 
     /// Announces something.
     pub fn event(&self, name: EventName, signal: Option<Signal>, count: Option<u64>, message: String) {
-        (self.events)(Event { signal, count, ..Event::new(name, std::time::SystemTime::now(), message) });
+        (self.events)(Event { signal, count, ..Event::new(name, self.clock.wall(), message) });
     }
 
     /// Writing failed: announced once, until it works again or fails differently.
@@ -159,40 +146,6 @@ impl Context {
         let event = lock(&self.faults[signal.index()]).succeeded();
         if let Some(event) = event {
             self.event(event, Some(signal), None, format!("{signal} can be written again"));
-        }
-    }
-
-    /// Whether new data may come at all: STORAGE_FULL while too much waits to be sealed, or nothing can be deleted.
-    pub fn check_room(&self) -> Result<()> {
-        self.seals.check_room()?;
-        if self.room.is_overfull() {
-            let message = format!(
-                "{} holds more than retention.max_bytes ({}) and nothing in it may be deleted: raise the limit",
-                self.layout.root().display(),
-                self.settings.retention.max_bytes
-            );
-            return Err(OtlpError::new(Code::StorageFull, message));
-        }
-        Ok(())
-    }
-
-    /// [`Context::check_room`] for data that comes now: a refusal is announced once, until [`Context::room_again`].
-    pub fn admit(&self) -> Result<()> {
-        self.check_room().inspect_err(|error| {
-            let event = lock(&self.no_room).failed(error.code());
-            if let Some(event) = event {
-                self.event(event, None, None, error.message().to_owned());
-            }
-        })
-    }
-
-    /// Something was sealed or deleted: announces that there is room again once that will last.
-    pub fn room_again(&self) {
-        if self.seals.has_room() && !self.room.is_overfull() {
-            let event = lock(&self.no_room).succeeded();
-            if let Some(event) = event {
-                self.event(event, None, None, "there is room for new data again".to_owned());
-            }
         }
     }
 
@@ -217,7 +170,8 @@ impl Context {
                 }
                 return Ok(lock);
             }
-            std::thread::sleep(Duration::from_millis(1));
+            // It does so in its own time, whatever our clock is.
+            Clock::system().sleep(Duration::from_millis(1));
         }
         Err(OtlpError::new(Code::StorageFailed, format!("the lock {} is held by another process", path.display())))
     }

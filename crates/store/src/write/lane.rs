@@ -11,10 +11,12 @@ use std::time::{Duration, Instant};
 use futures::channel::oneshot;
 use otlp_arrow_columns::Signal;
 
+use super::admission::Admission;
 use super::commit_policy::{CommitPolicy, Decision, EAGER_BYTES, MAX_BYTES, MAX_ROWS, Waiting, share};
 use super::committer::Committer;
 use super::context::{Context, lock};
 use super::request::Request;
+use super::seal_queue::SealQueue;
 use crate::settings::Durability;
 use otlp_arrow_base::error::{Code, OtlpError, Result};
 use otlp_arrow_base::event::EventName;
@@ -26,6 +28,8 @@ const STACK: usize = 2 << 20;
 pub(crate) struct Lane {
     signal: Signal,
     ctx: Arc<Context>,
+    admission: Arc<Admission>,
+    seals: Arc<SealQueue>,
     queue: Mutex<Queue>,
     /// Wakes the commit thread.
     wake: Condvar,
@@ -105,8 +109,15 @@ pub(crate) async fn wait(answer: Answer) -> Result<()> {
 }
 
 impl Lane {
-    pub(crate) fn new(signal: Signal, ctx: Arc<Context>) -> Arc<Self> {
-        Arc::new(Self { signal, ctx, queue: Mutex::default(), wake: Condvar::new(), ended: Condvar::new() })
+    pub(crate) fn new(
+        signal: Signal,
+        ctx: &Arc<Context>,
+        admission: &Arc<Admission>,
+        seals: &Arc<SealQueue>,
+    ) -> Arc<Self> {
+        let (ctx, admission, seals) = (Arc::clone(ctx), Arc::clone(admission), Arc::clone(seals));
+        let (queue, wake, ended) = Default::default();
+        Arc::new(Self { signal, ctx, admission, seals, queue, wake, ended })
     }
 
     /// Takes a request; the future resolves at the configured durability.
@@ -118,7 +129,7 @@ impl Lane {
     }
 
     fn enqueue(self: &Arc<Self>, request: Request) -> Answer {
-        let now = Instant::now();
+        let now = self.ctx.clock.now();
         let mut queue = lock(&self.queue);
         if queue.closing.is_some() {
             return Err(Err(OtlpError::new(Code::Closed, "this OtlpLibrary is shut down: open a new one")));
@@ -128,7 +139,7 @@ impl Lane {
         {
             return Err(Err(error.clone()));
         }
-        self.ctx.admit().map_err(Err)?;
+        self.admission.admit().map_err(Err)?;
         if queue.thread == Thread::None {
             self.start(&mut queue).map_err(Err)?;
         }
@@ -187,7 +198,7 @@ impl Lane {
         wait(answer)
     }
 
-    /// Has the live file closed soon, so that it can be sealed or deleted.
+    /// Makes the commit thread close the live file soon, so that it can be sealed or deleted.
     pub(crate) fn rotate(&self) {
         lock(&self.queue).rotate = true;
         self.wake.notify_one();
@@ -206,12 +217,12 @@ impl Lane {
     /// Whether nothing was tried for so long.
     pub(crate) fn is_quiet(&self, long: Duration) -> bool {
         let queue = lock(&self.queue);
-        queue.items.is_empty() && queue.refusal.as_ref().is_none_or(|(until, _)| until.elapsed() >= long)
+        queue.items.is_empty() && queue.refusal.as_ref().is_none_or(|(until, _)| self.ctx.clock.elapsed(*until) >= long)
     }
 
     /// The directory cannot be written to from the start: the next request tries again, and until then this is known.
     pub(crate) fn fails_already(&self, error: &OtlpError) {
-        lock(&self.queue).refusal = Some((Instant::now(), error.clone()));
+        lock(&self.queue).refusal = Some((self.ctx.clock.now(), error.clone()));
         self.ctx.fails_already(self.signal, error);
     }
 
@@ -234,12 +245,8 @@ impl Lane {
     /// Waits for the commit thread to end, at most until `deadline`; whether it has, and the records that are not written.
     pub(crate) fn join(&self, deadline: Instant) -> (bool, u64) {
         let mut queue = lock(&self.queue);
-        while queue.thread == Thread::Running {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                break;
-            }
-            queue = self.ended.wait_timeout(queue, left).unwrap_or_else(PoisonError::into_inner).0;
+        while queue.thread == Thread::Running && !self.ctx.clock.left(deadline).is_zero() {
+            queue = self.ctx.clock.wait(&self.ended, queue, deadline);
         }
         (queue.thread != Thread::Running, queue.totals.waiting + queue.totals.dropped)
     }
@@ -251,11 +258,12 @@ impl Lane {
             Durability::Written | Durability::Synced => None,
         };
         let mut policy = CommitPolicy::new(ctx.settings.commit_interval, buffered);
-        let mut committer = Committer::new(self.signal, Arc::clone(ctx));
+        let mut committer =
+            Committer::new(self.signal, Arc::clone(ctx), Arc::clone(&self.admission), Arc::clone(&self.seals));
         loop {
             match self.next(&policy, committer.due_at()) {
                 Next::Commit(items) => self.commit(&mut policy, &mut committer, items),
-                Next::RotateIfDue => committer.rotate_if_due(Instant::now()),
+                Next::RotateIfDue => committer.rotate_if_due(ctx.clock.now()),
                 Next::Rotate => committer.rotate(),
                 Next::End => break,
             }
@@ -270,7 +278,7 @@ impl Lane {
     fn next(&self, policy: &CommitPolicy, rotate_at: Option<Instant>) -> Next {
         let mut queue = lock(&self.queue);
         loop {
-            let now = Instant::now();
+            let now = self.ctx.clock.now();
             let waiting = Waiting {
                 requests: queue.items.len(),
                 rows: queue.rows,
@@ -301,19 +309,22 @@ impl Lane {
     fn sleep<'a>(&self, queue: MutexGuard<'a, Queue>, pause: Option<Duration>) -> MutexGuard<'a, Queue> {
         match pause {
             None => self.wake.wait(queue).unwrap_or_else(PoisonError::into_inner),
-            Some(pause) => self.wake.wait_timeout(queue, pause).unwrap_or_else(PoisonError::into_inner).0,
+            Some(pause) => {
+                let pause = self.ctx.clock.slice(pause);
+                self.wake.wait_timeout(queue, pause).unwrap_or_else(PoisonError::into_inner).0
+            }
         }
     }
 
     fn commit(&self, policy: &mut CommitPolicy, committer: &mut Committer, items: Vec<Item>) {
-        let began = Instant::now();
+        let began = self.ctx.clock.now();
         policy.began(began);
-        // A defect in a decoder must not end the thread, or every later request would wait for ever.
+        // A defect in a decoder must not end the thread, or every later request would wait forever.
         let result = catch_unwind(AssertUnwindSafe(|| committer.commit(&items, began))).unwrap_or_else(|_| {
             committer.reset();
             Err(OtlpError::new(Code::Internal, "committing this request failed by a defect: please report it"))
         });
-        let elapsed = began.elapsed();
+        let elapsed = self.ctx.clock.elapsed(began);
         self.ctx.commit_nanos.fetch_add(elapsed.as_nanos() as u64, Ordering::Relaxed);
         let rows: usize = items.iter().map(|item| item.request.payload.rows()).sum();
         if result.is_ok() {
@@ -321,13 +332,13 @@ impl Lane {
             self.ctx.write_works(self.signal);
             self.ctx.stats.committed(self.signal, rows as u64, elapsed);
         } else {
-            policy.failed(Instant::now());
+            policy.failed(self.ctx.clock.now());
         }
         if let Err(error) = &result
             && error.retryable()
         {
             self.ctx.write_failed(self.signal, error);
-            self.ctx.keeper.kick();
+            self.admission.write_failed();
         }
         self.finish(committer, policy, items, rows as u64, result);
         self.ctx.changed.wake_all();
@@ -342,7 +353,7 @@ impl Lane {
         rows: u64,
         result: Result<()>,
     ) {
-        let now = Instant::now();
+        let now = self.ctx.clock.now();
         if result.is_ok() {
             // Before anybody is told: whoever flushes and then asks a consumer how far it is may count on this.
             committer.announce(&mut items.iter().map(|item| item.request.committed()));

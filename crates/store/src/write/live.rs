@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use otlp_arrow_columns::Signal;
 
 use super::context::Context;
-use super::sealer::Rotated;
+use super::seal_queue::{Rotated, SealQueue};
 use crate::disk::failpoint::Point;
 use crate::disk::fault::storage_error;
 use crate::disk::names::{Form, Stem};
@@ -62,7 +62,7 @@ pub(crate) enum Elsewhere {
     /// It never was in the file.
     Yes,
     /// It was cut off; a power cut may bring it back until the file is abandoned.
-    OnceAbandoned,
+    AfterAbandoning,
 }
 
 /// How a live file lies on the disk, as far as its name and length tell.
@@ -110,7 +110,7 @@ impl LiveFile {
         {
             // What could not be synced goes to another file, but only if it is not found here a second time.
             let cut = self.file.truncate(self.len).is_ok();
-            let elsewhere = if cut { Elsewhere::OnceAbandoned } else { Elsewhere::No };
+            let elsewhere = if cut { Elsewhere::AfterAbandoning } else { Elsewhere::No };
             return Err(Failed::Abandoned { error, elsewhere });
         }
         self.len += parts.iter().map(|part| part.len() as u64).sum::<u64>();
@@ -141,10 +141,10 @@ impl LiveFile {
 
     /// Closes it after a sync that failed, so that what was cut off behind its last commit counts nowhere, even if a power
     /// cut brings it back: sealed up to there, or deleted, and that synced. Only then may the batch go to another file.
-    pub(crate) fn abandon(self, ctx: &Arc<Context>) -> Result<(), OtlpError> {
+    pub(crate) fn abandon(self, ctx: &Context, seals: &Arc<SealQueue>) -> Result<(), OtlpError> {
         if self.rows == 0 {
             let (dir, path) = (ctx.layout.signal_dir(self.signal), self.path.clone());
-            self.close(ctx);
+            self.close(ctx, seals);
             if !ctx.storage.is_missing(&path) {
                 return Err(OtlpError::new(Code::StorageFailed, format!("{} cannot be deleted", path.display())));
             }
@@ -153,11 +153,11 @@ impl LiveFile {
         let Self { file, stem, signal, len, rows, .. } = self;
         drop(file);
         ctx.own.set(&stem, OwnFile { signal, len, rows, live: false });
-        ctx.seals.seal_now(ctx, Rotated { signal, stem, len, rows })
+        seals.seal_now(Rotated { signal, stem, len, rows })
     }
 
     /// Closes it, to be sealed; without a commit it is deleted.
-    pub(crate) fn close(self, ctx: &Arc<Context>) {
+    pub(crate) fn close(self, ctx: &Context, seals: &Arc<SealQueue>) {
         let Self { file, path, stem, signal, len, rows, .. } = self;
         Point::Rotate.around(|| drop(file));
         if rows == 0 {
@@ -167,7 +167,7 @@ impl LiveFile {
             return;
         }
         ctx.own.set(&stem, OwnFile { signal, len, rows, live: false });
-        ctx.seals.push(ctx, Rotated { signal, stem, len, rows });
+        seals.push(Rotated { signal, stem, len, rows });
     }
 }
 

@@ -1,4 +1,4 @@
-//! Wakes those who wait for room: at once when something changed, and after 100 ms in any case.
+//! Wakes those who wait for space or memory: at once when something changed, and after 100 ms in any case.
 //!
 //! Callers run on any executor or none, so the 100 ms come from a thread of our own, which exists only while somebody waits.
 
@@ -8,20 +8,23 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures::channel::oneshot;
+use otlp_arrow_base::clock::Clock;
+use otlp_arrow_base::lock::lock;
 
 /// The longest wait.
 const LONGEST: Duration = Duration::from_millis(100);
 /// How long the thread stays after the last waiter is gone.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// A list of those who wait for room.
-#[derive(Clone, Debug, Default)]
+/// A list of those who wait.
+#[derive(Clone, Debug)]
 pub(crate) struct Notifier {
-    shared: Arc<Shared>,
+    shared: Arc<Waiting>,
 }
 
-#[derive(Debug, Default)]
-struct Shared {
+#[derive(Debug)]
+struct Waiting {
+    clock: Clock,
     /// The number of waiters, to make a wake-up without any cost one load.
     count: AtomicUsize,
     waiters: Mutex<Waiters>,
@@ -34,13 +37,26 @@ struct Waiters {
     thread_runs: bool,
 }
 
+impl Waiters {
+    /// Takes those off the list who have waited long enough at `now`.
+    fn due(&mut self, now: Instant) -> Vec<(Instant, oneshot::Sender<()>)> {
+        let due = self.list.partition_point(|(until, _)| *until <= now);
+        self.list.drain(..due).collect()
+    }
+}
+
 impl Notifier {
+    pub(crate) fn new(clock: Clock) -> Self {
+        let (count, waiters, wake) = Default::default();
+        Self { shared: Arc::new(Waiting { clock, count, waiters, wake }) }
+    }
+
     /// Resolves at the next [`Notifier::wake_all`], at the latest after 100 ms.
     pub(crate) fn changed(&self) -> impl Future<Output = ()> + Send + 'static {
         let (sender, receiver) = oneshot::channel();
         {
-            let mut waiters = self.shared.waiters.lock().unwrap_or_else(PoisonError::into_inner);
-            waiters.list.push((Instant::now() + LONGEST, sender));
+            let mut waiters = lock(&self.shared.waiters);
+            waiters.list.push((self.shared.clock.now() + LONGEST, sender));
             self.shared.count.store(waiters.list.len(), Ordering::Release);
             if !waiters.thread_runs {
                 let shared = Arc::clone(&self.shared);
@@ -65,7 +81,7 @@ impl Notifier {
             return;
         }
         let list = {
-            let mut waiters = self.shared.waiters.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut waiters = lock(&self.shared.waiters);
             self.shared.count.store(0, Ordering::Release);
             std::mem::take(&mut waiters.list)
         };
@@ -75,22 +91,20 @@ impl Notifier {
     }
 }
 
-impl Shared {
+impl Waiting {
     fn run(&self) {
-        let mut waiters = self.waiters.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut idle_since = Instant::now();
+        let mut waiters = lock(&self.waiters);
+        let mut idle_since = self.clock.now();
         loop {
-            let now = Instant::now();
-            let due = waiters.list.partition_point(|(until, _)| *until <= now);
-            if due > 0 {
-                let rest = waiters.list.split_off(due);
-                let woken = std::mem::replace(&mut waiters.list, rest);
+            let now = self.clock.now();
+            let woken = waiters.due(now);
+            if !woken.is_empty() {
                 self.count.store(waiters.list.len(), Ordering::Release);
                 drop(waiters);
                 for (_, sender) in woken {
                     let _ = sender.send(());
                 }
-                waiters = self.waiters.lock().unwrap_or_else(PoisonError::into_inner);
+                waiters = lock(&self.waiters);
                 idle_since = now;
                 continue;
             }
@@ -102,6 +116,7 @@ impl Shared {
                 }
                 None => LINGER,
             };
+            let pause = self.clock.slice(pause);
             waiters = self.wake.wait_timeout(waiters, pause).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
@@ -111,24 +126,39 @@ impl Shared {
 mod tests {
     use super::*;
     use futures::executor::block_on;
+    use otlp_arrow_base::clock::ManualClock;
 
     #[test]
-    fn a_change_wakes_at_once_and_the_clock_wakes_in_the_end() {
-        let notifier = Notifier::default();
+    fn a_change_wakes_at_once() {
+        let notifier = Notifier::new(ManualClock::new().clock());
         let (first, second) = (notifier.changed(), notifier.changed());
         notifier.wake_all();
         block_on(futures::future::join(first, second));
-        let began = Instant::now();
-        block_on(notifier.changed());
-        assert!(began.elapsed() >= Duration::from_millis(90), "nothing changed before {:?}", began.elapsed());
+    }
+
+    #[test]
+    fn the_clock_wakes_in_the_end_and_not_before() {
+        let (manual, mut waiters) = (ManualClock::new(), Waiters::default());
+        let came = manual.clock().now();
+        waiters.list = [came, came + LONGEST].map(|came| (came + LONGEST, oneshot::channel().0)).into();
+        assert_eq!(waiters.due(came + LONGEST - Duration::from_millis(1)).len(), 0);
+        assert_eq!((waiters.due(came + LONGEST).len(), waiters.list.len()), (1, 1));
+
+        let notifier = Notifier::new(manual.clock());
+        let changed = notifier.changed();
+        manual.advance(LONGEST);
+        block_on(changed);
     }
 
     #[test]
     fn a_waiter_that_went_away_does_no_harm() {
-        let notifier = Notifier::default();
+        let manual = ManualClock::new();
+        let notifier = Notifier::new(manual.clock());
         drop(notifier.changed());
         notifier.wake_all();
         notifier.wake_all();
-        block_on(notifier.changed());
+        let changed = notifier.changed();
+        manual.advance(LONGEST);
+        block_on(changed);
     }
 }

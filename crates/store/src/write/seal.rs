@@ -6,7 +6,7 @@ use std::path::Path;
 use otlp_arrow_columns::Signal;
 
 use super::context::Context;
-use super::recover::sealed_counts;
+use super::verify::sealed_counts;
 use crate::disk::failpoint::Point;
 use crate::disk::fault::storage_error;
 use crate::disk::names::{Form, Stem};
@@ -20,8 +20,8 @@ const NAME: &str = "name the sealed file";
 /// What became of a file that was to be sealed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// `.arrow` is there, and counts from now on.
-    Sealed,
+    /// `.arrow` is there, with so many bytes, and counts from now on.
+    Sealed(u64),
     /// `go_on` said no.
     Stopped,
     /// The stream is not there any more: retention or somebody else deleted it.
@@ -54,7 +54,7 @@ pub(crate) fn seal(
         SealingCompression::Zstd => Some(ctx.settings.sealing.level),
         SealingCompression::None => None,
     };
-    let Some(sealed) = file::seal::seal(storage, &source, len, &tmp, level, go_on)? else {
+    let Some(sealed) = file::compact::compact(storage, &source, len, &tmp, level, go_on)? else {
         return Ok(Outcome::Stopped);
     };
     if sealed.rows != rows {
@@ -82,8 +82,7 @@ pub(crate) fn seal(
     }
     let dir = ctx.layout.signal_dir(signal);
     ctx.sync_dir(&dir).map_err(|error| storage_error("sync", &dir, error))?;
-    ctx.wrote(sealed.bytes);
-    Ok(Outcome::Sealed)
+    Ok(Outcome::Sealed(sealed.bytes))
 }
 
 /// Whether the sealed form is there with all of these rows. What cannot be read in its place is set aside.

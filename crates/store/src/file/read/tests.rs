@@ -15,7 +15,9 @@ fn files() -> (Vec<u8>, Vec<u8>) {
     let (source, target) = (dir.path().join("a.arrows"), dir.path().join("a.arrow"));
     std::fs::write(&source, &stream).unwrap();
     let disk = crate::disk::storage_os::OsStorage;
-    super::super::seal::seal(&disk, &source, stream.len() as u64, &target, Some(1), &mut || true).unwrap().unwrap();
+    super::super::compact::compact(&disk, &source, stream.len() as u64, &target, Some(1), &mut || true)
+        .unwrap()
+        .unwrap();
     (stream, std::fs::read(target).unwrap())
 }
 

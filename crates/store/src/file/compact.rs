@@ -39,7 +39,7 @@ pub struct Sealed {
 /// asked; when it says no, the result is `None`. A target that is not complete is deleted, as far as the disk lets us.
 /// Memory: one batch, the largest commit (of a damaged stream what it claims, at most all of it), and the distinct values
 /// of the dictionary columns.
-pub fn seal(
+pub fn compact(
     storage: &dyn Storage,
     source: &Path,
     end: u64,
@@ -190,7 +190,7 @@ mod tests {
 
         fn seal(&self, end: u64, level: Option<i32>) -> Result<Option<Sealed>> {
             let (source, target) = (self.0.path().join("a.arrows"), self.0.path().join("a.tmp"));
-            seal(&OsStorage, &source, end, &target, level, &mut || true)
+            compact(&OsStorage, &source, end, &target, level, &mut || true)
         }
 
         fn sealed(&self) -> std::path::PathBuf {
@@ -263,7 +263,7 @@ mod tests {
                 asked <= limit
             };
             let source = dir.0.path().join("a.arrows");
-            let outcome = seal(&OsStorage, &source, stream.len() as u64, &target, None, &mut go_on).unwrap();
+            let outcome = compact(&OsStorage, &source, stream.len() as u64, &target, None, &mut go_on).unwrap();
             assert_eq!(outcome, None);
             assert!(!target.exists());
         }

@@ -1,22 +1,22 @@
-//! Whether there is room for more: free bytes of the file system, bytes of the directory, files waiting to be sealed.
+//! Whether there is space for more: free bytes of the file system, bytes of the directory.
 
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::context::lock;
 use crate::disk::storage::Storage;
 use otlp_arrow_base::error::{Code, OtlpError, Result};
+use otlp_arrow_base::lock::lock;
 
 /// The answer about free bytes is asked anew after this time,
 const ASK_EVERY: Duration = Duration::from_millis(250);
 /// or after so many written bytes.
 const ASK_AFTER: u64 = 4 << 20;
 
-/// What is known about room.
+/// What is known about space.
 #[derive(Debug, Default)]
-pub struct Room {
+pub(crate) struct DiskSpace {
     free: Mutex<Option<Free>>,
     /// Bytes written since the start.
     written: AtomicU64,
@@ -33,9 +33,16 @@ struct Free {
     written_since: u64,
 }
 
-impl Room {
+impl DiskSpace {
     /// Makes sure that `more` bytes may be written: STORAGE_FULL otherwise.
-    pub fn check(&self, storage: &dyn Storage, root: &Path, min_free: u64, more: u64, now: Instant) -> Result<()> {
+    pub(crate) fn check(
+        &self,
+        storage: &dyn Storage,
+        root: &Path,
+        min_free: u64,
+        more: u64,
+        now: Instant,
+    ) -> Result<()> {
         let mut free = lock(&self.free);
         let fresh = |free: &Free| {
             now.saturating_duration_since(free.asked) < ASK_EVERY && free.written_since + more < ASK_AFTER
@@ -52,7 +59,7 @@ impl Room {
                 Code::StorageFull,
                 format!(
                     "the file system of {} has {left} free bytes and {min_free} are left to others \
-                     (storage.min_free_bytes): free some room, writing resumes by itself",
+                     (storage.min_free_bytes): free some space, writing resumes by itself",
                     root.display()
                 ),
             ));
@@ -62,23 +69,23 @@ impl Room {
     }
 
     /// So many bytes were written; the estimate of the directory's size.
-    pub fn wrote(&self, bytes: u64) -> u64 {
+    pub(crate) fn wrote(&self, bytes: u64) -> u64 {
         let written = self.written.fetch_add(bytes, Ordering::Relaxed) + bytes;
         written.wrapping_add(self.offset.load(Ordering::Relaxed))
     }
 
-    /// To be asked before a sweep, and handed to [`Room::swept`]: what is written meanwhile counts on top.
-    pub fn written(&self) -> u64 {
+    /// To be asked before a sweep, and handed to [`DiskSpace::swept`]: what is written meanwhile counts on top.
+    pub(crate) fn written(&self) -> u64 {
         self.written.load(Ordering::Relaxed)
     }
 
     /// A sweep has counted the directory; `overfull` if it is too large and nothing could be deleted.
-    pub fn swept(&self, written: u64, directory: u64, overfull: bool) {
+    pub(crate) fn swept(&self, written: u64, directory: u64, overfull: bool) {
         self.offset.store(directory.wrapping_sub(written), Ordering::Relaxed);
         self.overfull.store(overfull, Ordering::Relaxed);
     }
 
-    pub fn is_overfull(&self) -> bool {
+    pub(crate) fn is_overfull(&self) -> bool {
         self.overfull.load(Ordering::Relaxed)
     }
 }
@@ -91,24 +98,24 @@ mod tests {
 
     #[test]
     fn what_is_written_during_a_sweep_is_not_forgotten() {
-        let room = Room::default();
-        assert_eq!(room.wrote(100), 100);
-        let before = room.written();
-        room.wrote(30);
-        room.swept(before, 70, false);
-        assert_eq!(room.wrote(5), 70 + 30 + 5);
-        room.swept(room.written(), 0, true);
-        assert!(room.is_overfull());
-        assert_eq!(room.wrote(1), 1);
+        let space = DiskSpace::default();
+        assert_eq!(space.wrote(100), 100);
+        let before = space.written();
+        space.wrote(30);
+        space.swept(before, 70, false);
+        assert_eq!(space.wrote(5), 70 + 30 + 5);
+        space.swept(space.written(), 0, true);
+        assert!(space.is_overfull());
+        assert_eq!(space.wrote(1), 1);
     }
 
     #[test]
-    fn room_for_others_is_kept_and_asked_about_anew() {
-        let (room, now) = (Room::default(), Instant::now());
+    fn space_for_others_is_kept_and_asked_about_anew() {
+        let (space, now) = (DiskSpace::default(), Instant::now());
         let dir = std::env::temp_dir();
-        room.check(&OsStorage, &dir, 1, 1, now).unwrap();
-        let error = room.check(&OsStorage, &dir, u64::MAX, 1, now).unwrap_err();
+        space.check(&OsStorage, &dir, 1, 1, now).unwrap();
+        let error = space.check(&OsStorage, &dir, u64::MAX, 1, now).unwrap_err();
         assert_eq!(error.code(), Code::StorageFull);
-        room.check(&OsStorage, &dir, 1, 1, now).unwrap();
+        space.check(&OsStorage, &dir, 1, 1, now).unwrap();
     }
 }
