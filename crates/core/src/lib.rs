@@ -6,12 +6,13 @@
 pub mod config;
 pub mod event_bus;
 pub mod forward;
+#[doc(hidden)]
+pub mod internal;
 pub mod library;
 mod on_event;
 mod protobuf;
 pub mod receive;
 mod runtime;
-pub mod sdk;
 
 pub use config::Config;
 pub use error::{Code, OtlpError, Result, Status, status_of};

@@ -161,6 +161,7 @@ mod tests {
 
     use super::*;
     use crate::event::{EventName, Severity};
+    use crate::internal::Producer as _;
 
     fn event() -> Event {
         Event { count: Some(7), ..Event::new(EventName::StorageFull, SystemTime::UNIX_EPOCH, "no room") }

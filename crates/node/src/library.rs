@@ -12,6 +12,7 @@ use napi::{Env, Status};
 use napi_derive::napi;
 use otlp_arrow::event_bus::EventListener;
 use otlp_arrow::forward::Forwarder;
+use otlp_arrow::internal::Producer as _;
 use otlp_arrow::ipc::read::Wanted;
 use otlp_arrow::receive::{self, Addresses};
 use otlp_arrow::store::subscription::From;

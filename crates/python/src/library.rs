@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use bytes::Bytes;
 use otlp_arrow::config::{Loaded, Sources};
 use otlp_arrow::event_bus::EventListener;
+use otlp_arrow::internal::Producer as _;
 use otlp_arrow::ipc::read::Wanted;
 use otlp_arrow::receive::Addresses;
 use otlp_arrow::store::ReadOptions;

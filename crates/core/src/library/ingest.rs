@@ -9,12 +9,12 @@ use otlp_arrow_base::clock::Clock;
 use otlp_arrow_columns::{Limits, Payload, Refused, Signal};
 
 use super::ExportOutcome;
+use super::producer::Encoding;
 use crate::config::Config;
 use crate::error::{Code, OtlpError, Result};
 use crate::event_bus::EventBus;
 use crate::receive::{Ingest, Kept};
-use crate::sdk::{Expected, ResourceFields};
-use crate::stats::{LibraryStats, PerSignal, Protocol, Stats};
+use crate::stats::{LibraryStats, Protocol, Stats};
 use crate::store::budget::{Budget, Reservation};
 use crate::store::storage_os::OsStorage;
 use crate::store::{Request, Store};
@@ -25,18 +25,14 @@ pub(super) struct Core {
     pub(super) store: Store,
     limits: Limits,
     pub(super) closed: Arc<AtomicBool>,
-    /// Of SDK objects that come without one.
-    pub(super) resource: ResourceFields,
-    /// How large the next request of SDK objects will be, by signal.
-    pub(super) expected: PerSignal<Expected>,
+    pub(super) encoding: Encoding,
 }
 
 impl Core {
     pub(super) fn open(config: &Config, events: &EventBus, stats: Arc<Stats>, closed: Arc<AtomicBool>) -> Self {
         let limits = Limits { nesting: config.limits.nesting, max_request_memory: config.limits.max_request_memory };
         let store = Store::start(config.store_settings(), Arc::new(OsStorage), events.sink(), stats, Clock::system());
-        let resource = ResourceFields::of_text(&config.resource);
-        Self { store, limits, closed, resource, expected: Default::default() }
+        Self { store, limits, closed, encoding: Encoding::new(&config.resource) }
     }
 
     pub(super) fn ensure_open(&self) -> Result<()> {

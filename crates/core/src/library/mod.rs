@@ -3,28 +3,26 @@
 mod generation;
 mod health;
 mod ingest;
+pub(crate) mod producer;
 mod running;
 mod shutdown;
 
 use std::future::Future;
-use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::channel::oneshot;
-use futures::future::{Either, select};
 use otlp_arrow_columns::Signal;
 
 use self::generation::Root;
 use self::running::Running;
 use crate::config::Config;
 use crate::error::{Code, OtlpError, Result};
-use crate::event::{Event, EventName, Severity};
+use crate::event::Event;
 use crate::event_bus::{EventListener, EventReceiver};
 use crate::forward::Forwarder;
 use crate::receive::{Addresses, Doors};
-use crate::sdk::{Expected, ResourceFields};
 use crate::stats::{Health, LibraryStats, Protocol};
 use crate::store::subscription::{From, Subscription};
 use crate::store::{Batches, ClosedReport, ReadOptions};
@@ -88,7 +86,7 @@ impl OtlpLibrary {
 
     /// Keeps one OTLP protobuf export request. Resolves at the configured durability.
     ///
-    /// Refuses at once with a retryable error when there is no room; see [`OtlpLibrary::export_otlp_within`].
+    /// Refuses at once with a retryable error when there is no room.
     pub fn export_otlp(
         &self,
         signal: Signal,
@@ -109,57 +107,6 @@ impl OtlpLibrary {
             core.store.stats().request(signal, Protocol::Library, code, started.elapsed());
             done
         }
-    }
-
-    /// [`OtlpLibrary::export_otlp`] that waits for room instead of failing, until `deadline`: what SDK exporters use,
-    /// because SDK processors drop a batch whose export failed.
-    pub async fn export_otlp_within(&self, signal: Signal, bytes: Bytes, deadline: Instant) -> Result<ExportOutcome> {
-        loop {
-            match self.export_otlp(signal, bytes.clone()).await {
-                Err(error) if error.retryable() && Instant::now() < deadline => {
-                    self.running().core.store.changed().await
-                }
-                done => return done,
-            }
-        }
-    }
-
-    /// [`OtlpLibrary::export_otlp_within`] that answers TIMEOUT at the deadline in any case; what it sent may still be kept.
-    pub async fn send_within(&self, signal: Signal, bytes: Bytes, deadline: Instant) -> Result<ExportOutcome> {
-        let mut sent = pin!(self.export_otlp_within(signal, bytes, deadline));
-        loop {
-            let changed = pin!(self.running().core.store.changed());
-            match select(sent.as_mut(), changed).await {
-                Either::Left((done, _)) => return done,
-                Either::Right(_) if Instant::now() < deadline => {}
-                Either::Right(_) => {
-                    let message = "the data was not written in time: look after the disk, or raise the export timeout";
-                    return Err(OtlpError::new(Code::Timeout, message));
-                }
-            }
-        }
-    }
-
-    /// Tells of records that an SDK exporter could not hand over: as information if the exporter logs that itself.
-    pub fn not_kept(&self, signal: Signal, records: u64, error: &OtlpError, severity: Severity) {
-        let store = &self.running().core.store;
-        store.stats().not_kept(signal, Protocol::Library, error.code(), records);
-        let message = format!("{records} record(s) of {signal} from an SDK exporter were not kept: {error}");
-        let event = Event::new(EventName::RecordsDropped, SystemTime::now(), message);
-        store.announce(Event { severity, signal: Some(signal), count: Some(records), ..event });
-    }
-
-    /// Counts records that could not even be turned into a request, beside others that were.
-    pub fn unreadable(&self, signal: Signal, records: u64) {
-        self.running().core.store.stats().not_kept(signal, Protocol::Library, Code::InvalidData, records);
-    }
-
-    pub(crate) fn resource(&self) -> &ResourceFields {
-        &self.running().core.resource
-    }
-
-    pub(crate) fn expected(&self, signal: Signal) -> &Expected {
-        &self.running().core.expected[signal]
     }
 
     /// The destinations data is forwarded to: how they stand, and a hand on them. In the order of the configuration.
@@ -229,13 +176,6 @@ impl OtlpLibrary {
 
     /// [`OtlpLibrary::shutdown`] for callers without an executor.
     pub fn shutdown_blocking(&self, deadline: Option<Duration>) -> Result<ClosedReport> {
-        self.shutdown_after(deadline, |_| ())
-    }
-
-    /// [`OtlpLibrary::shutdown_blocking`] that first waits with `hand_over` for what is on its way to this library, until
-    /// the moment it is given.
-    #[doc(hidden)]
-    pub fn shutdown_after(&self, deadline: Option<Duration>, hand_over: impl FnOnce(Instant)) -> Result<ClosedReport> {
-        shutdown::shut_down(&self.root, deadline, hand_over)
+        shutdown::shut_down(&self.root, deadline, |_| ())
     }
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use futures::executor::block_on;
 use otlp_arrow::config::Destination;
+use otlp_arrow::internal::Producer as _;
 use otlp_arrow::{Config, OtlpLibrary, Signal};
 use serde_json::{Value, json};
 
@@ -156,7 +157,7 @@ fn ingest(library: &OtlpLibrary, beside: Option<&OtlpLibrary>, requests: std::op
         for (library, took) in both {
             let Some(library) = library else { continue };
             let started = Instant::now();
-            let outcome = block_on(library.export_otlp_within(Signal::Logs, bytes.clone(), started + LONG)).unwrap();
+            let outcome = block_on(library.send_within(Signal::Logs, bytes.clone(), started + LONG)).unwrap();
             took.push(started.elapsed());
             assert_eq!(outcome.accepted, RECORDS);
         }

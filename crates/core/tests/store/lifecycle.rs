@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use futures::executor::block_on;
 use otlp_arrow::config::Durability;
+use otlp_arrow::internal::Producer as _;
 use otlp_arrow::store::hooks::{CommitHook, Committed};
 use otlp_arrow::{Code, OtlpLibrary, Signal};
 use otlp_arrow_testkit::payload::Kind;
@@ -232,7 +233,7 @@ fn a_full_buffer_refuses_and_whoever_waits_gets_in() {
     assert_eq!(error.code(), Code::BufferFull);
     assert!(sent > 3);
     let deadline = Instant::now() + Duration::from_secs(10);
-    block_on(library.export_otlp_within(Signal::Logs, logs([sent]), deadline)).unwrap();
+    block_on(library.send_within(Signal::Logs, logs([sent]), deadline)).unwrap();
     library.shutdown_blocking(None).unwrap();
     assert_eq!(library.stats().committed_records.logs, sent + 1);
 }

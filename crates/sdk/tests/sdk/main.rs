@@ -20,6 +20,7 @@ use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 use otlp_arrow::store::ReadOptions;
 use otlp_arrow::{Config, Format, OtlpLibrary, Signal};
+use otlp_arrow_sdk::OtlpLibraryExt as _;
 use prost::Message;
 
 /// A library over `dir`.

@@ -28,7 +28,7 @@ use opentelemetry_sdk::metrics::{
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 use prost::Message;
 
-use super::values::ResourceFields;
+use super::values;
 use super::{logs, metrics, spans};
 
 fn resource() -> Resource {
@@ -120,7 +120,7 @@ fn sorted(
 #[test]
 fn spans_are_equal() {
     let resource = resource();
-    let fields = ResourceFields::of(&resource);
+    let fields = values::resource(&resource);
     let scopes = scopes();
     let batches: [Vec<SpanData>; 3] = [
         vec![span(1, &scopes[0])],
@@ -145,7 +145,9 @@ fn spans_are_equal() {
 
 #[test]
 fn a_resource_of_text_is_a_resource() {
-    let fields = ResourceFields::of_text(&[("service.name".into(), "shop".into()), ("k".into(), String::new())]);
+    let fields =
+        otlp_arrow::internal::Encoding::new(&[("service.name".into(), "shop".into()), ("k".into(), String::new())])
+            .resource;
     let request = spans::request(&[span(1, &scopes()[0])], &fields, 0);
     let read = ExportTraceServiceRequest::decode(&request[..]).unwrap();
     let resource = Resource::builder_empty()
@@ -212,7 +214,7 @@ fn log_values() -> Vec<(&'static str, AnyValue)> {
 #[test]
 fn logs_are_equal_and_the_target_names_the_scope() {
     let resource = resource();
-    let fields = ResourceFields::of(&resource);
+    let fields = values::resource(&resource);
     let names = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&names);
     let look = Look(move |batch: &LogBatch<'_>| {

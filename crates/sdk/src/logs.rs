@@ -2,9 +2,9 @@
 
 use opentelemetry::InstrumentationScope;
 use opentelemetry_sdk::logs::{LogBatch, SdkLogRecord};
-use otlp_arrow_wire::Writer;
 
-use super::values::{ResourceFields, belongs, group, log_attribute, log_value, nanos, same_scope, scope};
+use crate::values::{belongs, group, log_attribute, log_value, nanos, same_scope, scope};
+use otlp_arrow_wire::Writer;
 
 /// The name a record's scope is written with: its target if it has one.
 fn scope_name<'a>(record: &'a SdkLogRecord, scope: &'a InstrumentationScope) -> &'a str {
@@ -12,7 +12,7 @@ fn scope_name<'a>(record: &'a SdkLogRecord, scope: &'a InstrumentationScope) -> 
 }
 
 /// One request of these records. `capacity` is about how many bytes it will take.
-pub(super) fn request(batch: &LogBatch<'_>, resource: &ResourceFields, capacity: usize) -> Vec<u8> {
+pub(super) fn request(batch: &LogBatch<'_>, resource: &[u8], capacity: usize) -> Vec<u8> {
     if batch.iter().next().is_none() {
         return Vec::new();
     }
@@ -24,7 +24,7 @@ pub(super) fn request(batch: &LogBatch<'_>, resource: &ResourceFields, capacity:
     let (scopes, positions) = group(keys, same);
     let mut out = Writer::with_capacity(capacity);
     out.nest(1, 3, |out| {
-        resource.write(out);
+        out.raw(resource);
         for (position, (name, of)) in scopes.iter().enumerate() {
             out.nest(2, 3, |out| {
                 scope(of, name, out);

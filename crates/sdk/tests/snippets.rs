@@ -47,6 +47,8 @@ type Tried = Result<(), Box<dyn std::error::Error>>;
 async fn snippets() -> Tried {
     let library = OtlpLibrary::new(Config { output_dir: "./telemetry".into(), ..Config::default() }).await?;
 
+    use otlp_arrow_sdk::OtlpLibraryExt;
+
     let tracers = SdkTracerProvider::builder().with_batch_exporter(library.span_exporter()).build();
     let meters = SdkMeterProvider::builder().with_periodic_exporter(library.metric_exporter()).build();
     let loggers = SdkLoggerProvider::builder().with_batch_exporter(library.log_exporter()).build();
@@ -68,6 +70,9 @@ async fn snippets() -> Tried {
 }
 
 async fn readme() -> Tried {
+    use otlp_arrow::{Config, OtlpLibrary};
+    use otlp_arrow_sdk::OtlpLibraryExt; // span_exporter() and its siblings
+
     let library = OtlpLibrary::new(Config { output_dir: "./telemetry".into(), ..Config::default() }).await?;
     let provider = SdkTracerProvider::builder().with_batch_exporter(library.span_exporter()).build();
 

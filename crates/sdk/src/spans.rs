@@ -3,23 +3,23 @@
 use opentelemetry::SpanId;
 use opentelemetry::trace::{SpanContext, SpanKind, Status};
 use opentelemetry_sdk::trace::SpanData;
-use otlp_arrow_wire::Writer;
 
-use super::values::{ResourceFields, attributes, belongs, group, nanos, same_scope, scope};
+use crate::values::{attributes, belongs, group, nanos, same_scope, scope};
+use otlp_arrow_wire::Writer;
 
 /// Set on every span and link: whether the parent is remote is known.
 const HAS_IS_REMOTE: u32 = 0x100;
 const IS_REMOTE: u32 = 0x200;
 
 /// One request of these spans. `capacity` is about how many bytes it will take.
-pub(super) fn request(spans: &[SpanData], resource: &ResourceFields, capacity: usize) -> Vec<u8> {
+pub(super) fn request(spans: &[SpanData], resource: &[u8], capacity: usize) -> Vec<u8> {
     if spans.is_empty() {
         return Vec::new();
     }
     let (scopes, positions) = group(spans.iter().map(|span| &span.instrumentation_scope), same_scope);
     let mut out = Writer::with_capacity(capacity);
     out.nest(1, 3, |out| {
-        resource.write(out);
+        out.raw(resource);
         for (position, of) in scopes.iter().enumerate() {
             out.nest(2, 3, |out| {
                 scope(of, of.name(), out);

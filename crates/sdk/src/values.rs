@@ -5,6 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use opentelemetry::logs::AnyValue;
 use opentelemetry::{Array, InstrumentationScope, KeyValue, Value};
 use opentelemetry_sdk::Resource;
+
 use otlp_arrow_wire::Writer;
 use otlp_arrow_wire::write::varint_len;
 
@@ -166,31 +167,10 @@ pub(super) fn same_scope(one: &InstrumentationScope, other: &InstrumentationScop
 }
 
 /// A resource as the fields `resource` and `schema_url` of the three `Resource*` messages, written once.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct ResourceFields(Vec<u8>);
-
-impl ResourceFields {
-    /// Of attributes that are text.
-    pub(crate) fn of_text(attributes: &[(String, String)]) -> Self {
-        let mut out = Writer::default();
-        out.nest(1, 2, |out| {
-            for (key, value) in attributes {
-                Leaf::Text(value).pair(1, key, out);
-            }
-        });
-        Self(out.finish())
-    }
-
-    /// Of an SDK's resource.
-    pub(super) fn of(resource: &Resource) -> Self {
-        let mut out = Writer::default();
-        resource_fields(resource, &mut out);
-        Self(out.finish())
-    }
-
-    pub(super) fn write(&self, out: &mut Writer) {
-        out.raw(&self.0);
-    }
+pub(super) fn resource(resource: &Resource) -> Vec<u8> {
+    let mut out = Writer::default();
+    resource_fields(resource, &mut out);
+    out.finish()
 }
 
 /// The same, written in place.

@@ -8,9 +8,9 @@ use opentelemetry_sdk::metrics::data::{
     AggregatedMetrics, Exemplar, ExponentialBucket, ExponentialHistogram, Histogram, Metric, MetricData,
     ResourceMetrics,
 };
-use otlp_arrow_wire::Writer;
 
-use super::values::{attributes, nanos, resource_fields, scope};
+use crate::values::{attributes, nanos, resource_fields, scope};
+use otlp_arrow_wire::Writer;
 
 /// How many points there are.
 pub(super) fn points(metrics: &ResourceMetrics) -> usize {

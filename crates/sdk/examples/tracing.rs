@@ -1,6 +1,6 @@
 //! A program that is instrumented with `tracing`, its spans kept as Arrow files.
 //!
-//! `cargo run --example tracing`, then open `./output_dir/otlp/traces/*.arrow` with any Arrow tool.
+//! `cargo run -p otlp-arrow-sdk --example tracing`, then open `./output_dir/otlp/traces/*.arrow` with any Arrow tool.
 
 use std::error::Error;
 use std::path::Path;
@@ -9,6 +9,7 @@ use opentelemetry::trace::TracerProvider;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use otlp_arrow::{Config, OtlpLibrary};
+use otlp_arrow_sdk::OtlpLibraryExt;
 use tracing_subscriber::layer::SubscriberExt;
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -16,14 +16,13 @@ use opentelemetry_sdk::logs::LogBatch;
 use opentelemetry_sdk::metrics::Temporality;
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_sdk::trace::SpanData;
-use otlp_arrow_columns::Signal;
 
-use super::Expected;
-use super::values::ResourceFields;
-use crate::error::{Code, OtlpError, Result};
-use crate::event::Severity;
-use crate::library::{ExportOutcome, OtlpLibrary};
-use crate::wait::{after, block_until};
+use otlp_arrow::internal::{ExpectedSize, Producer as _};
+use otlp_arrow::{Code, ExportOutcome, OtlpError, OtlpLibrary, Result, Signal};
+use otlp_arrow_base::event::Severity;
+use otlp_arrow_base::wait::{after, block_until};
+
+use crate::{requests, values};
 
 /// What an export may take when nothing says otherwise: the SDK's own default.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -37,7 +36,7 @@ struct Way {
     library: OtlpLibrary,
     signal: Signal,
     timeout: Duration,
-    expected: Expected,
+    expected: ExpectedSize,
     closed: AtomicBool,
     warned: Mutex<Option<Instant>>,
 }
@@ -60,7 +59,7 @@ impl Way {
             library,
             signal,
             timeout: set.filter(|millis| *millis > 0).map_or(TIMEOUT, Duration::from_millis),
-            expected: Expected::default(),
+            expected: ExpectedSize::default(),
             closed: AtomicBool::new(false),
             warned: Mutex::new(None),
         }
@@ -133,12 +132,12 @@ fn sdk_error(error: &OtlpError, waited: Duration) -> OTelSdkError {
 #[derive(Debug)]
 pub struct SpanExporter {
     way: Way,
-    resource: ResourceFields,
+    resource: Vec<u8>,
 }
 
 impl SpanExporter {
     pub(super) fn new(library: OtlpLibrary) -> Self {
-        Self { resource: library.resource().clone(), way: Way::new(library, Signal::Traces) }
+        Self { resource: library.encoding().resource.clone(), way: Way::new(library, Signal::Traces) }
     }
 
     /// How long one export may wait for room: `OTEL_BSP_EXPORT_TIMEOUT`, or 30 s, unless it is set here.
@@ -151,7 +150,7 @@ impl SpanExporter {
 impl opentelemetry_sdk::trace::SpanExporter for SpanExporter {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
         self.way.ensure_open()?;
-        let bytes = self.way.expected.spans(&batch, &self.resource);
+        let bytes = requests::of_spans(&self.way.expected, &batch, &self.resource);
         let records = batch.len() as u64;
         drop(batch);
         self.way.send(bytes, records).await
@@ -166,7 +165,7 @@ impl opentelemetry_sdk::trace::SpanExporter for SpanExporter {
     }
 
     fn set_resource(&mut self, resource: &Resource) {
-        self.resource = ResourceFields::of(resource);
+        self.resource = values::resource(resource);
     }
 }
 
@@ -174,12 +173,12 @@ impl opentelemetry_sdk::trace::SpanExporter for SpanExporter {
 #[derive(Debug)]
 pub struct LogExporter {
     way: Way,
-    resource: ResourceFields,
+    resource: Vec<u8>,
 }
 
 impl LogExporter {
     pub(super) fn new(library: OtlpLibrary) -> Self {
-        Self { resource: library.resource().clone(), way: Way::new(library, Signal::Logs) }
+        Self { resource: library.encoding().resource.clone(), way: Way::new(library, Signal::Logs) }
     }
 
     /// How long one export may wait for room: `OTEL_BLRP_EXPORT_TIMEOUT`, or 30 s, unless it is set here.
@@ -192,7 +191,7 @@ impl LogExporter {
 impl opentelemetry_sdk::logs::LogExporter for LogExporter {
     async fn export(&self, batch: LogBatch<'_>) -> OTelSdkResult {
         self.way.ensure_open()?;
-        let (bytes, records) = self.way.expected.logs(&batch, &self.resource);
+        let (bytes, records) = requests::of_logs(&self.way.expected, &batch, &self.resource);
         self.way.send(bytes, records).await
     }
 
@@ -201,7 +200,7 @@ impl opentelemetry_sdk::logs::LogExporter for LogExporter {
     }
 
     fn set_resource(&mut self, resource: &Resource) {
-        self.resource = ResourceFields::of(resource);
+        self.resource = values::resource(resource);
     }
 }
 
@@ -244,7 +243,7 @@ fn preferred(preference: &str) -> Temporality {
 impl opentelemetry_sdk::metrics::exporter::PushMetricExporter for MetricExporter {
     async fn export(&self, metrics: &ResourceMetrics) -> OTelSdkResult {
         self.way.ensure_open()?;
-        let (bytes, points) = self.way.expected.metrics(metrics);
+        let (bytes, points) = requests::of_metrics(&self.way.expected, metrics);
         self.way.send(bytes, points).await
     }
 
