@@ -2,4 +2,5 @@
 //!
 //! Not part of the public interface: it changes without notice, in any version.
 
-pub use crate::library::producer::{Encoding, ExpectedSize, Producer};
+pub use crate::library::encoding::{Encoding, ExpectedSize};
+pub use crate::library::producer::Producer;

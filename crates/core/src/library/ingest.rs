@@ -8,11 +8,11 @@ use bytes::Bytes;
 use otlp_arrow_base::clock::Clock;
 use otlp_arrow_columns::{Limits, Payload, Refused, Signal};
 
-use super::ExportOutcome;
-use super::producer::Encoding;
+use super::encoding::Encoding;
 use crate::config::Config;
 use crate::error::{Code, OtlpError, Result};
 use crate::event_bus::EventBus;
+use crate::outcome::ExportOutcome;
 use crate::receive::{Ingest, Kept};
 use crate::stats::{LibraryStats, Protocol, Stats};
 use crate::store::budget::{Budget, Reservation};

@@ -1,5 +1,6 @@
 //! [`OtlpLibrary`]: the one class of this project, the same in three languages.
 
+pub(crate) mod encoding;
 mod generation;
 mod health;
 mod ingest;
@@ -22,21 +23,11 @@ use crate::error::{Code, OtlpError, Result};
 use crate::event::Event;
 use crate::event_bus::{EventListener, EventReceiver};
 use crate::forward::Forwarder;
+use crate::outcome::ExportOutcome;
 use crate::receive::{Addresses, Doors};
 use crate::stats::{Health, LibraryStats, Protocol};
 use crate::store::subscription::{From, Subscription};
 use crate::store::{Batches, ClosedReport, ReadOptions};
-
-/// What became of the records of one export.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ExportOutcome {
-    /// Records that are kept.
-    pub accepted: u64,
-    /// Records that were refused as invalid.
-    pub rejected: u64,
-    /// Why the first was refused; empty when none was.
-    pub message: String,
-}
 
 /// A recorder: telemetry goes in as SDK objects or OTLP bytes, and is kept as Arrow files in one directory.
 ///

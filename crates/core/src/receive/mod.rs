@@ -30,7 +30,7 @@ use tokio::sync::watch;
 
 use crate::config::Config;
 use crate::error::{OtlpError, Result};
-use crate::library::ExportOutcome;
+use crate::outcome::ExportOutcome;
 use crate::runtime::Runtime;
 use crate::stats::{Protocol, Stats};
 use crate::store::budget::{Budget, Reservation};

@@ -19,7 +19,7 @@ use super::fault::Fault;
 use super::{Ingest, grpc, health, http as plain};
 use crate::config::{Config, Limits, Protocols};
 use crate::error::{Code, OtlpError};
-use crate::library::ExportOutcome;
+use crate::outcome::ExportOutcome;
 use crate::stats::Protocol;
 use crate::store::budget::Reservation;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use otlp_arrow_columns::{Format, Signal};
 
 use super::fault::Fault;
-use crate::library::ExportOutcome;
+use crate::outcome::ExportOutcome;
 use crate::protobuf::{bytes, number};
 
 /// Longest text of an answer, in bytes: a gRPC message travels in a header.

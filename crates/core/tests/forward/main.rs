@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod client;
-mod conversion;
 mod delivery;
 mod failures;
 mod secrets;

@@ -1,8 +1,10 @@
 //! Whatever way telemetry came in, it goes out by any other with the same content: from memory, and read back from disk.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::SystemTime;
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use futures::executor::block_on;
@@ -16,13 +18,37 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanExporter as _, SpanLinks};
 use otlp_arrow::config::{Destination, ForwardCompression, ForwardProtocol};
 use otlp_arrow::store::ReadOptions;
-use otlp_arrow::{Format, OtlpLibrary, Signal};
+use otlp_arrow::{Config, Format, OtlpLibrary, Signal};
+use otlp_arrow_sdk::OtlpLibraryExt as _;
 use otlp_arrow_testkit::backend::{Backend, Received};
 use otlp_arrow_testkit::canonical::Canonical;
 use otlp_arrow_testkit::payload;
 use prost::Message;
 
-use crate::support::{LONG, config, destination, wait_for};
+const LONG: Duration = Duration::from_secs(20);
+
+fn destination(name: &str, url: &str) -> Destination {
+    let mut destination = Destination::new(name, url);
+    destination.timeout = Duration::from_secs(2);
+    destination.retry.initial = Duration::from_millis(20);
+    destination.retry.max = Duration::from_millis(100);
+    destination
+}
+
+fn config(dir: &Path, destinations: impl IntoIterator<Item = Destination>) -> Config {
+    let mut config =
+        Config { output_dir: dir.to_owned(), forward: destinations.into_iter().collect(), ..Config::default() };
+    config.storage.min_free_bytes = 0;
+    config
+}
+
+fn wait_for(what: &str, mut done: impl FnMut() -> bool) {
+    let end = Instant::now() + LONG;
+    while !done() {
+        assert!(Instant::now() < end, "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
 
 const SERVICES: [&str; 3] = [
     "opentelemetry.proto.collector.trace.v1.TraceService",
