@@ -16,6 +16,7 @@ mod decode;
 mod encode;
 pub mod json;
 mod outcome;
+mod parse;
 mod payload;
 mod render;
 pub mod schema;

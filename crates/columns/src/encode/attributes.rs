@@ -4,6 +4,7 @@ use super::EncodeError;
 use super::column::{Cell, Columns, Flaw, Map, Text};
 use super::out::Out;
 use super::value;
+use crate::parse::integer;
 
 /// An `attributes` column with its `attribute_types`.
 #[derive(Clone, Copy)]
@@ -53,7 +54,7 @@ impl<'a> Attributes<'a> {
             }
             b'i' if !values.is_null(at) => {
                 let text = values.get(at).ok_or_else(|| self.map.broken())?;
-                let value = value::integer(text).map_err(|message| self.map.flaw(message))?;
+                let value = integer(text).map_err(|message| self.map.flaw(message))?;
                 out.int_attribute(number, keys.data, key, value);
             }
             _ => return self.rare_entry(out, number, at, letter),

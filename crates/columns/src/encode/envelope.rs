@@ -4,8 +4,9 @@ use super::EncodeError;
 use super::column::Flaw;
 use super::group::{ResourceGroup, ScopeGroup};
 use super::out::Out;
-use super::value::{Parsed, elements, key_values, members, string};
+use super::value::key_values;
 use crate::json::tokens::Tokens;
+use crate::parse::{Parsed, elements, members, string};
 
 /// Writes the `resource` field of a `ResourceSpans`, `ResourceMetrics` or `ResourceLogs` message.
 pub(super) fn resource(out: &mut Out, group: &ResourceGroup<'_>) -> Result<(), EncodeError> {

@@ -6,7 +6,8 @@ use arrow_array::types::{TimestampNanosecondType, UInt32Type};
 use super::attributes::Attributes;
 use super::column::{Cell, Columns, Flaw, Ids, Numbers, Rows, Text};
 use super::out::Out;
-use super::{EncodeError, Records, Run, each_row, value};
+use super::{EncodeError, Records, Run, each_row};
+use crate::parse::integer;
 
 /// The columns of spans.
 pub(super) struct Spans<'a> {
@@ -51,7 +52,7 @@ impl<'a> Names<'a> {
 
     fn number(&self, text: &[u8]) -> Option<i32> {
         let known = self.names.iter().position(|name| name.as_bytes() == text);
-        known.map(|at| at as i32).or_else(|| value::integer(text).ok()?.try_into().ok())
+        known.map(|at| at as i32).or_else(|| integer(text).ok()?.try_into().ok())
     }
 
     /// The number of a row, none for null.
