@@ -4,6 +4,7 @@
 #![deny(unsafe_code)]
 
 pub mod config;
+pub mod destinations;
 pub mod event_bus;
 pub mod forward;
 #[doc(hidden)]
