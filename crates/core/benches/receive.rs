@@ -12,7 +12,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use otlp_arrow::receive::{Doors, Ingest, Kept};
+use otlp_arrow::doors::{Doors, Ingest, Kept};
 use otlp_arrow::stats::{Protocol, Stats};
 use otlp_arrow::store::budget::{Budget, Reservation};
 use otlp_arrow::{Config, ExportOutcome, OtlpLibrary, Result, Signal};
@@ -22,7 +22,7 @@ use prost::Message;
 /// Takes the bytes and drops them.
 struct Drop {
     budget: Arc<Budget>,
-    stats: Stats,
+    stats: Arc<Stats>,
 }
 
 impl Ingest for Drop {
@@ -30,7 +30,7 @@ impl Ingest for Drop {
         &self.budget
     }
 
-    fn stats(&self) -> &Stats {
+    fn stats(&self) -> &Arc<Stats> {
         &self.stats
     }
 
@@ -57,7 +57,7 @@ fn serve(kind: &str) {
         let library = OtlpLibrary::open(config).unwrap();
         told(library.addresses().grpc);
     } else {
-        let ingest = Drop { budget: Arc::new(Budget::new(config.buffer.max_bytes)), stats: Stats::default() };
+        let ingest = Drop { budget: Arc::new(Budget::new(config.buffer.max_bytes)), stats: Arc::default() };
         let doors = Doors::open(&config, Arc::new(ingest)).unwrap();
         told(doors.addresses().grpc);
     }

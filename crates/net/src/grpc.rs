@@ -1,69 +1,54 @@
-//! gRPC on the wire: the five-byte prefix of a message, and what a status carries besides its number.
+//! What a gRPC client sends, and what it reads of an answer: its message and its status.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use std::time::Duration;
+
+use bytes::Bytes;
 use http::HeaderMap;
+use http::response::Parts;
 use otlp_arrow_base::error::{Code, OtlpError, Result};
+use otlp_arrow_wire::{grpc, status};
 
-use crate::encoding::gunzip;
+use crate::encoding::Encoding;
 
 /// One message with its prefix.
+///
+/// # Errors
+/// TOO_LARGE if it does not fit into one message.
 pub fn framed(message: &[u8], compressed: bool) -> Result<Bytes> {
-    let length = u32::try_from(message.len()).map_err(|error| {
-        OtlpError::with_source(
-            Code::TooLarge,
-            format!("{} bytes do not fit into one gRPC message", message.len()),
-            error,
-        )
+    let frame = grpc::frame(message, compressed).ok_or_else(|| {
+        OtlpError::new(Code::TooLarge, format!("{} bytes do not fit into one gRPC message", message.len()))
     })?;
-    let mut frame = BytesMut::with_capacity(5 + message.len());
-    frame.put_u8(u8::from(compressed));
-    frame.put_u32(length);
-    frame.put_slice(message);
-    Ok(frame.freeze())
+    Ok(frame.into())
 }
 
 /// The message of a response body, if there is a complete one of at most `limit` bytes.
 pub fn unframed(headers: &HeaderMap, body: &[u8], limit: usize) -> Option<Vec<u8>> {
-    let (prefix, rest) = body.split_at_checked(5)?;
-    let length = u32::from_be_bytes(prefix[1..5].try_into().ok()?) as usize;
-    let message = rest.get(..length)?;
-    if prefix[0] == 0 {
+    let (compressed, message) = grpc::unframe(body)?;
+    if !compressed {
         return Some(message.to_vec());
     }
-    let gzip = headers.get("grpc-encoding").is_some_and(|name| name == "gzip");
-    gzip.then(|| gunzip(message, limit)).flatten()
+    let encoding = Encoding::parse(headers.get(grpc::ENCODING)).ok().flatten()?;
+    encoding.decompress(message, limit, |_| Ok(())).ok().map(Into::into)
 }
 
-/// The text of a `grpc-message` header.
-pub fn percent_decoded(bytes: &[u8]) -> String {
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut rest = bytes;
-    while let Some((&first, tail)) = rest.split_first() {
-        let code = (first == b'%')
-            .then(|| tail.get(..2))
-            .flatten()
-            .and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
-        match code {
-            Some(byte) => {
-                out.push(byte);
-                rest = &tail[2..];
-            }
-            None => {
-                out.push(first);
-                rest = tail;
-            }
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
+/// How a call ended, from its trailers, or from its headers where there is nothing else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallStatus {
+    /// The number of the gRPC status.
+    pub code: i32,
+    /// The server's words.
+    pub message: String,
+    /// When to try again, from `RetryInfo`.
+    pub retry_after: Option<Duration>,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn messages_of_a_status_are_percent_decoded() {
-        assert_eq!(percent_decoded(b"no%20room%21 100%"), "no room! 100%");
-        assert_eq!(percent_decoded("%E4%BD%A0".as_bytes()), "\u{4f60}");
+impl CallStatus {
+    /// None if it was not a gRPC server that answered, or the answer ended before its status.
+    pub fn of(head: &Parts, trailers: Option<&HeaderMap>) -> Option<Self> {
+        let find = |name: &str| trailers.and_then(|trailers| trailers.get(name)).or_else(|| head.headers.get(name));
+        let code = find(grpc::STATUS).and_then(|value| value.to_str().ok()?.parse().ok())?;
+        let details = find(grpc::DETAILS).and_then(|value| status::of_details(value.as_bytes()));
+        let message = find(grpc::MESSAGE).map(|value| grpc::percent_decoded(value.as_bytes())).unwrap_or_default();
+        Some(Self { code, message, retry_after: details.and_then(|details| status::retry_info(&details)) })
     }
 }

@@ -1,7 +1,13 @@
-//! The network: what a server and a client need below the protocols they speak. Knows nothing of telemetry.
+//! The network: what a server and a client need below the protocols they speak.
+//!
+//! [`server`] is connections, bodies with limits, and a router over services; [`client`] sends requests and reads
+//! answers; [`tls`], [`encoding`] and [`identity`] are for both. Nothing here knows what is recorded or forwarded.
 #![deny(unsafe_code)]
 
 pub mod client;
 pub mod encoding;
 pub mod grpc;
+pub mod identity;
+pub mod server;
+mod time;
 pub mod tls;

@@ -6,6 +6,7 @@ mod histogram;
 mod metric;
 mod process;
 mod prometheus;
+mod protocol;
 mod report;
 mod semconv;
 
@@ -21,48 +22,17 @@ use crate::event::EventName;
 pub use crate::per_signal::PerSignal;
 use histogram::Histogram;
 pub use metric::{Metric, MetricKind};
+pub use protocol::Protocol;
+use protocol::Protocols;
 pub use report::{BreakerState, Health, HealthStatus, LibraryStats, Problem};
 pub use semconv::Exporter;
-
-/// The way a request came in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Protocol {
-    /// A call in this process: SDK exporters and `export_otlp`.
-    Library,
-    /// OTLP over gRPC.
-    OtlpGrpc,
-    /// OTLP over HTTP, protobuf or JSON.
-    OtlpHttp,
-}
-
-impl Protocol {
-    /// Every protocol, in counter order.
-    pub const ALL: [Protocol; 3] = [Protocol::Library, Protocol::OtlpGrpc, Protocol::OtlpHttp];
-
-    /// The label of the counter: `library`, `otlp_grpc` or `otlp_http`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Protocol::Library => "library",
-            Protocol::OtlpGrpc => "otlp_grpc",
-            Protocol::OtlpHttp => "otlp_http",
-        }
-    }
-}
-
-const PROTOCOLS: usize = Protocol::ALL.len();
-const REASONS: usize = Reason::ALL.len();
-/// Outcomes of a request: done, or one of the codes.
-const OUTCOMES: usize = Code::COUNT + 1;
 
 type BySignal = PerSignal<AtomicU64>;
 
 /// Every counter, gauge and histogram of one library.
 #[derive(Debug, Default)]
 pub struct Stats {
-    received: PerSignal<[AtomicU64; PROTOCOLS]>,
-    refused: PerSignal<[[AtomicU64; REASONS]; PROTOCOLS]>,
-    not_kept: PerSignal<[[AtomicU64; OUTCOMES - 1]; PROTOCOLS]>,
-    request_seconds: PerSignal<[[Histogram; OUTCOMES]; PROTOCOLS]>,
+    protocols: Protocols,
     committed: BySignal,
     dropped: Mutex<BTreeMap<(Signal, &'static str), u64>>,
     commit_seconds: PerSignal<Histogram>,
@@ -97,10 +67,16 @@ fn load(counter: &AtomicU64) -> u64 {
 }
 
 impl Stats {
+    /// Registers a way in by the name that is its label: the same name is the same way.
+    pub fn protocol(&self, name: &'static str) -> Protocol {
+        self.protocols.register(name)
+    }
+
     /// Counts the records of one request that was accepted, and those of it that were left out.
     pub fn received(&self, signal: Signal, protocol: Protocol, accepted: u64, refused: &Refused) {
-        add(&self.received[signal][protocol as usize], accepted);
-        for (counter, count) in self.refused[signal][protocol as usize].iter().zip(refused.by_reason) {
+        let counters = self.protocols.of(protocol);
+        add(&counters.received[signal], accepted);
+        for (counter, count) in counters.refused[signal].iter().zip(refused.by_reason) {
             if count > 0 {
                 add(counter, count);
             }
@@ -109,13 +85,13 @@ impl Stats {
 
     /// Records that were handed over and could not be accepted, because of `code`.
     pub fn not_kept(&self, signal: Signal, protocol: Protocol, code: Code, records: u64) {
-        add(&self.not_kept[signal][protocol as usize][code as usize], records);
+        add(&self.protocols.of(protocol).not_kept[signal][code as usize], records);
     }
 
     /// One request was answered after `elapsed`: with success, or with the code.
     pub fn request(&self, signal: Signal, protocol: Protocol, outcome: Option<Code>, elapsed: Duration) {
         let outcome = outcome.map_or(0, |code| code as usize + 1);
-        self.request_seconds[signal][protocol as usize][outcome].record(elapsed);
+        self.protocols.of(protocol).request_seconds[signal][outcome].record(elapsed);
     }
 
     /// One commit of `records` took `elapsed`.
@@ -189,19 +165,19 @@ impl Stats {
     pub fn snapshot(&self) -> Snapshot {
         let mut out = Snapshot { samples: Vec::new() };
         for signal in Signal::ALL {
-            for protocol in Protocol::ALL {
-                let labels = [("signal", signal.as_str()), ("protocol", protocol.as_str())];
-                let received = load(&self.received[signal][protocol as usize]);
+            for (protocol, counters) in self.protocols.iter() {
+                let labels = [("signal", signal.as_str()), ("protocol", protocol)];
+                let received = load(&counters.received[signal]);
                 out.counter(Metric::ReceivedRecords, &labels, received);
             }
         }
         for signal in Signal::ALL {
-            for protocol in Protocol::ALL {
+            for (protocol, counters) in self.protocols.iter() {
                 let invalid = Reason::ALL.into_iter().map(Reason::as_str);
-                let invalid = invalid.zip(&self.refused[signal][protocol as usize]);
-                let failed = Code::all().map(Code::as_str).zip(&self.not_kept[signal][protocol as usize]);
+                let invalid = invalid.zip(&counters.refused[signal]);
+                let failed = Code::all().map(Code::as_str).zip(&counters.not_kept[signal]);
                 for (reason, counter) in invalid.chain(failed) {
-                    let labels = [("signal", signal.as_str()), ("protocol", protocol.as_str()), ("reason", reason)];
+                    let labels = [("signal", signal.as_str()), ("protocol", protocol), ("reason", reason)];
                     if load(counter) > 0 {
                         out.counter(Metric::RefusedRecords, &labels, load(counter));
                     }
@@ -250,11 +226,11 @@ impl Stats {
 
     fn requests(&self, out: &mut Snapshot) {
         for signal in Signal::ALL {
-            for protocol in Protocol::ALL {
+            for (protocol, counters) in self.protocols.iter() {
                 let outcomes = std::iter::once("OK").chain(Code::all().map(Code::as_str));
-                for (code, histogram) in outcomes.zip(&self.request_seconds[signal][protocol as usize]) {
+                for (code, histogram) in outcomes.zip(&counters.request_seconds[signal]) {
                     if histogram.count() > 0 {
-                        let labels = [("signal", signal.as_str()), ("protocol", protocol.as_str()), ("code", code)];
+                        let labels = [("signal", signal.as_str()), ("protocol", protocol), ("code", code)];
                         out.histogram(Metric::RequestSeconds, &labels, histogram);
                     }
                 }
@@ -305,11 +281,6 @@ impl DestinationStats {
     /// Records are about to be sent, for the first time.
     pub fn taken(&self, signal: Signal, records: u64) {
         add(&self.taken[signal], records);
-    }
-
-    /// Records that were about to be sent are not on their way any more; they will be taken again.
-    pub fn taken_back(&self, signal: Signal, records: u64) {
-        self.taken[signal].fetch_sub(records, Ordering::Relaxed);
     }
 
     /// Records were delivered.
@@ -434,11 +405,12 @@ mod tests {
     #[test]
     fn what_is_counted_is_in_the_snapshot() {
         let stats = Stats::default();
+        let grpc = stats.protocol("otlp_grpc");
         let refused = Refused { by_reason: [2, 0, 1, 0], first: None };
-        stats.received(Signal::Logs, Protocol::OtlpGrpc, 40, &refused);
-        stats.received(Signal::Logs, Protocol::Library, 2, &Refused::default());
-        stats.request(Signal::Logs, Protocol::OtlpGrpc, None, Duration::from_millis(3));
-        stats.request(Signal::Logs, Protocol::OtlpGrpc, Some(Code::Internal), Duration::from_millis(3));
+        stats.received(Signal::Logs, grpc, 40, &refused);
+        stats.received(Signal::Logs, Protocol::LIBRARY, 2, &Refused::default());
+        stats.request(Signal::Logs, grpc, None, Duration::from_millis(3));
+        stats.request(Signal::Logs, grpc, Some(Code::Internal), Duration::from_millis(3));
         stats.dropped(Signal::Traces, "evicted", 7);
         stats.event(EventName::EventsDropped);
         stats.destination("far", Default::default()).forwarded(Signal::Metrics, 9);

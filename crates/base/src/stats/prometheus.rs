@@ -63,14 +63,15 @@ mod tests {
 
     use otlp_arrow_columns::{Refused, Signal};
 
-    use super::super::{Exporter, Metric, PerSignal, Protocol, Stats};
+    use super::super::{Exporter, Metric, PerSignal, Stats};
 
     #[test]
     fn every_metric_has_its_help_line_and_its_series_together() {
         let stats = Stats::default();
         let exporter = |signal| Some(Exporter::new("otlp_http", signal, "far", "far.example", 443));
-        stats.received(Signal::Logs, Protocol::OtlpHttp, 3, &Refused { by_reason: [1; 4], first: None });
-        stats.request(Signal::Logs, Protocol::OtlpHttp, None, Duration::from_micros(300));
+        let http = stats.protocol("otlp_http");
+        stats.received(Signal::Logs, http, 3, &Refused { by_reason: [1; 4], first: None });
+        stats.request(Signal::Logs, http, None, Duration::from_micros(300));
         stats.dropped(Signal::Logs, "evicted", 1);
         stats.event(crate::EventName::StorageFull);
         stats.destination("a \"b\"\\c\n", PerSignal::from_fn(exporter)).request(Duration::from_secs(1));

@@ -182,7 +182,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use crate::event::EventName;
-    use crate::stats::{Protocol, Stats};
+    use crate::stats::Stats;
     use otlp_arrow_columns::Signal;
     use std::time::{Duration, SystemTime};
 
@@ -204,7 +204,7 @@ mod tests {
     #[test]
     fn counters_are_a_list_of_named_values() {
         let stats = Stats::default();
-        stats.request(Signal::Logs, Protocol::OtlpGrpc, None, Duration::from_secs(60));
+        stats.request(Signal::Logs, stats.protocol("otlp_grpc"), None, Duration::from_secs(60));
         let json = serde_json::to_value(stats.snapshot()).unwrap();
         let of = |name: &str| json.as_array().unwrap().iter().find(|sample| sample["name"] == name).unwrap().clone();
         assert_eq!(of("otlp_arrow_received_records_total")["labels"]["signal"], "traces");

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use hyper::body::Bytes;
-use otlp_arrow::receive::{Doors, Ingest, Kept};
+use otlp_arrow::doors::{Doors, Ingest, Kept};
 use otlp_arrow::stats::{Protocol, Stats};
 use otlp_arrow::store::budget::{Budget, Reservation};
 use otlp_arrow::{Config, ExportOutcome, Result, Signal};
@@ -174,7 +174,7 @@ impl Cut {
 /// The baselines on our doors: what they hand over is dropped or appended.
 struct Baseline {
     budget: Arc<Budget>,
-    stats: Stats,
+    stats: Arc<Stats>,
     file: Option<Mutex<Cut>>,
 }
 
@@ -183,7 +183,7 @@ impl Ingest for Baseline {
         &self.budget
     }
 
-    fn stats(&self) -> &Stats {
+    fn stats(&self) -> &Arc<Stats> {
         &self.stats
     }
 
@@ -212,7 +212,7 @@ pub(crate) fn baseline(arguments: &[String]) {
     config.listen.grpc = Some(([127, 0, 0, 1], 0).into());
     let ingest = Baseline {
         budget: Arc::new(Budget::new(config.buffer.max_bytes)),
-        stats: Stats::default(),
+        stats: Arc::default(),
         file: (kind == "append").then(|| Mutex::new(file)),
     };
     let doors = Doors::open(&config, Arc::new(ingest)).unwrap();

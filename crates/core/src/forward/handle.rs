@@ -6,9 +6,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::breaker::BreakerState;
-use super::sender::ask;
+use super::classify::Class;
 use super::state::{Command, ForwardState};
-use crate::destinations::{Class, Request, Takes};
 use crate::error::{Code, OtlpError, Result};
 
 /// How one destination stands.
@@ -60,7 +59,7 @@ impl Forwarder {
         let lag = self.state.backlogs.lag();
         ForwarderInfo {
             name: self.state.name.clone(),
-            state: self.state.breaker(),
+            state: self.state.state(),
             paused: self.state.paused(),
             troubled: self.state.troubled(),
             lag_records: lag.values().map(|(records, _)| records).sum(),
@@ -109,10 +108,8 @@ async fn retry_rejected(state: &ForwardState) -> Result<Retried> {
             OtlpError::with_source(Code::StorageFailed, format!("rejected/{}: {error}", state.name), error)
         };
         let set_aside = state.rejected.load(&state.log, name).map_err(failed)?;
-        let request = Request::of_otlp(set_aside.signal, set_aside.payload.clone(), Takes::Otlp)?;
-        let records = request.records;
-        let answer = ask(&*state.destination, request).await;
-        match answer.to_all(records) {
+        let answer = state.outlet.send(set_aside.signal, set_aside.payload.clone()).await;
+        match answer.class {
             Class::Delivered { .. } => {
                 state.rejected.remove(&state.log, &set_aside).map_err(failed)?;
                 retried.delivered += 1;

@@ -12,8 +12,8 @@ use super::encoding::Encoding;
 use crate::config::Config;
 use crate::error::{Code, OtlpError, Result};
 use crate::event_bus::EventBus;
+use crate::ingest::{Ingest, Kept};
 use crate::outcome::ExportOutcome;
-use crate::receive::{Ingest, Kept};
 use crate::stats::{LibraryStats, Protocol, Stats};
 use crate::store::budget::{Budget, Reservation};
 use crate::store::storage_os::OsStorage;
@@ -111,7 +111,7 @@ impl Ingest for Core {
         self.store.budget()
     }
 
-    fn stats(&self) -> &Stats {
+    fn stats(&self) -> &Arc<Stats> {
         self.store.stats()
     }
 

@@ -61,14 +61,14 @@ impl Producer for OtlpLibrary {
 
     fn not_kept(&self, signal: Signal, records: u64, error: &OtlpError, severity: Severity) {
         let store = &self.running().core.store;
-        store.stats().not_kept(signal, Protocol::Library, error.code(), records);
+        store.stats().not_kept(signal, Protocol::LIBRARY, error.code(), records);
         let message = format!("{records} record(s) of {signal} from an SDK exporter were not kept: {error}");
         let event = Event::new(EventName::RecordsDropped, SystemTime::now(), message);
         store.announce(Event { severity, signal: Some(signal), count: Some(records), ..event });
     }
 
     fn unreadable(&self, signal: Signal, records: u64) {
-        self.running().core.store.stats().not_kept(signal, Protocol::Library, Code::InvalidData, records);
+        self.running().core.store.stats().not_kept(signal, Protocol::LIBRARY, Code::InvalidData, records);
     }
 
     fn shutdown_after(&self, deadline: Option<Duration>, hand_over: impl FnOnce(Instant)) -> Result<ClosedReport> {

@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use otlp_arrow::Signal;
 use otlp_arrow::config::{Auth, Destination, ForwardCompression, ForwardProtocol};
-use otlp_arrow::destinations::{Answer, Class};
+use otlp_arrow::forward::classify::Class;
+use otlp_arrow::forward::client::{Answer, Client};
 use otlp_arrow_testkit::backend::{Backend, Reply};
 use tokio::runtime::Runtime;
 
-use crate::support::{Identity, certificate, certificate_for, request};
+use crate::support::{Identity, certificate, certificate_for};
 
 const PASSING: Class = Class::Passing { after: None };
 const PAYLOAD: &[u8] = b"\x0a\x02\x12\x00 the client does not look inside";
@@ -23,8 +25,8 @@ fn destination(url: &str, protocol: ForwardProtocol) -> Destination {
 }
 
 fn send(destination: &Destination) -> Answer {
-    let opened = otlp_arrow::destinations::open(destination).unwrap();
-    runtime().block_on(opened.send(request(Bytes::from_static(PAYLOAD))))
+    let client = Client::new(destination).unwrap();
+    runtime().block_on(client.send(Signal::Logs, Bytes::from_static(PAYLOAD)))
 }
 
 const BOTH: [ForwardProtocol; 2] = [ForwardProtocol::OtlpGrpc, ForwardProtocol::OtlpHttp];

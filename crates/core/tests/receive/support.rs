@@ -13,7 +13,7 @@ use hyper::body::{Body, Frame, Incoming};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
-use otlp_arrow::receive::{Doors, Ingest, Kept};
+use otlp_arrow::doors::{Doors, Ingest, Kept};
 use otlp_arrow::stats::{Protocol, Stats};
 use otlp_arrow::store::budget::{Budget, Reservation};
 use otlp_arrow::{Code, Config, ExportOutcome, OtlpError, Result, Signal};
@@ -39,7 +39,7 @@ pub(crate) enum Script {
 #[derive(Debug)]
 pub(crate) struct Inside {
     budget: Arc<Budget>,
-    stats: Stats,
+    stats: Arc<Stats>,
     script: Mutex<Script>,
     pub(crate) seen: Mutex<Vec<(Signal, Protocol, Bytes)>>,
 }
@@ -49,7 +49,7 @@ impl Ingest for Inside {
         &self.budget
     }
 
-    fn stats(&self) -> &Stats {
+    fn stats(&self) -> &Arc<Stats> {
         &self.stats
     }
 
@@ -109,7 +109,7 @@ pub(crate) fn start_with(change: impl FnOnce(&mut Config)) -> Service {
     change(&mut config);
     let inside = Arc::new(Inside {
         budget: Arc::new(Budget::new(config.buffer.max_bytes)),
-        stats: Stats::default(),
+        stats: Arc::default(),
         script: Mutex::new(Script::Keep),
         seen: Mutex::default(),
     });

@@ -4,7 +4,6 @@
 mod faults;
 mod faulty;
 mod lifecycle;
-mod opening;
 mod recovery;
 mod rotation;
 mod small;

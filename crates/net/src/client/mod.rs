@@ -10,6 +10,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::CONTENT_ENCODING;
 use http::response::Parts;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
@@ -18,7 +19,7 @@ use hyper_util::client::legacy::connect::capture_connection;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use otlp_arrow_base::error::Result;
 
-use crate::encoding;
+use crate::encoding::Encoding;
 use crate::tls::{self, ClientFiles};
 use connect::{Connector, Fault, Objection};
 pub use post::post_json;
@@ -120,7 +121,7 @@ impl Client {
             Err(error) => return Err(Failure::Interrupted(head.status, error.to_string())),
         };
         let trailers = collected.trailers().cloned();
-        let body = encoding::decompress(&head.headers, collected.to_bytes(), self.max_answer);
+        let body = plain(&head.headers, collected.to_bytes(), self.max_answer);
         Ok(Reply { head, body, trailers })
     }
 
@@ -135,6 +136,14 @@ impl Client {
             Some(objection) => Failure::Settings(format!("the destination ended TLS: {objection} ({text})")),
             None => Failure::Connection(text),
         }
+    }
+}
+
+/// A body without its compression; what cannot be decompressed within `limit` is empty, as its content is optional.
+fn plain(headers: &HeaderMap, body: Bytes, limit: usize) -> Bytes {
+    match Encoding::parse(headers.get(CONTENT_ENCODING)) {
+        Ok(Some(encoding)) => encoding.decompress(&body, limit, |_| Ok(())).unwrap_or_default(),
+        _ => body,
     }
 }
 

@@ -1,0 +1,40 @@
+//! A door: what is known of a service before it is made, and what it is made with.
+
+use std::fmt;
+use std::sync::Arc;
+
+use otlp_arrow_net::server::Service;
+use tokio::sync::watch;
+
+use crate::config::{Limits, Protocols};
+use crate::ingest::Ingest;
+
+/// What a service is made with.
+#[derive(Clone)]
+pub struct Inside {
+    /// Takes what comes in.
+    pub ingest: Arc<dyn Ingest>,
+    /// Bounds on what comes in.
+    pub limits: Limits,
+    /// True once the doors are closing.
+    pub stopped: watch::Receiver<bool>,
+}
+
+impl fmt::Debug for Inside {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inside").field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
+
+/// One kind of service. To add one, write its file and name it in [`DOORS`](super::DOORS).
+#[derive(Clone, Copy, Debug)]
+pub struct Door {
+    /// The name of its service.
+    pub name: &'static str,
+    /// What people call it, where it takes telemetry: this is counted by its name, and `serve` says that it is answered.
+    pub telemetry: Option<&'static str>,
+    /// Whether it is on.
+    pub on: fn(&Protocols) -> bool,
+    /// Makes the service.
+    pub open: fn(&Inside) -> Arc<dyn Service>,
+}

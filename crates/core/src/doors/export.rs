@@ -1,0 +1,65 @@
+//! What every door that takes OTLP shares: handing a request over, and the words of its answer.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use otlp_arrow_columns::{Format, Signal};
+use otlp_arrow_net::server::{Refusal, WORTH_A_THREAD, apart};
+use otlp_arrow_wire::grpc::shortened;
+use otlp_arrow_wire::otlp::{ExportResponse, rejected_name};
+use serde_json::json;
+
+use crate::error::{Code, OtlpError};
+use crate::ingest::Ingest;
+use crate::outcome::ExportOutcome;
+use crate::stats::Protocol;
+use crate::store::budget::Reservation;
+
+/// Hands a request over and waits until it is kept.
+pub(super) async fn keep(
+    ingest: &Arc<dyn Ingest>,
+    signal: Signal,
+    protocol: Protocol,
+    bytes: Bytes,
+    reservation: Reservation,
+) -> Result<ExportOutcome, Refusal> {
+    let accept = || {
+        let long = bytes.len() > WORTH_A_THREAD;
+        apart(long, || ingest.accept(signal, protocol, bytes, reservation))
+    };
+    // A defect in reading one request must not look to its sender like a network failure, to be sent again forever.
+    let (outcome, kept) = catch_unwind(AssertUnwindSafe(accept)).unwrap_or_else(|_| {
+        Err(OtlpError::new(Code::Internal, "reading this request failed: please report it to the project"))
+    })?;
+    kept.await?;
+    Ok(outcome)
+}
+
+/// `Export*ServiceResponse`: empty, or with `partial_success`.
+pub(super) fn response(signal: Signal, outcome: &ExportOutcome, format: Format) -> Vec<u8> {
+    let message = shortened(&outcome.message);
+    match format {
+        Format::Protobuf => ExportResponse::to_protobuf(outcome.rejected, message),
+        Format::Json if outcome.rejected == 0 && message.is_empty() => b"{}".to_vec(),
+        Format::Json => {
+            let inner = json!({ rejected_name(signal): outcome.rejected.to_string(), "errorMessage": message });
+            json!({ "partialSuccess": inner }).to_string().into_bytes()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_says_nothing_where_nothing_was_refused() {
+        let outcome = ExportOutcome { accepted: 1, rejected: 300, message: "300 record(s) refused".into() };
+        let json = response(Signal::Logs, &outcome, Format::Json);
+        let wanted = r#"{"partialSuccess":{"errorMessage":"300 record(s) refused","rejectedLogRecords":"300"}}"#;
+        assert_eq!(String::from_utf8_lossy(&json), wanted);
+        assert_eq!(response(Signal::Logs, &ExportOutcome::default(), Format::Protobuf), b"");
+        assert_eq!(response(Signal::Logs, &ExportOutcome::default(), Format::Json), b"{}");
+    }
+}

@@ -1,0 +1,71 @@
+//! OTLP over gRPC: the unary `Export` of the three services.
+
+use std::sync::Arc;
+
+use http::{Response, header::HeaderName};
+use otlp_arrow_columns::{Format, Signal};
+use otlp_arrow_net::encoding::Encoding;
+use otlp_arrow_net::identity::Identity;
+use otlp_arrow_net::server::{Answer, Answering, Messages, Refusal, Request, Route, Service, answer};
+use otlp_arrow_wire::{grpc, otlp};
+
+use super::Door;
+use super::door::Inside;
+use super::export::{keep, response};
+use crate::ingest::Ingest;
+use crate::stats::Protocol;
+
+pub(super) const DOOR: Door = Door {
+    name: "otlp_grpc",
+    telemetry: Some("OTLP/gRPC"),
+    on: |protocols| protocols.otlp_grpc,
+    open: |inside| Arc::new(OtlpGrpc::new(inside)),
+};
+
+/// The header that says how messages are compressed.
+pub(super) const ENCODING: HeaderName = HeaderName::from_static(grpc::ENCODING);
+
+struct OtlpGrpc {
+    ingest: Arc<dyn Ingest>,
+    protocol: Protocol,
+    max_body: usize,
+}
+
+impl OtlpGrpc {
+    fn new(inside: &Inside) -> Self {
+        let protocol = inside.ingest.stats().protocol(DOOR.name);
+        Self { ingest: Arc::clone(&inside.ingest), protocol, max_body: inside.limits.max_body }
+    }
+
+    async fn export(&self, signal: Signal, request: &mut Request) -> Result<Response<Answer>, Refusal> {
+        let reservation = self.ingest.budget().reserve(signal, request.weight())?;
+        let encoding = Encoding::parse(request.head.headers.get(ENCODING))?;
+        let messages = Messages::new(&mut request.body, encoding, self.max_body);
+        let (bytes, reservation) = messages.one(reservation).await?;
+        let outcome = keep(&self.ingest, signal, self.protocol, bytes, reservation).await?;
+        Ok(answer::grpc(&response(signal, &outcome, Format::Protobuf)))
+    }
+}
+
+impl Service for OtlpGrpc {
+    fn name(&self) -> &'static str {
+        DOOR.name
+    }
+
+    fn routes(&self) -> Vec<Route> {
+        Signal::ALL.map(|signal| Route::unary(otlp::grpc_path(signal)).of(signal)).into()
+    }
+
+    fn usage(&self) -> Option<&'static str> {
+        Some("call Export of the OTLP gRPC services")
+    }
+
+    fn call<'a>(&'a self, request: &'a mut Request, _: &'a Identity) -> Answering<'a> {
+        Box::pin(async move {
+            match request.signal {
+                Some(signal) => self.export(signal, request).await,
+                None => Err(Refusal::invalid("this path has no signal")),
+            }
+        })
+    }
+}

@@ -1,0 +1,43 @@
+//! What stands behind the doors: they hand data over, and learn what became of it.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use otlp_arrow_columns::Signal;
+
+use crate::error::Result;
+use crate::outcome::ExportOutcome;
+use crate::stats::{Protocol, Stats};
+use crate::store::budget::{Budget, Reservation};
+
+/// Resolves when what was accepted is kept at the configured durability.
+pub type Kept = Pin<Box<dyn Future<Output = Result<()>> + Send>>;
+
+/// What stands behind the doors.
+pub trait Ingest: Send + Sync + 'static {
+    /// The memory budget that bodies are reserved from.
+    fn budget(&self) -> &Arc<Budget>;
+
+    /// Where requests are counted.
+    fn stats(&self) -> &Arc<Stats>;
+
+    /// Takes one OTLP protobuf export request whose bytes are covered by `reservation`. What is accepted is kept
+    /// whether or not the future is polled.
+    fn accept(
+        &self,
+        signal: Signal,
+        protocol: Protocol,
+        bytes: Bytes,
+        reservation: Reservation,
+    ) -> Result<(ExportOutcome, Kept)>;
+
+    /// Whether new data would be taken now; if not, why.
+    fn ready(&self) -> Result<()>;
+
+    /// Everything that is counted, in the Prometheus text form.
+    fn metrics(&self) -> String {
+        self.stats().snapshot().to_prometheus()
+    }
+}

@@ -1,0 +1,162 @@
+//! How long a connection waits for the rest of a request's head, and whether anything goes on at all.
+//!
+//! hyper's own timer for it also ends connections on which nothing has begun. SDKs export metrics every thirty seconds
+//! or every minute over one connection, and an export that is sent while the server closes it is lost.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use otlp_arrow_base::clock::Clock;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Sleep;
+
+/// What every HTTP/2 connection begins with.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// The requests of one connection.
+#[derive(Debug, Default)]
+pub(super) struct Activity {
+    now: AtomicUsize,
+    begun: AtomicUsize,
+}
+
+/// A request that is being answered.
+pub(super) struct Answering(Arc<Activity>);
+
+impl Activity {
+    pub(super) fn enter(activity: &Arc<Self>) -> Answering {
+        activity.now.fetch_add(1, Ordering::Relaxed);
+        activity.begun.fetch_add(1, Ordering::Relaxed);
+        Answering(Arc::clone(activity))
+    }
+
+    /// Whether nothing is going on and nothing has begun since the last call.
+    pub(super) fn quiet(&self, seen: &mut usize) -> bool {
+        let begun = self.begun.load(Ordering::Relaxed);
+        let quiet = self.now.load(Ordering::Relaxed) == 0 && begun == *seen;
+        *seen = begun;
+        quiet
+    }
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        self.0.now.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A stream that fails when a request's head, once begun, takes too long to arrive. HTTP/2 has limits of its own.
+pub(super) struct IdleTimeouts<S> {
+    stream: S,
+    activity: Arc<Activity>,
+    clock: Clock,
+    most: Duration,
+    /// How many bytes of the preface have come; none once something else came.
+    preface: Option<usize>,
+    /// When the head that is arriving must be complete, and how many requests had begun before it.
+    head: Option<(Instant, usize)>,
+    /// Made when a head does not come in one piece, as nearly all do; and the moment it is for.
+    timer: Option<(Pin<Box<Sleep>>, Instant)>,
+}
+
+impl<S> IdleTimeouts<S> {
+    pub(super) fn new(stream: S, activity: Arc<Activity>, clock: Clock, most: Duration) -> Self {
+        Self { stream, activity, clock, most, preface: Some(0), head: None, timer: None }
+    }
+
+    fn is_http2(&self) -> bool {
+        self.preface == Some(PREFACE.len())
+    }
+
+    /// Takes note of what has arrived.
+    fn arrived(&mut self, bytes: &[u8]) {
+        if self.is_http2() || bytes.is_empty() {
+            return;
+        }
+        self.preface = self.preface.and_then(|at| {
+            let wanted = &PREFACE[at..];
+            let both = wanted.len().min(bytes.len());
+            (wanted[..both] == bytes[..both]).then_some(at + both)
+        });
+        let begun = self.activity.begun.load(Ordering::Relaxed);
+        let is_head = self.activity.now.load(Ordering::Relaxed) == 0 && !self.is_http2();
+        match &self.head {
+            _ if !is_head => self.head = None,
+            Some((_, before)) if *before == begun => {}
+            _ => self.head = Some((self.clock.now() + self.most, begun)),
+        }
+    }
+
+    /// Whether the head that is arriving took too long; if not, and nothing else wakes the task, it is woken then.
+    fn is_late(&mut self, cx: &mut Context<'_>, waits: bool) -> bool {
+        let Some((until, _)) = self.head.filter(|(_, before)| *before == self.activity.begun.load(Ordering::Relaxed))
+        else {
+            self.head = None;
+            return false;
+        };
+        let left = self.clock.left(until);
+        if !waits || left.is_zero() {
+            return left.is_zero();
+        }
+        let (timer, moment) =
+            self.timer.get_or_insert_with(|| (Box::pin(tokio::time::sleep(self.clock.slice(left))), until));
+        if *moment != until {
+            *moment = until;
+            timer.as_mut().reset(tokio::time::Instant::now() + self.clock.slice(left));
+        }
+        while timer.as_mut().poll(cx).is_ready() {
+            let left = self.clock.left(until);
+            if left.is_zero() {
+                return true;
+            }
+            timer.as_mut().reset(tokio::time::Instant::now() + self.clock.slice(left));
+        }
+        false
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for IdleTimeouts<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        let before = buf.filled().len();
+        let read = Pin::new(&mut this.stream).poll_read(cx, buf);
+        if read.is_ready() {
+            this.arrived(&buf.filled()[before..]);
+        }
+        // One that sends a byte now and then is late as well.
+        if this.is_late(cx, read.is_pending()) {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        read
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for IdleTimeouts<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
