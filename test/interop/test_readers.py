@@ -1,6 +1,6 @@
 """Files opened by the tools people have: every cell equal, and an attribute answered by its key without our code.
 
-Writes the table of docs/schema.md, or fails where the committed one is stale; `BLESS=1` writes it anew.
+Fails where the table of docs/schema.md is stale; `OTLP_ARROW_BLESS=1` writes it anew.
 """
 
 from __future__ import annotations
@@ -174,6 +174,6 @@ def test_the_table_of_the_document_is_fresh(everything: Everything) -> None:
     head = "| tool | live file `p` | sealed file `p` | the attribute in each row | cells |\n|---|---|---|---|---|\n"
     table = head + "".join(line(everything, name) for name in TOOLS)
     fresh = f"{before}{BEGIN}\n{table}\n{END}{after}"
-    if os.environ.get("BLESS"):
+    if os.environ.get("OTLP_ARROW_BLESS"):
         DOCUMENT.write_text(fresh)
-    assert DOCUMENT.read_text() == fresh, "stale: BLESS=1 npm test -- 'python tests' writes it anew"
+    assert DOCUMENT.read_text() == fresh, "stale: OTLP_ARROW_BLESS=1 npm test -- 'python tests' writes it anew"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import inspect
 import json
 import pickle
@@ -13,19 +14,39 @@ from typing import Any
 import pytest
 
 import otlp_arrow
-from otlp_arrow import OtlpLibrary, _config, _native, errors
+from otlp_arrow import OtlpLibrary, _config, _native, _vocabulary, errors
 
 ROOT = Path(__file__).parent.parent.parent
 
 
+VOCABULARY = json.loads((ROOT / "docs/vocabulary.json").read_text(encoding="utf-8"))
+
+
+def test_the_class_has_every_method_of_the_vocabulary_and_no_other() -> None:
+    ours = {name for name in vars(OtlpLibrary) if not name.startswith("_")}
+    assert ours == {method["python"] for method in VOCABULARY["methods"]} - {None}
+    assert all(callable(getattr(OtlpLibrary, name)) for name in ours)
+
+
+def test_the_words_of_the_vocabulary_are_the_types(library: OtlpLibrary) -> None:
+    def words(kind: Any) -> set[str]:
+        return set(typing.get_args(kind))
+
+    for kind, part, key in [
+        (_vocabulary.ErrorCode, "errors", "code"),
+        (_vocabulary.EventName, "events", "name"),
+        (_vocabulary.MetricName, "metrics", "name"),
+    ]:
+        assert words(kind) == {one[key] for one in VOCABULARY[part]}
+    assert words(_vocabulary.Severity) == {event["severity"] for event in VOCABULARY["events"]}
+    assert set(library.stats()) == set(VOCABULARY["reports"]["stats"])
+    assert {field.name for field in dataclasses.fields(otlp_arrow.Event)} == set(VOCABULARY["reports"]["event"])
+    assert {field.name for field in dataclasses.fields(otlp_arrow.ForwarderInfo)} == set(
+        VOCABULARY["reports"]["forwarder"]
+    )
+
+
 def test_every_name_of_the_design_is_there() -> None:
-    methods = """
-        export_traces export_metrics export_metrics_ref export_logs export_otlp
-        span_exporter metric_exporter log_exporter read
-        subscribe forwarders flush shutdown aflush ashutdown stats health addresses
-    """
-    for name in methods.split():
-        assert callable(getattr(OtlpLibrary, name)), name
     assert callable(otlp_arrow.decode)
     assert callable(otlp_arrow.encode)
     for name in ("info", "pause", "resume", "reset", "retry_rejected"):

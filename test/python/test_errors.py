@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import typing
 from pathlib import Path
 
 import pytest
 
-from otlp_arrow import OtlpError, OtlpLibrary, _native, decode, encode, errors
+from otlp_arrow import OtlpError, OtlpLibrary, _native, _vocabulary, decode, encode, errors
 
 
 def test_every_code_of_the_core_has_its_class_and_no_class_is_left_over() -> None:
@@ -16,7 +17,7 @@ def test_every_code_of_the_core_has_its_class_and_no_class_is_left_over() -> Non
         for _, cls in inspect.getmembers(errors, inspect.isclass)
         if issubclass(cls, OtlpError) and cls is not OtlpError
     }
-    assert set(classes) == {code for code, _, _ in _native.error_codes()}
+    assert set(classes) == {code for code, _, _ in _native.error_codes()} == set(typing.get_args(_vocabulary.ErrorCode))
     for code, meaning, retryable in _native.error_codes():
         assert classes[code].retryable is retryable
         assert classes[code].__doc__.rstrip(".").lower() == meaning.lower()

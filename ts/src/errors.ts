@@ -1,20 +1,5 @@
 import type { BindingError } from '../native/binding.cjs';
-
-/** What went wrong, chosen by what the caller should do next. The names are stable in every language. */
-export type ErrorCode =
-  | 'INVALID_CONFIG'
-  | 'BIND_FAILED'
-  | 'INVALID_DATA'
-  | 'TOO_LARGE'
-  | 'BUFFER_FULL'
-  | 'STORAGE_FULL'
-  | 'STORAGE_FAILED'
-  | 'UNAUTHENTICATED'
-  | 'FORBIDDEN'
-  | 'UNAVAILABLE'
-  | 'TIMEOUT'
-  | 'CLOSED'
-  | 'INTERNAL';
+import type { ErrorCode } from './vocabulary.js';
 
 /** Every failure of this package. The text is for people; `code` is public API. */
 export class OtlpError extends Error {
@@ -35,13 +20,13 @@ export class OtlpError extends Error {
 export class InvalidConfigError extends OtlpError {}
 /** A listener could not be bound. */
 export class BindFailedError extends OtlpError {}
-/** The data cannot be read as what it claims to be; sending it again cannot help. */
+/** The data cannot be read as what it claims to be. */
 export class InvalidDataError extends OtlpError {}
 /** One request is larger than a request may be. */
 export class TooLargeError extends OtlpError {}
 /** The memory budget is used up for the moment. */
 export class BufferFullError extends OtlpError {}
-/** The disk, or the room this directory may take, is full. */
+/** The disk, or the room the directory may take, is full. */
 export class StorageFullError extends OtlpError {}
 /** The disk failed. */
 export class StorageFailedError extends OtlpError {}
@@ -53,7 +38,7 @@ export class ForbiddenError extends OtlpError {}
 export class UnavailableError extends OtlpError {}
 /** The deadline passed. */
 export class TimeoutError extends OtlpError {}
-/** The library or exporter is shut down. */
+/** The library, exporter or service is shut down. */
 export class ClosedError extends OtlpError {}
 /** A defect in otlp-arrow. */
 export class InternalError extends OtlpError {}

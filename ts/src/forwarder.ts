@@ -2,13 +2,14 @@ import type { BindingLibrary } from '../native/binding.cjs';
 import { milliseconds } from './arguments.js';
 import { unwrap } from './errors.js';
 import { report } from './reports.js';
+import type { BreakerState } from './vocabulary.js';
 
 /** How one destination stands. */
 export interface ForwarderInfo {
   /** Its name in the configuration. */
   readonly name: string;
   /** The circuit breaker. */
-  readonly state: 'closed' | 'open' | 'half_open';
+  readonly state: BreakerState;
   /** Whether it was paused by hand. */
   readonly paused: boolean;
   /** Whether it lags, stalls or refuses everything, as events announced. */

@@ -1,4 +1,3 @@
-export type { DestinationConfig, Duration, OtlpConfig, Secret, Size } from './config.js';
 export { type Decoded, decode, encode, type Format } from './convert.js';
 export type {
   Attributes,
@@ -12,7 +11,6 @@ export {
   BindFailedError,
   BufferFullError,
   ClosedError,
-  type ErrorCode,
   ForbiddenError,
   InternalError,
   InvalidConfigError,
@@ -31,8 +29,10 @@ export type { MetricExporter, MetricExporterOptions, Temporality } from './expor
 export type { ExporterOptions } from './exporters/options.js';
 export type { SpanExporter } from './exporters/span.js';
 export type { Forwarder, ForwarderInfo } from './forwarder.js';
+export type { DestinationConfig, Duration, ListenConfig, OtlpConfig, Secret, Size } from './keys.js';
 export { type ExportOutcome, OtlpLibrary } from './library.js';
-export type { EventName, Health, LibraryStats, OtlpEvent, PerSignal, Sample } from './reports.js';
+export type { Health, LibraryStats, OtlpEvent, PerSignal, Sample } from './reports.js';
 export { SIGNALS, type Signal } from './signal.js';
 export type { ReadOptions } from './snapshot.js';
 export type { Subscription } from './subscription.js';
+export type { BreakerState, ErrorCode, EventName, HealthStatus, MetricName, Severity } from './vocabulary.js';

@@ -2,7 +2,7 @@ import type { RecordBatch, Table } from 'apache-arrow';
 import type { BindingGrpcAnswer, BindingLibrary } from '../native/binding.cjs';
 import { Answers } from './answers.js';
 import { bytesOf, invalidConfig, milliseconds, oneOf, positionOf, shown, textOf } from './arguments.js';
-import { type OtlpConfig, toJson } from './config.js';
+import { toJson } from './config.js';
 import { encodeLogs, encodeMetrics, encodeTraces, type Sink } from './encoder/index.js';
 import type { Skipped } from './encoder/records.js';
 import type { ReadableLogRecord, ReadableSpan, Resource, ResourceMetrics } from './encoder/types.js';
@@ -14,6 +14,7 @@ import { MetricExporter, type MetricExporterOptions } from './exporters/metric.j
 import type { ExporterOptions } from './exporters/options.js';
 import { SpanExporter } from './exporters/span.js';
 import { type Forwarder, forwarders } from './forwarder.js';
+import type { OtlpConfig } from './keys.js';
 import { native } from './native.js';
 import { type Health, type LibraryStats, type OtlpEvent, report } from './reports.js';
 import type { Signal } from './signal.js';

@@ -1,6 +1,6 @@
 import { camelKey, renamed } from './case.js';
-import type { ErrorCode } from './errors.js';
 import type { Signal } from './signal.js';
+import type { ErrorCode, EventName, HealthStatus, MetricName, Severity } from './vocabulary.js';
 
 /** One number for each signal. */
 export type PerSignal = { readonly [signal in Signal]: number };
@@ -33,7 +33,7 @@ export interface LibraryStats {
 /** One counted series. A distribution of seconds has `count`, `sum` and `buckets` instead of `value`. */
 export interface Sample {
   /** Such as `otlp_arrow_committed_records_total`. */
-  readonly name: string;
+  readonly name: MetricName;
   readonly labels: { readonly [name: string]: string };
   readonly value?: number;
   readonly count?: number;
@@ -45,7 +45,7 @@ export interface Sample {
 /** Whether a library does its work, and why not. */
 export interface Health {
   /** The worst of everything below. */
-  readonly status: 'ok' | 'degraded' | 'failing' | 'closed';
+  readonly status: HealthStatus;
   /** Whether new data is taken. */
   readonly accepting: boolean;
   /** One entry for each thing that is not well. */
@@ -61,32 +61,13 @@ export interface Health {
   }[];
 }
 
-/** What happened. */
-export type EventName =
-  | 'storage_full'
-  | 'storage_failed'
-  | 'storage_recovered'
-  | 'file_recovered'
-  | 'file_quarantined'
-  | 'records_evicted'
-  | 'forward_blocked'
-  | 'forward_lagging'
-  | 'forward_stalled'
-  | 'forward_recovered'
-  | 'breaker_opened'
-  | 'breaker_half_open'
-  | 'breaker_closed'
-  | 'records_rejected'
-  | 'records_dropped'
-  | 'events_dropped';
-
 /** One thing that happened inside and that a person should know. */
 export interface OtlpEvent {
   readonly name: EventName;
   /** By the wall clock. */
   readonly time: Date;
   /** Whether it is good to know, or something is wrong. */
-  readonly severity: 'info' | 'warn';
+  readonly severity: Severity;
   readonly signal?: Signal;
   /** Which forwarding destination. */
   readonly destination?: string;

@@ -14,6 +14,8 @@ pub mod library;
 mod on_event;
 mod outcome;
 mod runtime;
+#[cfg(test)]
+mod vocabulary;
 
 pub use config::Config;
 pub use error::{Code, OtlpError, Result, Status, status_of};

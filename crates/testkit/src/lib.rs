@@ -3,6 +3,7 @@
 pub mod backend;
 pub mod canonical;
 pub mod clock;
+pub mod fresh;
 pub mod generate;
 pub mod payload;
 pub mod process;

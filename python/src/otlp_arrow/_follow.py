@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from otlp_arrow import _native
     from otlp_arrow._native import Table
+    from otlp_arrow._vocabulary import BreakerState
 
 
 class Subscription:
@@ -56,7 +57,7 @@ class ForwarderInfo:
     """How one destination stands."""
 
     name: str
-    state: Literal["closed", "open", "half_open"]
+    state: BreakerState
     """The circuit breaker: only when it is closed everything goes out."""
     paused: bool
     """Whether it was paused by hand."""

@@ -12,16 +12,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NoReturn, Protocol, Self
 
-from otlp_arrow import _config, _native
+from otlp_arrow import _native
 from otlp_arrow._follow import Forwarder, Subscription
 from otlp_arrow.errors import InvalidConfigError, OtlpError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from types import TracebackType
     from typing import Unpack
 
+    from otlp_arrow import _config
     from otlp_arrow._native import Table
+    from otlp_arrow._vocabulary import EventName, Severity
     from otlp_arrow.otel import ArrowLogRecordExporter, ArrowMetricExporter, ArrowSpanExporter
 
 Signal = Literal["traces", "metrics", "logs"]
@@ -46,14 +48,14 @@ class ExportOutcome(NamedTuple):
 class Event:
     """One thing that happened inside and a person should know."""
 
-    name: str
+    name: EventName
     """Such as ``storage_full``; each has a counter of the same name in `OtlpLibrary.stats`."""
     time: datetime
     message: str
     signal: Signal | None = None
     destination: str | None = None
     count: int | None = None
-    severity: Literal["info", "warn"] = "warn"
+    severity: Severity = "warn"
     """Whether it is good to know, or something is wrong; it is logged accordingly."""
 
 
@@ -88,7 +90,7 @@ class OtlpLibrary:
             callback = on_event
         elif on_event is not None:
             arguments["on_event"] = on_event
-        self._native = _native.Library(_config.as_json(arguments), _deliver_to(callback))
+        self._native = _native.Library(_as_json(arguments), _deliver_to(callback))
         for warning in self._native.warnings():
             _logger.warning("%s", warning)
         _open.add(self)
@@ -287,6 +289,11 @@ def encode(signal: Signal, rows: ArrowStream, format: Format = "protobuf") -> by
     return _native.encode(signal, rows, format)
 
 
+def _as_json(config: Mapping[str, Any]) -> str:
+    """Write the arguments as the JSON the core parses; paths become text, anything else JSON lacks is a `TypeError`."""
+    return json.dumps(config, default=os.fsdecode)
+
+
 def _otel() -> Any:
     try:
         from otlp_arrow import otel
@@ -318,11 +325,11 @@ def _nanos(moment: datetime | None) -> int | None:
 
 def _deliver_to(
     on_event: Callable[[Event], object] | None,
-) -> Callable[[str, int, Any, Any, str | None, int | None, str], None]:
+) -> Callable[[Any, int, Any, Any, str | None, int | None, str], None]:
     """Log each event, and hand it on. Called from a thread of the library."""
 
     def deliver(
-        name: str, time_nanos: int, severity: Any, signal: Any, destination: str | None, count: int | None, message: str
+        name: Any, time_nanos: int, severity: Any, signal: Any, destination: str | None, count: int | None, message: str
     ) -> None:
         _logger.log(logging.INFO if severity == "info" else logging.WARNING, "%s: %s", name, message)
         if on_event is None:
@@ -346,7 +353,7 @@ _exiting = False
 
 def shared(config: dict[str, Any]) -> OtlpLibrary:
     """Find or open the library that exporters made without one share: one per process and configuration."""
-    key = _config.as_json(config)
+    key = _as_json(config)
     with _shared_lock:
         library = _shared.get(key)
         if library is None:

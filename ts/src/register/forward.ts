@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import type { OtlpConfig } from '../config.js';
+import type { OtlpConfig } from '../keys.js';
 
 const ENDPOINTS = ['', 'TRACES_', 'METRICS_', 'LOGS_'].map(signal => `OTEL_EXPORTER_OTLP_${signal}ENDPOINT`);
 

@@ -141,14 +141,13 @@ fn object(prefix: &str) -> Value {
         let path = if prefix.is_empty() { name.to_owned() } else { format!("{prefix}.{name}") };
         let schema = match (keys::lookup(&path), path.as_str()) {
             (Some(key), _) => leaf(key),
-            (None, "listen") => json!({
-                "description": "addresses to listen on; true for the two standard ones, false for none",
-                "anyOf": [{"type": "boolean"}, object("listen")],
-            }),
+            (None, "listen") => {
+                json!({"description": keys::group("listen"), "anyOf": [{"type": "boolean"}, object("listen")]})
+            }
             (None, "forward") => {
                 let one = json!({"anyOf": [{"const": "env"}, {"$ref": "#/$defs/destination"}]});
                 json!({
-                    "description": "where data is forwarded to: one destination, several, or env for the OTEL_EXPORTER_OTLP_* variables",
+                    "description": keys::group("forward"),
                     "anyOf": [{"const": "env"}, {"$ref": "#/$defs/destination"}, {"type": "array", "items": one}],
                 })
             }
@@ -157,6 +156,10 @@ fn object(prefix: &str) -> Value {
         properties.insert(name.to_owned(), schema);
     }
     let mut schema = json!({"type": "object", "additionalProperties": false, "properties": properties});
+    // Beside what may stand in its place, the description of `listen` is there already.
+    if !matches!(prefix, "" | "listen") {
+        schema["description"] = json!(keys::group(prefix));
+    }
     if prefix.is_empty() {
         schema["$defs"] = json!({"destination": object("forward[]"), "secret": secret()});
     }
@@ -194,7 +197,8 @@ fn leaf(key: &Key) -> Value {
     schema
 }
 
-fn default(key: &Key) -> Option<Value> {
+/// The default of a key as JSON.
+pub(crate) fn default(key: &Key) -> Option<Value> {
     match key.kind {
         _ if key.default.is_empty() => None,
         Kind::Count(..) => key.default.parse::<u64>().ok().map(Value::from),

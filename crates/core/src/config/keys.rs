@@ -137,6 +137,37 @@ pub(crate) const KEYS: &[Key] = &[
     key("shutdown_timeout", Kind::Duration("0s", "1h"), "10s", "how long a shutdown may take"),
 ];
 
+/// What the keys below a name have in common, in the order of the documentation.
+#[rustfmt::skip]
+pub(crate) const GROUPS: &[(&str, &str)] = &[
+    ("buffer", "memory for data that is accepted and not yet committed"),
+    ("limits", "bounds on what others send"),
+    ("sealing", "the form of sealed files"),
+    ("storage", "space that is left to others on the disk"),
+    ("listen", "addresses to listen on; true for the two standard ones, false for none"),
+    ("protocols", "protocols that are answered"),
+    ("rotation", "when a live file is closed"),
+    ("retention", "when a file is deleted"),
+    ("retention.traces", "when files of traces are deleted"),
+    ("retention.logs", "when files of logs are deleted"),
+    ("retention.metrics", "when files of metrics are deleted"),
+    ("forward", "where data is forwarded to: one destination, several, or env for the OTEL_EXPORTER_OTLP_* variables"),
+    ("forward[]", "one destination data is forwarded to"),
+    ("forward[].auth", "credentials for the destination, one of these"),
+    ("forward[].auth.api_key", "an API key in a header"),
+    ("forward[].auth.basic", "user name and password"),
+    ("forward[].tls", "TLS towards the destination; used with https URLs"),
+    ("forward[].retry", "waiting between attempts"),
+    ("forward[].breaker", "the circuit breaker"),
+    ("on_event", "who is told of events, besides the program itself"),
+    ("log", "the log of the standalone service"),
+];
+
+/// What the keys below `prefix` have in common; empty for what is no group.
+pub(crate) fn group(prefix: &str) -> &'static str {
+    GROUPS.iter().find(|(path, _)| *path == prefix).map_or("", |(_, text)| text)
+}
+
 /// The row of a path with positions (`forward[0].name`) or without.
 pub(crate) fn lookup(path: &str) -> Option<&'static Key> {
     let template = template(path);

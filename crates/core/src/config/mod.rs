@@ -8,7 +8,7 @@ mod choice;
 mod describe;
 mod destination;
 mod hint;
-mod keys;
+pub(crate) mod keys;
 mod load;
 mod otel_env;
 mod parse;
@@ -22,6 +22,8 @@ mod yaml;
 
 use crate::error::{Code, OtlpError, Result};
 
+#[cfg(test)]
+pub(crate) use describe::default as default_value;
 pub use describe::{commented_file, json_schema, markdown_table, print};
 pub(crate) use destination::shown;
 pub use destination::{Auth, Breaker, BreakerConfig, Destination, ForwardCompression, ForwardProtocol, Retry, Tls};

@@ -2,6 +2,7 @@
 
 use otlp_arrow_base::PerSignal;
 use otlp_arrow_columns::Signal;
+use otlp_arrow_testkit::fresh::{fresh, section};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -505,25 +506,26 @@ fn the_commented_file_is_the_defaults_when_its_keys_are_uncommented() {
     }
 }
 
-/// Generated files: `UPDATE_GENERATED=1 cargo test generated` writes them anew.
 #[test]
-fn generated_files_are_fresh() {
-    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
-    let schema = serde_json::to_string_pretty(&json_schema()).unwrap() + "\n";
-    fresh(&docs.join("config.schema.json"), &schema);
-    let path = docs.join("configuration.md");
-    let text = std::fs::read_to_string(&path).unwrap().replace("\r\n", "\n");
-    let (head, rest) = text.split_once("<!-- keys -->\n").unwrap();
-    let (_, tail) = rest.split_once("<!-- end of keys -->").unwrap();
-    fresh(&path, &format!("{head}<!-- keys -->\n{}<!-- end of keys -->{tail}", markdown_table()));
+fn schema_and_table_of_keys_are_fresh() {
+    fresh("docs/config.schema.json", &(serde_json::to_string_pretty(&json_schema()).unwrap() + "\n"));
+    fresh("docs/configuration.md", &section("docs/configuration.md", "keys", &markdown_table()));
 }
 
-fn fresh(path: &Path, wanted: &str) {
-    if std::env::var_os("UPDATE_GENERATED").is_some() {
-        std::fs::write(path, wanted).unwrap();
+#[test]
+fn every_group_of_keys_says_what_they_have_in_common_and_no_other_does() {
+    let mut groups: Vec<&str> = Vec::new();
+    for key in keys::KEYS {
+        for (end, _) in key.path.match_indices('.') {
+            let parent = &key.path[..end];
+            for group in [parent.trim_end_matches("[]"), parent] {
+                if !groups.contains(&group) {
+                    groups.push(group);
+                }
+            }
+        }
     }
-    let found = std::fs::read_to_string(path).unwrap_or_default().replace("\r\n", "\n");
-    assert!(found == wanted, "{} is stale: run UPDATE_GENERATED=1 cargo test generated_files", path.display());
+    assert_eq!(keys::GROUPS.iter().map(|(path, _)| *path).collect::<Vec<_>>(), groups);
 }
 
 #[test]

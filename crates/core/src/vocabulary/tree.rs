@@ -1,0 +1,28 @@
+//! The table of keys as the tree that the types of a language are.
+
+use crate::config::keys::{self, Key};
+
+/// Keys that the parser asks for wherever what they are part of is given.
+pub(super) const REQUIRED: &[&str] = &[
+    "forward[].endpoint",
+    "forward[].auth.api_key.key",
+    "forward[].auth.basic.username",
+    "forward[].auth.basic.password",
+];
+
+/// What stands under a name.
+pub(super) enum Entry {
+    Key(&'static Key),
+    /// Keys of its own, below this prefix.
+    Group(String),
+}
+
+/// The names below `prefix`, with what stands under each.
+pub(super) fn entries(prefix: &str) -> Vec<(&'static str, Entry)> {
+    let entry = |name: &'static str| {
+        let path = if prefix.is_empty() { name.to_owned() } else { format!("{prefix}.{name}") };
+        let entry = keys::lookup(&path).map_or_else(|| Entry::Group(path), Entry::Key);
+        (name, entry)
+    };
+    keys::children(prefix).into_iter().map(entry).collect()
+}
