@@ -3,18 +3,18 @@
  *
  *     npm run test:crash -- --rounds 1000 --seed 7
  *     npm run test:crash -- --rounds 300 --program node     serve, node, python, or mixed (the default)
- *     npm run test:crash -- --built                         with what is built already
+ *     npm run test:crash -- --built                         with what was built for it already
  *
  * Ten rounds share a directory, so that every start recovers what the rounds before left. A round chooses the place that
- * was hit least often and brings about the situation in which it is passed.
+ * was hit least often and brings about the situation in which it is passed. What is ended is built with failpoints.
  */
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { binary, ROOT, run } from '../scripts/run.js';
-import { addon, extension, pythonEnvironment } from '../scripts/setup.js';
+import { binary } from '../scripts/run.js';
+import { addonWithFailpoints, binaryWithFailpoints, extension, pythonEnvironment } from '../scripts/setup.js';
 import { Ledger } from './ledger.js';
 import { Oracle } from './oracle.js';
 import { Kills, type Phase, PLACES, stepOf } from './places.js';
@@ -68,21 +68,6 @@ const openMs: Record<Kind, number> = { serve: 15, node: 15, python: 15 };
 let done = 0;
 let withSecond = 0;
 let missed = 0;
-
-/** The service as it was built last, by the release profile if that is not older than the sources. */
-async function service(): Promise<string> {
-  const release = binary('release');
-  if (existsSync(release)) {
-    const built = statSync(release).mtimeMs;
-    const sources = ['columns', 'core', 'cli'].flatMap(crate => {
-      const folder = join(ROOT, 'crates', crate, 'src');
-      return readdirSync(folder, { recursive: true, encoding: 'utf8' }).map(name => join(folder, name));
-    });
-    if (sources.every(source => statSync(source).mtimeMs <= built)) return release;
-  }
-  if (!values.built) await run('cargo', ['build', '--quiet', '--bin', 'otlp-arrow']);
-  return binary('debug');
-}
 
 /** At which passage of its place the process ends itself. */
 function passage(place: string, phase: Phase, left: number): number {
@@ -187,10 +172,11 @@ async function settle(era: Era, service: string): Promise<void> {
 
 if (!values.built) {
   await pythonEnvironment();
-  if (programs.includes('node')) await addon();
-  if (programs.includes('python')) await extension();
+  if (programs.includes('node')) await addonWithFailpoints();
+  if (programs.includes('python')) await extension({ failpoints: true });
+  await binaryWithFailpoints();
 }
-const binaryOfService = await service();
+const binaryOfService = binary('debug');
 const oracle = new Oracle();
 const failures: string[] = [];
 const total = { acknowledged: 0, records: 0, evicted: 0, unknown: 0 };

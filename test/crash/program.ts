@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { PYTHON, ROOT } from '../scripts/run.js';
+import { failpointsAddon } from '../scripts/setup.js';
 import { type Ledger, request } from './ledger.js';
 
 export type Kind = 'serve' | 'node' | 'python';
@@ -47,7 +48,7 @@ const SENDERS = 6;
 export function start(kind: Kind, { directory, ledger, settings, binary }: Start): Program {
   const options = {
     stdio: ['ignore', 'pipe', 'pipe'] as ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, NODE_OPTIONS: '', ...settings },
+    env: { ...process.env, NODE_OPTIONS: '', NAPI_RS_NATIVE_LIBRARY_PATH: failpointsAddon(), ...settings },
   };
   if (kind === 'serve') {
     const listen = ['--grpc', '127.0.0.1:0', '--http', '127.0.0.1:0'];

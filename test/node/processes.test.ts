@@ -33,6 +33,18 @@ describe('a program that ends without shutdown keeps what it exported', () => {
     expect(await names(outputDir)).toEqual(wanted);
   });
 
+  test('told to end by the variable of builds for the kill test, which this one does not know', async () => {
+    const outputDir = directory();
+    const ended = await node([fixture('exit'), 'failpoint', outputDir]);
+    expect(ended, ended.stderr).toMatchObject({ code: 0, signal: null });
+    expect(await names(outputDir)).toEqual(wanted);
+    const refused = await node([fixture('exit'), 'itself', outputDir], {
+      env: { OTLP_ARROW_FAILPOINT: 'create.before' },
+    });
+    expect(refused).toMatchObject({ code: 1, signal: null });
+    expect(refused.stderr).toContain('failpoint is not a key');
+  });
+
   test('its variable collected while an exporter is held', async () => {
     const outputDir = directory();
     const ended = await node(['--expose-gc', fixture('exit'), 'collected', outputDir]);

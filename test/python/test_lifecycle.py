@@ -391,3 +391,23 @@ def test_sixteen_producers_share_a_library(directory: Path) -> None:
     expected = {f"{p}/{b}/{i}" for p in range(producers) for b in range(batches) for i in range(size)}
     assert len(names) == len(expected)
     assert set(names) == expected
+
+
+NOT_ARMED = """
+import os
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from otlp_arrow import OtlpLibrary
+
+with OtlpLibrary(output_dir="telemetry") as library:
+    # A build for the kill test would end here, at its first file.
+    os.environ["OTLP_ARROW_FAILPOINT"] = "create.before:1"
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(library.span_exporter()))
+    provider.get_tracer("t").start_span("kept").end()
+"""
+
+
+def test_the_variable_of_builds_for_the_kill_test_means_nothing_to_this_one(tmp_path: Path) -> None:
+    run_python(NOT_ARMED, cwd=tmp_path)
+    assert [row["name"] for row in read_directory(tmp_path / "telemetry", "traces")] == ["kept"]

@@ -2,7 +2,8 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { PYTHON, ROOT, run, VENV, venvBin } from './run.js';
+import { addonFile, platform } from './platforms.js';
+import { hostTriple, PYTHON, ROOT, run, VENV, venvBin } from './run.js';
 
 /** Readers of an earlier major version than the virtual environment has; test/interop puts it before that one. */
 const OLDER_READERS = join(ROOT, 'target/older-readers');
@@ -44,9 +45,29 @@ export async function addon(profile: 'debug' | 'release' = 'debug'): Promise<voi
   await run('npm', ['run', '--silent', 'build:native', '--', ...(profile === 'release' ? ['--release'] : [])]);
 }
 
+/** Asks for the places at which a test can end the process: docs/adr/0008-failpoints.md. What is packed has none. */
+const FAILPOINTS = ['--features', 'failpoints'];
+
+/** An addon with failpoints, beside the one in ts/native: its file, for `NAPI_RS_NATIVE_LIBRARY_PATH`. */
+export async function addonWithFailpoints(): Promise<string> {
+  const folder = 'target/failpoints';
+  await run('npm', ['run', '--silent', 'build:native', '--', ...FAILPOINTS, '--output-dir', folder]);
+  return failpointsAddon();
+}
+
+/** Where {@link addonWithFailpoints} puts it. */
+export const failpointsAddon = (): string => join(ROOT, 'target/failpoints', addonFile(platform(hostTriple())));
+
+/** The standalone binary of the dev profile, with failpoints. */
+export async function binaryWithFailpoints(): Promise<void> {
+  // The crate below the command line has the feature, as in `cargo test`: nothing is compiled anew.
+  await run('cargo', ['build', '--quiet', '--bin', 'otlp-arrow', '--features', 'otlp-arrow/failpoints']);
+}
+
 /** The Python extension, installed into the virtual environment for development. */
-export async function extension(): Promise<void> {
+export async function extension(options: { failpoints?: boolean } = {}): Promise<void> {
   // pip's installer would build in an isolated folder; develop shares the one target directory.
   const env = { VIRTUAL_ENV: VENV };
-  await run(venvBin('maturin'), ['develop', '--quiet'], { cwd: join(ROOT, 'python'), env });
+  const features = options.failpoints ? FAILPOINTS : [];
+  await run(venvBin('maturin'), ['develop', '--quiet', ...features], { cwd: join(ROOT, 'python'), env });
 }

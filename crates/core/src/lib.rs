@@ -4,6 +4,7 @@
 #![deny(unsafe_code)]
 
 pub mod config;
+pub mod destinations;
 pub mod doors;
 pub mod event_bus;
 pub mod forward;
@@ -21,6 +22,7 @@ pub use config::Config;
 pub use error::{Code, OtlpError, Result, Status, status_of};
 pub use event::{Event, EventName, Severity};
 pub use library::OtlpLibrary;
+pub use library::builder::Builder;
 use otlp_arrow_base::wait;
 pub use otlp_arrow_base::{error, event, stats};
 pub use otlp_arrow_columns::{Format, Signal};

@@ -11,7 +11,6 @@ use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{Env, Status};
 use napi_derive::napi;
 use otlp_arrow::doors::{self, Addresses};
-use otlp_arrow::event_bus::EventListener;
 use otlp_arrow::forward::Forwarder;
 use otlp_arrow::internal::Producer as _;
 use otlp_arrow::ipc::read::Wanted;
@@ -74,13 +73,17 @@ pub struct BindingLibrary {
 }
 
 impl BindingLibrary {
-    fn open(config: Config, on_event: Option<EventListener>, on_done: Arc<OnDone>) -> otlp_arrow::Result<Self> {
+    fn open(
+        config: Config,
+        on_event: impl Fn(&Event) + Send + Sync + 'static,
+        on_done: Arc<OnDone>,
+    ) -> otlp_arrow::Result<Self> {
         Ok(Self {
             on_done,
             pending: Arc::default(),
             closing: AtomicBool::new(false),
             resource: config.resource.clone(),
-            inner: OtlpLibrary::open_with(config, on_event)?,
+            inner: OtlpLibrary::builder(config).on_event(on_event).open()?,
         })
     }
 }
@@ -138,17 +141,17 @@ pub fn open<'env>(
     let on_event: OnEvent =
         on_event.build_threadsafe_function().weak::<true>().max_queue_size::<EVENT_QUEUE>().build()?;
     let on_done: Arc<OnDone> = Arc::new(on_done.build_threadsafe_function().weak::<true>().build()?);
-    let listener: EventListener = Arc::new(move |event: &Event| {
+    let listener = move |event: &Event| {
         if let Ok(event) = json(event) {
             on_event.call(event, ThreadsafeFunctionCallMode::NonBlocking);
         }
-    });
+    };
     promise(env, async move {
         let opened = blocking(move || {
             let arguments = serde_json::from_str(&config).map_err(|error| {
                 OtlpError::with_source(Code::InvalidConfig, "the configuration is no object", error)
             })?;
-            BindingLibrary::open(Config::from_value(arguments)?, Some(listener), on_done)
+            BindingLibrary::open(Config::from_value(arguments)?, listener, on_done)
         });
         outcome(opened.await)
     })

@@ -1,18 +1,16 @@
 //! The recorder behind `otlp_arrow.OtlpLibrary`.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use otlp_arrow::config::{Loaded, Sources};
 use otlp_arrow::doors::Addresses;
-use otlp_arrow::event_bus::EventListener;
 use otlp_arrow::internal::Producer as _;
 use otlp_arrow::ipc::read::Wanted;
 use otlp_arrow::store::ReadOptions;
 use otlp_arrow::store::subscription::From;
-use otlp_arrow::{Code, Config, ExportOutcome, OtlpError, OtlpLibrary, Result, Severity, Signal};
+use otlp_arrow::{Code, Config, Event, ExportOutcome, OtlpError, OtlpLibrary, Result, Severity, Signal};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
@@ -49,7 +47,7 @@ impl Library {
             let output_dir = config.output_dir.display().to_string();
             let resource = DefaultResource::new(&config.resource);
             Ok(Self {
-                library: Detached::new(OtlpLibrary::open_with(config, Some(listener))?),
+                library: Detached::new(OtlpLibrary::builder(config).on_event(listener).open()?),
                 resource,
                 output_dir,
                 warnings,
@@ -212,8 +210,8 @@ pub(crate) fn as_json(py: Python<'_>, value: &impl serde::Serialize) -> PyResult
 }
 
 /// Calls `deliver(name, nanoseconds since 1970, severity, signal, destination, count, message)` with each event.
-fn listener(deliver: Py<PyAny>) -> EventListener {
-    Arc::new(move |event| {
+fn listener(deliver: Py<PyAny>) -> impl Fn(&Event) + Send + Sync + 'static {
+    move |event| {
         // Without an interpreter there is nobody left to tell.
         Python::try_attach(|py| {
             let time = event.time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
@@ -224,7 +222,7 @@ fn listener(deliver: Py<PyAny>) -> EventListener {
                 error.write_unraisable(py, Some(deliver.bind(py)));
             }
         });
-    })
+    }
 }
 
 /// Longer than any exporter waits.

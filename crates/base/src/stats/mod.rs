@@ -283,6 +283,11 @@ impl DestinationStats {
         add(&self.taken[signal], records);
     }
 
+    /// Records that were about to be sent are not on their way any more; they will be taken again.
+    pub fn taken_back(&self, signal: Signal, records: u64) {
+        self.taken[signal].fetch_sub(records, Ordering::Relaxed);
+    }
+
     /// Records were delivered.
     pub fn forwarded(&self, signal: Signal, records: u64) {
         add(&self.forwarded[signal], records);

@@ -57,7 +57,7 @@ pub(super) fn destinations(out: &mut Snapshot, destinations: &[impl AsRef<Destin
         let [exported, inflight] = metrics(signal);
         let of = |stats: &DestinationStats| {
             let delivered = load(&stats.forwarded[signal]);
-            // Read before what was taken, which only grows, so the difference is never below zero.
+            // Read before what was taken, which hardly ever shrinks, so the difference is never below zero.
             let rejected = load(&stats.rejected[signal]);
             let taken = load(&stats.taken[signal]);
             (delivered, rejected, taken.saturating_sub(delivered + rejected))

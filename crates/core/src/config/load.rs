@@ -9,12 +9,16 @@ use super::raw::{Node, Origin, Raw};
 use super::read::{Reader, Setting};
 use super::{Config, parse, yaml};
 use crate::error::{Code, OtlpError, Result};
-use crate::store::failpoint;
 
 const PREFIX: &str = "OTLP_ARROW_";
 const FILE_VARIABLE: &str = "OTLP_ARROW_CONFIG";
-/// Variables of our tests; what they change is no configuration.
+/// Variables of our tests; what they change is not configuration.
 const TEST_PREFIX: &str = "OTLP_ARROW_TEST_";
+/// As well, in builds for tests; other builds know nothing of it.
+#[cfg(feature = "failpoints")]
+const TEST_VARIABLES: [&str; 1] = [otlp_arrow_store::failpoint::VARIABLE];
+#[cfg(not(feature = "failpoints"))]
+const TEST_VARIABLES: [&str; 0] = [];
 const STANDARD_FILE: &str = "otlp-arrow.yaml";
 
 /// Where a configuration comes from, highest first: options, arguments, variables, file, defaults of the role.
@@ -223,7 +227,7 @@ fn as_list(root: &mut Node) {
 
 /// `OTLP_ARROW_BUFFER__MAX_BYTES` as a path; nothing for a variable that is no key.
 fn variable_path(name: &str) -> Option<Vec<String>> {
-    let other = name == FILE_VARIABLE || name == failpoint::VARIABLE || name.starts_with(TEST_PREFIX);
+    let other = name == FILE_VARIABLE || TEST_VARIABLES.contains(&name) || name.starts_with(TEST_PREFIX);
     let rest = name.strip_prefix(PREFIX).filter(|_| !other)?;
     Some(rest.to_ascii_lowercase().split("__").map(str::to_owned).collect())
 }

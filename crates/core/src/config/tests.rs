@@ -192,6 +192,9 @@ fn unknown_keys_are_refused_with_the_nearest_right_name() {
     }
     let error = with_env(&[("OTLP_ARROW_BUFER__MAX_BYTES", "1MiB")]).unwrap_err();
     assert!(error.message().contains("did you mean buffer? (from OTLP_ARROW_BUFER__MAX_BYTES)"), "{error}");
+    // Only builds for tests that end a process know this one.
+    let error = with_env(&[("OTLP_ARROW_FAILPOINT", "write.before:1")]).err();
+    assert_eq!(error.is_some(), !cfg!(feature = "failpoints"), "{error:?}");
 }
 
 #[test]

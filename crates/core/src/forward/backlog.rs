@@ -252,6 +252,20 @@ impl Backlogs {
         Some(backlog.window.issue(end))
     }
 
+    /// Forgets what is on its way, as nobody waits for the answers any more: it is handed out again. Returns by signal how
+    /// many records that are, and how many of them are lost because their file is gone.
+    pub(super) fn take_back(&self) -> PerSignal<(u64, u64)> {
+        let mut rows = PerSignal::all((0, 0));
+        for backlog in &mut self.lock().backlogs {
+            let (taken_back, lost) = &mut rows[backlog.id.signal];
+            for (stem, rows) in backlog.window.take_back() {
+                *taken_back += rows;
+                *lost += if backlog.files.contains(&stem) { 0 } else { rows };
+            }
+        }
+        rows
+    }
+
     /// One piece is settled: delivered, or set aside.
     pub(super) fn answer(&self, id: LogId, ticket: Ticket) {
         let mut state = self.lock();

@@ -190,6 +190,11 @@ impl Breaker {
         (self.state == BreakerState::Open && !self.forced).then_some(self.open_until)
     }
 
+    /// Whether its one probe is on its way: until it is answered nothing else may be sent.
+    pub fn awaits_probe(&self) -> bool {
+        self.state == BreakerState::HalfOpen && self.probe_out
+    }
+
     /// Asks to send one request now.
     pub fn acquire(&mut self, now: Instant) -> (Option<Permit>, Option<Transition>) {
         let mut transition = None;

@@ -6,8 +6,9 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::breaker::BreakerState;
-use super::classify::Class;
+use super::sender::ask;
 use super::state::{Command, ForwardState};
+use crate::destinations::{Class, Request, Takes};
 use crate::error::{Code, OtlpError, Result};
 
 /// How one destination stands.
@@ -59,7 +60,7 @@ impl Forwarder {
         let lag = self.state.backlogs.lag();
         ForwarderInfo {
             name: self.state.name.clone(),
-            state: self.state.state(),
+            state: self.state.breaker(),
             paused: self.state.paused(),
             troubled: self.state.troubled(),
             lag_records: lag.values().map(|(records, _)| records).sum(),
@@ -108,8 +109,10 @@ async fn retry_rejected(state: &ForwardState) -> Result<Retried> {
             OtlpError::with_source(Code::StorageFailed, format!("rejected/{}: {error}", state.name), error)
         };
         let set_aside = state.rejected.load(&state.log, name).map_err(failed)?;
-        let answer = state.outlet.send(set_aside.signal, set_aside.payload.clone()).await;
-        match answer.class {
+        let request = Request::of_otlp(set_aside.signal, set_aside.payload.clone(), Takes::Otlp)?;
+        let records = request.records;
+        let answer = ask(&*state.destination, request).await;
+        match answer.to_all(records) {
             Class::Delivered { .. } => {
                 state.rejected.remove(&state.log, &set_aside).map_err(failed)?;
                 retried.delivered += 1;

@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant, SystemTime};
 
 use arrow_array::RecordBatch;
-use bytes::Bytes;
 use otlp_arrow_columns::Signal;
 
 use super::position::Position;
@@ -238,13 +237,6 @@ pub(crate) fn is_gone(error: &OtlpError) -> bool {
 
 fn disk(name: &str, error: std::io::Error) -> OtlpError {
     OtlpError::with_source(Code::StorageFailed, format!("{name} cannot be read: {error}"), error)
-}
-
-/// The rows as one OTLP request, in the bytes that go out.
-pub(crate) fn encoded(signal: Signal, batch: &RecordBatch) -> Result<Bytes> {
-    otlp_arrow_columns::encode_protobuf(signal, std::slice::from_ref(batch)).map(Bytes::from).map_err(|error| {
-        OtlpError::with_source(Code::Internal, format!("stored rows cannot be encoded: {error}"), error)
-    })
 }
 
 /// How long ago a file was begun, by the wall clock.

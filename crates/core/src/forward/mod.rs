@@ -4,30 +4,36 @@
 //! signal; fresh data goes from memory as the bytes it came in, a laggard reads back from the files. A destination that
 //! is away costs disk and nothing else.
 
+mod adopter;
 mod backlog;
+mod batch;
+mod bookkeeper;
 pub mod breaker;
-pub mod classify;
-pub mod client;
 mod cursor;
 mod handle;
 mod hooks;
 mod log;
 pub use otlp_arrow_store::position;
+mod pace;
+mod reader;
 mod recent;
 mod rejected;
 pub mod retry;
+mod sender;
 mod state;
+mod supervise;
 mod watch;
 mod window;
 mod worker;
 
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use otlp_arrow_base::clock::Clock;
 use tokio::sync::watch as signal_watch;
 use tokio::task::JoinHandle;
 
-use crate::config::Config;
+use crate::config::{Config, Destination as Settings};
 use crate::error::Result;
 use crate::event::EventName;
 use crate::runtime::Runtime;
@@ -37,7 +43,12 @@ pub use breaker::BreakerState;
 pub use handle::{Forwarder, ForwarderInfo, Retried};
 use hooks::Dispatch;
 use state::ForwardState;
+use supervise::supervise;
+use watch::Watch;
 use worker::Worker;
+
+/// How long after its first defect a worker starts again.
+const RESTART: Duration = Duration::from_secs(1);
 
 /// All destinations of one library.
 #[derive(Debug)]
@@ -45,16 +56,18 @@ pub(crate) struct Forwarding {
     destinations: Vec<Arc<ForwardState>>,
     workers: Mutex<Vec<JoinHandle<()>>>,
     ending: signal_watch::Sender<bool>,
+    clock: Clock,
 }
 
 impl Forwarding {
     /// Starts a worker for each destination. INVALID_CONFIG if one cannot be used as it is configured.
     pub(crate) fn start(config: &Config, store: &Store, runtime: &Runtime) -> Result<Self> {
         let (ending, _) = signal_watch::channel(false);
+        let clock = Clock::system();
         let destinations: Vec<Arc<ForwardState>> = config
             .forward
             .iter()
-            .map(|destination| ForwardState::new(store, destination, runtime.handle()))
+            .map(|settings| ForwardState::new(store, settings, runtime.handle(), clock.clone()))
             .collect::<Result<_>>()?;
         for state in &destinations {
             if let Err(error) = state.backlogs.begin(store.log()) {
@@ -67,13 +80,12 @@ impl Forwarding {
         let workers = destinations
             .iter()
             .zip(&config.forward)
-            .map(|(state, destination)| {
-                let seed = seed_of(store.writer(), &destination.name);
-                let worker = Worker::new(Arc::clone(state), destination.clone(), seed);
-                runtime.spawn(worker.run(ending.subscribe()))
+            .map(|(state, settings)| {
+                let seed = seed_of(store.writer(), &settings.name);
+                runtime.spawn(serve(Arc::clone(state), settings.clone(), seed, ending.subscribe()))
             })
             .collect();
-        Ok(Self { destinations, workers: Mutex::new(workers), ending })
+        Ok(Self { destinations, workers: Mutex::new(workers), ending, clock })
     }
 
     /// A handle to each destination, in the order of the configuration.
@@ -94,7 +106,7 @@ impl Forwarding {
             }
             let _ = sender.send(());
         });
-        let _ = receiver.recv_timeout(deadline.saturating_duration_since(Instant::now()));
+        let _ = receiver.recv_timeout(self.clock.left(deadline));
         for abort in aborts {
             abort.abort();
         }
@@ -126,6 +138,23 @@ impl Forwarding {
     fn take_workers(&self) -> Vec<JoinHandle<()>> {
         std::mem::take(&mut *self.workers.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// Runs the worker of one destination, and starts it again after a defect of it.
+async fn serve(state: Arc<ForwardState>, settings: Settings, seed: u64, ending: signal_watch::Receiver<bool>) {
+    let start = |starts: u32| {
+        let now = state.clock.now();
+        let watch = match starts {
+            0 => Watch::new(now),
+            _ => {
+                state.take_back();
+                Watch::after_defect(now)
+            }
+        };
+        Worker::new(Arc::clone(&state), &settings, watch, seed.wrapping_add(starts.into())).run(ending.clone())
+    };
+    let defect = |text: &str, pause: Duration| state.defect(text, pause);
+    supervise(start, defect, RESTART, ending.clone()).await;
 }
 
 /// Jitter differs between processes and destinations.

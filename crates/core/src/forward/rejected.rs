@@ -79,12 +79,13 @@ impl Rejected {
         &self,
         log: &Log,
         writer: WriterId,
+        time: SystemTime,
         signal: Signal,
         payload: &[u8],
         answer: &str,
     ) -> io::Result<()> {
         log.storage().create_dir_all(&self.dir)?;
-        let millis = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis();
+        let millis = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis();
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let name = format!("{millis:013}-{}-{number:06}-{signal}", writer);
         let (data, reason) = (self.dir.join(format!("{name}.pb")), self.dir.join(format!("{name}.txt")));

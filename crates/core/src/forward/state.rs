@@ -3,68 +3,25 @@
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use bytes::Bytes;
+use otlp_arrow_base::clock::Clock;
 use otlp_arrow_columns::Signal;
 use tokio::runtime::Handle;
 
 use super::backlog::Backlogs;
 use super::breaker::BreakerState;
-use super::classify::Class;
-use super::client::{Answer, Client, exporters};
 use super::rejected::Rejected;
-use crate::config::{Destination, ForwardProtocol};
+use crate::config::Destination as Settings;
+use crate::destinations::{self, Destination};
 use crate::error::Result;
 use crate::event::{Event, EventName, EventSink};
-use crate::stats::DestinationStats;
+use crate::stats::{DestinationStats, Exporter, PerSignal};
 use crate::store::names::{Form, WriterId, parse_name};
 use crate::store::{Log, Store};
 
 /// How often the room that waiting data takes is measured: it lists directories.
 const MEASURE: Duration = Duration::from_secs(30);
-
-/// Where requests go out.
-#[derive(Debug)]
-pub(super) enum Outlet {
-    Network(Box<Client>),
-    /// One OTLP/JSON request a line.
-    Stdout,
-}
-
-impl Outlet {
-    pub(super) fn new(destination: &Destination) -> Result<Self> {
-        match destination.protocol {
-            ForwardProtocol::Stdout => Ok(Outlet::Stdout),
-            _ => Ok(Outlet::Network(Box::new(Client::new(destination)?))),
-        }
-    }
-
-    pub(super) async fn send(&self, signal: Signal, payload: Bytes) -> Answer {
-        match self {
-            Outlet::Network(client) => client.send(signal, payload).await,
-            Outlet::Stdout => {
-                let written = tokio::task::spawn_blocking(move || print_line(signal, &payload)).await;
-                match written {
-                    Ok(Ok(())) => Answer { class: Class::Delivered { rejected: 0 }, message: String::new() },
-                    Ok(Err(error)) => {
-                        Answer { class: Class::Passing { after: None }, message: format!("standard output: {error}") }
-                    }
-                    Err(error) => Answer { class: Class::Passing { after: None }, message: error.to_string() },
-                }
-            }
-        }
-    }
-}
-
-fn print_line(signal: Signal, payload: &[u8]) -> std::io::Result<()> {
-    use std::io::Write;
-    let mut line = otlp_arrow_columns::json::from_protobuf(signal, payload).map_err(std::io::Error::other)?;
-    line.push(b'\n');
-    let mut out = std::io::stdout().lock();
-    out.write_all(&line)?;
-    out.flush()
-}
 
 /// What a person asks of a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +32,7 @@ pub(super) enum Command {
 
 #[derive(Debug)]
 struct Status {
-    state: BreakerState,
+    breaker: BreakerState,
     last_error: Option<String>,
     commands: Vec<Command>,
     measured: Option<(Instant, bool)>,
@@ -85,6 +42,7 @@ struct Status {
 pub(super) struct ForwardState {
     pub(super) name: String,
     pub(super) log: Log,
+    pub(super) clock: Clock,
     /// Who writes to it in this process.
     pub(super) writer: WriterId,
     events: EventSink,
@@ -93,7 +51,7 @@ pub(super) struct ForwardState {
     pub(super) backlogs: Backlogs,
     pub(super) stats: Arc<DestinationStats>,
     pub(super) rejected: Rejected,
-    pub(super) outlet: Outlet,
+    pub(super) destination: Arc<dyn Destination>,
     /// Where its requests run.
     pub(super) runtime: Handle,
     paused: AtomicBool,
@@ -109,25 +67,26 @@ impl fmt::Debug for ForwardState {
 }
 
 impl ForwardState {
-    pub(super) fn new(store: &Store, destination: &Destination, runtime: Handle) -> Result<Arc<Self>> {
-        let backlogs = Backlogs::new(&destination.name, destination.signals, destination.memory, store.writer());
+    pub(super) fn new(store: &Store, settings: &Settings, runtime: Handle, clock: Clock) -> Result<Arc<Self>> {
+        let destination = destinations::open(settings)?;
         Ok(Arc::new(Self {
-            name: destination.name.clone(),
-            backlogs,
-            stats: store.stats().destination(&destination.name, exporters(destination)?),
-            rejected: Rejected::new(store.log(), &destination.name),
-            outlet: Outlet::new(destination)?,
+            name: settings.name.clone(),
+            backlogs: Backlogs::new(&settings.name, settings.signals, settings.memory, store.writer()),
+            stats: store.stats().destination(&settings.name, exporters(settings, &*destination)),
+            rejected: Rejected::new(store.log(), &settings.name),
+            destination,
             runtime,
             paused: AtomicBool::new(false),
             troubled: AtomicBool::new(false),
             evicted: AtomicU64::new(0),
             status: Mutex::new(Status {
-                state: BreakerState::Closed,
+                breaker: BreakerState::Closed,
                 last_error: None,
                 commands: Vec::new(),
                 measured: None,
             }),
             log: store.log().clone(),
+            clock,
             writer: store.writer(),
             events: Arc::clone(store.events()),
             max_bytes: store.settings().retention.max_bytes,
@@ -155,13 +114,13 @@ impl ForwardState {
         self.troubled.store(troubled, Ordering::Relaxed);
     }
 
-    pub(super) fn state(&self) -> BreakerState {
-        self.lock().state
+    pub(super) fn breaker(&self) -> BreakerState {
+        self.lock().breaker
     }
 
-    pub(super) fn set_state(&self, state: BreakerState) {
+    pub(super) fn set_breaker(&self, state: BreakerState) {
         self.stats.set_breaker_state(state);
-        self.lock().state = state;
+        self.lock().breaker = state;
     }
 
     pub(super) fn last_error(&self) -> Option<String> {
@@ -191,13 +150,34 @@ impl ForwardState {
             self.evicted.fetch_add(count.unwrap_or(0), Ordering::Relaxed);
         }
         let destination = Some(self.name.clone());
-        (self.events)(Event { signal, destination, count, ..Event::new(name, SystemTime::now(), message) });
+        (self.events)(Event { signal, destination, count, ..Event::new(name, self.clock.wall(), message) });
+    }
+
+    /// The worker ended by a defect, and starts again after `pause`.
+    pub(super) fn defect(&self, text: &str, pause: Duration) {
+        let message = format!("forwarding to {} ended by a defect and starts again in {pause:?}: {text}", self.name);
+        self.failed(&message);
+        self.set_troubled(true);
+        self.event(EventName::ForwardStalled, None, None, message);
+    }
+
+    /// Nobody waits any more for the answers to what is on its way: it is sent again.
+    pub(super) fn take_back(&self) {
+        for (signal, (records, lost)) in self.backlogs.take_back() {
+            self.stats.taken_back(signal, records);
+            if lost > 0 {
+                let text = format!("{lost} record(s) on their way to {} are lost: their file is gone", self.name);
+                self.event(EventName::RecordsEvicted, Some(signal), Some(lost), text);
+                self.log.stats().dropped(signal, "evicted", lost);
+            }
+        }
+        self.set_breaker(BreakerState::Closed);
     }
 
     /// Whether what waits takes more than half of the bytes that retention allows.
-    pub(super) fn half_of_room(&self) -> bool {
+    pub(super) fn half_of_room(&self, now: Instant) -> bool {
         if let Some((at, verdict)) = self.lock().measured
-            && at.elapsed() < MEASURE
+            && now.saturating_duration_since(at) < MEASURE
         {
             return verdict;
         }
@@ -212,7 +192,15 @@ impl ForwardState {
             }
         }
         let verdict = waiting > self.max_bytes / 2;
-        self.lock().measured = Some((Instant::now(), verdict));
+        self.lock().measured = Some((now, verdict));
         verdict
     }
+}
+
+/// What the semantic conventions call the exporters of a destination, by signal.
+fn exporters(settings: &Settings, destination: &dyn Destination) -> PerSignal<Option<Exporter>> {
+    PerSignal::from_fn(|signal| {
+        let server = destination.server(signal).filter(|_| settings.signals[signal])?;
+        Some(Exporter::new(settings.protocol.as_str(), signal, &settings.name, &server.host, server.port))
+    })
 }

@@ -45,6 +45,8 @@ struct Trouble {
 #[derive(Debug)]
 pub(super) struct Watch {
     last_success: Instant,
+    /// Stalled whatever the time, until something is delivered or nothing waits.
+    stalled: bool,
     troubles: [Trouble; 3],
 }
 
@@ -53,6 +55,7 @@ impl Watch {
         let trouble = |name| Trouble { name, since: None, said: None };
         Self {
             last_success: now,
+            stalled: false,
             troubles: [
                 trouble(EventName::ForwardBlocked),
                 trouble(EventName::ForwardLagging),
@@ -61,9 +64,20 @@ impl Watch {
         }
     }
 
-    /// The destination took something, or nothing waits for it.
+    /// A watch that begins with a trouble that was announced already: forwarding ended by a defect and starts again.
+    pub(super) fn after_defect(now: Instant) -> Self {
+        let mut watch = Self::new(now);
+        watch.stalled = true;
+        for trouble in watch.troubles.iter_mut().filter(|trouble| trouble.name == EventName::ForwardStalled) {
+            (trouble.since, trouble.said) = (Some(now), Some(now));
+        }
+        watch
+    }
+
+    /// The destination took something.
     pub(super) fn success(&mut self, now: Instant) {
         self.last_success = now;
+        self.stalled = false;
     }
 
     /// Whether any trouble is announced and not over.
@@ -76,7 +90,8 @@ impl Watch {
         if standing.lag.is_none() || standing.paused {
             self.last_success = now;
         }
-        let silent = now.saturating_duration_since(self.last_success) >= STALL;
+        self.stalled &= standing.lag.is_some();
+        let silent = self.stalled || now.saturating_duration_since(self.last_success) >= STALL;
         let present = [
             standing.blocked,
             standing.lag.is_some_and(|lag| lag > LAG) || standing.half_of_room,
@@ -147,6 +162,18 @@ mod tests {
         assert_eq!(names(&mut watch, paused, start + 7200 * SECOND), []);
         assert_eq!(names(&mut watch, waiting(59), start + 7259 * SECOND), []);
         assert_eq!(names(&mut watch, waiting(60), start + 7260 * SECOND), [EventName::ForwardStalled]);
+    }
+
+    #[test]
+    fn a_defect_is_a_trouble_until_something_is_delivered() {
+        let start = Instant::now();
+        let mut watch = Watch::after_defect(start);
+        assert!(watch.troubled());
+        assert_eq!(names(&mut watch, waiting(1), start + SECOND), [], "it was announced");
+        watch.success(start + 2 * SECOND);
+        assert_eq!(names(&mut watch, waiting(1), start + 3 * SECOND), [EventName::ForwardRecovered]);
+        let mut idle = Watch::after_defect(start);
+        assert_eq!(names(&mut idle, Standing::default(), start + SECOND), [EventName::ForwardRecovered]);
     }
 
     #[test]

@@ -73,6 +73,14 @@ impl Window {
         }
     }
 
+    /// Forgets what is on its way: everything from the cursor on is handed out again. Returns the pieces that were not
+    /// answered.
+    pub(super) fn take_back(&mut self) -> Vec<(Stem, u64)> {
+        self.first_ticket += self.pieces.len() as u64;
+        self.next = self.cursor.clone();
+        self.pieces.drain(..).filter(|piece| !piece.answered).map(|piece| (piece.stem, piece.rows)).collect()
+    }
+
     /// One piece is answered for good. Whether the cursor moved.
     pub(super) fn answer(&mut self, ticket: Ticket) -> bool {
         let index = ticket.0.checked_sub(self.first_ticket).and_then(|index| usize::try_from(index).ok());
@@ -111,6 +119,15 @@ mod tests {
         assert!(window.answer(first));
         assert_eq!(window.cursor(), &at(1, 20));
         assert!(!window.answer(first), "twice is harmless");
+        let third = window.issue(at(1, 30));
+        let fourth = window.issue(at(1, 35));
+        assert!(!window.answer(fourth));
+        assert_eq!(window.take_back().iter().map(|(stem, rows)| (stem.seq, *rows)).collect::<Vec<_>>(), [(1, 10)]);
+        assert_eq!((window.cursor(), window.next()), (&at(1, 20), &at(1, 20)));
+        assert!(!window.answer(third), "an answer to what was taken back");
+        let again = window.issue(at(1, 30));
+        assert!(window.answer(again));
+        assert_eq!(window.cursor(), &at(1, 30));
         window.skip_to(at(3, 0));
         assert_eq!((window.cursor(), window.next()), (&at(3, 0), &at(3, 0)));
     }

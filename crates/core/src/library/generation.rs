@@ -1,20 +1,19 @@
 //! Fork generations: a forked child has the parent's handle, but none of its threads, and opens a recorder of its own.
 
-use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use super::additions::Additions;
 use super::running::Running;
 use crate::config::Config;
 use crate::error::Result;
-use crate::event_bus::EventListener;
 use crate::store::sys;
 
 /// What every clone of a library shares, in the process that opened it and in those forked from it.
 #[derive(Debug)]
 pub(super) struct Root {
     pub(super) config: Config,
-    listener: Listener,
+    additions: Additions,
     closed: Arc<AtomicBool>,
     first: ForkGeneration,
 }
@@ -37,11 +36,11 @@ impl Drop for ForkGeneration {
 }
 
 impl Root {
-    pub(super) fn open(config: Config, listener: Option<EventListener>) -> Result<Self> {
-        let (listener, closed) = (Listener(listener), Arc::new(AtomicBool::new(false)));
-        let running = Running::open(&config, listener.0.as_ref(), Arc::clone(&closed))?;
+    pub(super) fn open(config: Config, additions: Additions) -> Result<Self> {
+        let closed = Arc::new(AtomicBool::new(false));
+        let running = Running::open(&config, &additions, Arc::clone(&closed))?;
         let first = ForkGeneration { number: sys::generation(), running: Arc::new(running), next: OnceLock::new() };
-        Ok(Self { config, listener, closed, first })
+        Ok(Self { config, additions, closed, first })
     }
 
     /// The recorder of this process.
@@ -50,7 +49,7 @@ impl Root {
         let mut generation = &self.first;
         while generation.number != number {
             generation = generation.next.get_or_init(|| {
-                let running = Running::in_child(&self.config, self.listener.0.as_ref(), Arc::clone(&self.closed));
+                let running = Running::in_child(&self.config, &self.additions, Arc::clone(&self.closed));
                 Box::new(ForkGeneration { number, running: Arc::new(running), next: OnceLock::new() })
             });
         }
@@ -65,13 +64,5 @@ impl Root {
     /// Refuses new data from now on.
     pub(super) fn set_closed(&self) {
         self.closed.store(true, Ordering::SeqCst);
-    }
-}
-
-struct Listener(Option<EventListener>);
-
-impl fmt::Debug for Listener {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() { "Some(_)" } else { "None" })
     }
 }

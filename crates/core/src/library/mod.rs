@@ -1,5 +1,7 @@
 //! [`OtlpLibrary`]: the one class of this project, the same in three languages.
 
+mod additions;
+pub(crate) mod builder;
 pub(crate) mod encoding;
 mod generation;
 mod health;
@@ -7,22 +9,24 @@ mod ingest;
 pub(crate) mod producer;
 mod running;
 mod shutdown;
+mod thread;
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use futures::channel::oneshot;
 use otlp_arrow_columns::Signal;
 
+use self::builder::Builder;
 use self::generation::Root;
 use self::running::Running;
+use self::thread::on_a_thread;
 use crate::config::Config;
 use crate::doors::{Addresses, Doors};
-use crate::error::{Code, OtlpError, Result};
+use crate::error::{OtlpError, Result};
 use crate::event::Event;
-use crate::event_bus::{EventListener, EventReceiver};
+use crate::event_bus::EventReceiver;
 use crate::forward::Forwarder;
 use crate::outcome::ExportOutcome;
 use crate::stats::{Health, LibraryStats, Protocol};
@@ -41,24 +45,21 @@ pub struct OtlpLibrary {
 }
 
 impl OtlpLibrary {
-    /// Opens the output directory and starts recording. Recovery of what a crash left happens here.
+    /// Opens the output directory and starts recording.
+    ///
+    /// Recovering what a crash left takes its time; it runs on a thread of its own, and blocks no executor.
     pub async fn new(config: Config) -> Result<Self> {
-        Self::open(config)
+        Self::builder(config).build().await
     }
 
     /// [`OtlpLibrary::new`] for callers without an executor; blocks while files are recovered.
     pub fn open(config: Config) -> Result<Self> {
-        Self::open_with(config, None)
+        Self::builder(config).open()
     }
 
-    /// [`OtlpLibrary::open`] with a listener that is told everything from the first moment, see [`OtlpLibrary::on_event`].
-    pub fn open_with(mut config: Config, listener: Option<EventListener>) -> Result<Self> {
-        config.check()?;
-        // A program that turns to another directory later, as a daemon does, must find its files all the same.
-        if let Ok(absolute) = std::path::absolute(&config.output_dir) {
-            config.output_dir = absolute;
-        }
-        Ok(Self { root: Arc::new(Root::open(config, listener)?) })
+    /// Opens with more than a configuration, such as a listener that is told of the events of opening too.
+    pub fn builder(config: Config) -> Builder {
+        Builder::new(config)
     }
 
     fn running(&self) -> &Running {
@@ -151,18 +152,9 @@ impl OtlpLibrary {
     /// TIMEOUT if records that were accepted could not be written, or files not be sealed; its text says which. A second
     /// call answers as the first.
     pub async fn shutdown(&self, deadline: Option<Duration>) -> Result<ClosedReport> {
-        let (sender, receiver) = oneshot::channel();
-        let this = self.clone();
         // Closing waits for threads, which no executor may be blocked with.
-        let thread = std::thread::Builder::new().name("otlp-shutdown".into()).spawn(move || {
-            let _ = sender.send(this.shutdown_blocking(deadline));
-        });
-        match thread {
-            Ok(_) => receiver
-                .await
-                .unwrap_or_else(|_| Err(OtlpError::new(Code::Internal, "shutting down failed by a defect"))),
-            Err(_) => self.shutdown_blocking(deadline),
-        }
+        let root = Arc::clone(&self.root);
+        on_a_thread("otlp-shutdown", move || shutdown::shut_down(&root, deadline, |_| ())).await
     }
 
     /// [`OtlpLibrary::shutdown`] for callers without an executor.

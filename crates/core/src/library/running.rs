@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use super::additions::Additions;
 use super::ingest::Core;
 use crate::config::Config;
 use crate::doors::{self, Doors};
 use crate::error::Result;
-use crate::event_bus::{EventBus, EventListener};
+use crate::event_bus::EventBus;
 use crate::forward::{Forwarder, Forwarding};
 use crate::on_event::{self, Untold};
 use crate::runtime::Runtime;
@@ -27,8 +28,8 @@ pub(super) struct Running {
 }
 
 impl Running {
-    pub(super) fn open(config: &Config, listener: Option<&EventListener>, closed: Arc<AtomicBool>) -> Result<Self> {
-        let mut running = Self::without_doors(config, listener, closed);
+    pub(super) fn open(config: &Config, additions: &Additions, closed: Arc<AtomicBool>) -> Result<Self> {
+        let mut running = Self::without_doors(config, additions, closed);
         running.forwarding = forward(&running.core, config)?;
         let listens = config.listen.grpc.is_some() || config.listen.http.is_some();
         running.doors = listens.then(|| Doors::open(config, Arc::clone(&running.core) as _)).transpose()?;
@@ -36,8 +37,8 @@ impl Running {
     }
 
     /// The ports belong to the parent; everything else is there again.
-    pub(super) fn in_child(config: &Config, listener: Option<&EventListener>, closed: Arc<AtomicBool>) -> Self {
-        let mut running = Self::without_doors(config, listener, closed);
+    pub(super) fn in_child(config: &Config, additions: &Additions, closed: Arc<AtomicBool>) -> Self {
+        let mut running = Self::without_doors(config, additions, closed);
         if running.core.closed.load(Ordering::SeqCst) {
             running.core.store.close(Instant::now());
             return running;
@@ -49,11 +50,11 @@ impl Running {
         running
     }
 
-    fn without_doors(config: &Config, listener: Option<&EventListener>, closed: Arc<AtomicBool>) -> Self {
+    fn without_doors(config: &Config, additions: &Additions, closed: Arc<AtomicBool>) -> Self {
         let stats = Arc::new(Stats::default());
         doors::count_in(&stats);
         let events = EventBus::new(Arc::clone(&stats));
-        if let Some(listener) = listener {
+        for listener in &additions.listeners {
             events.listen(Arc::clone(listener));
         }
         let untold = on_event::listener(&config.on_event).map(|(listener, untold)| {

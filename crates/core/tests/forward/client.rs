@@ -4,14 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use otlp_arrow::Signal;
 use otlp_arrow::config::{Auth, Destination, ForwardCompression, ForwardProtocol};
-use otlp_arrow::forward::classify::Class;
-use otlp_arrow::forward::client::{Answer, Client};
+use otlp_arrow::destinations::{Answer, Class};
 use otlp_arrow_testkit::backend::{Backend, Reply};
 use tokio::runtime::Runtime;
 
-use crate::support::{Identity, certificate, certificate_for};
+use crate::support::{Identity, certificate, certificate_for, request};
 
 const PASSING: Class = Class::Passing { after: None };
 const PAYLOAD: &[u8] = b"\x0a\x02\x12\x00 the client does not look inside";
@@ -25,8 +23,8 @@ fn destination(url: &str, protocol: ForwardProtocol) -> Destination {
 }
 
 fn send(destination: &Destination) -> Answer {
-    let client = Client::new(destination).unwrap();
-    runtime().block_on(client.send(Signal::Logs, Bytes::from_static(PAYLOAD)))
+    let opened = otlp_arrow::destinations::open(destination).unwrap();
+    runtime().block_on(opened.send(request(Bytes::from_static(PAYLOAD))))
 }
 
 const BOTH: [ForwardProtocol; 2] = [ForwardProtocol::OtlpGrpc, ForwardProtocol::OtlpHttp];

@@ -8,7 +8,6 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use otlp_arrow::config::{Destination, ForwardProtocol, Sources};
-use otlp_arrow::forward::client::Client;
 use otlp_arrow::{Config, EventName, OtlpLibrary};
 use otlp_arrow_testkit::backend::{Backend, Reply};
 use serde_json::json;
@@ -159,7 +158,7 @@ fn credentials_in_a_url_are_refused_and_not_told() {
         for protocol in [ForwardProtocol::OtlpGrpc, ForwardProtocol::OtlpHttp] {
             let destination = Destination { protocol, ..Destination::new("url", url) };
             none_of_them("debug output", &format!("{destination:?}"));
-            let error = Client::new(&destination).unwrap_err();
+            let error = otlp_arrow::destinations::open(&destination).unwrap_err();
             none_of_them("an error", &format!("{error} {error:?}"));
             assert!(error.message().contains("auth"), "{error}");
         }

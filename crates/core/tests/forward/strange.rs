@@ -8,12 +8,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use otlp_arrow::config::{Destination, ForwardProtocol};
-use otlp_arrow::forward::classify::Class;
-use otlp_arrow::forward::client::{Answer, Client};
-use otlp_arrow::{EventName, OtlpLibrary, Signal};
+use otlp_arrow::destinations::{self, Answer, Class};
+use otlp_arrow::{EventName, OtlpLibrary};
 use otlp_arrow_testkit::backend::{Backend, Reply};
 
-use crate::support::{LONG, all_of, config, destination, event, events_of, export, wait_for};
+use crate::support::{LONG, all_of, config, destination, event, events_of, export, request, wait_for};
 
 const PASSING: Class = Class::Passing { after: None };
 
@@ -46,9 +45,9 @@ impl Raw {
     }
 
     fn send(&self) -> Answer {
-        let client = Client::new(&http(&format!("http://{}", self.address))).unwrap();
+        let opened = destinations::open(&http(&format!("http://{}", self.address))).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(client.send(Signal::Logs, Bytes::from_static(b"\x0a\x00")))
+        runtime.block_on(opened.send(request(Bytes::from_static(b"\x0a\x00"))))
     }
 }
 
@@ -124,9 +123,9 @@ fn a_handshake_that_hangs_is_no_connection() {
     for protocol in [ForwardProtocol::OtlpGrpc, ForwardProtocol::OtlpHttp] {
         let url = format!("https://{}", listener.local_addr().unwrap());
         let remote = Destination { protocol, timeout: Duration::from_millis(300), ..destination("odd", &url) };
-        let client = Client::new(&remote).unwrap();
+        let opened = destinations::open(&remote).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let answer = runtime.block_on(client.send(Signal::Logs, Bytes::from_static(b"\x0a\x00")));
+        let answer = runtime.block_on(opened.send(request(Bytes::from_static(b"\x0a\x00"))));
         assert_eq!(answer.class, PASSING);
         assert!(answer.message.starts_with("no connection within 300ms"), "{}", answer.message);
     }

@@ -11,6 +11,7 @@ use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, any_value::Value};
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
 use otlp_arrow::config::Destination;
+use otlp_arrow::destinations::{Content, Request};
 use otlp_arrow::{Config, Event, EventName, OtlpLibrary, Signal};
 use otlp_arrow_testkit::backend::Received;
 use prost::Message;
@@ -45,6 +46,11 @@ pub(crate) fn logs(numbers: impl IntoIterator<Item = u64>) -> Bytes {
     ExportLogsServiceRequest { resource_logs: vec![ResourceLogs { scope_logs, ..Default::default() }] }
         .encode_to_vec()
         .into()
+}
+
+/// What a destination is asked to take, outside of a library.
+pub(crate) fn request(payload: Bytes) -> Request {
+    Request { signal: Signal::Logs, content: Content::Otlp(payload), records: 1, rows: None }
 }
 
 /// The records of what was kept, with how often each came.

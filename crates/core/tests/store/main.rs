@@ -4,6 +4,7 @@
 mod faults;
 mod faulty;
 mod lifecycle;
+mod opening;
 mod recovery;
 mod rotation;
 mod small;

@@ -1,27 +1,11 @@
-//! Named places where a test can end the process: `OTLP_ARROW_FAILPOINT=<name>:<n>` aborts at the n-th passage, and
-//! `<name>:<n>:stall` has that passage and all later ones wait for ever, as on a disk that stands still.
+//! Named places where a test can end the process, if this is built with the feature `failpoints`.
 //!
-//! Without the variable a passage is one relaxed load.
+//! Then `OTLP_ARROW_FAILPOINT=<name>:<n>` aborts at the n-th passage, and `<name>:<n>:stall` makes that passage and all later
+//! ones wait forever, as on a disk that stands still. Without the variable a passage is one relaxed load; without the feature
+//! it is nothing, and the variable is not read: see `docs/adr/0008-failpoints.md`.
 
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-
-/// The variable that names a place.
-pub const VARIABLE: &str = "OTLP_ARROW_FAILPOINT";
-
-const UNKNOWN: u8 = 0;
-const OFF: u8 = 1;
-const ON: u8 = 2;
-
-static STATE: AtomicU8 = AtomicU8::new(UNKNOWN);
-static TARGET: OnceLock<Option<Target>> = OnceLock::new();
-
-#[derive(Debug)]
-struct Target {
-    name: String,
-    left: AtomicU64,
-    stall: bool,
-}
+#[cfg(feature = "failpoints")]
+pub use armed::VARIABLE;
 
 /// Where processes can be ended. Each has a `before` and an `after`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -90,17 +74,15 @@ impl Point {
     /// To be passed just before the step.
     #[inline]
     pub fn before(self) {
-        if STATE.load(Ordering::Relaxed) != OFF {
-            hit(self.as_str(), ".before");
-        }
+        #[cfg(feature = "failpoints")]
+        armed::pass(self, ".before");
     }
 
     /// To be passed just after the step.
     #[inline]
     pub fn after(self) {
-        if STATE.load(Ordering::Relaxed) != OFF {
-            hit(self.as_str(), ".after");
-        }
+        #[cfg(feature = "failpoints")]
+        armed::pass(self, ".after");
     }
 
     /// Runs a step between its two points.
@@ -113,68 +95,101 @@ impl Point {
     }
 }
 
-#[cold]
-fn hit(name: &str, side: &str) {
-    let Some(target) = target() else { return };
-    if target.name.strip_suffix(side) != Some(name) {
-        return;
+#[cfg(feature = "failpoints")]
+mod armed {
+    use std::sync::OnceLock;
+    use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+
+    use super::Point;
+
+    /// The variable that names a place.
+    pub const VARIABLE: &str = "OTLP_ARROW_FAILPOINT";
+
+    const UNKNOWN: u8 = 0;
+    const OFF: u8 = 1;
+    const ON: u8 = 2;
+
+    static STATE: AtomicU8 = AtomicU8::new(UNKNOWN);
+    static TARGET: OnceLock<Option<Target>> = OnceLock::new();
+
+    #[derive(Debug)]
+    struct Target {
+        name: String,
+        left: AtomicU64,
+        stall: bool,
     }
-    let left = target.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| Some(left.saturating_sub(1)));
-    match left {
-        Ok(0 | 1) if target.stall => loop {
-            std::thread::park();
-        },
-        Ok(1) => std::process::abort(),
-        _ => {}
-    }
-}
 
-fn target() -> Option<&'static Target> {
-    let target = TARGET.get_or_init(|| std::env::var(VARIABLE).ok().and_then(|text| parse(&text)));
-    STATE.store(if target.is_some() { ON } else { OFF }, Ordering::Relaxed);
-    target.as_ref()
-}
-
-fn parse(text: &str) -> Option<Target> {
-    let (name, count) = text.split_once(':').unwrap_or((text, "1"));
-    let (count, stall) = count.strip_suffix(":stall").map_or((count, false), |count| (count, true));
-    let left = count.parse().ok().filter(|&count: &u64| count > 0)?;
-    let known = Point::ALL
-        .iter()
-        .any(|point| name.strip_prefix(point.as_str()).is_some_and(|side| side == ".before" || side == ".after"));
-    known.then(|| Target { name: name.to_owned(), left: AtomicU64::new(left), stall })
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
-    use super::*;
-
-    #[test]
-    fn a_place_and_a_count_are_named() {
-        let target = parse("seal-sync.after:3").unwrap();
-        assert_eq!((target.name.as_str(), target.left.into_inner()), ("seal-sync.after", 3));
-        assert_eq!(parse("rename.before").unwrap().left.into_inner(), 1);
-        let stalled = parse("write.before:2:stall").unwrap();
-        assert!(stalled.stall && !parse("write.before:2").unwrap().stall);
-        assert_eq!((stalled.name.as_str(), stalled.left.into_inner()), ("write.before", 2));
-        for wrong in [
-            "write.before:stall",
-            "write.before:2:stop",
-            "",
-            "rename",
-            "rename.during",
-            "rename.before:0",
-            "rename.before:x",
-            "nowhere.after:1",
-        ] {
-            assert!(parse(wrong).is_none(), "{wrong}");
+    /// A passage of `point`, on that side of its step.
+    #[inline]
+    pub(super) fn pass(point: Point, side: &str) {
+        if STATE.load(Ordering::Relaxed) != OFF {
+            hit(point, side);
         }
     }
 
-    #[test]
-    fn names_are_distinct() {
-        let names: std::collections::HashSet<_> = Point::ALL.iter().map(|point| point.as_str()).collect();
-        assert_eq!(names.len(), Point::ALL.len());
+    #[cold]
+    fn hit(point: Point, side: &str) {
+        let Some(target) = target() else { return };
+        if target.name.strip_suffix(side) != Some(point.as_str()) {
+            return;
+        }
+        let left = target.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| Some(left.saturating_sub(1)));
+        match left {
+            Ok(0 | 1) if target.stall => loop {
+                std::thread::park();
+            },
+            Ok(1) => std::process::abort(),
+            _ => {}
+        }
+    }
+
+    fn target() -> Option<&'static Target> {
+        let target = TARGET.get_or_init(|| std::env::var(VARIABLE).ok().and_then(|text| parse(&text)));
+        STATE.store(if target.is_some() { ON } else { OFF }, Ordering::Relaxed);
+        target.as_ref()
+    }
+
+    fn parse(text: &str) -> Option<Target> {
+        let (name, count) = text.split_once(':').unwrap_or((text, "1"));
+        let (count, stall) = count.strip_suffix(":stall").map_or((count, false), |count| (count, true));
+        let left = count.parse().ok().filter(|&count: &u64| count > 0)?;
+        let known = Point::ALL
+            .iter()
+            .any(|point| name.strip_prefix(point.as_str()).is_some_and(|side| side == ".before" || side == ".after"));
+        known.then(|| Target { name: name.to_owned(), left: AtomicU64::new(left), stall })
+    }
+
+    #[cfg(test)]
+    mod tests {
+        #![allow(clippy::unwrap_used, reason = "tests")]
+        use super::*;
+
+        #[test]
+        fn a_place_and_a_count_are_named() {
+            let target = parse("seal-sync.after:3").unwrap();
+            assert_eq!((target.name.as_str(), target.left.into_inner()), ("seal-sync.after", 3));
+            assert_eq!(parse("rename.before").unwrap().left.into_inner(), 1);
+            let stalled = parse("write.before:2:stall").unwrap();
+            assert!(stalled.stall && !parse("write.before:2").unwrap().stall);
+            assert_eq!((stalled.name.as_str(), stalled.left.into_inner()), ("write.before", 2));
+            for wrong in [
+                "write.before:stall",
+                "write.before:2:stop",
+                "",
+                "rename",
+                "rename.during",
+                "rename.before:0",
+                "rename.before:x",
+                "nowhere.after:1",
+            ] {
+                assert!(parse(wrong).is_none(), "{wrong}");
+            }
+        }
+
+        #[test]
+        fn names_are_distinct() {
+            let names: std::collections::HashSet<_> = Point::ALL.iter().map(|point| point.as_str()).collect();
+            assert_eq!(names.len(), Point::ALL.len());
+        }
     }
 }

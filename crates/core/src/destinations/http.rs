@@ -1,0 +1,319 @@
+//! What destinations over HTTP share: URL, headers, credentials, TLS, compression, and what it means when no answer
+//! comes.
+
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Uri};
+use http_body_util::Full;
+use otlp_arrow_base::clock::Clock;
+use otlp_arrow_net::client::{Client, ClientOptions, Failure, Reply, Secrets, basic};
+use otlp_arrow_net::encoding::Encoding;
+use otlp_arrow_net::tls::ClientFiles;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::Server;
+use super::answer::{Answer, Class};
+use crate::config::{Auth, Destination as Settings, ForwardCompression, shown};
+use crate::error::{Code, OtlpError, Result};
+
+/// The largest answer that is read, after decompression (OTLP specification: 4 MiB).
+pub const MAX_ANSWER: usize = 4 << 20;
+
+/// Sends requests to one destination. Connections are kept and shared between them.
+#[derive(Debug)]
+pub struct HttpSender {
+    client: Client,
+    headers: HeaderMap,
+    secrets: Secrets,
+    compression: Option<Encoding>,
+    timeout: Duration,
+}
+
+impl HttpSender {
+    /// Prepares a sender; nothing is connected yet. `headers` go with each request, and those that are configured win.
+    /// INVALID_CONFIG names the key that cannot be used.
+    pub fn new(settings: &Settings, headers: HeaderMap, http2: bool) -> Result<Self> {
+        let tls = ClientFiles {
+            key: "forward.tls",
+            ca_file: settings.tls.ca_file.as_deref(),
+            cert_file: settings.tls.cert_file.as_deref(),
+            key_file: settings.tls.key_file.as_deref(),
+        };
+        let server_name = settings.tls.server_name.clone();
+        let options = ClientOptions { tls, server_name, http2, timeout: settings.timeout, max_answer: MAX_ANSWER };
+        Ok(Self {
+            client: Client::new(options)?,
+            headers: with_configured(settings, headers)?,
+            secrets: secrets(settings),
+            compression: match settings.compression {
+                ForwardCompression::None => None,
+                ForwardCompression::Gzip => Some(Encoding::Gzip),
+                ForwardCompression::Zstd => Some(Encoding::Zstd),
+            },
+            timeout: settings.timeout,
+        })
+    }
+
+    /// The headers of a request with a body of this type.
+    pub fn headers_for(content_type: &'static str) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+        headers
+    }
+
+    /// How requests are compressed.
+    pub fn compression(&self) -> Option<Encoding> {
+        self.compression
+    }
+
+    /// A body compressed as it is configured.
+    pub fn compressed(&self, body: Bytes) -> Result<Bytes> {
+        self.compression.map_or(Ok(body.clone()), |encoding| encoding.compress(&body))
+    }
+
+    /// A POST of `body` as it is, with the headers of all requests.
+    pub fn request(&self, to: &Uri, body: Bytes) -> Result<Request<Full<Bytes>>> {
+        let mut request = Request::post(to.clone())
+            .body(Full::new(body))
+            .map_err(|error| OtlpError::with_source(Code::Internal, "the request could not be built", error))?;
+        request.headers_mut().extend(self.headers.clone());
+        Ok(request)
+    }
+
+    /// Posts a body, compressed as it is configured; `answers` says what the answer means.
+    pub async fn post(&self, to: &Uri, body: Bytes, answers: &impl Answers) -> Answer {
+        let request = self.compressed(body).and_then(|body| self.request(to, body)).map(|mut request| {
+            if let Some(encoding) = self.compression {
+                request.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static(encoding.name()));
+            }
+            request
+        });
+        self.send(request, answers).await
+    }
+
+    /// Sends a request as it is; `answers` says what the answer means, and no word of it shows a secret. A request that
+    /// could not be built is the destination's fault: no other will be.
+    pub async fn send(&self, request: Result<Request<Full<Bytes>>>, answers: &impl Answers) -> Answer {
+        let request = match request {
+            Ok(request) => request,
+            Err(error) => return Answer::new(Class::Destination, error.to_string()),
+        };
+        let answer = match self.client.send(request).await {
+            Ok(mut reply) => {
+                if !reply.head.status.is_success() {
+                    // Before any of it is quoted in part.
+                    reply.body = self.secrets.mask(reply.body.into()).into();
+                }
+                answers.read(&reply)
+            }
+            Err(failure) => self.failed(failure, answers),
+        };
+        // Some servers repeat what they were sent.
+        Answer { message: self.secrets.masked(answer.message), ..answer }
+    }
+
+    fn failed(&self, failure: Failure, answers: &impl Answers) -> Answer {
+        let within = format!("within {:?}", self.timeout);
+        match failure {
+            Failure::Settings(text) => Answer::new(Class::Destination, text),
+            Failure::Connection(text) => Answer::passing(text),
+            Failure::Timeout { connected: true } => {
+                Answer::passing(format!("no answer {within}: raise forward.timeout if the destination is only slow"))
+            }
+            Failure::Timeout { connected: false } => Answer::passing(format!(
+                "no connection {within}: the name's server, the way there, or TLS does not answer"
+            )),
+            Failure::TooLong(status) => {
+                Answer::new(answers.too_long(status), format!("the answer exceeds {MAX_ANSWER} bytes"))
+            }
+            Failure::Interrupted(status, text) => {
+                // A half-written success may have been stored, a half-written failure was not: both are tried again.
+                let class = match answers.of_status(status) {
+                    Class::Delivered { .. } => Class::Passing { after: None },
+                    class => class,
+                };
+                Answer::new(class, format!("the answer broke off: {text}"))
+            }
+        }
+    }
+}
+
+/// What the answers of one protocol mean.
+pub trait Answers: Sync {
+    /// What a status means by itself.
+    fn of_status(&self, status: StatusCode) -> Class;
+
+    /// What a complete answer means.
+    fn read(&self, reply: &Reply) -> Answer;
+
+    /// What an answer means of which only the status was read, as it is too long. A success stays one, and is nothing to
+    /// send again for (OTLP specification 1.11).
+    fn too_long(&self, status: StatusCode) -> Class {
+        self.of_status(status)
+    }
+}
+
+/// `text` as the URL of a destination, with its port; `path` makes the path of it from the path it has.
+pub fn url(settings: &Settings, text: &str, path: impl FnOnce(&Uri) -> String) -> Result<Uri> {
+    let bad = |value: &str, why: &str| {
+        let message = format!("forward {:?}: endpoint {:?} cannot be used: {why}", settings.name, shown(value));
+        OtlpError::new(Code::InvalidConfig, message)
+    };
+    let text = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+    let base: Uri = text.parse().map_err(|error| bad(&text, &format!("{error}")))?;
+    if base.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+        return Err(bad(&text, "put credentials in forward.auth, not in the URL"));
+    }
+    if !matches!(base.scheme_str(), Some("http" | "https")) || base.host().is_none_or(str::is_empty) {
+        return Err(bad(&text, "use http://HOST:PORT or https://HOST:PORT"));
+    }
+    let path = path(&base);
+    let path: PathAndQuery = path.parse().map_err(|error| bad(&path, &format!("{error}")))?;
+    let mut parts = base.into_parts();
+    if let Some(authority) = parts.authority.as_ref().filter(|authority| authority.port().is_none()) {
+        // The URL's scheme decides the port of a gRPC target as of an HTTP one (OTLP exporter specification).
+        let port = if parts.scheme == Some(http::uri::Scheme::HTTPS) { 443 } else { 80 };
+        let with_port = format!("{authority}:{port}");
+        parts.authority = Some(with_port.parse().map_err(|error| bad(&with_port, &format!("{error}")))?);
+    }
+    parts.path_and_query = Some(path);
+    Uri::from_parts(parts).map_err(|error| bad(&text, &error.to_string()))
+}
+
+/// Host and port of a URL that [`url`] made.
+pub fn server(url: &Uri) -> Server {
+    Server { host: url.host().unwrap_or_default().to_owned(), port: url.port_u16().unwrap_or_default() }
+}
+
+fn with_configured(settings: &Settings, mut headers: HeaderMap) -> Result<HeaderMap> {
+    let agent =
+        concat!("otlp-arrow/", env!("CARGO_PKG_VERSION"), " OTel-OTLP-Exporter-Rust/", env!("CARGO_PKG_VERSION"));
+    headers.insert(USER_AGENT, HeaderValue::from_static(agent));
+    for (name, value) in &settings.headers {
+        headers.insert(header_name(name)?, secret_value(name, value.expose_secret())?);
+    }
+    match &settings.auth {
+        Auth::None => {}
+        Auth::Bearer(token) => {
+            headers.insert(AUTHORIZATION, secret_value("auth.bearer", &format!("Bearer {}", token.expose_secret()))?);
+        }
+        Auth::ApiKey { header, key } => {
+            headers.insert(header_name(header)?, secret_value("auth.api_key.key", key.expose_secret())?);
+        }
+        Auth::Basic { username, password } => {
+            let text = format!("Basic {}", basic(username, password));
+            headers.insert(AUTHORIZATION, secret_value("auth.basic.password", &text)?);
+        }
+    }
+    Ok(headers)
+}
+
+/// Every secret that is sent there, in every form in which it is.
+fn secrets(settings: &Settings) -> Secrets {
+    let mut found: Vec<SecretString> = settings.headers.iter().map(|(_, value)| value.clone()).collect();
+    match &settings.auth {
+        Auth::None => {}
+        Auth::Bearer(secret) | Auth::ApiKey { key: secret, .. } => found.push(secret.clone()),
+        Auth::Basic { username, password } => {
+            found.push(basic(username, password).into());
+            found.push(password.clone());
+        }
+    }
+    Secrets::new(found)
+}
+
+fn header_name(name: &str) -> Result<HeaderName> {
+    name.parse().map_err(|_| OtlpError::new(Code::InvalidConfig, format!("forward: {name:?} is not a header name")))
+}
+
+/// The value itself stays out of the error and, marked sensitive, out of debug output.
+fn secret_value(key: &str, value: &str) -> Result<HeaderValue> {
+    let mut value = HeaderValue::from_str(value).map_err(|_| {
+        OtlpError::new(Code::InvalidConfig, format!("forward: the value of {key} is not a header value"))
+    })?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// How long the destination asks to wait.
+pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let now = Clock::system().wall().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+    wait_of(headers.get(RETRY_AFTER)?.to_str().ok()?, now)
+}
+
+/// Reads `Retry-After`: seconds or an HTTP date; `now` is seconds since the Unix epoch.
+fn wait_of(value: &str, now: u64) -> Option<Duration> {
+    let value = value.trim();
+    if let Ok(seconds) = value.parse::<u64>() {
+        return Some(Duration::from_secs(seconds));
+    }
+    http_date(value).map(|at| Duration::from_secs(at.saturating_sub(now)))
+}
+
+/// `Sun, 06 Nov 1994 08:49:37 GMT` as seconds since the Unix epoch (RFC 9110, IMF-fixdate).
+fn http_date(text: &str) -> Option<u64> {
+    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let mut words = text.split_once(", ")?.1.split(' ');
+    let day: i64 = words.next()?.parse().ok()?;
+    let month_name = words.next()?;
+    let month = MONTHS.iter().position(|name| *name == month_name)? as i64 + 1;
+    let year: i64 = words.next()?.parse().ok()?;
+    let mut clock = words.next()?.split(':').map(|part| part.parse::<i64>().ok());
+    let (hour, minute, second) = (clock.next()??, clock.next()??, clock.next()??);
+    if words.next()? != "GMT" || !(1..=31).contains(&day) || !(0..=9999).contains(&year) {
+        return None;
+    }
+    // Days from civil: the year starts in March, so that the leap day is its last.
+    let (year, month) = if month <= 2 { (year - 1, month + 9) } else { (year, month - 3) };
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let day_of_year = (153 * month + 2) / 5 + day - 1;
+    let days = era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468;
+    u64::try_from(days * 86_400 + hour * 3600 + minute * 60 + second).ok()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn settings(endpoint: &str) -> Settings {
+        Settings::new("test", endpoint)
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        assert_eq!(wait_of("120", 0), Some(Duration::from_secs(120)));
+        assert_eq!(wait_of("0", 0), Some(Duration::ZERO));
+        let at = 784_111_777;
+        assert_eq!(wait_of("Sun, 06 Nov 1994 08:49:37 GMT", at - 10), Some(Duration::from_secs(10)));
+        assert_eq!(wait_of("Sun, 06 Nov 1994 08:49:37 GMT", at + 10), Some(Duration::ZERO));
+        assert_eq!(wait_of("Thu, 29 Feb 2024 00:00:00 GMT", 1_709_164_800), Some(Duration::ZERO));
+        assert_eq!(wait_of("soon", 0), None);
+        assert_eq!(wait_of("Sun, 99 Foo 1994", 0), None);
+    }
+
+    #[test]
+    fn unusable_endpoints_are_named() {
+        for endpoint in ["ftp://host", "http://", "ht!tp://x y", "http://user:word@host"] {
+            let error = url(&settings(endpoint), endpoint, |base| base.path().to_owned()).unwrap_err();
+            assert_eq!(error.code(), Code::InvalidConfig, "{endpoint}");
+            assert!(error.message().contains("endpoint") && !error.message().contains("word"), "{error}");
+        }
+    }
+
+    #[test]
+    fn secrets_do_not_print() {
+        let mut settings = settings("http://host:1");
+        settings.auth = Auth::Bearer("s3cret-token".to_owned().into());
+        settings.headers = vec![("x-key".into(), "s3cret-header".to_owned().into())];
+        let sender = HttpSender::new(&settings, HeaderMap::new(), false).unwrap();
+        assert!(!format!("{sender:?} {settings:?}").contains("s3cret"));
+        settings.headers = vec![("x-key".into(), "s3cret\nheader".to_owned().into())];
+        assert!(!HttpSender::new(&settings, HeaderMap::new(), false).unwrap_err().to_string().contains("s3cret"));
+    }
+}

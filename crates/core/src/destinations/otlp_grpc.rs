@@ -1,0 +1,129 @@
+//! OTLP over gRPC: unary exports of the bytes as they came, in a five-byte frame.
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, TE};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, Version};
+use http_body_util::Full;
+use otlp_arrow_columns::Signal;
+use otlp_arrow_net::client::Reply;
+use otlp_arrow_net::grpc::{framed, unframed};
+use otlp_arrow_wire::{grpc, otlp, status};
+
+use super::answer::{Answer, Class};
+use super::http::{Answers, HttpSender, MAX_ANSWER, server, url};
+use super::{Destination, Request, Sending, Server, otlp_status};
+use crate::config::Destination as Settings;
+use crate::error::{Code, OtlpError, Result};
+use crate::stats::PerSignal;
+
+#[derive(Debug)]
+pub(super) struct OtlpGrpc {
+    sender: HttpSender,
+    urls: PerSignal<Uri>,
+    timeout: HeaderValue,
+}
+
+impl OtlpGrpc {
+    pub(super) fn open(settings: &Settings) -> Result<Self> {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+        headers.insert(HeaderName::from_static("grpc-accept-encoding"), HeaderValue::from_static("gzip"));
+        Ok(Self {
+            sender: HttpSender::new(settings, headers, true)?,
+            urls: PerSignal::try_from_fn(|signal| url_of(settings, signal))?,
+            timeout: HeaderValue::from_str(&grpc::timeout_text(settings.timeout))
+                .map_err(|error| OtlpError::with_source(Code::Internal, "grpc-timeout cannot be written", error))?,
+        })
+    }
+
+    fn request(&self, signal: Signal, payload: Bytes) -> Result<http::Request<Full<Bytes>>> {
+        let encoding = self.sender.compression();
+        let message = self.sender.compressed(payload)?;
+        let mut request = self.sender.request(&self.urls[signal], framed(&message, encoding.is_some())?)?;
+        let headers = request.headers_mut();
+        if let Some(encoding) = encoding {
+            headers.insert(HeaderName::from_static("grpc-encoding"), HeaderValue::from_static(encoding.name()));
+        }
+        headers.insert(HeaderName::from_static("grpc-timeout"), self.timeout.clone());
+        *request.version_mut() = Version::HTTP_2;
+        Ok(request)
+    }
+}
+
+impl Destination for OtlpGrpc {
+    fn send(&self, request: Request) -> Sending<'_> {
+        Box::pin(async move {
+            let signal = request.signal;
+            let request = request.content.otlp(signal).and_then(|payload| self.request(signal, payload));
+            self.sender.send(request, &Statuses).await
+        })
+    }
+
+    fn server(&self, signal: Signal) -> Option<Server> {
+        Some(server(&self.urls[signal]))
+    }
+}
+
+fn url_of(settings: &Settings, signal: Signal) -> Result<Uri> {
+    let endpoint = settings.signal_endpoints[signal].as_deref().unwrap_or(&settings.endpoint);
+    url(settings, endpoint, |_| otlp::grpc_path(signal).to_owned())
+}
+
+struct Statuses;
+
+impl Answers for Statuses {
+    fn of_status(&self, status: StatusCode) -> Class {
+        otlp_status::http(status.as_u16(), None)
+    }
+
+    fn read(&self, reply: &Reply) -> Answer {
+        answer(reply)
+    }
+
+    /// The status of gRPC comes behind the message and stays unknown.
+    fn too_long(&self, status: StatusCode) -> Class {
+        match self.of_status(status) {
+            Class::Delivered { .. } => Class::Data,
+            class => class,
+        }
+    }
+}
+
+fn answer(Reply { head, body, trailers }: &Reply) -> Answer {
+    let find =
+        |name: &str| trailers.as_ref().and_then(|trailers| trailers.get(name)).or_else(|| head.headers.get(name));
+    let Some(status) = find("grpc-status").and_then(|value| value.to_str().ok()?.parse::<i32>().ok()) else {
+        // Something that is not a gRPC server answered: its HTTP status is all there is.
+        let is_grpc =
+            head.headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
+        let class = match otlp_status::http(head.status.as_u16(), None) {
+            Class::Delivered { .. } if is_grpc => Class::Passing { after: None },
+            Class::Delivered { .. } | Class::Data | Class::TooLarge => Class::Destination,
+            class => class,
+        };
+        return Answer::new(class, format!("HTTP {} without grpc-status", head.status.as_u16()));
+    };
+    let details = find("grpc-status-details-bin").and_then(|value| status::of_details(value.as_bytes()));
+    match otlp_status::grpc(status, details.as_deref().and_then(status::retry_info)) {
+        Class::Delivered { .. } => {
+            otlp_status::delivered(&unframed(&head.headers, body, MAX_ANSWER).unwrap_or_default())
+        }
+        class => {
+            let said = find("grpc-message").map(|value| grpc::percent_decoded(value.as_bytes())).unwrap_or_default();
+            Answer::new(class, format!("gRPC {status}: {said}"))
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_path_is_the_method_of_the_signal() {
+        let url = url_of(&Settings::new("test", "host:4317"), Signal::Logs).unwrap().to_string();
+        assert_eq!(url, "http://host:4317/opentelemetry.proto.collector.logs.v1.LogsService/Export");
+    }
+}

@@ -1,0 +1,175 @@
+//! What answers mean for the records: counted, announced, set aside.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::batch::BatchToSend;
+use super::breaker::{BreakerState, Transition};
+use super::rejected::Guard;
+use super::state::ForwardState;
+use super::watch::{Standing, Watch};
+use crate::destinations::Class;
+use crate::event::EventName;
+
+/// Keeps the books of one destination.
+#[derive(Debug)]
+pub(super) struct Bookkeeper {
+    state: Arc<ForwardState>,
+    guard: Guard,
+    watch: Watch,
+    /// The last answer refused everything.
+    blocked: bool,
+}
+
+impl Bookkeeper {
+    pub(super) fn new(state: Arc<ForwardState>, watch: Watch) -> Self {
+        Self { state, guard: Guard::default(), watch, blocked: false }
+    }
+
+    /// What an answer means, seen with those before it: refused data is the destination's fault when there is too much of
+    /// it, and a single record cannot be split.
+    pub(super) fn judged(&self, class: Class, records: u64) -> Class {
+        judged(class, records, self.guard.allows())
+    }
+
+    /// A request was answered after `elapsed`, or failed.
+    pub(super) fn answered(&mut self, class: &Class, elapsed: Duration) {
+        self.state.stats.request(elapsed);
+        self.blocked = *class == Class::Destination;
+    }
+
+    /// An attempt failed; the batch is sent again.
+    pub(super) fn failed(&self, batch: &BatchToSend) {
+        self.state.stats.failed(batch.log.signal, batch.records());
+    }
+
+    /// The destination took the batch, but for `rejected` records that it will never take.
+    pub(super) fn delivered(&mut self, batch: BatchToSend, rejected: u64, message: &str, now: Instant) {
+        let (signal, records) = (batch.log.signal, batch.records());
+        // A destination cannot have refused more than it was sent, whatever it says.
+        let rejected = rejected.min(records);
+        self.state.stats.forwarded(signal, records - rejected);
+        self.watch.success(now);
+        self.guard.delivered();
+        if rejected > 0 {
+            self.state.stats.rejected(signal, rejected);
+            let text = format!("{} refused {rejected} record(s): {message}", self.state.name);
+            self.state.event(EventName::RecordsRejected, Some(signal), Some(rejected), text);
+        }
+        self.settle(batch);
+    }
+
+    /// Keeps a batch in `rejected/` that was refused for good. It comes back where it cannot be kept.
+    ///
+    /// `alone` where all of a request was refused: too many of these are the destination's fault.
+    pub(super) async fn set_aside(&mut self, batch: BatchToSend, answer: &str, alone: bool) -> Result<(), BatchToSend> {
+        if alone {
+            self.guard.refused();
+        }
+        let (signal, content) = (batch.log.signal, batch.content().clone());
+        let (state, text) = (Arc::clone(&self.state), answer.to_owned());
+        let kept = tokio::task::spawn_blocking(move || {
+            let payload = content.otlp(signal).map_err(std::io::Error::other)?;
+            let time = state.clock.wall();
+            state.rejected.keep(&state.log, state.writer, time, signal, &payload, &text)
+        });
+        let problem = match kept.await {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(error) => Some(error.to_string()),
+        };
+        if let Some(problem) = problem {
+            tracing::warn!(problem, destination = self.state.name, "refused data cannot be set aside");
+            return Err(batch);
+        }
+        let (name, records) = (&self.state.name, batch.records());
+        self.state.failed(answer);
+        self.state.stats.rejected(signal, records);
+        let text = format!("{name} refused {records} record(s) for good: {answer}; they are kept in rejected/{name}");
+        self.state.event(EventName::RecordsRejected, Some(signal), Some(records), text);
+        self.settle(batch);
+        Ok(())
+    }
+
+    fn settle(&self, batch: BatchToSend) {
+        if batch.settled() {
+            self.state.backlogs.answer(batch.log, batch.ticket);
+        }
+    }
+
+    /// Announces a change of the breaker, which now stands at `state`.
+    pub(super) fn announce(&self, transition: Option<Transition>, state: BreakerState) {
+        let Some(transition) = transition else { return };
+        self.state.set_breaker(state);
+        let name = &self.state.name;
+        let (event, message) = match transition {
+            Transition::Opened(time) => {
+                let why = self.state.last_error().unwrap_or_default();
+                let text = format!("nothing is sent to {name} for {:.1} s: {why}", time.as_secs_f64().min(1e9));
+                (EventName::BreakerOpened, text)
+            }
+            Transition::HalfOpened => (EventName::BreakerHalfOpen, format!("{name} is tried with one request")),
+            Transition::Closed => (EventName::BreakerClosed, format!("{name} answers again")),
+        };
+        self.state.event(event, None, None, message);
+    }
+
+    /// Measures the lag, and announces troubles that began, last or ended.
+    pub(super) fn look(&mut self, now: Instant) {
+        let lag = self.state.backlogs.lag();
+        for (signal, (records, age)) in lag {
+            self.state.stats.set_lag(signal, records, age.unwrap_or_default());
+        }
+        let standing = Standing {
+            lag: lag.values().filter_map(|(_, age)| *age).max(),
+            half_of_room: self.state.half_of_room(now),
+            blocked: self.blocked,
+            paused: self.state.paused(),
+        };
+        let records: u64 = lag.values().map(|(records, _)| records).sum();
+        for due in self.watch.check(standing, now) {
+            let name = &self.state.name;
+            let why = self.state.last_error().unwrap_or_else(|| "no error was reported".into());
+            let message = match due.name {
+                EventName::ForwardRecovered => format!("{name} keeps up again after {:?}", due.lasted),
+                EventName::ForwardBlocked => {
+                    format!("{name} refuses everything: {why}; check its address, credentials and protocol")
+                }
+                _ => format!("{name} is {records} record(s), {:?} behind: {why}", standing.lag.unwrap_or_default()),
+            };
+            self.state.event(due.name, None, Some(records), message);
+        }
+        self.state.set_troubled(self.watch.troubled());
+    }
+}
+
+fn judged(class: Class, records: u64, may_set_aside: bool) -> Class {
+    match class {
+        Class::TooLarge if records > 1 => Class::TooLarge,
+        Class::Data | Class::TooLarge if may_set_aside => Class::Data,
+        Class::Data | Class::TooLarge => Class::Destination,
+        class => class,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn too_large_is_split_down_to_one_record_and_then_refused_data() {
+        for (class, records, may_set_aside, then) in [
+            (Class::TooLarge, 2, true, Class::TooLarge),
+            (Class::TooLarge, 2, false, Class::TooLarge),
+            (Class::TooLarge, 1, true, Class::Data),
+            (Class::TooLarge, 1, false, Class::Destination),
+            (Class::Data, 7, true, Class::Data),
+            (Class::Data, 7, false, Class::Destination),
+            (Class::Destination, 7, true, Class::Destination),
+            (Class::Passing { after: None }, 1, false, Class::Passing { after: None }),
+            (Class::Delivered { rejected: 1 }, 1, false, Class::Delivered { rejected: 1 }),
+        ] {
+            assert_eq!(judged(class.clone(), records, may_set_aside), then, "{class:?} {records} {may_set_aside}");
+        }
+    }
+}

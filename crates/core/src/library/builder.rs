@@ -1,0 +1,50 @@
+//! Opening a recorder, with what the host program adds to the configuration.
+
+use std::path::absolute;
+use std::sync::Arc;
+
+use super::OtlpLibrary;
+use super::additions::Additions;
+use super::generation::Root;
+use super::thread::on_a_thread;
+use crate::config::Config;
+use crate::error::Result;
+use crate::event::Event;
+
+/// Opens an [`OtlpLibrary`] with more than a configuration: see [`OtlpLibrary::builder`].
+#[derive(Clone, Debug)]
+#[must_use = "nothing is opened before build or open is called"]
+pub struct Builder {
+    config: Config,
+    additions: Additions,
+}
+
+impl Builder {
+    pub(super) fn new(config: Config) -> Self {
+        Self { config, additions: Additions::default() }
+    }
+
+    /// Calls `listener` with each event from the first moment on, those of opening included, one after the other, on a
+    /// thread of the library. See [`OtlpLibrary::on_event`].
+    pub fn on_event(mut self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        self.additions.listeners.push(Arc::new(listener));
+        self
+    }
+
+    /// Opens the output directory and starts recording, without blocking the executor: what blocks runs on a thread of
+    /// its own.
+    pub async fn build(self) -> Result<OtlpLibrary> {
+        on_a_thread("otlp-open", move || self.open()).await
+    }
+
+    /// [`Builder::build`] for callers without an executor; blocks while files are recovered.
+    pub fn open(self) -> Result<OtlpLibrary> {
+        let Self { mut config, additions } = self;
+        config.check()?;
+        // A program that turns to another directory later, as a daemon does, must find its files all the same.
+        if let Ok(absolute) = absolute(&config.output_dir) {
+            config.output_dir = absolute;
+        }
+        Ok(OtlpLibrary { root: Arc::new(Root::open(config, additions)?) })
+    }
+}
