@@ -1,4 +1,4 @@
-/** Fuzzing of the columns by crates/columns/fuzz/run.sh, which has a workspace and a target directory of its own. */
+/** Fuzzing of the columns and the wire by crates/columns/fuzz/run.sh, which has a workspace and a target directory of its own. */
 import { join } from 'node:path';
 import { ROOT, run } from './run.js';
 

@@ -5,14 +5,14 @@ cd "$(dirname "$0")"
 seconds=${1:-30}
 shift || true
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || targets=(append_traces append_metrics append_logs json encode)
+[ ${#targets[@]} -gt 0 ] || targets=(append_traces append_metrics append_logs json encode steps)
 fixtures=../../../test/fixtures
 
 for signal in traces metrics logs; do
   mkdir -p "corpus/append_$signal"
   cp "$fixtures/$signal"-*.binpb "corpus/append_$signal/"
 done
-mkdir -p corpus/json corpus/encode
+mkdir -p corpus/json corpus/encode corpus/steps
 for file in "$fixtures"/*.request.json; do
   name=$(basename "$file")
   case $name in traces-*) first=0 ;; metrics-*) first=1 ;; *) first=2 ;; esac
@@ -20,6 +20,9 @@ for file in "$fixtures"/*.request.json; do
   { printf '%s' "$first"; cat "$file"; } >"corpus/json/$name"
 done
 printf '%s\n' 'si' '{"a":1}' '{"s":{"@bytes":"/w=="}}' 'server' 'di' '{"m":[1.5,{"@double":"NaN"}]}' '{}' 'SsD' 'text' 's' '{"@@x":null}' '{}' >corpus/encode/columns
+# Lengths of text and bytes, these two, and steps: a key, an attribute with a text, and two messages around some bytes.
+printf '%b' '\0001\0006\0000\0000' 'keytxt' '\0005\0140\0000\0000' '\0107\0011\0000\0000\0003\0000\0000\0000' >corpus/steps/attribute
+printf '%b' '\0001\0000\0000\0002' 'ab' '\0100\0001\0000\0000' '\0100\0002\0000\0000' '\0123\0103\0000\0000' '\0001\0000\0000\0000' '\0001\0000\0000\0000' >corpus/steps/messages
 grep -oE '(one|many|optional|member)\("[a-zA-Z]+"' ../src/json/table.rs | sed -E 's/.*"(.*)"/"\\"\1\\":"/' | sort -u >json.dict
 
 export RUSTFLAGS="-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares --cfg fuzzing"

@@ -13,6 +13,4 @@ mod pieces;
 mod reader;
 mod run;
 mod runtime;
-mod steps;
 mod subscription;
-mod texts;

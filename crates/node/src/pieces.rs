@@ -4,15 +4,12 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use otlp_arrow::OtlpError;
-
-use crate::steps::{Maker, malformed};
+use otlp_arrow::{Code, OtlpError};
+use otlp_arrow_wire::steps::{BadSteps, Tape};
 
 /// Buffers kept for the next requests, and the largest, in bytes: fresh memory costs more than what is copied into it.
 const KEPT: usize = 4;
 const LARGEST: usize = 1 << 20;
-/// Words before the first step.
-const HEADER: usize = 4;
 
 static IDLE: Mutex<Vec<Pieces>> = Mutex::new(Vec::new());
 static IDLE_REQUESTS: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
@@ -29,16 +26,12 @@ pub struct Pieces {
 impl Pieces {
     /// Copies what the first words of `steps` say there is of each.
     pub fn copy(steps: &[u32], text: &[u8], bytes: &[u8]) -> Result<Self, OtlpError> {
-        let header = steps.first_chunk::<HEADER>().ok_or_else(malformed)?;
-        let [steps_length, text_length, bytes_length, ascii] = header.map(|word| word as usize);
-        let steps = steps.get(HEADER..steps_length).ok_or_else(malformed)?;
-        let text = text.get(..text_length).ok_or_else(malformed)?;
-        let bytes = bytes.get(..bytes_length).ok_or_else(malformed)?;
+        let tape = Tape::read(steps, text, bytes).map_err(refused)?;
         let mut own = lock(&IDLE).pop().unwrap_or_default();
-        own.steps.extend_from_slice(steps);
-        own.text.extend_from_slice(text);
-        own.bytes.extend_from_slice(bytes);
-        own.ascii = ascii == 1;
+        own.steps.extend_from_slice(tape.steps);
+        own.text.extend_from_slice(tape.text);
+        own.bytes.extend_from_slice(tape.bytes);
+        own.ascii = tape.ascii;
         Ok(own)
     }
 
@@ -46,7 +39,8 @@ impl Pieces {
     pub fn make(mut self) -> Result<Bytes, OtlpError> {
         let mut request = Request(lock(&IDLE_REQUESTS).pop().unwrap_or_default());
         request.0.clear();
-        let made = Maker::new(&self.steps, &self.text, &self.bytes, self.ascii, &mut request.0).make();
+        let tape = Tape { steps: &self.steps, text: &self.text, bytes: &self.bytes, ascii: self.ascii };
+        let made = tape.make(&mut request.0);
         if self.steps.capacity() * 4 + self.text.capacity() + self.bytes.capacity() <= LARGEST {
             self.steps.clear();
             self.text.clear();
@@ -56,8 +50,17 @@ impl Pieces {
                 idle.push(self);
             }
         }
-        made.map(|()| Bytes::from_owner(request))
+        made.map_err(refused)?;
+        Ok(Bytes::from_owner(request))
     }
+}
+
+fn refused(error: BadSteps) -> OtlpError {
+    let code = match error {
+        BadSteps::Malformed => Code::Internal,
+        BadSteps::TooLong { .. } => Code::TooLarge,
+    };
+    OtlpError::new(code, error.to_string())
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

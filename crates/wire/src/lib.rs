@@ -1,7 +1,8 @@
 //! What OTLP is on the wire, both ways: everything that is said with bytes and needs neither columns nor files nor sockets.
 //!
 //! [`read`] and [`write`](mod@write) are the one protobuf reader and writer of the project; [`otlp`], [`grpc`], [`health`] and
-//! [`status`] are the names, frames and small messages around a request, for servers and clients alike.
+//! [`status`] are the names, frames and small messages around a request, for servers and clients alike; [`steps`] is how the
+//! Node.js encoder hands over a request.
 //!
 //! Everything here is a pure function: no I/O, no clock, no async, no threads, no `unsafe`.
 #![forbid(unsafe_code)]
@@ -14,6 +15,7 @@ pub mod otlp;
 pub mod read;
 mod signal;
 pub mod status;
+pub mod steps;
 pub mod write;
 mod writer;
 

@@ -76,20 +76,41 @@ pub struct Open {
     room: usize,
 }
 
+impl Open {
+    /// Bytes written to `out` since it was opened.
+    #[inline]
+    pub fn content(self, out: &[u8]) -> usize {
+        out.len() - self.at - self.room
+    }
+}
+
 /// Begins a length-delimited field; `room` is a guess of the bytes its length will take, 1 to 10.
 #[inline]
 pub fn open(out: &mut Vec<u8>, number: u32, room: usize) -> Open {
     tag(out, number, LEN);
+    reserve(out, room)
+}
+
+/// The same behind a tag that is there already.
+#[inline]
+pub fn reserve(out: &mut Vec<u8>, room: usize) -> Open {
     let at = out.len();
     out.extend_from_slice(&[0; 10][..room]);
     Open { at, room }
+}
+
+/// Ends a length-delimited field without moving its content: the length takes all of its room, which must be enough.
+#[inline]
+pub fn close_in_place(out: &mut [u8], open: Open) {
+    let len = open.content(out);
+    fill_varint(&mut out[open.at..open.at + open.room], len as u64);
 }
 
 /// Ends a length-delimited field: writes its length, and moves its content when the guess was wrong.
 #[inline]
 pub fn close(out: &mut Vec<u8>, open: Open) {
     let Open { at, room } = open;
-    let len = out.len() - at - room;
+    let len = open.content(out);
     let needed = varint_len(len as u64);
     if needed != room {
         refit(out, open, len, needed);
@@ -129,6 +150,20 @@ mod tests {
                 bytes_field(&mut expected, 3, &(0..len).map(|i| i as u8).collect::<Vec<_>>());
                 assert_eq!(out, expected, "{len} bytes, {room} kept free");
             }
+        }
+    }
+
+    #[test]
+    fn a_length_may_take_all_of_its_room() {
+        for len in [0usize, 1, 127, 128, 20_000] {
+            let mut out = vec![7];
+            let message = open(&mut out, 3, 4);
+            out.extend((0..len).map(|i| i as u8));
+            assert_eq!(message.content(&out), len);
+            close_in_place(&mut out, message);
+            assert_eq!(out.len(), 1 + 1 + 4 + len);
+            let read = crate::read::Cursor::new(&out[1..]).field().unwrap();
+            assert_eq!((read.number, read.bytes.len()), (3, len));
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, LazyLock};
 use arrow_array::{Array, ArrayRef, RecordBatch, StringArray};
 use arrow_schema::{Field, Schema};
 use otlp_arrow_columns::{BatchBuilder, DecodeError, Format, Limits, Signal, check, decode, encode_protobuf, json};
+use otlp_arrow_wire::steps::Tape;
 
 /// Small, so that inputs that need much memory for their size are found.
 const LIMITS: Limits = Limits { nesting: 64, max_request_memory: 8 << 20 };
@@ -88,6 +89,33 @@ pub fn encode(data: &[u8]) {
         match decode(*signal, &out, Format::Protobuf) {
             Ok(_) | Err(DecodeError::TooLarge { .. }) => {}
             Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+/// A tape is a request or an error, within the bound that it tells; and whatever request it is can be checked.
+pub fn steps(data: &[u8]) {
+    let Some((&[ascii, text_low, text_high, bytes_length], rest)) = data.split_first_chunk() else { return };
+    let text_length = usize::from(text_low) | usize::from(text_high) << 8;
+    let Some((text, rest)) = rest.split_at_checked(text_length) else { return };
+    let Some((bytes, rest)) = rest.split_at_checked(bytes_length.into()) else { return };
+    let (words, _) = rest.as_chunks();
+    let words: Vec<u32> = words.iter().map(|word| u32::from_le_bytes(*word)).collect();
+    let make = |ascii| {
+        let tape = Tape { steps: &words, text, bytes, ascii };
+        let mut out = b"before".to_vec();
+        let made = tape.make(&mut out);
+        let request = out.strip_prefix(b"before").expect("what was there stays").to_vec();
+        assert!(request.len() <= tape.most());
+        made.map(|()| request)
+    };
+    let made = make(ascii & 1 == 1);
+    if text.is_ascii() {
+        assert_eq!(made, make(ascii & 1 == 0), "what is ASCII may also be read as UTF-8");
+    }
+    if let Ok(request) = made {
+        for signal in Signal::ALL {
+            let _ = check(signal, &request, &LIMITS);
         }
     }
 }

@@ -1,28 +1,34 @@
-//! Carries out the steps of `ts/src/encoder/writer.ts`: a request in protobuf, every length as short as it can be up to
-//! [`SHORTENED`].
+//! Carries out the steps: a request in protobuf, every length as short as it can be up to [`SHORTENED`].
 
-use otlp_arrow::{Code, OtlpError};
+use super::texts::Texts;
+use super::{BadSteps, ESCAPE, MAX_MESSAGE, MAX_OPEN, STEP_BITS, Step, TAG_BITS, Tape};
+use crate::write::{self, Open, varint, varint_len};
 
-use crate::texts::Texts;
-
-/// An argument that is a word of its own.
-const ESCAPE: u32 = (1 << 19) - 1;
 /// Longer messages keep the four bytes their length was given at first, which every reader accepts.
 const SHORTENED: usize = 1 << 14;
-/// Messages have four bytes for their length.
-const MAX_MESSAGE: usize = 1 << 28;
-/// The deepest message: a value is cut at a depth of 66, each level of which is three messages.
-const MAX_OPEN: usize = 256;
+/// Bytes a length is given at first.
+const ROOM: usize = 4;
 const NANOSECONDS: u64 = 1_000_000_000;
 
+/// The tags of the key and the value in a `KeyValue`.
+const KEY: u8 = 0x0a;
+const VALUE: u8 = 0x12;
+/// Tags of the members of an `AnyValue`.
+const STRING: u8 = 0x0a;
+const BOOL: u8 = 0x10;
+const INT: u8 = 0x18;
+const DOUBLE: u8 = 0x21;
+
 /// What is being made.
-pub struct Maker<'a> {
+pub(super) struct Maker<'a> {
     steps: std::slice::Iter<'a, u32>,
     texts: Texts<'a>,
     bytes: &'a [u8],
     out: &'a mut Vec<u8>,
-    /// Where the length of each open message is.
-    open: Vec<usize>,
+    /// Where `out` ended before.
+    start: usize,
+    /// The open messages.
+    open: Vec<Open>,
     /// Every key as the beginning of its `KeyValue`, one behind the other, and where each ends.
     keys: Vec<u8>,
     key_ends: Vec<usize>,
@@ -30,15 +36,18 @@ pub struct Maker<'a> {
     doubles: Vec<u8>,
 }
 
-type Made = Result<(), OtlpError>;
+type Made<T = ()> = Result<T, BadSteps>;
+
+const MALFORMED: BadSteps = BadSteps::Malformed;
 
 impl<'a> Maker<'a> {
-    /// Makes what `steps` say, at the end of `out`.
-    pub fn new(steps: &'a [u32], text: &'a [u8], bytes: &'a [u8], ascii: bool, out: &'a mut Vec<u8>) -> Self {
+    /// Makes what the steps say, at the end of `out`.
+    pub(super) fn new(tape: &Tape<'a>, out: &'a mut Vec<u8>) -> Self {
         Self {
-            steps: steps.iter(),
-            texts: Texts::new(text, ascii),
-            bytes,
+            steps: tape.steps.iter(),
+            texts: Texts::new(tape.text, tape.ascii),
+            bytes: tape.bytes,
+            start: out.len(),
             out,
             open: Vec::new(),
             keys: Vec::new(),
@@ -48,230 +57,222 @@ impl<'a> Maker<'a> {
     }
 
     /// Takes every step.
-    pub fn make(mut self) -> Made {
-        while let Some(&step) = self.steps.next() {
-            self.step(step & 31, step >> 5 & 0xff, step >> 13)?;
+    pub(super) fn make(mut self) -> Made {
+        while let Some(&word) = self.steps.next() {
+            let step = Step::of(word & ((1 << STEP_BITS) - 1)).ok_or(MALFORMED)?;
+            self.step(step, (word >> STEP_BITS) as u8, word >> (STEP_BITS + TAG_BITS))?;
+            // One step adds no more than it takes away, or repeats what one before it added.
+            let length = self.out.len() - self.start;
+            if length >= MAX_MESSAGE {
+                return Err(BadSteps::TooLong { length });
+            }
         }
-        if !self.open.is_empty() || !self.bytes.is_empty() || !self.texts.is_empty() {
-            return Err(malformed());
-        }
-        if self.out.len() >= MAX_MESSAGE { Err(too_long(self.out.len())) } else { Ok(()) }
+        if self.open.is_empty() && self.bytes.is_empty() && self.texts.is_empty() { Ok(()) } else { Err(MALFORMED) }
     }
 
-    fn step(&mut self, kind: u32, tag: u32, argument: u32) -> Made {
-        match kind {
-            0 => self.begin(tag)?,
-            1 => self.close()?,
-            2 => {
+    fn step(&mut self, step: Step, tag: u8, argument: u32) -> Made {
+        match step {
+            Step::Open => self.begin(tag)?,
+            Step::Close => self.close()?,
+            Step::Text => {
                 let units = self.sized(argument)?;
-                let text = self.texts.take(units).ok_or_else(malformed)?;
+                let text = self.texts.take(units).ok_or(MALFORMED)?;
                 varint(self.out, tag.into());
                 varint(self.out, text.len() as u64);
                 self.out.extend_from_slice(text);
             }
-            3 => {
-                let digits = self.texts.take(argument as usize).ok_or_else(malformed)?;
+            Step::Id => {
+                if argument != 16 && argument != 32 {
+                    return Err(MALFORMED);
+                }
+                let digits = self.texts.take(argument as usize).ok_or(MALFORMED)?;
                 id(self.out, tag, digits);
             }
-            4 => id(self.out, tag, &[]),
-            5 => self.define(argument)?,
-            6 => {
+            Step::BadId => id(self.out, tag, &[]),
+            Step::Key => self.define(argument)?,
+            Step::ForgetKeys => {
                 self.keys.clear();
                 self.key_ends.clear();
             }
-            7 => {
+            Step::AttributeText => {
                 let units = self.word()? as usize;
                 let (start, end) = self.key(argument)?;
-                let text = self.texts.take(units).ok_or_else(malformed)?;
+                let text = self.texts.take(units).ok_or(MALFORMED)?;
                 let inner = 1 + varint_len(text.len() as u64) + text.len();
                 let outer = end - start + 1 + varint_len(inner as u64) + inner;
                 varint(self.out, tag.into());
                 varint(self.out, outer as u64);
                 self.out.extend_from_slice(&self.keys[start..end]);
-                self.out.push(0x12);
+                self.out.push(VALUE);
                 varint(self.out, inner as u64);
-                self.out.push(0x0a);
+                self.out.push(STRING);
                 varint(self.out, text.len() as u64);
                 self.out.extend_from_slice(text);
             }
-            8 => {
+            Step::AttributeInt => {
                 let value = self.word()? as i32;
-                self.varint_attribute(tag, argument, 0x18, i64::from(value) as u64)?;
+                self.varint_attribute(tag, argument, INT, i64::from(value) as u64)?;
             }
-            9 => {
+            Step::AttributeInt64 => {
                 let value = self.pair()?;
-                self.varint_attribute(tag, argument, 0x18, value)?;
+                self.varint_attribute(tag, argument, INT, value)?;
             }
-            10 => {
+            Step::AttributeDouble => {
                 let value = self.pair()?;
                 self.attribute(tag, argument, 9)?;
-                self.out.push(0x21);
+                self.out.push(DOUBLE);
                 self.out.extend_from_slice(&value.to_le_bytes());
             }
-            11 | 12 => self.varint_attribute(tag, argument, 0x10, (kind - 11).into())?,
-            13 => {
+            Step::AttributeFalse => self.varint_attribute(tag, argument, BOOL, 0)?,
+            Step::AttributeTrue => self.varint_attribute(tag, argument, BOOL, 1)?,
+            Step::AttributeOpen => {
                 let (start, end) = self.key(argument)?;
                 self.begin(tag)?;
                 self.out.extend_from_slice(&self.keys[start..end]);
             }
-            14 => {
+            Step::Varint => {
                 let value = self.sized(argument)?;
                 varint(self.out, tag.into());
                 varint(self.out, value as u64);
             }
-            15 => {
+            Step::Varint64 => {
                 let value = self.pair()?;
                 varint(self.out, tag.into());
                 varint(self.out, value);
             }
-            16 => {
+            Step::Fixed32 => {
                 let value = self.sized(argument)? as u32;
                 varint(self.out, tag.into());
                 self.out.extend_from_slice(&value.to_le_bytes());
             }
-            17 => {
+            Step::Fixed64 => {
                 let value = self.pair()?;
                 self.fixed64(tag, value);
             }
-            18 => {
+            Step::Time => {
                 let (seconds, nanoseconds) = (self.word()?, self.word()?);
                 self.fixed64(tag, u64::from(seconds) * NANOSECONDS + u64::from(nanoseconds));
             }
-            19 => {
+            Step::Bytes => {
                 let length = self.sized(argument)?;
-                let (own, rest) = self.bytes.split_at_checked(length).ok_or_else(malformed)?;
+                let (own, rest) = self.bytes.split_at_checked(length).ok_or(MALFORMED)?;
                 self.bytes = rest;
                 varint(self.out, tag.into());
                 varint(self.out, length as u64);
                 self.out.extend_from_slice(own);
             }
-            20..=22 => {
+            Step::PackedCounts => drop(self.packed_fixed(tag, argument)?),
+            Step::PackedDoubles => {
+                let length = self.packed_fixed(tag, argument)?;
+                self.doubles.clear();
+                self.doubles.extend_from_slice(&self.out[self.out.len() - length..]);
+            }
+            Step::PackedVarints => {
                 let count = self.sized(argument)?;
                 self.begin(tag)?;
-                let start = self.out.len();
                 for _ in 0..count {
                     let value = self.pair()?;
-                    if kind == 22 {
-                        varint(self.out, value);
-                    } else {
-                        self.out.extend_from_slice(&value.to_le_bytes());
-                    }
-                }
-                if kind == 21 {
-                    self.doubles.clear();
-                    self.doubles.extend_from_slice(&self.out[start..]);
+                    varint(self.out, value);
                 }
                 self.close()?;
             }
-            23 => {
+            Step::SameDoubles => {
                 varint(self.out, tag.into());
                 varint(self.out, self.doubles.len() as u64);
                 self.out.extend_from_slice(&self.doubles);
             }
-            _ => return Err(malformed()),
         }
         Ok(())
     }
 
-    fn word(&mut self) -> Result<u32, OtlpError> {
-        self.steps.next().copied().ok_or_else(malformed)
+    fn word(&mut self) -> Made<u32> {
+        self.steps.next().copied().ok_or(MALFORMED)
     }
 
-    fn pair(&mut self) -> Result<u64, OtlpError> {
+    fn pair(&mut self) -> Made<u64> {
         Ok(u64::from(self.word()?) | u64::from(self.word()?) << 32)
     }
 
-    fn sized(&mut self, argument: u32) -> Result<usize, OtlpError> {
+    fn sized(&mut self, argument: u32) -> Made<usize> {
         Ok(if argument == ESCAPE { self.word()? } else { argument } as usize)
     }
 
-    fn fixed64(&mut self, tag: u32, value: u64) {
+    fn fixed64(&mut self, tag: u8, value: u64) {
         varint(self.out, tag.into());
         self.out.extend_from_slice(&value.to_le_bytes());
     }
 
+    /// Writes a packed field of 64 bits each, and gives the bytes of its content, which are the last of `out`.
+    fn packed_fixed(&mut self, tag: u8, argument: u32) -> Made<usize> {
+        let count = self.sized(argument)?;
+        self.begin(tag)?;
+        for _ in 0..count {
+            let value = self.pair()?;
+            self.out.extend_from_slice(&value.to_le_bytes());
+        }
+        self.close()?;
+        Ok(count * 8)
+    }
+
     fn define(&mut self, argument: u32) -> Made {
         let units = self.sized(argument)?;
-        let text = self.texts.take(units).ok_or_else(malformed)?;
-        self.keys.push(0x0a);
+        let text = self.texts.take(units).ok_or(MALFORMED)?;
+        self.keys.push(KEY);
         varint(&mut self.keys, text.len() as u64);
         self.keys.extend_from_slice(text);
         self.key_ends.push(self.keys.len());
         Ok(())
     }
 
-    fn key(&self, slot: u32) -> Result<(usize, usize), OtlpError> {
+    fn key(&self, slot: u32) -> Made<(usize, usize)> {
         let slot = slot as usize;
-        let end = *self.key_ends.get(slot).ok_or_else(malformed)?;
+        let end = *self.key_ends.get(slot).ok_or(MALFORMED)?;
         Ok((if slot == 0 { 0 } else { self.key_ends[slot - 1] }, end))
     }
 
     /// A `KeyValue` up to the content of its value, which takes `inner` bytes, less than 128.
-    fn attribute(&mut self, tag: u32, slot: u32, inner: usize) -> Made {
+    fn attribute(&mut self, tag: u8, slot: u32, inner: usize) -> Made {
         let (start, end) = self.key(slot)?;
         varint(self.out, tag.into());
         varint(self.out, (end - start + 2 + inner) as u64);
         self.out.extend_from_slice(&self.keys[start..end]);
-        self.out.extend_from_slice(&[0x12, inner as u8]);
+        self.out.extend_from_slice(&[VALUE, inner as u8]);
         Ok(())
     }
 
-    fn varint_attribute(&mut self, tag: u32, slot: u32, member: u8, value: u64) -> Made {
+    fn varint_attribute(&mut self, tag: u8, slot: u32, member: u8, value: u64) -> Made {
         self.attribute(tag, slot, 1 + varint_len(value))?;
         self.out.push(member);
         varint(self.out, value);
         Ok(())
     }
 
-    fn begin(&mut self, tag: u32) -> Made {
+    fn begin(&mut self, tag: u8) -> Made {
         if self.open.len() == MAX_OPEN {
-            return Err(malformed());
+            return Err(MALFORMED);
         }
         varint(self.out, tag.into());
-        self.open.push(self.out.len());
-        self.out.extend_from_slice(&[0; 4]);
+        self.open.push(write::reserve(self.out, ROOM));
         Ok(())
     }
 
     fn close(&mut self) -> Made {
-        let at = self.open.pop().ok_or_else(malformed)?;
-        let start = at + 4;
-        let length = self.out.len() - start;
+        let open = self.open.pop().ok_or(MALFORMED)?;
+        let length = open.content(self.out);
         if length >= MAX_MESSAGE {
-            return Err(too_long(length));
+            return Err(BadSteps::TooLong { length });
         }
         if length < SHORTENED {
-            let width = varint_len(length as u64);
-            self.out.copy_within(start.., at + width);
-            self.out.truncate(at + width + length);
-            self.out[at] = length as u8 & 0x7f | if width == 2 { 0x80 } else { 0 };
-            if width == 2 {
-                self.out[at + 1] = (length >> 7) as u8;
-            }
+            write::close(self.out, open);
         } else {
-            for (i, byte) in self.out[at..start].iter_mut().enumerate() {
-                *byte = (length >> (7 * i)) as u8 & 0x7f | if i < 3 { 0x80 } else { 0 };
-            }
+            write::close_in_place(self.out, open);
         }
         Ok(())
     }
 }
 
-fn varint_len(value: u64) -> usize {
-    (64 - (value | 1).leading_zeros() as usize).div_ceil(7)
-}
-
-fn varint(out: &mut Vec<u8>, value: u64) {
-    let mut rest = value;
-    while rest > 0x7f {
-        out.push(rest as u8 | 0x80);
-        rest >>= 7;
-    }
-    out.push(rest as u8);
-}
-
-/// An id from its digits; one that is none is written one byte long, so that its record is refused alone.
-fn id(out: &mut Vec<u8>, tag: u32, digits: &[u8]) {
+/// An id from its digits; what is not one is written one byte long, so that its record is refused alone.
+fn id(out: &mut Vec<u8>, tag: u8, digits: &[u8]) {
     varint(out, tag.into());
     let start = out.len();
     out.push((digits.len() / 2) as u8);
@@ -287,7 +288,7 @@ fn id(out: &mut Vec<u8>, tag: u32, digits: &[u8]) {
     }
 }
 
-/// The value of a digit; 255 for what is none.
+/// The value of a digit; 255 for what is not one.
 const NIBBLE: [u8; 256] = {
     let mut table = [255; 256];
     let mut digit = 0;
@@ -298,12 +299,3 @@ const NIBBLE: [u8; 256] = {
     }
     table
 };
-
-/// What is said of steps that the encoder does not write.
-pub fn malformed() -> OtlpError {
-    OtlpError::new(Code::Internal, "the steps of a request do not fit together: please report it")
-}
-
-fn too_long(length: usize) -> OtlpError {
-    OtlpError::new(Code::TooLarge, format!("a message of {length} bytes is too long: export smaller batches"))
-}

@@ -4,7 +4,7 @@
 const REPLACEMENT: &[u8] = "\u{fffd}".as_bytes();
 
 /// UTF-8 that is taken by UTF-16 units.
-pub struct Texts<'a> {
+pub(super) struct Texts<'a> {
     rest: &'a [u8],
     ascii: bool,
     /// The first character of `rest` is one of two units, of which one was taken.
@@ -14,12 +14,12 @@ pub struct Texts<'a> {
 
 impl<'a> Texts<'a> {
     /// All texts one behind the other; `ascii` if every unit is one byte.
-    pub fn new(rest: &'a [u8], ascii: bool) -> Self {
+    pub(super) fn new(rest: &'a [u8], ascii: bool) -> Self {
         Self { rest, ascii, half: false, piece: Vec::new() }
     }
 
     /// Whether everything was taken.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }
 
@@ -27,7 +27,7 @@ impl<'a> Texts<'a> {
     ///
     /// Where a text ended with the first half of a character and the next began with the second, they were written as one
     /// character, but neither text has it: it is taken as half a character of each.
-    pub fn take(&mut self, units: usize) -> Option<&[u8]> {
+    pub(super) fn take(&mut self, units: usize) -> Option<&[u8]> {
         if self.ascii {
             let (own, rest) = self.rest.split_at_checked(units)?;
             self.rest = rest;
