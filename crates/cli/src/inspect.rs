@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use otlp_arrow::Signal;
-use otlp_arrow::ipc::scan::{self, Check, Form};
 use otlp_arrow::ipc::{META_SCHEMA, is_newer};
 use serde_json::{Value, json};
 
 use crate::args::InspectArgs;
 use crate::io::{Failure, Io, Outcome};
 use crate::rows::Rows;
-use crate::source::{Source, data_files_of, find, open, time_columns, wanted};
+use crate::source::{Source, data_files_of, log, open, there, time_columns, wanted};
 use crate::text::{bytes, plural, thousands, time};
 
 pub(crate) fn run(args: &InspectArgs, io: &mut Io<'_>) -> Outcome {
@@ -163,16 +162,8 @@ enum Known {
 
 impl Summary {
     fn add(&mut self, source: &Source) -> Outcome<Known> {
-        let failed = |error| Failure::file("read", &source.path, error);
-        let Some((file, _)) = find(&source.path)? else { return Ok(Known::Yes) };
-        let len = file.len().map_err(failed)?;
-        let live = scan::form(file.as_ref()).map_err(failed)? != Form::File;
-        let mut unfinished = 0;
-        if live {
-            let found = scan::stream(file.as_ref(), Check::Full).map_err(failed)?;
-            unfinished = found.len - found.valid_len();
-        }
-        drop(file);
+        let Some(info) = there(log().info(&source.path))? else { return Ok(Known::Yes) };
+        let live = info.form.grows();
         let times = time_columns(source.signal);
         let columns: Vec<&str> = times.iter().copied().chain(["service_name"]).collect();
         let Some(mut batches) = open(&source.path, &wanted(source.signal, &columns)?, 0)? else {
@@ -199,8 +190,8 @@ impl Summary {
                 }
             }
         }
-        self.bytes += len;
-        self.unfinished += unfinished;
+        self.bytes += info.len;
+        self.unfinished += if live { info.len - info.committed.bytes } else { 0 };
         *(if live { &mut self.live } else { &mut self.sealed }) += 1;
         Ok(Known::Yes)
     }

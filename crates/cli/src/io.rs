@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::{self, Write};
 
 use otlp_arrow::OtlpError;
+use otlp_arrow::store::ReadError;
 
 /// Standard output and standard error of a command. Only results go to `out`; progress and problems go to `err`.
 pub(crate) struct Io<'a> {
@@ -54,6 +55,12 @@ impl From<io::Error> for Failure {
             io::ErrorKind::BrokenPipe => Failure::Pipe,
             _ => Failure::Failed(format!("cannot write the output: {error}")),
         }
+    }
+}
+
+impl From<ReadError> for Failure {
+    fn from(error: ReadError) -> Self {
+        OtlpError::from(error).into()
     }
 }
 

@@ -1,15 +1,11 @@
 //! Finds the data files that a path stands for, and opens them.
 
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use otlp_arrow::Signal;
-use otlp_arrow::ipc::read::{Extent, FileBatches, Wanted};
-use otlp_arrow::store::ReadOptions;
-use otlp_arrow::store::directory::files_in;
-use otlp_arrow::store::names::{Form, Layout};
-use otlp_arrow::store::storage::{ReadFile, Storage};
-use otlp_arrow::store::storage_os::OsStorage;
+use otlp_arrow::store::form::Forms;
+use otlp_arrow::store::names::Layout;
+use otlp_arrow::store::{FileRows, Log, ReadError, ReadOptions, Wanted};
 
 use crate::io::{Failure, Outcome};
 
@@ -22,7 +18,7 @@ pub(crate) struct Source {
 
 /// Whether the name says that a file holds Arrow data.
 pub(crate) fn is_arrow(path: &Path) -> bool {
-    matches!(extension(path), Some("arrow" | "arrows"))
+    extension(path).is_some_and(|extension| Forms::default().of_extension(extension).is_some())
 }
 
 pub(crate) fn extension(path: &Path) -> Option<&str> {
@@ -76,7 +72,7 @@ pub(crate) fn data_files_of(path: &Path, broken: &mut dyn FnMut(PathBuf, String)
 
 /// The files of a signal's directory.
 fn named_files(dir: &Path, signal: Signal, broken: &mut dyn FnMut(PathBuf, String)) -> Outcome<Vec<Source>> {
-    let files = files_in(&OsStorage, dir)?;
+    let files = log().entries_in(dir)?;
     if files.is_empty() {
         return loose_files(dir, broken);
     }
@@ -85,9 +81,10 @@ fn named_files(dir: &Path, signal: Signal, broken: &mut dyn FnMut(PathBuf, Strin
 
 /// Arrow files under names that are not ours, by name.
 fn loose_files(dir: &Path, broken: &mut dyn FnMut(PathBuf, String)) -> Outcome<Vec<Source>> {
-    let entries = OsStorage.list(dir).map_err(|error| Failure::file("list", dir, error))?;
+    let failed = |error| Failure::file("list", dir, error);
+    let entries = std::fs::read_dir(dir).map_err(failed)?.collect::<Result<Vec<_>, _>>().map_err(failed)?;
     let mut paths: Vec<PathBuf> =
-        entries.into_iter().map(|entry| dir.join(entry.name)).filter(|path| is_arrow(path)).collect();
+        entries.into_iter().map(|entry| entry.path()).filter(|path| is_arrow(path) && path.is_file()).collect();
     paths.sort();
     Ok(paths.into_iter().filter_map(|path| told(path, broken)).collect())
 }
@@ -121,24 +118,23 @@ fn signal_of(path: &Path) -> Outcome<Option<Signal>> {
     }
 }
 
-/// Opens a file that was listed, or its sealed form if it was sealed since. `None` if it was deleted since.
-pub(crate) fn find(path: &Path) -> Outcome<Option<(Box<dyn ReadFile>, PathBuf)>> {
-    let sealed =
-        (extension(path) == Some(Form::Live.extension())).then(|| path.with_extension(Form::Sealed.extension()));
-    for path in [Some(path.to_owned()), sealed].into_iter().flatten() {
-        match OsStorage.open(&path) {
-            Ok(file) => return Ok(Some((file, path))),
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => return Err(Failure::file("read", &path, error)),
-        }
-    }
-    Ok(None)
+/// A listed file for reading from a row on, as far as it is whole. `None` if it was deleted since.
+pub(crate) fn open(path: &Path, wanted: &Wanted, from_row: u64) -> Outcome<Option<FileRows>> {
+    there(log().open_path(path, from_row, wanted))
 }
 
-/// [`find`] for reading from a row on, as far as it is whole.
-pub(crate) fn open(path: &Path, wanted: &Wanted, from_row: u64) -> Outcome<Option<FileBatches>> {
-    let Some((file, path)) = find(path)? else { return Ok(None) };
-    Ok(Some(FileBatches::open(file, path.display().to_string(), Extent::Prefix(None), from_row, wanted)?))
+/// What was read of a file, or `None` if the file was deleted since it was listed.
+pub(crate) fn there<T>(read: Result<T, ReadError>) -> Outcome<Option<T>> {
+    match read {
+        Ok(read) => Ok(Some(read)),
+        Err(error) if error.is_gone() => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Opens files by path, whatever directory they are in.
+pub(crate) fn log() -> Log {
+    Log::read_only(Path::new(""))
 }
 
 /// What to read of `signal`: these columns, as plain text.

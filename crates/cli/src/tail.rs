@@ -1,13 +1,11 @@
 //! `tail`: the newest records, and those that come.
 
-use std::collections::HashMap;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use arrow_array::RecordBatch;
 use otlp_arrow::Signal;
-use otlp_arrow::store::directory::{DataFile, data_files};
-use otlp_arrow::store::names::{Form, Stem};
-use otlp_arrow::store::storage_os::OsStorage;
+use otlp_arrow::store::position::{Position, Positions};
+use otlp_arrow::store::{Entry, Follow, Log};
 
 use crate::args::TailArgs;
 use crate::config;
@@ -15,14 +13,11 @@ use crate::io::{Failure, Io, Outcome};
 use crate::record::{columns, line};
 use crate::rows::Rows;
 use crate::signals::StopRequests;
-use crate::source::{open, time_columns, wanted};
-
-/// How often files are looked at for more.
-const POLL: Duration = Duration::from_millis(250);
+use crate::source::{there, time_columns, wanted};
 
 pub(crate) fn run(args: &TailArgs, io: &mut Io<'_>) -> Outcome {
     if !args.follow {
-        return run_while(args, io, || false);
+        return run_while(args, io, |_| false);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::failed)?;
     // A host program may have a handler of its own in place, so the signal is taken rather than left to its default.
@@ -30,27 +25,29 @@ pub(crate) fn run(args: &TailArgs, io: &mut Io<'_>) -> Outcome {
         let _inside = runtime.enter();
         StopRequests::new().map_err(Failure::failed)?
     };
-    run_while(args, io, || runtime.block_on(async { tokio::time::timeout(POLL, requests.next()).await.is_err() }))
+    run_while(args, io, |pause| runtime.block_on(async { tokio::time::timeout(pause, requests.next()).await.is_err() }))
 }
 
-/// [`run`] that follows as long as `again` says so.
-pub(crate) fn run_while(args: &TailArgs, io: &mut Io<'_>, mut again: impl FnMut() -> bool) -> Outcome {
-    let mut tail = Tail {
-        directory: config::directory(&args.source)?,
-        service: args.service.as_deref(),
-        labels: args.signal.is_none(),
-        positions: HashMap::new(),
-    };
+/// [`run`] that follows as long as `again` says so, which is asked before each look and told how long to wait for it.
+pub(crate) fn run_while(args: &TailArgs, io: &mut Io<'_>, mut again: impl FnMut(Duration) -> bool) -> Outcome {
+    let log = Log::read_only(config::directory(&args.source)?);
+    let tail = Tail { log, service: args.service.as_deref(), labels: args.signal.is_none() };
     let signals: Vec<Signal> = args.signal.map_or(Signal::ALL.to_vec(), |name| vec![name.into()]);
-    let mut newest = Vec::new();
-    for signal in &signals {
-        newest.append(&mut tail.newest(*signal, args.lines, io)?);
+    let (mut newest, mut follows) = (Vec::new(), Vec::new());
+    for signal in signals {
+        let (mut lines, follow) = tail.newest(signal, args.lines, io)?;
+        newest.append(&mut lines);
+        follows.push((signal, follow));
     }
     print(newest, io)?;
-    while args.follow && again() {
+    while args.follow {
+        let pause = follows.iter_mut().map(|(_, follow)| follow.pause()).min().unwrap_or_default();
+        if !again(pause) {
+            break;
+        }
         let mut more = Vec::new();
-        for signal in &signals {
-            tail.more(*signal, io, &mut more)?;
+        for (signal, follow) in &mut follows {
+            tail.more(*signal, follow, io, &mut more)?;
         }
         print(more, io)?;
     }
@@ -64,90 +61,86 @@ struct Line {
 }
 
 struct Tail<'a> {
-    directory: PathBuf,
+    log: Log,
     service: Option<&'a str>,
     /// Whether lines say their signal.
     labels: bool,
-    positions: HashMap<(Signal, Stem), Position>,
-}
-
-/// How far a file has been shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Position {
-    next_row: u64,
-    len: u64,
-    sealed: bool,
 }
 
 impl Tail<'_> {
-    /// The newest `lines` records, from the newest files; everything there is counts as shown.
-    fn newest(&mut self, signal: Signal, lines: usize, io: &mut Io<'_>) -> Outcome<Vec<Line>> {
-        let mut files = data_files(&OsStorage, &self.directory, signal)?;
+    /// The newest `lines` records, from the newest files, and what follows everything that is there.
+    fn newest(&self, signal: Signal, lines: usize, io: &mut Io<'_>) -> Outcome<(Vec<Line>, Follow)> {
+        let mut files = self.log.entries(signal)?;
         files.sort_by_key(|file| std::cmp::Reverse(file.stem.created_ms));
-        let mut found = Vec::new();
+        let (mut found, mut positions) = (Vec::new(), Positions::new());
         for file in files {
             // Older files cannot have newer commits, except while they are live.
-            if found.len() >= lines && file.form == Form::Sealed {
-                self.mark(signal, &file, u64::MAX);
-                continue;
+            let position = if found.len() >= lines && !file.form.grows() {
+                Position::behind(&file.stem)
+            } else {
+                let position = self.read(signal, &file, io, &mut found)?;
+                found.sort_by_key(|line| line.time);
+                found.drain(..found.len().saturating_sub(lines));
+                position
+            };
+            let known = positions.entry(file.stem.writer).or_insert_with(|| position.clone());
+            if known.key() < position.key() {
+                *known = position;
             }
-            let mut of_file = Vec::new();
-            self.read(signal, &file, 0, io, &mut of_file)?;
-            found.append(&mut of_file);
-            found.sort_by_key(|line| line.time);
-            found.drain(..found.len().saturating_sub(lines));
         }
-        Ok(found)
+        let follow = self.log.follow(signal, positions, wanted(signal, columns(signal))?);
+        Ok((found, follow))
+    }
+
+    /// All of a file, and the position behind it. One that is broken is told of.
+    fn read(&self, signal: Signal, file: &Entry, io: &mut Io<'_>, out: &mut Vec<Line>) -> Outcome<Position> {
+        let behind = Position::behind(&file.stem);
+        match self.rows(signal, file, out) {
+            Ok(Some(row)) if file.form.grows() => Ok(Position { stem: file.stem.clone(), row }),
+            Ok(_) => Ok(behind),
+            Err(Failure::Failed(text)) => {
+                io.note(format_args!("otlp-arrow: {text}"));
+                Ok(behind)
+            }
+            Err(other) => Err(other),
+        }
+    }
+
+    /// How many rows the file has; nothing if retention deleted it.
+    fn rows(&self, signal: Signal, file: &Entry, out: &mut Vec<Line>) -> Outcome<Option<u64>> {
+        let rows = self.log.open(file, 0, &wanted(signal, columns(signal))?);
+        let Some(mut rows) = there(rows)? else { return Ok(None) };
+        while let Some(batch) = there(rows.next_batch())?.flatten() {
+            self.lines(signal, &batch, out);
+        }
+        Ok(Some(rows.next_row()))
     }
 
     /// What was committed since the last look.
-    fn more(&mut self, signal: Signal, io: &mut Io<'_>, out: &mut Vec<Line>) -> Outcome {
-        let files = data_files(&OsStorage, &self.directory, signal)?;
-        for file in &files {
-            let known = self.positions.get(&(signal, file.stem.clone())).copied();
-            let seen = known.is_some_and(|known| known.sealed || (known.len == file.len && file.form == Form::Live));
-            if !seen {
-                self.read(signal, file, known.map_or(0, |known| known.next_row), io, out)?;
+    fn more(&self, signal: Signal, follow: &mut Follow, io: &mut Io<'_>, out: &mut Vec<Line>) -> Outcome {
+        loop {
+            match follow.next_batch() {
+                Ok(Some((batch, _))) => self.lines(signal, &batch, out),
+                Ok(None) => return Ok(()),
+                Err(error) => match error.into() {
+                    Failure::Failed(text) if follow.skip() => io.note(format_args!("otlp-arrow: {text}")),
+                    other => return Err(other),
+                },
             }
         }
-        self.positions.retain(|(of, stem), _| *of != signal || files.iter().any(|file| file.stem == *stem));
-        Ok(())
     }
 
-    /// Reads a file from a row on. One that retention just deleted has nothing more; one that is broken is told of.
-    fn read(&mut self, signal: Signal, file: &DataFile, from: u64, io: &mut Io<'_>, out: &mut Vec<Line>) -> Outcome {
-        match self.lines(signal, &file.path, from, out) {
-            Ok(Some(next_row)) => self.mark(signal, file, next_row),
-            Ok(None) => {}
-            Err(Failure::Failed(text)) => {
-                io.note(format_args!("otlp-arrow: {text}"));
-                self.mark(signal, file, u64::MAX);
+    fn lines(&self, signal: Signal, batch: &RecordBatch, out: &mut Vec<Line>) {
+        let rows = Rows(batch);
+        for row in 0..rows.len() {
+            if self.service.is_some_and(|service| rows.text("service_name", row) != Some(service)) {
+                continue;
             }
-            Err(other) => return Err(other),
+            let time = time_columns(signal).iter().find_map(|column| rows.time(column, row));
+            let label = if self.labels { format!("{:7}  ", signal.as_str()) } else { String::new() };
+            let text = format!("{label}{}", line(signal, &rows, row));
+            out.push(Line { time: time.unwrap_or_default().cast_unsigned(), text });
         }
-        Ok(())
-    }
-
-    fn lines(&self, signal: Signal, path: &Path, from: u64, out: &mut Vec<Line>) -> Outcome<Option<u64>> {
-        let Some(mut batches) = open(path, &wanted(signal, columns(signal))?, from)? else { return Ok(None) };
-        while let Some(batch) = batches.next_batch()? {
-            let rows = Rows(&batch);
-            for row in 0..rows.len() {
-                if self.service.is_some_and(|service| rows.text("service_name", row) != Some(service)) {
-                    continue;
-                }
-                let time = time_columns(signal).iter().find_map(|column| rows.time(column, row));
-                let label = if self.labels { format!("{:7}  ", signal.as_str()) } else { String::new() };
-                let text = format!("{label}{}", line(signal, &rows, row));
-                out.push(Line { time: time.unwrap_or_default().cast_unsigned(), text });
-            }
-        }
-        Ok(Some(batches.next_row()))
-    }
-
-    fn mark(&mut self, signal: Signal, file: &DataFile, next_row: u64) {
-        let position = Position { next_row, len: file.len, sealed: file.form == Form::Sealed };
-        self.positions.insert((signal, file.stem.clone()), position);
     }
 }
 

@@ -230,12 +230,26 @@ fn tail_shows_the_newest_of_a_service() {
     assert_eq!(out.lines().count(), 5, "{out}");
 }
 
+/// What was printed, to be looked at while more is.
+struct Shown(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Shown {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 #[test]
 fn tail_follows_what_is_committed_through_sealing() {
     let dir = recorded();
     let library = open(dir.path());
     let mut step = 0;
-    let mut out = Vec::new();
+    let shown = Arc::new(Mutex::new(Vec::new()));
+    let lines = || String::from_utf8(shown.lock().unwrap().clone()).unwrap();
     let args = TailArgs {
         signal: Some(SignalName::Logs),
         follow: true,
@@ -243,7 +257,16 @@ fn tail_follows_what_is_committed_through_sealing() {
         lines: 1,
         source: Source { output_dir: Some(dir.path().to_owned()), config: None },
     };
-    tail::run_while(&args, &mut Io { out: &mut out, err: &mut io::sink() }, || {
+    let mut out = Shown(Arc::clone(&shown));
+    let deadline = Instant::now() + Duration::from_secs(20);
+    tail::run_while(&args, &mut Io { out: &mut out, err: &mut io::sink() }, |pause| {
+        assert!(pause <= Duration::from_millis(250) && Instant::now() < deadline, "{pause:?}, {}", lines());
+        // What the last step committed is shown first.
+        let expected = [1, 2, 3, 3, 4][step];
+        if lines().lines().count() < expected {
+            std::thread::sleep(pause);
+            return true;
+        }
         step += 1;
         match step {
             1 => export(&library, Signal::Logs, &log("web", 200, "second")),
@@ -259,7 +282,7 @@ fn tail_follows_what_is_committed_through_sealing() {
         true
     })
     .unwrap();
-    let out = String::from_utf8(out).unwrap();
+    let out = lines();
     let bodies: Vec<&str> = out.lines().map(|line| line.rsplit("  ").next().unwrap()).collect();
     assert_eq!(bodies, ["first↵line", "second", "third", "fourth"]);
 }

@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 use otlp_arrow::Signal;
-use otlp_arrow::store::ReadOptions;
-use otlp_arrow::store::directory::read_directory;
+use otlp_arrow::store::{Log, ReadOptions};
 
 use crate::args::TraceArgs;
 use crate::config;
@@ -69,7 +68,8 @@ pub(crate) fn spans(
 ) -> Outcome<BTreeMap<String, Vec<Span>>> {
     let columns = Some(COLUMNS.iter().map(|column| (*column).to_owned()).collect());
     let mut found: BTreeMap<String, Vec<Span>> = BTreeMap::new();
-    for batch in read_directory(directory, Signal::Traces, &ReadOptions { columns, ..ReadOptions::default() })? {
+    let options = ReadOptions { columns, ..ReadOptions::default() };
+    for batch in Log::read_only(directory).read(Signal::Traces, &options)? {
         let batch = match batch {
             Ok(batch) => batch,
             Err(error) => {

@@ -10,11 +10,10 @@ use std::time::{Duration, Instant};
 
 use arrow_array::cast::AsArray;
 use otlp_arrow::config::Config;
-use otlp_arrow::store::directory::data_files;
 use otlp_arrow::store::hooks::{CommitHook, Committed};
 use otlp_arrow::store::names::Stem;
 use otlp_arrow::store::storage_os::OsStorage;
-use otlp_arrow::store::{ReadOptions, Request, Store};
+use otlp_arrow::store::{Log, ReadOptions, Request, Store};
 use otlp_arrow::{Code, Signal};
 use otlp_arrow_columns::{Limits, Payload};
 use otlp_arrow_testkit::payload;
@@ -124,7 +123,7 @@ impl CommitHook for Places {
 
 /// What is in the directory now.
 fn stems(dir: &Path) -> BTreeSet<Stem> {
-    data_files(&OsStorage, dir, Signal::Traces).unwrap().into_iter().map(|file| file.stem).collect()
+    Log::read_only(dir).entries(Signal::Traces).unwrap().into_iter().map(|file| file.stem).collect()
 }
 
 #[test]

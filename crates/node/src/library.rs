@@ -13,7 +13,7 @@ use napi_derive::napi;
 use otlp_arrow::doors::{self, Addresses};
 use otlp_arrow::forward::Forwarder;
 use otlp_arrow::internal::Producer as _;
-use otlp_arrow::ipc::read::Wanted;
+use otlp_arrow::store::Wanted;
 use otlp_arrow::store::subscription::From;
 use otlp_arrow::{Code, Config, Event, ExportOutcome, OtlpError, OtlpLibrary, Severity, status_of};
 

@@ -9,7 +9,11 @@ mod write;
 pub use disk::{failpoint, names, storage, storage_os};
 #[doc(hidden)]
 pub use disk::{fault, sys};
-pub use log::{Log, directory, hooks, position, subscription};
+pub use file::form;
+pub use file::{ReadError, Wanted};
+pub use log::files::{Entry, FileInfo, FileRows};
+pub use log::follow::Follow;
+pub use log::{Log, hooks, position, subscription};
 pub use write::budget;
 #[doc(hidden)]
 pub use write::context;

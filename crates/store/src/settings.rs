@@ -6,6 +6,8 @@ use std::time::Duration;
 use otlp_arrow_base::PerSignal;
 use otlp_arrow_columns::Signal;
 
+use crate::file::form::Forms;
+
 /// Everything a store is told.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -21,6 +23,8 @@ pub struct Settings {
     pub rotation: Rotation,
     /// The form of sealed files.
     pub sealing: Sealing,
+    /// The forms that files of the directory may have.
+    pub forms: Forms,
     /// When a file is deleted.
     pub retention: Retention,
     /// New data is refused when the file system would have fewer free bytes than this.
@@ -96,6 +100,7 @@ impl Settings {
             buffer_max_bytes: 128 << 20,
             rotation: Rotation { max_bytes: 64 << 20, max_age: Duration::from_secs(900) },
             sealing: Sealing { compression: SealingCompression::Zstd, level: 1 },
+            forms: Forms::default(),
             retention: Retention {
                 max_age: PerSignal { traces: day, metrics: 7 * day, logs: day },
                 max_bytes: 4 << 30,

@@ -6,8 +6,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
 use otlp_arrow::Signal;
-use otlp_arrow::ipc::read::Wanted;
-use otlp_arrow::store::ReadOptions;
+use otlp_arrow::store::{ReadOptions, Wanted};
 use otlp_arrow_wire::read::Cursor;
 use otlp_arrow_wire::write;
 use serde::de::IgnoredAny;

@@ -26,8 +26,8 @@ const LIMITS: Limits = Limits { nesting: 64, max_request_memory: 2 << 30 };
 pub(super) enum Form {
     Protobuf,
     JsonLines,
-    Live,
-    Sealed,
+    Arrows,
+    Arrow,
 }
 
 impl Form {
@@ -36,8 +36,8 @@ impl Form {
         match extension(path) {
             Some("pb") => Ok(Form::Protobuf),
             Some("jsonl" | "ndjson") => Ok(Form::JsonLines),
-            Some("arrows") => Ok(Form::Live),
-            Some("arrow") => Ok(Form::Sealed),
+            Some("arrows") => Ok(Form::Arrows),
+            Some("arrow") => Ok(Form::Arrow),
             _ => Err(Failure::Usage(format!(
                 "otlp-arrow: cannot tell the form of --output {}: end it in .pb, .jsonl, .arrow or .arrows",
                 path.display()
@@ -111,7 +111,7 @@ impl Output {
                 let batch = self.builder.finish();
                 self.encoded(&batch)?;
             }
-            Form::Live | Form::Sealed => {
+            Form::Arrows | Form::Arrow => {
                 if self.builder.rows() > 0 && self.waiting + checked.arrow_bytes > COMMIT_BYTES {
                     self.commit_waiting()?;
                 }
@@ -139,7 +139,7 @@ impl Output {
         match self.form {
             _ if records == 0 => {}
             Form::Protobuf | Form::JsonLines => self.encoded(batch)?,
-            Form::Live | Form::Sealed => {
+            Form::Arrows | Form::Arrow => {
                 self.commit_waiting()?;
                 self.commit(batch)?;
             }
@@ -153,10 +153,10 @@ impl Output {
         self.commit_waiting()?;
         let failed = |error| Failure::file("write", &self.target, error);
         self.out.flush().map_err(failed)?;
-        if matches!(self.form, Form::Live | Form::Sealed) && self.len == 0 {
+        if matches!(self.form, Form::Arrows | Form::Arrow) && self.len == 0 {
             return Err(Failure::Failed(format!("the input holds no {} to write as Arrow", self.signal)));
         }
-        let sealed = if self.form == Form::Sealed { Some(self.sealed()?) } else { None };
+        let sealed = if self.form == Form::Arrow { Some(self.sealed()?) } else { None };
         let whole = &sealed.as_ref().unwrap_or(&self.file).0;
         let bytes = std::fs::metadata(whole).map_err(failed)?.len();
         // Closed before it is renamed: Windows renames no open file.

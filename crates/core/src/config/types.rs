@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use otlp_arrow_store::Settings;
+use otlp_arrow_store::form::Forms;
 use otlp_arrow_store::settings::{Durability, Retention, Rotation, Sealing};
 use secrecy::SecretString;
 
@@ -162,6 +163,7 @@ impl Config {
             buffer_max_bytes: self.buffer.max_bytes,
             rotation: self.rotation.clone(),
             sealing: self.sealing.clone(),
+            forms: Forms::default(),
             retention: self.retention.clone(),
             min_free_bytes: self.storage.min_free_bytes,
         }

@@ -8,12 +8,9 @@ use otlp_arrow_columns::Signal;
 
 use super::position::Position;
 use super::recent::JOINED_BYTES;
-use crate::error::{Code, OtlpError, Result};
-use crate::ipc;
-use crate::ipc::read::{FileBatches, Wanted};
-use crate::store::Log;
-use crate::store::ReadOptions;
-use crate::store::names::{Form, Stem, WriterId, parse_name};
+use crate::error::Result;
+use crate::store::names::{Stem, WriterId};
+use crate::store::{Entry, FileRows, Log, ReadError, ReadOptions, Wanted};
 
 /// How far marks are apart.
 const MARK: Duration = Duration::from_secs(1);
@@ -32,23 +29,11 @@ pub(crate) struct Files {
 impl Files {
     /// What is in the directory of a writer that is dead: nothing is added to it any more.
     pub(crate) fn of_dead_writer(log: &Log, signal: Signal, writer: WriterId) -> Result<Self> {
-        let dir = log.layout().signal_dir(signal);
-        let entries = log.storage().list(&dir).map_err(|error| disk(&dir.display().to_string(), error))?;
-        let mut stems: Vec<Stem> = entries
-            .iter()
-            .filter_map(|entry| parse_name(&entry.name))
-            .map(|(stem, _)| stem)
-            .filter(|stem| stem.writer == writer)
-            .collect();
-        stems.sort_by_key(|stem| stem.seq);
-        stems.dedup();
-        // A sealed file says in its footer how many rows it has: a backlog of gigabytes is not read to count it.
-        let sealed = |stem: &Stem| {
-            let file = log.storage().open(&log.layout().data(signal, stem, Form::Sealed)).ok()?;
-            ipc::rows(&*file).ok()
-        };
-        let rows = |stem: &Stem| sealed(stem).unwrap_or_else(|| Reader::count(log, signal, stem).unwrap_or(0));
-        let list = stems.into_iter().map(|stem| (stem.clone(), rows(&stem))).collect();
+        let of_writer = |entry: &Entry| entry.stem.writer == writer;
+        // Of a sealed file a footer says how many rows it has: a backlog of gigabytes is not read to count it.
+        let rows = |entry: &Entry| log.committed(entry).map_or(0, |committed| committed.rows);
+        let entries = log.entries(signal)?.into_iter().filter(of_writer);
+        let list = entries.map(|entry| (entry.stem.clone(), rows(&entry))).collect();
         Ok(Self { list, ..Self::default() })
     }
 
@@ -161,7 +146,7 @@ pub(crate) struct Reader {
 #[derive(Debug)]
 struct Open {
     stem: Stem,
-    batches: FileBatches,
+    rows: FileRows,
     /// Where `rest` begins.
     row: u64,
     rest: Option<RecordBatch>,
@@ -174,29 +159,18 @@ impl Reader {
         Self { source, signal, open: None }
     }
 
-    fn count(log: &Log, signal: Signal, stem: &Stem) -> Result<u64> {
-        let wanted =
-            Wanted::new(signal, &ReadOptions { columns: Some(vec!["service_name".into()]), ..Default::default() })?;
-        let mut batches = log.open(signal, stem, 0, &wanted)?;
-        let mut rows = 0;
-        while let Some(batch) = batches.next_batch()? {
-            rows += batch.num_rows() as u64;
-        }
-        Ok(rows)
-    }
-
     /// Up to `limit` rows from `position` on, about one request's worth. `None` at the end of what is committed in the file.
     ///
-    /// STORAGE_FAILED with a NotFound source when the file is gone.
-    pub(crate) fn read(&mut self, position: &Position, limit: u64) -> Result<Option<Piece>> {
+    /// [`ReadError::is_gone`] when the file is.
+    pub(crate) fn read(&mut self, position: &Position, limit: u64) -> Result<Option<Piece>, ReadError> {
         let continues = |open: &Open| open.stem == position.stem && open.row == position.row;
         let (mut open, batch) = match self.open.take().filter(continues).map(next_of).transpose()? {
             Some((open, Some(batch))) => (open, batch),
             // What was opened while it was shorter ends where it ended then.
             Some((_, None)) | None => {
                 let wanted = Wanted::new(self.signal, &ReadOptions { dictionaries: true, ..Default::default() })?;
-                let batches = self.source.open(self.signal, &position.stem, position.row, &wanted)?;
-                let open = Open { stem: position.stem.clone(), batches, row: position.row, rest: None, per_row: 1 };
+                let rows = self.source.open_stem(self.signal, &position.stem, position.row, &wanted)?;
+                let open = Open { stem: position.stem.clone(), rows, row: position.row, rest: None, per_row: 1 };
                 match next_of(open)? {
                     (open, Some(batch)) => (open, batch),
                     (_, None) => return Ok(None),
@@ -216,27 +190,17 @@ impl Reader {
     }
 }
 
-fn next_of(mut open: Open) -> Result<(Open, Option<RecordBatch>)> {
+fn next_of(mut open: Open) -> Result<(Open, Option<RecordBatch>), ReadError> {
     let batch = match open.rest.take() {
         Some(batch) => Some(batch),
         None => {
-            let next = open.batches.next_batch()?;
+            let next = open.rows.next_batch()?;
             open.per_row =
                 next.as_ref().map_or(1, |batch| batch.get_array_memory_size() / batch.num_rows().max(1)).max(1);
             next
         }
     };
     Ok((open, batch))
-}
-
-/// Whether an error of [`Reader::read`] says that the file does not exist any more.
-pub(crate) fn is_gone(error: &OtlpError) -> bool {
-    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<std::io::Error>());
-    source.is_some_and(|source| source.kind() == std::io::ErrorKind::NotFound)
-}
-
-fn disk(name: &str, error: std::io::Error) -> OtlpError {
-    OtlpError::with_source(Code::StorageFailed, format!("{name} cannot be read: {error}"), error)
 }
 
 /// How long ago a file was begun, by the wall clock.

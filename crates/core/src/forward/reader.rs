@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use super::backlog::{LogId, Next};
 use super::batch::BatchToSend;
-use super::log::{self, Piece, Reader};
+use super::log::{Piece, Reader};
 use super::position::Position;
 use super::state::ForwardState;
 use crate::destinations::{Content, Rows, Takes};
 use crate::error::{Code, OtlpError, Result};
 use crate::event::EventName;
+use crate::store::ReadError;
 
 /// Reading a damaged file is tried so often before it is given up.
 const ATTEMPTS: u32 = 5;
@@ -73,7 +74,7 @@ impl BatchReader {
         };
         let failures = self.failures.entry(log).or_default();
         *failures += 1;
-        let gone = error.as_ref().is_none_or(log::is_gone);
+        let gone = error.as_ref().is_none_or(ReadError::is_gone);
         if !gone && *failures < ATTEMPTS {
             tokio::time::sleep(PAUSE).await;
             return None;
@@ -82,7 +83,7 @@ impl BatchReader {
         self.open.remove(&log);
         let lost = self.state.backlogs.give_up_file(log, from);
         if lost > 0 {
-            let why = error.map_or_else(|| "it ends early".to_owned(), |error| error.to_string());
+            let why = error.map_or_else(|| "it ends early".to_owned(), |error| OtlpError::from(error).to_string());
             let message = format!("{lost} record(s) of {} cannot be read any more: {why}", from.stem);
             self.state.event(EventName::RecordsEvicted, Some(log.signal), Some(lost), message);
         }
@@ -90,7 +91,7 @@ impl BatchReader {
     }
 
     /// Reads, and encodes where that is wanted, off the reactor. A panic over it costs the open file, not the worker.
-    async fn attempt(&mut self, log: LogId, from: &Position) -> Result<Option<Read>> {
+    async fn attempt(&mut self, log: LogId, from: &Position) -> Result<Option<Read>, ReadError> {
         let mut reader = self.open.remove(&log).unwrap_or_else(|| Reader::new(self.state.log.clone(), log.signal));
         let limit = self.state.backlogs.rows_left_in_file(log, from);
         let (position, takes) = (from.clone(), self.takes);

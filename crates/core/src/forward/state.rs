@@ -17,7 +17,7 @@ use crate::destinations::{self, Destination};
 use crate::error::Result;
 use crate::event::{Event, EventName, EventSink};
 use crate::stats::{DestinationStats, Exporter, PerSignal};
-use crate::store::names::{Form, WriterId, parse_name};
+use crate::store::names::WriterId;
 use crate::store::{Log, Store};
 
 /// How often the room that waiting data takes is measured: it lists directories.
@@ -183,13 +183,9 @@ impl ForwardState {
         }
         let mut waiting = 0;
         for signal in Signal::ALL {
-            for entry in self.log.storage().list(&self.log.layout().signal_dir(signal)).unwrap_or_default() {
-                if let Some((stem, Form::Sealed | Form::Live)) = parse_name(&entry.name)
-                    && self.backlogs.needed_rows(signal, &stem) > 0
-                {
-                    waiting += entry.len;
-                }
-            }
+            let files = self.log.entries(signal).unwrap_or_default();
+            let needed = files.iter().filter(|file| self.backlogs.needed_rows(signal, &file.stem) > 0);
+            waiting += needed.map(|file| file.len).sum::<u64>();
         }
         let verdict = waiting > self.max_bytes / 2;
         self.lock().measured = Some((now, verdict));

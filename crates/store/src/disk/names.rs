@@ -138,34 +138,6 @@ fn days_from_civil(year: i64, month: u64, day: u64) -> i64 {
     era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
 }
 
-/// Which Arrow IPC form a file has, by its extension.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Form {
-    /// `.arrows`: a stream that is appended to.
-    Live,
-    /// `.arrow`: the file format; where both exist this one counts.
-    Sealed,
-}
-
-impl Form {
-    /// The extension without its point.
-    pub const fn extension(self) -> &'static str {
-        match self {
-            Form::Live => "arrows",
-            Form::Sealed => "arrow",
-        }
-    }
-}
-
-/// What a file name in a signal's directory says; `None` for a file that is not ours.
-pub fn parse_name(name: &str) -> Option<(Stem, Form)> {
-    let (stem, form) = match name.strip_suffix(".arrows") {
-        Some(stem) => (stem, Form::Live),
-        None => (name.strip_suffix(".arrow")?, Form::Sealed),
-    };
-    Some((stem.parse().ok()?, form))
-}
-
 /// The paths of one output directory.
 #[derive(Clone, Debug)]
 pub struct Layout {
@@ -186,11 +158,6 @@ impl Layout {
     /// `otlp/<signal>`: the data files of one signal.
     pub fn signal_dir(&self, signal: Signal) -> PathBuf {
         self.root.join("otlp").join(signal.as_str())
-    }
-
-    /// A data file.
-    pub fn data(&self, signal: Signal, stem: &Stem, form: Form) -> PathBuf {
-        self.signal_dir(signal).join(format!("{stem}.{}", form.extension()))
     }
 
     /// `writers`: one lock file for each writer that may have files to look after.
@@ -269,24 +236,6 @@ mod tests {
         stems.sort();
         texts.sort();
         assert_eq!(stems.iter().map(Stem::to_string).collect::<Vec<_>>(), texts);
-    }
-
-    #[test]
-    fn foreign_names_are_not_ours() {
-        for name in [
-            "notes.arrow",
-            "20261121T074135.042Z-00000000000000ab-00000007",
-            "20261121T074135.042Z-00000000000000AB-00000007.arrow",
-            "20261321T074135.042Z-00000000000000ab-00000007.arrow",
-            "20261121T074175.042Z-00000000000000ab-00000007.arrow",
-            "20261121T074135.042Z-00000000000000ab-0000007.arrow",
-            "20261121T07413é.42Z-00000000000000ab-00000007.arrow",
-            "20261121T074135.042Z-00000000000000ab-00000007.arrow.tmp",
-        ] {
-            assert_eq!(parse_name(name), None, "{name}");
-        }
-        let (stem, form) = parse_name("20261121T074135.042Z-00000000000000ab-00000007.arrows").unwrap();
-        assert_eq!((stem.seq, form), (7, Form::Live));
     }
 
     #[test]

@@ -5,23 +5,13 @@ use std::slice::ChunksExact;
 
 use arrow_ipc::{CompressionType, MessageHeader};
 
+use super::error::{Result, damaged};
 use super::head::{Head, Heads, int64};
 use super::layout::Shape;
 use super::scan::Check;
-use otlp_arrow_base::error::{Code, OtlpError, Result};
 
 /// More than any buffer of a message may hold: offsets are 32 bit.
 const MAX_BUFFER: usize = i32::MAX as usize;
-
-/// The error of content that cannot be what we wrote.
-pub(crate) fn damaged(what: impl Into<String>) -> OtlpError {
-    OtlpError::new(Code::StorageFailed, what)
-}
-
-/// Whether an error is [`damaged`]'s: about what a file holds, not about reaching it.
-pub(crate) fn is_damage(error: &OtlpError) -> bool {
-    error.code() == Code::StorageFailed && std::error::Error::source(error).is_none()
-}
 
 /// Nodes and buffers of one message in order.
 #[derive(Debug)]

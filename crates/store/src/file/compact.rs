@@ -3,16 +3,15 @@
 use std::io;
 use std::path::Path;
 
-use super::body::{Found, damaged};
+use super::body::Found;
+use super::error::{ReadError, Result, damaged};
 use super::merge::Merger;
 use super::parse;
 use super::scan::{Check, Commit, Commits};
 use super::sealed::{Contents, SealedWriter, WriteError};
 use super::unified::Unified;
 use super::window::Window;
-use crate::disk::fault::storage_error;
 use crate::disk::storage::{ReadFile, Storage};
-use otlp_arrow_base::error::Result;
 
 /// A batch of a sealed file is full at so many rows: who reads back holds a whole batch, one for each writer it catches up with.
 pub const BATCH_ROWS: usize = 16_384;
@@ -47,7 +46,7 @@ pub fn compact(
     level: Option<i32>,
     go_on: &mut dyn FnMut() -> bool,
 ) -> Result<Option<Sealed>> {
-    let file = storage.open(source).map_err(|error| storage_error("read", source, error))?;
+    let file = storage.open(source).map_err(|error| ReadError::read(source, error))?;
     let outcome = write(storage, file.as_ref(), source, end, target, level, go_on);
     if !matches!(outcome, Ok(Some(_))) {
         let _ = storage.remove(target);
@@ -65,13 +64,13 @@ fn write(
     go_on: &mut dyn FnMut() -> bool,
 ) -> Result<Option<Sealed>> {
     let Some(plan) = Plan::make(file, source, end, go_on)? else { return Ok(None) };
-    let output = storage.create_uncached(target).map_err(|error| storage_error("create", target, error))?;
+    let output = storage.create_uncached(target).map_err(|error| ReadError::disk("create", target, error))?;
     let mut writer = SealedWriter::new(output, &plan.schema, level)?;
     let mut merger = Merger::shared(&plan.schema, plan.unified)?;
     let mut window = Window::new(file, end, CHUNK);
     let (mut rows, mut batches) = (0, 0);
     let failed = |error| match error {
-        WriteError::Io(error) => storage_error("write", target, error),
+        WriteError::Io(error) => ReadError::disk("write", target, error),
         WriteError::Other(error) => error,
     };
     for (position, at) in plan.commits.iter().enumerate() {
@@ -93,8 +92,8 @@ fn write(
     }
     let bytes = writer.finish().map_err(failed)?;
     let sealed = Sealed { rows, bytes, batches };
-    let written = storage.open_uncached(target).map_err(|error| storage_error("re-open", target, error))?;
-    let found = check(written.as_ref()).map_err(|error| storage_error("read back", target, error))?;
+    let written = storage.open_uncached(target).map_err(|error| ReadError::disk("re-open", target, error))?;
+    let found = check(written.as_ref()).map_err(|error| ReadError::disk("read back", target, error))?;
     (found == Some(sealed) && rows == plan.rows).then_some(Some(sealed)).ok_or_else(|| {
         damaged(format!(
             "{} reads back differently from what was written: the disk is not to be trusted",
@@ -123,7 +122,7 @@ struct Plan {
 
 impl Plan {
     fn make(file: &dyn ReadFile, source: &Path, end: u64, go_on: &mut dyn FnMut() -> bool) -> Result<Option<Plan>> {
-        let failed = |error| storage_error("read", source, error);
+        let failed = |error| ReadError::read(source, error);
         let mut window = Window::new(file, end, 4 << 10);
         let schema = window.head(0).map_err(failed)?.and_then(|head| parse::schema(head.schema()?));
         let schema = schema.ok_or_else(|| damaged(format!("{} has no schema this version knows", source.display())))?;

@@ -8,11 +8,11 @@ use arrow_buffer::{BooleanBufferBuilder, Buffer, NullBuffer, ToByteSlice};
 use arrow_data::ArrayData;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
-use super::body::{Body, Values, damaged};
+use super::body::{Body, Values};
+use super::error::{Result, damaged};
 use super::layout::{Shape, shapes};
 use super::message::MessageWriter;
 use super::unified::Unified;
-use otlp_arrow_base::error::Result;
 
 /// What becomes of dictionary columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,6 +7,8 @@ pub(crate) mod body;
 pub mod commit;
 pub mod compact;
 mod compress;
+pub(crate) mod error;
+pub mod form;
 mod head;
 mod layout;
 mod merge;
@@ -20,9 +22,12 @@ pub(crate) mod sample;
 pub mod scan;
 mod sealed;
 mod unified;
+mod wanted;
 mod window;
 
 pub use commit::CommitEncoder;
+pub use error::ReadError;
+pub use wanted::Wanted;
 
 /// Schema metadata: the version of the storage schema, `1`.
 pub const META_SCHEMA: &str = otlp_arrow_columns::schema::VERSION_KEY;
@@ -35,29 +40,6 @@ pub const META_COMMIT: &str = "otlp_arrow.commit";
 /// The storage schema that is written.
 pub const SCHEMA_VERSION: &str = otlp_arrow_columns::schema::VERSION;
 
-/// Whether a sealed file can be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum SealedState {
-    /// As far as it was looked at.
-    Whole,
-    /// It cannot, or not in every part.
-    Damaged,
-    /// A later version wrote it.
-    Newer,
-}
-
-/// What `file`, which is named as a sealed one, is worth by its footer and heads, and with `checksums` by every byte.
-pub(crate) fn sealed_state(file: &dyn crate::disk::storage::ReadFile, checksums: bool) -> std::io::Result<SealedState> {
-    if is_newer(sealed::version(file)?.as_deref()) {
-        return Ok(SealedState::Newer);
-    }
-    let whole = match sealed::Contents::read(file)? {
-        Some(contents) => !checksums || contents.verify(file)?,
-        None => false,
-    };
-    Ok(if whole { SealedState::Whole } else { SealedState::Damaged })
-}
-
 /// Whether a version after this one writes this storage schema.
 pub fn is_newer(version: Option<&str>) -> bool {
     let number = |text: &str| text.parse::<u32>().ok();
@@ -65,13 +47,4 @@ pub fn is_newer(version: Option<&str>) -> bool {
         (Some(theirs), Some(ours)) => theirs > ours,
         _ => false,
     }
-}
-
-/// Rows of a file in either form, by its heads; 0 for what is neither.
-pub fn rows(file: &dyn crate::disk::storage::ReadFile) -> std::io::Result<u64> {
-    Ok(match scan::form(file)? {
-        scan::Form::File => sealed::Contents::read(file)?.map_or(0, |contents| contents.rows()),
-        scan::Form::Stream => scan::stream(file, scan::Check::Heads)?.rows(),
-        scan::Form::Unknown => 0,
-    })
 }

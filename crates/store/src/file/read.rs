@@ -1,100 +1,28 @@
-//! Reads one file, live or sealed, as batches of a useful size.
+//! Reads one file of either IPC form as batches of a useful size.
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::TimestampNanosecondType;
-use arrow_array::{Array, BooleanArray, RecordBatch};
+use arrow_array::RecordBatch;
 use arrow_ipc::MessageHeader;
 use arrow_schema::{Schema, SchemaRef};
-use arrow_select::filter::filter_record_batch;
-use otlp_arrow_columns::Signal;
 
-use super::body::{Body, Values, damaged};
-use super::merge::{Dictionaries, Merger, delivered};
-use super::options::ReadOptions;
+use super::body::{Body, Values};
+use super::error::{ReadError, Result, damaged};
+use super::form::RowReader;
+use super::merge::Merger;
 use super::parse;
 use super::scan::{Check, Commits, Form, form};
 use super::sealed::{Contents, load};
+use super::wanted::Wanted;
 use super::window::Window;
-use crate::disk::fault::storage_error;
-use crate::disk::names;
 use crate::disk::storage::ReadFile;
-use otlp_arrow_base::error::{Code, OtlpError, Result};
 
 /// Small commits are put together up to so many rows.
 const BATCH_ROWS: u64 = 16_384;
 /// Small commits are put together up to so many bytes.
 const BATCH_BYTES: u64 = 8 << 20;
 const CHUNK: usize = 256 << 10;
-
-/// What a reader wants of the files of one signal: [`ReadOptions`] without the limit, checked.
-#[derive(Clone, Debug)]
-pub struct Wanted {
-    columns: Option<Vec<String>>,
-    dictionaries: bool,
-    /// Nanoseconds since 1970, from and to, exclusive.
-    time: Option<(u64, u64)>,
-    /// The column of a record's time, and what stands in where it is null.
-    time_columns: &'static [&'static str],
-}
-
-impl Wanted {
-    /// What `options` ask of `signal`, or INVALID_CONFIG for a column that it does not have or that is named twice, and for
-    /// no column at all.
-    pub fn new(signal: Signal, options: &ReadOptions) -> Result<Self> {
-        let schema = otlp_arrow_columns::schema(signal);
-        for (position, name) in options.columns.iter().flatten().enumerate() {
-            let again = options.columns.iter().flatten().take(position).any(|before| before == name);
-            if again || schema.index_of(name).is_err() {
-                let known: Vec<_> = schema.fields().iter().map(|field| field.name().as_str()).collect();
-                return Err(OtlpError::new(
-                    Code::InvalidConfig,
-                    format!(
-                        "columns: {name:?} {}: {signal} has {}",
-                        if again { "is named twice" } else { "is no column" },
-                        known.join(", ")
-                    ),
-                ));
-            }
-        }
-        if options.columns.as_ref().is_some_and(Vec::is_empty) {
-            let problem = "columns: names none: name at least one, or leave it out for all of them";
-            return Err(OtlpError::new(Code::InvalidConfig, problem));
-        }
-        let nanos = |time: SystemTime| {
-            let since = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
-            u64::try_from(since).unwrap_or(u64::MAX)
-        };
-        let time = (options.from.is_some() || options.to.is_some())
-            .then(|| (options.from.map_or(0, nanos), options.to.map_or(u64::MAX, nanos)));
-        let time_columns: &[&str] = match signal {
-            Signal::Traces => &["start_time"],
-            Signal::Metrics => &["time"],
-            Signal::Logs => &["time", "observed_time"],
-        };
-        Ok(Self { columns: options.columns.clone(), dictionaries: options.dictionaries, time, time_columns })
-    }
-
-    /// The schema of the batches that come of files of `signal`.
-    pub fn schema(&self, signal: Signal) -> SchemaRef {
-        let schema = otlp_arrow_columns::schema(signal);
-        let fields: Vec<_> = match &self.columns {
-            None => schema.fields().iter().cloned().collect(),
-            Some(names) => {
-                names.iter().filter_map(|name| schema.field_with_name(name).ok()).cloned().map(Arc::new).collect()
-            }
-        };
-        let fields: Vec<_> = fields.iter().map(|field| delivered(field, self.mode())).collect();
-        Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()))
-    }
-
-    fn mode(&self) -> Dictionaries {
-        if self.dictionaries { Dictionaries::PerBatch } else { Dictionaries::Plain }
-    }
-}
 
 /// How much of a stream is read. A sealed file is read as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,7 +35,7 @@ pub enum Extent {
 
 /// The batches of one file.
 #[derive(Debug)]
-pub struct FileBatches {
+pub(crate) struct FileBatches {
     file: Box<dyn ReadFile>,
     name: String,
     wanted: Wanted,
@@ -128,10 +56,11 @@ enum Source {
 }
 
 impl FileBatches {
-    /// The rows of `file` from `from_row` on. `name` is for errors, and `.arrow` at its end says that it is no empty stream.
+    /// The rows of `file` from `from_row` on. `name` is for errors.
     ///
-    /// Of a stream `extent` is delivered, of a sealed file everything, or STORAGE_FAILED if it is not whole.
-    pub fn open(
+    /// Of a stream `extent` is delivered, of a sealed file everything, or an error if it is not whole. What is neither has no rows:
+    /// a stream that has just been created.
+    pub(crate) fn open(
         file: Box<dyn ReadFile>,
         name: impl Into<String>,
         extent: Extent,
@@ -139,7 +68,7 @@ impl FileBatches {
         wanted: &Wanted,
     ) -> Result<Self> {
         let name = name.into();
-        let failed = |error| disk(&name, error);
+        let failed = |error| ReadError::read(&name, error);
         let (schema, source) = match form(file.as_ref()).map_err(failed)? {
             Form::File => {
                 let contents = Contents::read(file.as_ref()).map_err(failed)?;
@@ -159,13 +88,6 @@ impl FileBatches {
                 let head = window.head(0).map_err(failed)?;
                 (head.and_then(|head| parse::schema(head.schema()?)), source)
             }
-            Form::Unknown
-                if Path::new(&name)
-                    .extension()
-                    .is_some_and(|extension| extension == names::Form::Sealed.extension()) =>
-            {
-                return Err(damaged(format!("{name} is no whole sealed file")));
-            }
             Form::Unknown => (None, Source::Done),
         };
         // A live file of somebody else may not have its first commit yet.
@@ -176,15 +98,15 @@ impl FileBatches {
         let none = matches!(source, Source::Done);
         let position =
             |name: &str| schema.index_of(name).map_err(|_| damaged(format!("a file without the column {name:?}")));
-        let mut columns: Vec<usize> = match &wanted.columns {
+        let mut columns: Vec<usize> = match wanted.columns() {
             _ if none => Vec::new(),
             None => (0..schema.fields().len()).collect(),
             Some(names) => names.iter().map(|name| position(name)).collect::<Result<_>>()?,
         };
         let delivered = columns.len();
         let mut time = Vec::new();
-        if wanted.time.is_some() && !none {
-            for name in wanted.time_columns {
+        if wanted.has_time() && !none {
+            for name in wanted.time_columns() {
                 let column = position(name)?;
                 time.push(columns.iter().position(|wanted| *wanted == column).unwrap_or_else(|| {
                     columns.push(column);
@@ -197,44 +119,6 @@ impl FileBatches {
         let schema = merger.schema().project(&all).map_err(|error| damaged(error.to_string()))?;
         let schema = Arc::new(schema);
         Ok(Self { file, name, wanted: wanted.clone(), delivered, time, schema, merger, from_row, source })
-    }
-
-    /// The number of the row that the next batch would start with, filters aside: where to go on in another form of the file.
-    pub fn next_row(&self) -> u64 {
-        self.from_row
-    }
-
-    /// More was committed to the stream since it was opened: batches now come up to `end`. A sealed file does not grow.
-    pub fn extend(&mut self, end: u64) {
-        if let Source::Stream { end: known, .. } = &mut self.source {
-            *known = end.max(*known);
-        }
-    }
-
-    /// Whether this is a stream that had its schema when it was opened: only then it can be extended.
-    pub fn can_extend(&self) -> bool {
-        matches!(self.source, Source::Stream { .. })
-    }
-
-    /// The next batch, never an empty one; `None` at the end. Do not go on after an error.
-    pub fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
-        self.next_batch_until(u64::MAX)
-    }
-
-    /// The same, and the file ends before the row with the number `end`.
-    pub fn next_batch_until(&mut self, end: u64) -> Result<Option<RecordBatch>> {
-        loop {
-            let before = self.from_row;
-            if before >= end {
-                return Ok(None);
-            }
-            let Some(batch) = self.next_merged()? else { return Ok(None) };
-            let beyond = self.from_row.saturating_sub(end).min(batch.num_rows() as u64) as usize;
-            let batch = self.filter(batch.slice(0, batch.num_rows() - beyond))?;
-            if batch.num_rows() > 0 {
-                return Ok(Some(batch));
-            }
-        }
     }
 
     // All rows from `from_row` to the end of some commit or message, unfiltered.
@@ -266,30 +150,42 @@ impl FileBatches {
         self.from_row = self.from_row.max(first_row + batch.num_rows() as u64);
         Ok(Some(if skip == 0 { batch } else { batch.slice(skip, batch.num_rows() - skip) }))
     }
+}
 
-    fn filter(&self, batch: RecordBatch) -> Result<RecordBatch> {
-        let Some((from, to)) = self.wanted.time else { return Ok(batch) };
-        let times: Vec<_> = self
-            .time
-            .iter()
-            .filter_map(|column| batch.column(*column).as_primitive_opt::<TimestampNanosecondType>())
-            .collect();
-        // A time beyond 2^63 ns is kept by its bit pattern.
-        let time = |row: usize| times.iter().find(|times| times.is_valid(row)).map(|times| times.value(row) as u64);
-        let inside = |row: usize| time(row).is_some_and(|time| from <= time && time < to);
-        let mask: BooleanArray = (0..batch.num_rows()).map(|row| Some(inside(row))).collect();
-        let kept: Vec<_> = (0..self.delivered).collect();
-        let batch = match mask.true_count() {
-            all if all == batch.num_rows() => Ok(batch),
-            0 => Ok(batch.slice(0, 0)),
-            _ => filter_record_batch(&batch, &mask),
-        };
-        batch.and_then(|batch| batch.project(&kept)).map_err(|error| damaged(format!("{}: {error}", self.name)))
+impl RowReader for FileBatches {
+    fn next_batch_until(&mut self, end: u64) -> Result<Option<RecordBatch>> {
+        loop {
+            let before = self.from_row;
+            if before >= end {
+                return Ok(None);
+            }
+            let Some(batch) = self.next_merged()? else { return Ok(None) };
+            let beyond = self.from_row.saturating_sub(end).min(batch.num_rows() as u64) as usize;
+            let batch = batch.slice(0, batch.num_rows() - beyond);
+            let batch = self.wanted.filter(batch, &self.time, self.delivered);
+            let batch = batch.map_err(|error| damaged(format!("{}: {error}", self.name)))?;
+            if batch.num_rows() > 0 {
+                return Ok(Some(batch));
+            }
+        }
     }
 
-    /// The schema of the batches.
-    pub fn schema(&self) -> &SchemaRef {
+    fn next_row(&self) -> u64 {
+        self.from_row
+    }
+
+    fn schema(&self) -> &SchemaRef {
         &self.schema
+    }
+
+    fn grow(&mut self, extent: Extent) -> Result<bool> {
+        let Source::Stream { end: known, .. } = &mut self.source else { return Ok(false) };
+        let end = match extent {
+            Extent::Committed(end) | Extent::Prefix(Some(end)) => end,
+            Extent::Prefix(None) => self.file.len().map_err(|error| ReadError::read(&self.name, error))?,
+        };
+        *known = end.max(*known);
+        Ok(true)
     }
 }
 
@@ -311,7 +207,7 @@ fn fill_from_stream(
     let mut walk = Commits::resume(file, position.end, position.check, *position.at, *position.row);
     let mut window = Window::new(file, position.end, CHUNK);
     let mut first_row = None;
-    while let Some(next) = walk.next_commit().map_err(|error| disk(name, error))? {
+    while let Some(next) = walk.next_commit().map_err(|error| ReadError::read(name, error))? {
         let full = first_row.is_some()
             && (merger.rows() as u64 + next.rows > BATCH_ROWS
                 || merger.bytes() as u64 + (next.end - next.offset) > BATCH_BYTES);
@@ -351,7 +247,7 @@ fn fill_from_sealed(
             continue;
         }
         let mut bytes = Vec::new();
-        let head = load(file, place, &mut bytes).map_err(|error| disk(name, error))?;
+        let head = load(file, place, &mut bytes).map_err(|error| ReadError::read(name, error))?;
         let (head, body) = head.ok_or_else(|| damaged(format!("{name} is damaged at byte {}", place.offset)))?;
         if head.kind != MessageHeader::RecordBatch {
             return Err(damaged(format!("{name} has no record batch at byte {}", place.offset)));
@@ -366,7 +262,7 @@ fn sealed_dictionaries(file: &dyn ReadFile, name: &str, contents: &Contents) -> 
     let mut dictionaries = Vec::new();
     for place in &contents.dictionaries {
         let mut bytes = Vec::new();
-        let head = load(file, place, &mut bytes).map_err(|error| disk(name, error))?;
+        let head = load(file, place, &mut bytes).map_err(|error| ReadError::read(name, error))?;
         let (head, body) = head.ok_or_else(|| damaged(format!("{name} is damaged at byte {}", place.offset)))?;
         let (id, values) = Values::read(&head, body)?;
         if usize::try_from(id) != Ok(dictionaries.len()) {
@@ -375,10 +271,6 @@ fn sealed_dictionaries(file: &dyn ReadFile, name: &str, contents: &Contents) -> 
         dictionaries.push(values.into_owned());
     }
     Ok(dictionaries)
-}
-
-fn disk(name: &str, error: std::io::Error) -> OtlpError {
-    storage_error("read", Path::new(name), error)
 }
 
 #[cfg(test)]

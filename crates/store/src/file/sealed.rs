@@ -10,9 +10,9 @@ use arrow_schema::Schema;
 use flatbuffers::FlatBufferBuilder;
 
 use super::META_SCHEMA;
-use super::body::damaged;
 use super::commit::{dictionary_templates, write_note};
 use super::compress::Compressor;
+use super::error::{ReadError, damaged};
 use super::head::Head;
 use super::layout::shapes;
 use super::merge::Merger;
@@ -50,7 +50,7 @@ pub(crate) enum WriteError {
     /// The disk.
     Io(io::Error),
     /// Anything else.
-    Other(OtlpError),
+    Other(ReadError),
 }
 
 impl From<io::Error> for WriteError {
@@ -59,9 +59,15 @@ impl From<io::Error> for WriteError {
     }
 }
 
+impl From<ReadError> for WriteError {
+    fn from(error: ReadError) -> Self {
+        WriteError::Other(error)
+    }
+}
+
 impl From<OtlpError> for WriteError {
     fn from(error: OtlpError) -> Self {
-        WriteError::Other(error)
+        WriteError::Other(error.into())
     }
 }
 

@@ -5,9 +5,9 @@ use arrow_data::ArrayData;
 use arrow_schema::DataType;
 use hashbrown::HashTable;
 
-use super::body::{Values, damaged};
+use super::body::Values;
+use super::error::{Result, damaged};
 use super::merge::position;
-use otlp_arrow_base::error::Result;
 
 /// Distinct values, numbered as they come.
 #[derive(Clone, Debug, Default)]

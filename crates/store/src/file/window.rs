@@ -3,13 +3,12 @@
 use std::io;
 use std::path::Path;
 
-use super::body::{Body, Values, commit, damaged};
+use super::body::{Body, Values, commit};
+use super::error::{ReadError, Result, damaged};
 use super::head::{Head, Heads, metadata_len};
 use super::message::PREFIX;
 use super::scan::{Check, Commit};
-use crate::disk::fault::storage_error;
 use crate::disk::storage::ReadFile;
-use otlp_arrow_base::error::Result;
 
 /// A part of a file in memory, which moves forward with what is asked for.
 #[derive(Debug)]
@@ -85,7 +84,7 @@ impl<'a> Window<'a> {
         values: &mut Vec<Values<'w>>,
     ) -> Result<Body<'w>> {
         let len = usize::try_from(at.end - at.offset).unwrap_or(usize::MAX);
-        let skip = self.load(at.offset, len).map_err(|error| storage_error("read", name, error))?;
+        let skip = self.load(at.offset, len).map_err(|error| ReadError::read(name, error))?;
         let skip = skip.ok_or_else(|| damaged(format!("{} was cut while it was read", name.display())))?;
         commit(&self.bytes[skip..skip + len], &mut self.heads, check, values)
     }

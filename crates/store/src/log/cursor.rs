@@ -1,6 +1,5 @@
 //! How far a named consumer has come: a small file, checksummed, and replaced as a whole.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -8,18 +7,14 @@ use otlp_arrow_columns::Signal;
 
 use super::Log;
 use crate::disk::fault::storage_error;
-use crate::disk::names::WriterId;
 use crate::disk::storage::{FileLock, Storage};
-use crate::log::position::Position;
+use crate::log::position::{Position, Positions};
 use otlp_arrow_base::error::{Code, OtlpError, Result};
 
 /// The first line of a cursor file.
 const HEADER: &str = "otlp-arrow cursor 1";
 /// No cursor file is longer: some 90 bytes a writer.
 const MAX_BYTES: u64 = 16 << 20;
-
-/// The next row to deliver, for each writer a consumer knows.
-pub(crate) type Positions = BTreeMap<WriterId, Position>;
 
 /// The cursor of one name and signal, held by this process.
 #[derive(Debug)]
@@ -129,7 +124,7 @@ fn read(storage: &dyn Storage, path: &Path) -> io::Result<Option<String>> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
-    use crate::disk::names::Stem;
+    use crate::disk::names::{Stem, WriterId};
 
     fn positions() -> Positions {
         let position = |writer, seq, row| Position { stem: Stem { created_ms: 7, writer: WriterId(writer), seq }, row };

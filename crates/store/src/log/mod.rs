@@ -2,7 +2,7 @@
 
 pub(crate) mod commit_notifier;
 pub(crate) mod cursor;
-pub mod directory;
+pub(crate) mod files;
 pub(crate) mod follow;
 pub mod hooks;
 pub(crate) mod own_files;
@@ -11,19 +11,19 @@ pub(crate) mod read;
 pub mod subscription;
 
 use std::fmt;
-use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use otlp_arrow_base::error::{Code, OtlpError, Result};
+use otlp_arrow_base::clock::Clock;
+use otlp_arrow_base::error::Result;
 use otlp_arrow_base::stats::Stats;
 use otlp_arrow_columns::Signal;
 
-use crate::disk::fault::storage_error;
-use crate::disk::names::{Form, Layout, Stem, WriterId};
+use crate::disk::names::{Layout, WriterId};
 use crate::disk::storage::Storage;
 use crate::disk::storage_os::OsStorage;
-use crate::file::read::{Extent, FileBatches, Wanted};
+use crate::file::form::{Form, Forms};
+use crate::file::options::{Batches, ReadOptions};
 use commit_notifier::CommitNotifier;
 use own_files::OwnFiles;
 
@@ -34,6 +34,8 @@ pub struct Log(Arc<Inner>);
 struct Inner {
     storage: Arc<dyn Storage>,
     layout: Layout,
+    forms: Forms,
+    clock: Clock,
     /// Who writes in this process.
     writer: Option<WriterId>,
     own: Arc<OwnFiles>,
@@ -52,33 +54,50 @@ impl fmt::Debug for Log {
 
 impl Log {
     /// The log that `writer`, in this process, appends to.
-    pub(crate) fn of_writer(storage: Arc<dyn Storage>, layout: Layout, writer: WriterId, stats: Arc<Stats>) -> Self {
+    pub(crate) fn of_writer(
+        storage: Arc<dyn Storage>,
+        layout: Layout,
+        forms: Forms,
+        writer: WriterId,
+        stats: Arc<Stats>,
+        clock: Clock,
+    ) -> Self {
         let (own, commits) = Default::default();
-        Self(Arc::new(Inner { storage, layout, writer: Some(writer), own, commits, stats }))
+        Self(Arc::new(Inner { storage, layout, forms, clock, writer: Some(writer), own, commits, stats }))
     }
 
     /// The log of an output directory that this process does not write to. Nothing is created, locked or changed.
     pub fn read_only(output_dir: impl Into<PathBuf>) -> Self {
-        let (layout, (own, commits, stats)) = (Layout::new(output_dir), Default::default());
-        Self(Arc::new(Inner { storage: Arc::new(OsStorage), layout, writer: None, own, commits, stats }))
+        Self(Arc::new(Inner {
+            storage: Arc::new(OsStorage),
+            layout: Layout::new(output_dir),
+            forms: Forms::default(),
+            clock: Clock::system(),
+            writer: None,
+            own: Arc::default(),
+            commits: Arc::default(),
+            stats: Arc::default(),
+        }))
     }
 
-    /// The rows of a file from `from_row` on, in the form that counts. STORAGE_FAILED with a NotFound source when the file is gone.
-    pub fn open(&self, signal: Signal, stem: &Stem, from_row: u64, wanted: &Wanted) -> Result<FileBatches> {
-        // A file may be sealed between two looks, so both forms are tried twice.
-        let mut last = io::Error::from(io::ErrorKind::NotFound);
-        for _ in 0..2 {
-            let live = self.own().find(stem).map_or(Extent::Prefix(None), |file| Extent::Committed(file.len));
-            for (form, extent) in [(Form::Sealed, Extent::Prefix(None)), (Form::Live, live)] {
-                let path = self.layout().data(signal, stem, form);
-                match self.storage().open(&path) {
-                    Ok(file) => return FileBatches::open(file, path.display().to_string(), extent, from_row, wanted),
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => last = error,
-                    Err(error) => return Err(storage_error("read", &path, error)),
-                }
-            }
-        }
-        Err(OtlpError::with_source(Code::StorageFailed, format!("{stem} cannot be read: {last}"), last))
+    /// The same log, in which files of one more form are found as well.
+    pub fn with_form(self, form: Form) -> Self {
+        let Inner { storage, layout, forms, clock, writer, own, commits, stats } = &*self.0;
+        Self(Arc::new(Inner {
+            storage: Arc::clone(storage),
+            layout: layout.clone(),
+            forms: forms.with(form),
+            clock: clock.clone(),
+            writer: *writer,
+            own: Arc::clone(own),
+            commits: Arc::clone(commits),
+            stats: Arc::clone(stats),
+        }))
+    }
+
+    /// What is committed now, over all writers: per writer in commit order, writers by the time they started.
+    pub fn read(&self, signal: Signal, options: &ReadOptions) -> Result<Batches> {
+        read::read(self, signal, options, None)
     }
 
     /// How it touches files.
@@ -89,6 +108,16 @@ impl Log {
     /// Where its files are.
     pub fn layout(&self) -> &Layout {
         &self.0.layout
+    }
+
+    /// The forms its files may have.
+    pub fn forms(&self) -> &Forms {
+        &self.0.forms
+    }
+
+    /// What the time is told by.
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.0.clock
     }
 
     /// Who writes to it in this process.

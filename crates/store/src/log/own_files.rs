@@ -7,6 +7,7 @@ use otlp_arrow_base::lock::lock;
 use otlp_arrow_columns::Signal;
 
 use crate::disk::names::Stem;
+use crate::file::form::Committed;
 
 /// The files this writer has not sealed yet, with what of them is committed.
 #[derive(Debug, Default)]
@@ -22,6 +23,12 @@ pub struct OwnFile {
     pub rows: u64,
     /// Still being appended to.
     pub live: bool,
+}
+
+impl OwnFile {
+    pub(crate) fn committed(&self) -> Committed {
+        Committed { rows: self.rows, bytes: self.len }
+    }
 }
 
 impl OwnFiles {

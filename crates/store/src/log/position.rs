@@ -1,9 +1,10 @@
 //! Where a consumer stands in one writer's log of one signal.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use crate::disk::names::Stem;
+use crate::disk::names::{Stem, WriterId};
 
 /// The next row to deliver: a file and a row in it. Valid for the live and the sealed form alike.
 ///
@@ -22,11 +23,19 @@ impl Position {
         Self { stem, row: 0 }
     }
 
+    /// Behind everything that a file has and may get.
+    pub fn behind(stem: &Stem) -> Self {
+        Self::start_of(Stem { seq: stem.seq.saturating_add(1), ..stem.clone() })
+    }
+
     /// What orders positions of one writer.
     pub fn key(&self) -> (u32, u64) {
         (self.stem.seq, self.row)
     }
 }
+
+/// The next row to deliver, for each writer a consumer knows.
+pub type Positions = BTreeMap<WriterId, Position>;
 
 /// `v1 <stem> <row> <crc32c of what is before, 8 hex digits>`: one line of a cursor file.
 impl fmt::Display for Position {
@@ -60,7 +69,6 @@ impl FromStr for Position {
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
-    use crate::disk::names::WriterId;
 
     #[test]
     fn survives_its_text_and_no_damage() {

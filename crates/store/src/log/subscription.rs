@@ -14,12 +14,14 @@ use otlp_arrow_columns::Signal;
 
 use super::Log;
 use super::commit_notifier::CommitNotifier;
-use super::cursor::{Cursor, Positions};
-use super::follow::{Follower, rows};
+use super::cursor::Cursor;
+use super::follow::Follow;
 use super::hooks::{Hooks, RetentionHold};
 use crate::disk::names::Stem;
 use crate::disk::sys;
-use crate::log::position::Position;
+use crate::file::Wanted;
+use crate::file::options::ReadOptions;
+use crate::log::position::{Position, Positions};
 use otlp_arrow_base::error::{Code, OtlpError, Result};
 use otlp_arrow_base::lock::lock;
 
@@ -90,13 +92,14 @@ impl Subscription {
             (Some(positions), _) => positions,
             (None, From::Beginning) => Positions::new(),
             (None, From::Now) => {
-                let positions = Follower::ends(log, signal)?;
+                let positions = log.ends(signal)?;
                 // Kept at once: a later subscription of this name goes on from here.
                 cursor.write(&**log.storage(), &positions)?;
                 positions
             }
         };
-        let follower = Follower::new(log.clone(), signal, positions.clone())?;
+        let wanted = Wanted::new(signal, &ReadOptions::default())?;
+        let follower = log.follow(signal, positions.clone(), wanted);
         let shared = Arc::new(Shared {
             signal,
             stop: AtomicBool::new(false),
@@ -197,7 +200,7 @@ struct Reader {
     log: Log,
     shared: Arc<Shared>,
     cursor: Cursor,
-    follower: Follower,
+    follower: Follow,
     sender: mpsc::Sender<Delivery>,
 }
 
@@ -215,14 +218,14 @@ impl Reader {
             if self.shared.stop.load(Ordering::SeqCst) {
                 break;
             }
-            let delivery = match self.follower.next() {
+            let delivery = match self.follower.next_batch() {
                 Ok(Some(found)) => Ok(found),
                 Ok(None) if closed => break,
                 Ok(None) => {
                     self.log.commits().wait(before, LOOK_EVERY);
                     continue;
                 }
-                Err(error) => Err(error),
+                Err(error) => Err(error.into()),
             };
             let failed = delivery.is_err();
             if self.deliver(delivery).is_err() || (failed && closed) {
@@ -304,7 +307,7 @@ impl RetentionHold for Shared {
             std::cmp::Ordering::Less => None,
             std::cmp::Ordering::Greater => Some(0),
             std::cmp::Ordering::Equal => {
-                let all = rows(&self.log, signal, stem).unwrap_or(u64::MAX);
+                let all = self.log.rows(signal, stem).unwrap_or(u64::MAX);
                 (position.row < all).then_some(position.row)
             }
         }

@@ -13,7 +13,8 @@ use super::recover::{Recovered, recover};
 use super::verify::sealed_counts;
 use crate::disk::failpoint::Point;
 use crate::disk::fault::storage_error;
-use crate::disk::names::{Form, Stem, WriterId, parse_name};
+use crate::disk::names::{Stem, WriterId};
+use crate::file::form::Form;
 use crate::log::hooks::AdoptedWriter;
 use otlp_arrow_base::log_limit::Repeated;
 
@@ -85,15 +86,16 @@ impl Adopter {
                 left += 1;
                 continue;
             };
-            let mut files: Vec<(Stem, Form)> = entries.iter().filter_map(|entry| parse_name(&entry.name)).collect();
+            let mut files: Vec<(Stem, Form)> =
+                entries.iter().filter_map(|entry| ctx.log.forms().parse(&entry.name)).collect();
             files.retain(|(stem, _)| stem.writer == adopted.id());
             files.sort_by_key(|(stem, form)| (stem.seq, *form));
             let sealed: BTreeSet<&Stem> =
-                files.iter().filter(|(_, form)| *form == Form::Sealed).map(|(stem, _)| stem).collect();
+                files.iter().filter(|(_, form)| *form > Form::LIVE).map(|(stem, _)| stem).collect();
             let streams: BTreeSet<&Stem> =
-                files.iter().filter(|(_, form)| *form == Form::Live).map(|(stem, _)| stem).collect();
+                files.iter().filter(|(_, form)| *form == Form::LIVE).map(|(stem, _)| stem).collect();
             let out_of_time = || ctx.is_closed() || ctx.clock.now() >= deadline;
-            for (stem, _) in files.iter().filter(|(_, form)| *form == Form::Live) {
+            for (stem, _) in files.iter().filter(|(_, form)| *form == Form::LIVE) {
                 if out_of_time() {
                     left += 1;
                     continue;
@@ -150,7 +152,8 @@ fn candidates(ctx: &Context) -> BTreeMap<WriterId, Streams> {
     }
     for signal in Signal::ALL {
         for entry in list(&ctx.layout.signal_dir(signal)) {
-            if let Some((stem, Form::Live)) = parse_name(&entry.name)
+            if let Some((stem, form)) = ctx.log.forms().parse(&entry.name)
+                && form == Form::LIVE
                 && !ctx.is_newer(&stem)
             {
                 writers.entry(stem.writer).or_default().insert((signal.index(), stem));

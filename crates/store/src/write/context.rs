@@ -75,7 +75,14 @@ impl Context {
         clock: Clock,
     ) -> Self {
         let (layout, writer) = (Layout::new(&settings.output_dir), WriterId::random());
-        let log = Log::of_writer(Arc::clone(&storage), layout.clone(), writer, Arc::clone(&stats));
+        let log = Log::of_writer(
+            Arc::clone(&storage),
+            layout.clone(),
+            settings.forms.clone(),
+            writer,
+            Arc::clone(&stats),
+            clock.clone(),
+        );
         Self {
             storage,
             maintenance: MaintenanceLock::new(&layout),

@@ -11,8 +11,9 @@ use super::context::Context;
 use super::seal_queue::{Rotated, SealQueue};
 use crate::disk::failpoint::Point;
 use crate::disk::fault::storage_error;
-use crate::disk::names::{Form, Stem};
+use crate::disk::names::Stem;
 use crate::disk::storage::WriteFile;
+use crate::file::form::Form;
 use crate::log::own_files::OwnFile;
 use crate::settings::{Durability, Rotation};
 use otlp_arrow_base::error::{Code, OtlpError};
@@ -78,7 +79,7 @@ impl LiveFile {
     /// Creates the file; its first commit follows at once.
     pub(crate) fn create(ctx: &Context, signal: Signal, now: Instant) -> io::Result<Self> {
         let stem = ctx.next_stem();
-        let path = ctx.layout.data(signal, &stem, Form::Live);
+        let path = ctx.log.path(signal, &stem, Form::LIVE);
         let file = Point::Create.around(|| match ctx.storage.create(&path) {
             // At the first file, or when somebody deleted the directory.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {

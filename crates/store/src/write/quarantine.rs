@@ -8,8 +8,9 @@ use otlp_arrow_columns::Signal;
 use super::context::Context;
 use crate::disk::failpoint::Point;
 use crate::disk::fault::storage_error;
-use crate::disk::names::{Form, Stem};
+use crate::disk::names::Stem;
 use crate::disk::storage::ReadFile;
+use crate::file::form::Form;
 use otlp_arrow_base::error::Result;
 use otlp_arrow_base::event::EventName;
 
@@ -18,7 +19,7 @@ const MOST_COPIES: u32 = 1000;
 
 /// Moves a file that cannot be read into `quarantine/`, with the reason beside it.
 pub(crate) fn set_file_aside(ctx: &Context, signal: Signal, stem: &Stem, form: Form, reason: &str) -> Result<()> {
-    let (path, dir) = (ctx.layout.data(signal, stem, form), ctx.layout.quarantine_dir());
+    let (path, dir) = (ctx.log.path(signal, stem, form), ctx.layout.quarantine_dir());
     ctx.storage.create_dir_all(&dir).map_err(|error| storage_error("create", &dir, error))?;
     write_reason(ctx, signal, stem, reason)?;
     let target = Point::Quarantine

@@ -9,9 +9,10 @@ use super::quarantine::{set_file_aside, set_tail_aside};
 use super::seal::{Outcome, seal, unlink};
 use super::verify::{announce_newer, sealed_counts};
 use crate::disk::fault::storage_error;
-use crate::disk::names::{Form, Stem};
+use crate::disk::names::Stem;
 use crate::disk::storage::ReadFile;
 use crate::file;
+use crate::file::form::Form;
 use crate::file::scan::{Check, StreamScan};
 use otlp_arrow_base::error::{Code, OtlpError, Result};
 use otlp_arrow_base::event::EventName;
@@ -35,7 +36,7 @@ pub(crate) enum Recovered {
 
 /// Recovers one stream that nobody appends to. It is never written to.
 pub(crate) fn recover(ctx: &Context, signal: Signal, stem: &Stem, sealed_is_there: bool) -> Result<Recovered> {
-    let path = ctx.layout.data(signal, stem, Form::Live);
+    let path = ctx.log.path(signal, stem, Form::LIVE);
     if sealed_is_there && sealed_counts(ctx, signal, stem, true)? {
         // Whoever named it may have ended before that name was sure to survive; the stream goes only after it is.
         let dir = ctx.layout.signal_dir(signal);
@@ -90,7 +91,7 @@ fn nothing_whole(
     file: Box<dyn ReadFile>,
     scan: &StreamScan,
 ) -> Result<Recovered> {
-    let path = ctx.layout.data(signal, stem, Form::Live);
+    let path = ctx.log.path(signal, stem, Form::LIVE);
     // A first commit that was cut short was never acknowledged; anything else may be worth a person's look, above all
     // damage in front of commits that are whole.
     let cut_short = scan.version.is_some()
@@ -106,6 +107,6 @@ fn nothing_whole(
         Some(_) => "the first commit of this stream does not hold, and what follows counts from it",
         None => "nothing in this file can be read as a stream of commits",
     };
-    set_file_aside(ctx, signal, stem, Form::Live, reason)?;
+    set_file_aside(ctx, signal, stem, Form::LIVE, reason)?;
     Ok(Recovered::Quarantined)
 }

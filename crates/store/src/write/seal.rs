@@ -9,8 +9,12 @@ use super::context::Context;
 use super::verify::sealed_counts;
 use crate::disk::failpoint::Point;
 use crate::disk::fault::storage_error;
-use crate::disk::names::{Form, Stem};
-use crate::file;
+use crate::disk::names::Stem;
+use crate::file::compact::compact;
+use crate::file::error::ReadError;
+use crate::file::form::Form;
+use crate::file::scan::Check;
+use crate::log::files::Look;
 use crate::settings::SealingCompression;
 use otlp_arrow_base::error::{Code, OtlpError, Result};
 
@@ -36,9 +40,9 @@ pub(crate) fn seal(
     len: u64,
     rows: u64,
     go_on: &mut dyn FnMut() -> bool,
-) -> Result<Outcome> {
+) -> Result<Outcome, ReadError> {
     let storage = &*ctx.storage;
-    let (source, target) = (ctx.layout.data(signal, stem, Form::Live), ctx.layout.data(signal, stem, Form::Sealed));
+    let (source, target) = (ctx.log.path(signal, stem, Form::LIVE), ctx.log.path(signal, stem, Form::SEALED));
     if let Err(error) = storage.open(&source)
         && error.kind() == io::ErrorKind::NotFound
     {
@@ -54,14 +58,14 @@ pub(crate) fn seal(
         SealingCompression::Zstd => Some(ctx.settings.sealing.level),
         SealingCompression::None => None,
     };
-    let Some(sealed) = file::compact::compact(storage, &source, len, &tmp, level, go_on)? else {
+    let Some(sealed) = compact(storage, &source, len, &tmp, level, go_on)? else {
         return Ok(Outcome::Stopped);
     };
     if sealed.rows != rows {
         let _ = storage.remove(&tmp);
         let message =
             format!("{} has {} rows where {rows} were committed: it stays as it is", source.display(), sealed.rows);
-        return Err(OtlpError::new(Code::Internal, message));
+        return Err(OtlpError::new(Code::Internal, message).into());
     }
     match Point::Rename.around(|| storage.rename(&tmp, &target)) {
         Ok(()) => {}
@@ -77,7 +81,7 @@ pub(crate) fn seal(
         }
         Err(error) => {
             let _ = storage.remove(&tmp);
-            return Err(storage_error(NAME, &target, error));
+            return Err(storage_error(NAME, &target, error).into());
         }
     }
     let dir = ctx.layout.signal_dir(signal);
@@ -87,24 +91,21 @@ pub(crate) fn seal(
 
 /// Whether the sealed form is there with all of these rows. What cannot be read in its place is set aside.
 fn holds(ctx: &Context, signal: Signal, stem: &Stem, rows: u64) -> Result<bool> {
-    let target = ctx.layout.data(signal, stem, Form::Sealed);
     if !sealed_counts(ctx, signal, stem, true)? {
         return Ok(false);
     }
-    let found = ctx.storage.open(&target).and_then(|file| file::rows(&*file));
-    match found.map_err(|error| storage_error("read", &target, error))? {
-        found if found == rows => Ok(true),
-        found => {
-            let message =
-                format!("{} is somebody else's, with {found} rows for {rows}: move it away", target.display());
-            Err(OtlpError::new(Code::Internal, message))
-        }
+    let found = ctx.log.find_stem(signal, stem, Look::Above(Form::LIVE))?;
+    let there = found.committed(Some(Check::Heads))?.rows;
+    if there == rows {
+        return Ok(true);
     }
+    let message = format!("{} is somebody else's, with {there} rows for {rows}: move it away", found.path.display());
+    Err(OtlpError::new(Code::Internal, message))
 }
 
 /// Deletes a stream whose sealed form is there. Failing is a normal state: the stream does not count any more.
 pub(crate) fn unlink(ctx: &Context, signal: Signal, stem: &Stem) -> io::Result<()> {
-    let path = ctx.layout.data(signal, stem, Form::Live);
+    let path = ctx.log.path(signal, stem, Form::LIVE);
     match Point::Unlink.around(|| ctx.storage.remove(&path)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),

@@ -11,9 +11,10 @@ use super::admission::{Admission, NO_YIELD};
 use super::context::{Context, lock};
 use super::recover::{Recovered, recover};
 use super::seal::{Outcome, seal, unlink};
-use crate::disk::names::{Form, Stem};
-use crate::file::body::is_damage;
-use otlp_arrow_base::error::Result;
+use crate::disk::names::Stem;
+use crate::file::form::Form;
+use crate::log::files::Look;
+use otlp_arrow_base::error::{OtlpError, Result};
 use otlp_arrow_base::event::EventName;
 use otlp_arrow_base::log_limit::Repeated;
 
@@ -107,7 +108,7 @@ impl SealQueue {
             Err(error) => {
                 self.let_go(&file.stem);
                 self.push(file);
-                Err(error)
+                Err(error.into())
             }
         }
     }
@@ -186,8 +187,8 @@ impl SealQueue {
             }
             Ok(Outcome::Gone) => {
                 // Of what retention deletes, nothing is known any more.
-                let sealed = ctx.layout.data(file.signal, &file.stem, Form::Sealed);
-                if ctx.own.find(&file.stem).is_some() && ctx.storage.is_missing(&sealed) {
+                let sealed = ctx.log.find_stem(file.signal, &file.stem, Look::Above(Form::LIVE));
+                if ctx.own.find(&file.stem).is_some() && sealed.is_err_and(|error| error.is_gone()) {
                     ctx.stats.dropped(file.signal, "deleted", file.rows);
                     let message = format!("{} was deleted by somebody with its {} records", file.stem, file.rows);
                     ctx.event(EventName::RecordsDropped, Some(file.signal), Some(file.rows), message);
@@ -199,11 +200,12 @@ impl SealQueue {
                 self.let_go(&file.stem);
                 lock(&self.state).files.push_front(file);
             }
-            Err(error) if is_damage(&error) && self.salvage(&file) => {
+            Err(error) if error.is_damage() && self.salvage(&file) => {
                 self.sealed(file);
                 self.done();
             }
             Err(error) => {
+                let error = OtlpError::from(error);
                 if self.cannot_seal.may_warn(ctx.clock.now()) {
                     tracing::warn!(stem = %file.stem, %error, "cannot seal a file; it stays as it is and is tried again");
                 }

@@ -13,9 +13,9 @@ use super::context::Context;
 use super::retention::{Cause, File, plan};
 use super::seal_queue::SealQueue;
 use crate::disk::failpoint::Point;
-use crate::disk::names::{Form, Stem, WriterId, parse_name};
+use crate::disk::names::{Stem, WriterId};
 use crate::disk::storage::Entry;
-use crate::file;
+use crate::file::form::Form;
 use crate::log::hooks::RetentionHold;
 use otlp_arrow_base::event::EventName;
 use otlp_arrow_base::log_limit::Repeated;
@@ -40,6 +40,13 @@ struct Data {
     forms: Vec<Form>,
     /// The first row somebody needs.
     needed_from: Option<u64>,
+}
+
+impl Data {
+    /// Whether somebody may be appending to it, for all that its name says.
+    fn may_grow(&self) -> bool {
+        self.forms.iter().all(|form| form.grows())
+    }
 }
 
 /// What was found in directories. One that cannot be listed does not stand in the way of the others.
@@ -172,20 +179,21 @@ impl Sweeper {
     /// Deletes a file in all its forms; `false` if that has to wait.
     fn delete(&self, file: &Data, cause: Cause) -> io::Result<bool> {
         let ctx = &*self.ctx;
-        let rows = file.needed_from.map(|_| rows_of(ctx, file));
+        // If it cannot be read, nobody could have delivered them either.
+        let rows = file.needed_from.map(|_| ctx.log.rows(file.signal, &file.stem).unwrap_or(0));
         if !self.seals.forget(&file.stem) {
             return Ok(false);
         }
         // A living writer may be sealing its stream right now, and would bring it back.
-        let _writer = if file.stem.writer != ctx.writer && file.forms == [Form::Live] {
+        let _writer = if file.stem.writer != ctx.writer && file.may_grow() {
             let Some(lock) = ctx.storage.try_lock(&ctx.layout.writer_lock(file.stem.writer))? else { return Ok(false) };
             Some(lock)
         } else {
             None
         };
-        // The stream first: without its sealed form it would count again. It may have been sealed since it was listed.
-        for form in [Form::Live, Form::Sealed] {
-            let path = ctx.layout.data(file.signal, &file.stem, form);
+        // The lowest form first: without the others it would count again. It may have been sealed since it was listed.
+        for form in ctx.log.forms().iter() {
+            let path = ctx.log.path(file.signal, &file.stem, form);
             match Point::RetentionDelete.around(|| ctx.storage.remove(&path)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
@@ -203,7 +211,7 @@ impl Sweeper {
 fn data_files(ctx: &Context, signal: Signal, entries: Vec<Entry>, holds: &[Arc<dyn RetentionHold>], found: &mut Found) {
     let mut stems: BTreeMap<Stem, (u64, Vec<Form>)> = BTreeMap::new();
     for entry in entries {
-        if let Some((stem, form)) = parse_name(&entry.name) {
+        if let Some((stem, form)) = ctx.log.forms().parse(&entry.name) {
             let (bytes, forms) = stems.entry(stem).or_default();
             *bytes += entry.len;
             forms.push(form);
@@ -231,7 +239,7 @@ fn possibly_live<'a>(ctx: &Context, stems: impl Iterator<Item = (&'a Stem, &'a [
     let mut newest: BTreeMap<WriterId, &Stem> = BTreeMap::new();
     let mut live = BTreeSet::new();
     for (stem, forms) in stems {
-        if forms != [Form::Live] {
+        if !forms.iter().all(|form| form.grows()) {
             continue;
         }
         if stem.writer == ctx.writer {
@@ -245,16 +253,6 @@ fn possibly_live<'a>(ctx: &Context, stems: impl Iterator<Item = (&'a Stem, &'a [
     }
     live.extend(newest.into_values().cloned());
     live
-}
-
-/// Rows of a file; 0 if it cannot be read, since then nobody could have delivered them either.
-fn rows_of(ctx: &Context, file: &Data) -> u64 {
-    if let Some(own) = ctx.own.find(&file.stem) {
-        return own.rows;
-    }
-    let form = if file.forms.contains(&Form::Sealed) { Form::Sealed } else { Form::Live };
-    let opened = ctx.storage.open(&ctx.layout.data(file.signal, &file.stem, form));
-    opened.ok().and_then(|file| file::rows(&*file).ok()).unwrap_or(0)
 }
 
 fn announce_loss(ctx: &Context, file: &Data, cause: Cause, rows: u64) {

@@ -1,6 +1,5 @@
 //! Looks at sealed files: which counts, and which is set aside because it does not hold.
 
-use std::io;
 use std::path::Path;
 
 use otlp_arrow_columns::Signal;
@@ -8,28 +7,33 @@ use otlp_arrow_columns::Signal;
 use super::context::Context;
 use super::quarantine::set_file_aside;
 use crate::disk::fault::storage_error;
-use crate::disk::names::{Form, Stem};
-use crate::file;
+use crate::disk::names::Stem;
+use crate::file::form::{FileState, Form};
+use crate::file::scan::Check;
+use crate::log::files::{Found, Look};
 use crate::log::read::SetAside;
 use otlp_arrow_base::error::Result;
 
 /// Looks at a sealed file of a dead writer; whether it is there and counts from now on. One that cannot be read is set
 /// aside, and then its stream counts again if that is there still: it is not deleted before every byte was checked.
 pub(crate) fn sealed_counts(ctx: &Context, signal: Signal, stem: &Stem, stream_is_there: bool) -> Result<bool> {
-    let path = ctx.layout.data(signal, stem, Form::Sealed);
-    let state = match ctx.storage.open(&path).and_then(|file| file::sealed_state(&*file, stream_is_there)) {
-        Ok(state) => state,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-        Err(error) => return Err(storage_error("read", &path, error)),
+    let Found { file, form, path } = match ctx.log.find_stem(signal, stem, Look::Above(Form::LIVE)) {
+        Ok(found) => found,
+        Err(error) if error.is_gone() => return Ok(false),
+        Err(error) => return Err(error.into()),
     };
+    let check = if stream_is_there { Check::Full } else { Check::Heads };
+    let state = form.state(&*file, check).map_err(|error| storage_error("read", &path, error))?;
+    // Closed before it is moved: Windows moves no open file.
+    drop(file);
     match state {
-        file::SealedState::Whole => Ok(true),
-        file::SealedState::Newer => {
+        FileState::Whole => Ok(true),
+        FileState::Newer => {
             announce_newer(ctx, stem, &path, None);
             Ok(true)
         }
-        file::SealedState::Damaged => {
-            set_file_aside(ctx, signal, stem, Form::Sealed, "this file cannot be read as a whole sealed file")?;
+        FileState::Damaged => {
+            set_file_aside(ctx, signal, stem, form, "this file cannot be read as a whole sealed file")?;
             Ok(false)
         }
     }
@@ -45,7 +49,7 @@ fn set_unreadable_aside(ctx: &Context, signal: Signal, stem: &Stem) -> Result<bo
     }
     if stem.writer == ctx.writer {
         // Of our own files the stream goes by itself once it is sealed; as long as it is there, that is at work.
-        let stream = ctx.storage.open(&ctx.layout.data(signal, stem, Form::Live));
+        let stream = ctx.storage.open(&ctx.log.path(signal, stem, Form::LIVE));
         return Ok(stream.is_err() && !sealed_counts(ctx, signal, stem, true)?);
     }
     let (dir, path) = (ctx.layout.writers_dir(), ctx.layout.writer_lock(stem.writer));

@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use std::time::Duration;
-
+use arrow_array::cast::AsArray;
+use arrow_array::types::TimestampNanosecondType;
 use arrow_array::{ArrayRef, StringArray};
 
 use super::*;
@@ -150,27 +150,6 @@ fn a_torn_stream_ends_early_for_others_and_is_an_error_for_its_writer() {
     assert!(failed);
     assert!(all(open(&[], Extent::Prefix(None), 0, &wanted(None, None))).is_empty());
     assert!(all(open(&stream[..100], Extent::Prefix(None), 0, &wanted(Some(&["name"]), Some((0, 1))))).is_empty());
-}
-
-#[test]
-fn unknown_and_repeated_columns_are_refused_by_name() {
-    let options = |columns: &[&str]| ReadOptions {
-        columns: Some(columns.iter().map(|name| (*name).to_owned()).collect()),
-        ..ReadOptions::default()
-    };
-    for (columns, word) in
-        [(&["name", "nam"][..], "\"nam\" is no column"), (&["name", "name"], "named twice"), (&[], "names none")]
-    {
-        let error = Wanted::new(Signal::Traces, &options(columns)).unwrap_err();
-        assert_eq!(error.code(), Code::InvalidConfig);
-        assert!(error.message().contains(word), "{error}");
-    }
-    let wanted = Wanted::new(Signal::Logs, &options(&["body", "service_name"])).unwrap();
-    let schema = wanted.schema(Signal::Logs);
-    assert_eq!(schema.fields().iter().map(|field| field.name().as_str()).collect::<Vec<_>>(), ["body", "service_name"]);
-    assert_eq!(schema.field(1).data_type(), &arrow_schema::DataType::Utf8);
-    let before_1970 = ReadOptions { to: Some(UNIX_EPOCH - Duration::from_secs(1)), ..ReadOptions::default() };
-    assert_eq!(Wanted::new(Signal::Logs, &before_1970).unwrap().time, Some((0, 0)));
 }
 
 /// The file with a checksum that fits what is in it now. `note` is where the digits are.

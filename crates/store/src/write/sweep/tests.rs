@@ -22,7 +22,7 @@ fn sweeper(dir: &Path) -> Sweeper {
 
 /// Puts a sealed file there that was created at `created`; what is in it does not matter here.
 fn add(ctx: &Context, created: SystemTime, writer: WriterId, seq: u32) {
-    let path = ctx.layout.data(Signal::Logs, &Stem::new(created, writer, seq), Form::Sealed);
+    let path = ctx.log.path(Signal::Logs, &Stem::new(created, writer, seq), Form::SEALED);
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     std::fs::write(path, "x").unwrap();
 }
