@@ -5,7 +5,6 @@ mod detached;
 mod error;
 mod follow;
 mod library;
-mod proto;
 mod sdk;
 mod table;
 mod wait;

@@ -3,11 +3,12 @@
 use pyo3::intern;
 use pyo3::prelude::*;
 
+use otlp_arrow_wire::Writer;
+
 use super::Failure;
 use super::ids::{field, text};
 use super::types::{RESOURCE, SCOPE};
 use super::value::attributes;
-use crate::proto::Writer;
 
 /// An encoded resource for records that come without one; none when empty.
 #[derive(Debug, Default)]
@@ -120,14 +121,14 @@ impl<'py, 'd> Groups<'py, 'd> {
                 let scope = out.open(SCOPE_ENVELOPE, 3);
                 out.raw(&group.scope.message);
                 out.raw(group.records.as_bytes());
-                out.default_bytes(SCHEMA_URL, &group.scope.schema_url);
+                out.bytes(SCHEMA_URL, &group.scope.schema_url);
                 out.close(scope);
                 false
             });
-            out.default_bytes(SCHEMA_URL, &first.resource.schema_url);
+            out.bytes(SCHEMA_URL, &first.resource.schema_url);
             out.close(envelope);
         }
-        out.into_bytes()
+        out.finish()
     }
 }
 
@@ -146,14 +147,14 @@ pub(super) fn resource_of(attributes: &[(String, String)]) -> Vec<u8> {
     let message = writer.open(RESOURCE_FIELD, 2);
     for (key, value) in attributes {
         let entry = writer.open(RESOURCE_ATTRIBUTES, 1);
-        writer.default_bytes(KEY, key.as_bytes());
+        writer.bytes(KEY, key.as_bytes());
         let any = writer.open(VALUE, 1);
-        writer.present_bytes(STRING_VALUE, value.as_bytes());
+        writer.bytes_always(STRING_VALUE, value.as_bytes());
         writer.close(any);
         writer.close(entry);
     }
     writer.close(message);
-    writer.into_bytes()
+    writer.finish()
 }
 
 fn encode_resource(
@@ -171,10 +172,10 @@ fn encode_resource(
     let message = writer.open(RESOURCE_FIELD, 2);
     let mapping = field(resource, known, intern!(py, "_attributes"), intern!(py, "attributes"))?;
     let left_out = attributes(&mut writer, RESOURCE_ATTRIBUTES, &mapping)?;
-    writer.default_varint(DROPPED_ATTRIBUTES_COUNT, left_out.into());
+    writer.uint(DROPPED_ATTRIBUTES_COUNT, left_out.into());
     writer.close(message);
     let fallback = field(resource, known, intern!(py, "_schema_url"), intern!(py, "schema_url"))?;
-    Ok(Envelope { message: writer.into_bytes(), schema_url: own_or(schema_url, Some(&fallback))? })
+    Ok(Envelope { message: writer.finish(), schema_url: own_or(schema_url, Some(&fallback))? })
 }
 
 fn encode_scope(scope: &Bound<'_, PyAny>, schema_url: Option<&Bound<'_, PyAny>>) -> Result<Envelope, Failure> {
@@ -188,17 +189,17 @@ fn encode_scope(scope: &Bound<'_, PyAny>, schema_url: Option<&Bound<'_, PyAny>>)
     let message = writer.open(SCOPE_FIELD, 1);
     if scope.is_none() {
         writer.close(message);
-        return Ok(Envelope { message: writer.into_bytes(), schema_url: own_or(schema_url, None)? });
+        return Ok(Envelope { message: writer.finish(), schema_url: own_or(schema_url, None)? });
     }
     let known = SCOPE.is(scope);
     text(&mut writer, NAME, &field(scope, known, intern!(py, "_name"), intern!(py, "name"))?)?;
     text(&mut writer, VERSION, &field(scope, known, intern!(py, "_version"), intern!(py, "version"))?)?;
     let mapping = field(scope, known, intern!(py, "_attributes"), intern!(py, "attributes"))?;
     let left_out = attributes(&mut writer, ATTRIBUTES, &mapping)?;
-    writer.default_varint(DROPPED_ATTRIBUTES_COUNT, left_out.into());
+    writer.uint(DROPPED_ATTRIBUTES_COUNT, left_out.into());
     writer.close(message);
     let fallback = field(scope, known, intern!(py, "_schema_url"), intern!(py, "schema_url"))?;
-    Ok(Envelope { message: writer.into_bytes(), schema_url: own_or(schema_url, Some(&fallback))? })
+    Ok(Envelope { message: writer.finish(), schema_url: own_or(schema_url, Some(&fallback))? })
 }
 
 /// The envelope's own schema URL where it has one, else that of the object in it.

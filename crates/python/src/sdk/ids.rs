@@ -1,10 +1,9 @@
 //! Reading the plain fields of SDK objects.
 
+use otlp_arrow_wire::Writer;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyFloat, PyString, PyTuple};
-
-use crate::proto::Writer;
 
 /// A field of an SDK object: `private` where the object's class is known to keep it there, which saves a Python call,
 /// else `public`.
@@ -41,7 +40,7 @@ pub(super) fn text(writer: &mut Writer, field: u32, value: &Bound<'_, PyAny>) ->
     if value.is_none() {
         return Ok(());
     }
-    with_text(value, |text| writer.default_bytes(field, text.as_bytes()))
+    with_text(value, |text| writer.bytes(field, text.as_bytes()))
 }
 
 /// Calls `f` with the text of `value`, or with `str(value)` where it is no text.
@@ -125,6 +124,6 @@ pub(super) fn trace_state(writer: &mut Writer, field: u32, state: &Bound<'_, PyA
         text.push('=');
         with_text(&value, |value| text.push_str(value))?;
     }
-    writer.default_bytes(field, text.as_bytes());
+    writer.bytes(field, text.as_bytes());
     Ok(())
 }

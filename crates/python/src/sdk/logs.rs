@@ -3,12 +3,13 @@
 use pyo3::intern;
 use pyo3::prelude::*;
 
+use otlp_arrow_wire::Writer;
+
 use super::Failure;
 use super::group::Groups;
 use super::ids::{enum_number, nanos, span_id, text, trace_id};
 use super::types::BOUNDED_ATTRIBUTES;
 use super::value::{any_value, attributes};
-use crate::proto::Writer;
 
 mod log {
     pub(super) const TIME: u32 = 1;
@@ -46,8 +47,8 @@ pub(super) fn encode<'py>(record: &Bound<'py, PyAny>, groups: &mut Groups<'py, '
 fn content(writer: &mut Writer, record: &Bound<'_, PyAny>) -> Result<(), Failure> {
     let py = record.py();
     let log = record.getattr(intern!(py, "log_record"))?;
-    writer.default_fixed64(log::TIME, nanos(&log.getattr(intern!(py, "timestamp"))?)?);
-    writer.default_varint(log::SEVERITY_NUMBER, enum_number(&log.getattr(intern!(py, "severity_number"))?)? as u64);
+    writer.fixed64(log::TIME, nanos(&log.getattr(intern!(py, "timestamp"))?)?);
+    writer.uint(log::SEVERITY_NUMBER, enum_number(&log.getattr(intern!(py, "severity_number"))?)? as u64);
     text(writer, log::SEVERITY_TEXT, &log.getattr(intern!(py, "severity_text"))?)?;
     any_value(writer, log::BODY, &log.getattr(intern!(py, "body"))?)?;
     let mapping = log.getattr(intern!(py, "attributes"))?;
@@ -57,20 +58,20 @@ fn content(writer: &mut Writer, record: &Bound<'_, PyAny>) -> Result<(), Failure
     } else {
         record.getattr_opt(intern!(py, "dropped_attributes"))?.map_or(Ok(0), |count| count.extract())?
     };
-    writer.default_varint(log::DROPPED_ATTRIBUTES_COUNT, u64::from(dropped) + u64::from(left_out));
+    writer.uint(log::DROPPED_ATTRIBUTES_COUNT, u64::from(dropped) + u64::from(left_out));
     let flags = log.getattr(intern!(py, "trace_flags"))?;
     if !flags.is_none() {
-        writer.default_fixed32(log::FLAGS, flags.extract()?);
+        writer.fixed32(log::FLAGS, flags.extract()?);
     }
     let trace = log.getattr(intern!(py, "trace_id"))?;
     if trace.is_truthy()? {
-        writer.present_bytes(log::TRACE_ID, &trace_id(&trace)?);
+        writer.bytes_always(log::TRACE_ID, &trace_id(&trace)?);
     }
     let span = log.getattr(intern!(py, "span_id"))?;
     if span.is_truthy()? {
-        writer.present_bytes(log::SPAN_ID, &span_id(&span)?);
+        writer.bytes_always(log::SPAN_ID, &span_id(&span)?);
     }
-    writer.default_fixed64(log::OBSERVED_TIME, nanos(&log.getattr(intern!(py, "observed_timestamp"))?)?);
+    writer.fixed64(log::OBSERVED_TIME, nanos(&log.getattr(intern!(py, "observed_timestamp"))?)?);
     text(writer, log::EVENT_NAME, &log.getattr(intern!(py, "event_name"))?)?;
     Ok(())
 }

@@ -5,12 +5,13 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyInt;
 
+use otlp_arrow_wire::Writer;
+
 use super::group::Groups;
 use super::ids::{nanos, span_id, text, trace_id};
 use super::types::{EXPONENTIAL_HISTOGRAM, GAUGE, HISTOGRAM, SUM};
 use super::value::attributes;
 use super::{DefaultResource, Encoded, Failure, LeftOut};
-use crate::proto::Writer;
 
 mod metric {
     pub(super) const NAME: u32 = 1;
@@ -119,11 +120,11 @@ fn encode_metric(writer: &mut Writer, metric: &Bound<'_, PyAny>, left_out: &mut 
     }
     if field != metric::GAUGE {
         let temporality: i64 = data.getattr(intern!(py, "aggregation_temporality"))?.extract()?;
-        writer.default_varint(AGGREGATION_TEMPORALITY, temporality as u64);
+        writer.uint(AGGREGATION_TEMPORALITY, temporality as u64);
     }
     if field == metric::SUM {
         let monotonic = data.getattr(intern!(py, "is_monotonic"))?.is_truthy()?;
-        writer.default_varint(IS_MONOTONIC, monotonic.into());
+        writer.uint(IS_MONOTONIC, monotonic.into());
     }
     writer.close(message);
     Ok(())
@@ -131,16 +132,16 @@ fn encode_metric(writer: &mut Writer, metric: &Bound<'_, PyAny>, left_out: &mut 
 
 fn times(writer: &mut Writer, point: &Bound<'_, PyAny>) -> PyResult<()> {
     let py = point.py();
-    writer.default_fixed64(START_TIME, nanos(&point.getattr(intern!(py, "start_time_unix_nano"))?)?);
-    writer.default_fixed64(TIME, nanos(&point.getattr(intern!(py, "time_unix_nano"))?)?);
+    writer.fixed64(START_TIME, nanos(&point.getattr(intern!(py, "start_time_unix_nano"))?)?);
+    writer.fixed64(TIME, nanos(&point.getattr(intern!(py, "time_unix_nano"))?)?);
     Ok(())
 }
 
 /// A value that is an integer or a double by its Python type.
 fn number(writer: &mut Writer, as_double: u32, as_int: u32, value: &Bound<'_, PyAny>) -> PyResult<()> {
     match value.cast::<PyInt>().ok().and_then(|value| value.extract::<i64>().ok()) {
-        Some(value) => writer.present_fixed64(as_int, value as u64),
-        None => writer.present_double(as_double, value.extract()?),
+        Some(value) => writer.fixed64_always(as_int, value as u64),
+        None => writer.double_always(as_double, value.extract()?),
     }
     Ok(())
 }
@@ -148,7 +149,7 @@ fn number(writer: &mut Writer, as_double: u32, as_int: u32, value: &Bound<'_, Py
 /// A double that is left out when it is None.
 fn optional_double(writer: &mut Writer, field: u32, value: &Bound<'_, PyAny>) -> PyResult<()> {
     if !value.is_none() {
-        writer.present_double(field, value.extract()?);
+        writer.double_always(field, value.extract()?);
     }
     Ok(())
 }
@@ -177,7 +178,7 @@ fn histogram_point(writer: &mut Writer, point: &Bound<'_, PyAny>) -> Result<(), 
     const MAX: u32 = 12;
     let py = point.py();
     times(writer, point)?;
-    writer.default_fixed64(COUNT, point.getattr(intern!(py, "count"))?.extract()?);
+    writer.fixed64(COUNT, point.getattr(intern!(py, "count"))?.extract()?);
     optional_double(writer, SUM, &point.getattr(intern!(py, "sum"))?)?;
     packed(writer, BUCKET_COUNTS, &point.getattr(intern!(py, "bucket_counts"))?, |writer, count| {
         writer.raw(&count.extract::<u64>()?.to_le_bytes());
@@ -209,15 +210,15 @@ fn exponential_point(writer: &mut Writer, point: &Bound<'_, PyAny>) -> Result<()
     let py = point.py();
     attributes(writer, ATTRIBUTES, &point.getattr(intern!(py, "attributes"))?)?;
     times(writer, point)?;
-    writer.default_fixed64(COUNT, point.getattr(intern!(py, "count"))?.extract()?);
+    writer.fixed64(COUNT, point.getattr(intern!(py, "count"))?.extract()?);
     optional_double(writer, SUM, &point.getattr(intern!(py, "sum"))?)?;
-    writer.default_sint32(SCALE, point.getattr(intern!(py, "scale"))?.extract()?);
-    writer.default_fixed64(ZERO_COUNT, point.getattr(intern!(py, "zero_count"))?.extract()?);
+    writer.sint32(SCALE, point.getattr(intern!(py, "scale"))?.extract()?);
+    writer.fixed64(ZERO_COUNT, point.getattr(intern!(py, "zero_count"))?.extract()?);
     buckets(writer, POSITIVE, &point.getattr(intern!(py, "positive"))?)?;
     buckets(writer, NEGATIVE, &point.getattr(intern!(py, "negative"))?)?;
     let flags = point.getattr(intern!(py, "flags"))?;
     if !flags.is_none() {
-        writer.default_varint(FLAGS, flags.extract::<u32>()?.into());
+        writer.uint(FLAGS, flags.extract::<u32>()?.into());
     }
     exemplars(writer, EXEMPLARS, point)?;
     optional_double(writer, MIN, &point.getattr(intern!(py, "min"))?)?;
@@ -238,9 +239,9 @@ fn buckets(writer: &mut Writer, field: u32, side: &Bound<'_, PyAny>) -> PyResult
         return Ok(());
     }
     let message = writer.open(field, 2);
-    writer.default_sint32(OFFSET, side.getattr(intern!(py, "offset"))?.extract()?);
+    writer.sint32(OFFSET, side.getattr(intern!(py, "offset"))?.extract()?);
     packed(writer, BUCKET_COUNTS, &counts, |writer, count| {
-        writer.varint(count.extract()?);
+        writer.packed_varint(count.extract()?);
         Ok(())
     })?;
     writer.close(message);
@@ -279,13 +280,13 @@ fn exemplars(writer: &mut Writer, field: u32, point: &Bound<'_, PyAny>) -> Resul
     for exemplar in list.try_iter()? {
         let exemplar = exemplar?;
         let message = writer.open(field, 1);
-        writer.default_fixed64(TIME, nanos(&exemplar.getattr(intern!(py, "time_unix_nano"))?)?);
+        writer.fixed64(TIME, nanos(&exemplar.getattr(intern!(py, "time_unix_nano"))?)?);
         number(writer, AS_DOUBLE, AS_INT, &exemplar.getattr(intern!(py, "value"))?)?;
         let span = exemplar.getattr(intern!(py, "span_id"))?;
         let trace = exemplar.getattr(intern!(py, "trace_id"))?;
         if !span.is_none() && !trace.is_none() {
-            writer.present_bytes(SPAN_ID, &span_id(&span)?);
-            writer.present_bytes(TRACE_ID, &trace_id(&trace)?);
+            writer.bytes_always(SPAN_ID, &span_id(&span)?);
+            writer.bytes_always(TRACE_ID, &trace_id(&trace)?);
         }
         attributes(writer, FILTERED_ATTRIBUTES, &exemplar.getattr(intern!(py, "filtered_attributes"))?)?;
         writer.close(message);

@@ -3,12 +3,13 @@
 use pyo3::intern;
 use pyo3::prelude::*;
 
+use otlp_arrow_wire::Writer;
+
 use super::Failure;
 use super::group::Groups;
 use super::ids::{Context, enum_number, field, flags, nanos, span_id, text, trace_id, trace_state};
 use super::types::{BOUNDED_ATTRIBUTES, BOUNDED_LIST, CONTEXT, EVENT, LINK, READABLE_SPAN, SPAN, STATUS};
 use super::value::attributes;
-use crate::proto::Writer;
 
 mod span {
     pub(super) const TRACE_ID: u32 = 1;
@@ -55,48 +56,42 @@ fn content(writer: &mut Writer, span: &Bound<'_, PyAny>, known: bool) -> Result<
     let context = field(span, known, intern!(py, "_context"), intern!(py, "context"))?;
     if !context.is_none() {
         let context = Context::read(&context, CONTEXT.is(&context))?;
-        writer.present_bytes(span::TRACE_ID, &trace_id(&context.trace_id)?);
-        writer.present_bytes(span::SPAN_ID, &span_id(&context.span_id)?);
+        writer.bytes_always(span::TRACE_ID, &trace_id(&context.trace_id)?);
+        writer.bytes_always(span::SPAN_ID, &span_id(&context.span_id)?);
         trace_state(writer, span::TRACE_STATE, &context.trace_state)?;
     }
     let parent = field(span, known, intern!(py, "_parent"), intern!(py, "parent"))?;
     let mut parent_is_remote = false;
     if !parent.is_none() {
         let parent = Context::read(&parent, CONTEXT.is(&parent))?;
-        writer.present_bytes(span::PARENT_SPAN_ID, &span_id(&parent.span_id)?);
+        writer.bytes_always(span::PARENT_SPAN_ID, &span_id(&parent.span_id)?);
         parent_is_remote = parent.is_remote;
     }
     text(writer, span::NAME, &field(span, known, intern!(py, "_name"), intern!(py, "name"))?)?;
     // The SDK numbers its kinds from 0 where OTLP has UNSPECIFIED.
     let kind = field(span, known, intern!(py, "_kind"), intern!(py, "kind"))?;
     if !kind.is_none() {
-        writer.present_varint(span::KIND, (enum_number(&kind)? + 1) as u64);
+        writer.uint_always(span::KIND, (enum_number(&kind)? + 1) as u64);
     }
     let start = field(span, known, intern!(py, "_start_time"), intern!(py, "start_time"))?;
-    writer.default_fixed64(span::START_TIME, nanos(&start)?);
+    writer.fixed64(span::START_TIME, nanos(&start)?);
     let end = field(span, known, intern!(py, "_end_time"), intern!(py, "end_time"))?;
-    writer.default_fixed64(span::END_TIME, nanos(&end)?);
+    writer.fixed64(span::END_TIME, nanos(&end)?);
 
     let mapping = field(span, known, intern!(py, "_attributes"), intern!(py, "attributes"))?;
     let left_out = attributes(writer, span::ATTRIBUTES, &mapping)?;
     let dropped = dropped(span, known, &mapping, intern!(py, "dropped_attributes"))?;
-    writer.default_varint(span::DROPPED_ATTRIBUTES_COUNT, u64::from(dropped) + u64::from(left_out));
+    writer.uint(span::DROPPED_ATTRIBUTES_COUNT, u64::from(dropped) + u64::from(left_out));
 
     let events = field(span, known, intern!(py, "_events"), intern!(py, "events"))?;
     for_each(&events, |event| encode_event(writer, event))?;
-    writer.default_varint(
-        span::DROPPED_EVENTS_COUNT,
-        self::dropped(span, known, &events, intern!(py, "dropped_events"))?.into(),
-    );
+    writer.uint(span::DROPPED_EVENTS_COUNT, self::dropped(span, known, &events, intern!(py, "dropped_events"))?.into());
     let links = field(span, known, intern!(py, "_links"), intern!(py, "links"))?;
     for_each(&links, |link| encode_link(writer, link))?;
-    writer.default_varint(
-        span::DROPPED_LINKS_COUNT,
-        self::dropped(span, known, &links, intern!(py, "dropped_links"))?.into(),
-    );
+    writer.uint(span::DROPPED_LINKS_COUNT, self::dropped(span, known, &links, intern!(py, "dropped_links"))?.into());
 
     encode_status(writer, &field(span, known, intern!(py, "_status"), intern!(py, "status"))?)?;
-    writer.default_fixed32(span::FLAGS, flags(parent_is_remote));
+    writer.fixed32(span::FLAGS, flags(parent_is_remote));
     Ok(())
 }
 
@@ -145,12 +140,12 @@ fn encode_event(writer: &mut Writer, event: &Bound<'_, PyAny>) -> Result<(), Fai
     let known = EVENT.is(event);
     let message = writer.open(span::EVENTS, 1);
     let time = field(event, known, intern!(py, "_timestamp"), intern!(py, "timestamp"))?;
-    writer.default_fixed64(TIME, nanos(&time)?);
+    writer.fixed64(TIME, nanos(&time)?);
     text(writer, NAME, &field(event, known, intern!(py, "_name"), intern!(py, "name"))?)?;
     let mapping = field(event, known, intern!(py, "_attributes"), intern!(py, "attributes"))?;
     let left_out = attributes(writer, ATTRIBUTES, &mapping)?;
     let dropped = dropped(event, known, &mapping, intern!(py, "dropped_attributes"))?;
-    writer.default_varint(DROPPED_ATTRIBUTES_COUNT, u64::from(dropped) + u64::from(left_out));
+    writer.uint(DROPPED_ATTRIBUTES_COUNT, u64::from(dropped) + u64::from(left_out));
     writer.close(message);
     Ok(())
 }
@@ -167,14 +162,14 @@ fn encode_link(writer: &mut Writer, link: &Bound<'_, PyAny>) -> Result<(), Failu
     let context = field(link, known, intern!(py, "_context"), intern!(py, "context"))?;
     let context = Context::read(&context, CONTEXT.is(&context))?;
     let message = writer.open(span::LINKS, 1);
-    writer.present_bytes(TRACE_ID, &trace_id(&context.trace_id)?);
-    writer.present_bytes(SPAN_ID, &span_id(&context.span_id)?);
+    writer.bytes_always(TRACE_ID, &trace_id(&context.trace_id)?);
+    writer.bytes_always(SPAN_ID, &span_id(&context.span_id)?);
     trace_state(writer, TRACE_STATE, &context.trace_state)?;
     let mapping = field(link, known, intern!(py, "_attributes"), intern!(py, "attributes"))?;
     let left_out = attributes(writer, ATTRIBUTES, &mapping)?;
     let dropped = dropped(link, known, &mapping, intern!(py, "dropped_attributes"))?;
-    writer.default_varint(DROPPED_ATTRIBUTES_COUNT, u64::from(dropped) + u64::from(left_out));
-    writer.default_fixed32(FLAGS, flags(context.is_remote));
+    writer.uint(DROPPED_ATTRIBUTES_COUNT, u64::from(dropped) + u64::from(left_out));
+    writer.fixed32(FLAGS, flags(context.is_remote));
     writer.close(message);
     Ok(())
 }
@@ -190,7 +185,7 @@ fn encode_status(writer: &mut Writer, status: &Bound<'_, PyAny>) -> PyResult<()>
     let message = writer.open(span::STATUS, 1);
     text(writer, MESSAGE, &field(status, known, intern!(py, "_description"), intern!(py, "description"))?)?;
     let code = field(status, known, intern!(py, "_status_code"), intern!(py, "status_code"))?;
-    writer.default_varint(CODE, enum_number(&code)? as u64);
+    writer.uint(CODE, enum_number(&code)? as u64);
     writer.close(message);
     Ok(())
 }

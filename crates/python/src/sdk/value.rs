@@ -5,10 +5,11 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyMapping, PySequence, PyString, PyTuple};
 
+use otlp_arrow_wire::Writer;
+
 use super::ids::with_text;
 use super::types::BOUNDED_ATTRIBUTES;
 use super::{Failure, MAX_NESTING};
-use crate::proto::Writer;
 
 mod any_value {
     pub(super) const STRING: u32 = 1;
@@ -109,7 +110,7 @@ fn key_value(
     depth: usize,
 ) -> Result<(), Failure> {
     let entry = writer.open(field, 1);
-    with_text(key, |key| writer.default_bytes(KEY, key.as_bytes()))?;
+    with_text(key, |key| writer.bytes(KEY, key.as_bytes()))?;
     let message = writer.open(VALUE, 1);
     value(writer, value_, depth)?;
     writer.close(message);
@@ -124,9 +125,9 @@ fn value(writer: &mut Writer, any: &Bound<'_, PyAny>, depth: usize) -> Result<()
     } else if let Ok(number) = any.cast_exact::<PyInt>() {
         int(writer, number)?;
     } else if let Ok(boolean) = any.cast_exact::<PyBool>() {
-        writer.present_varint(any_value::BOOL, boolean.is_true().into());
+        writer.uint_always(any_value::BOOL, boolean.is_true().into());
     } else if let Ok(number) = any.cast_exact::<PyFloat>() {
-        writer.present_double(any_value::DOUBLE, number.value());
+        writer.double_always(any_value::DOUBLE, number.value());
     } else if any.is_none() {
         // An AnyValue without a value is OTLP's empty value.
     } else if let Ok(tuple) = any.cast_exact::<PyTuple>() {
@@ -146,9 +147,9 @@ fn less_common(writer: &mut Writer, any: &Bound<'_, PyAny>, depth: usize) -> Res
     } else if let Ok(number) = any.cast::<PyInt>() {
         int(writer, number)?;
     } else if let Ok(number) = any.cast::<PyFloat>() {
-        writer.present_double(any_value::DOUBLE, number.value());
+        writer.double_always(any_value::DOUBLE, number.value());
     } else if let Ok(bytes) = any.cast::<PyBytes>() {
-        writer.present_bytes(any_value::BYTES, bytes.as_bytes());
+        writer.bytes_always(any_value::BYTES, bytes.as_bytes());
     } else if any.cast::<PyDict>().is_ok() || any.cast::<PyMapping>().is_ok() {
         if depth >= MAX_NESTING {
             return Err(Failure::TooDeep);
@@ -167,9 +168,9 @@ fn less_common(writer: &mut Writer, any: &Bound<'_, PyAny>, depth: usize) -> Res
 
 fn string(writer: &mut Writer, text: &Bound<'_, PyString>) -> PyResult<()> {
     match text.to_str() {
-        Ok(text) => writer.present_bytes(any_value::STRING, text.as_bytes()),
+        Ok(text) => writer.bytes_always(any_value::STRING, text.as_bytes()),
         // UTF-8 cannot carry a lone surrogate: it becomes U+FFFD, and the rest of the text is kept.
-        Err(_) => writer.present_bytes(any_value::STRING, text.to_string_lossy().as_bytes()),
+        Err(_) => writer.bytes_always(any_value::STRING, text.to_string_lossy().as_bytes()),
     }
     Ok(())
 }
@@ -177,10 +178,10 @@ fn string(writer: &mut Writer, text: &Bound<'_, PyString>) -> PyResult<()> {
 /// An integer, or its decimal text where it does not fit 64 bits.
 fn int(writer: &mut Writer, number: &Bound<'_, PyInt>) -> PyResult<()> {
     match number.extract::<i64>() {
-        Ok(number) => writer.present_varint(any_value::INT, number as u64),
+        Ok(number) => writer.uint_always(any_value::INT, number as u64),
         Err(_) => {
             let text = number.py().get_type::<PyInt>().call_method1(intern!(number.py(), "__repr__"), (number,))?;
-            with_text(&text, |text| writer.present_bytes(any_value::STRING, text.as_bytes()))?;
+            with_text(&text, |text| writer.bytes_always(any_value::STRING, text.as_bytes()))?;
         }
     }
     Ok(())
