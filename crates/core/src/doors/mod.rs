@@ -38,8 +38,8 @@ pub fn answered(protocols: &Protocols) -> impl Iterator<Item = &'static str> {
 }
 
 /// Registers what is counted by protocol, so that it is listed before the first request.
-pub(crate) fn count_in(stats: &Stats) {
-    for door in DOORS.iter().filter(|door| door.telemetry.is_some()) {
+pub(crate) fn count_in(stats: &Stats, further: &[Door]) {
+    for door in DOORS.iter().chain(further).filter(|door| door.telemetry.is_some()) {
         stats.protocol(door.name);
     }
 }
@@ -68,7 +68,7 @@ pub struct Addresses {
 pub struct Doors {
     addresses: Addresses,
     server: Arc<Server>,
-    runtime: Runtime,
+    runtime: Arc<Runtime>,
 }
 
 impl fmt::Debug for Doors {
@@ -81,12 +81,16 @@ impl Doors {
     /// Binds the addresses of `config.listen` and answers on them. BIND_FAILED if one is taken, INVALID_CONFIG if one
     /// is open to others and `insecure` is not set.
     pub fn open(config: &Config, ingest: Arc<dyn Ingest>) -> Result<Self> {
-        Self::open_with(config, ingest, &[])
+        Self::open_on(Arc::new(Runtime::new()?), config, ingest, &[])
     }
 
-    /// [`Doors::open`] with further doors beside those of [`DOORS`].
-    pub fn open_with(config: &Config, ingest: Arc<dyn Ingest>, further: &[Door]) -> Result<Self> {
-        let runtime = Runtime::new()?;
+    /// [`Doors::open`] on the threads of others, with further doors beside those of [`DOORS`].
+    pub(crate) fn open_on(
+        runtime: Arc<Runtime>,
+        config: &Config,
+        ingest: Arc<dyn Ingest>,
+        further: &[Door],
+    ) -> Result<Self> {
         let (stop, stopped) = watch::channel(false);
         let mut router = Router::new(limits(&config.limits), Clock::system(), Arc::clone(ingest.stats()));
         let inside = Inside { ingest, limits: config.limits.clone(), stopped };
@@ -124,6 +128,13 @@ impl Doors {
         let server = Arc::clone(&self.server);
         server.stop();
         self.runtime.spawn(async move { server.closed(patience).await })
+    }
+}
+
+/// The runtime may have others to run, so what answers is told to end.
+impl Drop for Doors {
+    fn drop(&mut self) {
+        self.server.stop();
     }
 }
 

@@ -8,6 +8,7 @@ use super::additions::Additions;
 use super::generation::Root;
 use super::thread::on_a_thread;
 use crate::config::Config;
+use crate::doors::Door;
 use crate::error::Result;
 use crate::event::Event;
 
@@ -28,6 +29,13 @@ impl Builder {
     /// thread of the library. See [`OtlpLibrary::on_event`].
     pub fn on_event(mut self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
         self.additions.listeners.push(Arc::new(listener));
+        self
+    }
+
+    /// Answers one more protocol on the addresses that are listened on.
+    #[doc(hidden)]
+    pub fn door(mut self, door: Door) -> Self {
+        self.additions.doors.push(door);
         self
     }
 

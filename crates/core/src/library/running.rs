@@ -20,7 +20,7 @@ use crate::stats::Stats;
 pub(super) struct Running {
     /// Closed before the core: no door may outlive what stands behind it.
     pub(super) doors: Option<Doors>,
-    pub(super) forwarding: Option<(Forwarding, Runtime)>,
+    pub(super) forwarding: Option<(Forwarding, Arc<Runtime>)>,
     pub(super) core: Arc<Core>,
     pub(super) events: EventBus,
     /// What a webhook or a command was not told yet.
@@ -30,9 +30,16 @@ pub(super) struct Running {
 impl Running {
     pub(super) fn open(config: &Config, additions: &Additions, closed: Arc<AtomicBool>) -> Result<Self> {
         let mut running = Self::without_doors(config, additions, closed);
-        running.forwarding = forward(&running.core, config)?;
         let listens = config.listen.grpc.is_some() || config.listen.http.is_some();
-        running.doors = listens.then(|| Doors::open(config, Arc::clone(&running.core) as _)).transpose()?;
+        if !listens && config.forward.is_empty() {
+            return Ok(running);
+        }
+        let runtime = Arc::new(Runtime::new()?);
+        running.forwarding = forward(&running.core, config, &runtime)?;
+        if listens {
+            let inside = Arc::clone(&running.core) as _;
+            running.doors = Some(Doors::open_on(runtime, config, inside, &additions.doors)?);
+        }
         Ok(running)
     }
 
@@ -43,7 +50,11 @@ impl Running {
             running.core.store.close(Instant::now());
             return running;
         }
-        running.forwarding = forward(&running.core, config).unwrap_or_else(|error| {
+        let forwarding = match config.forward.is_empty() {
+            true => Ok(None),
+            false => Runtime::new().and_then(|runtime| forward(&running.core, config, &Arc::new(runtime))),
+        };
+        running.forwarding = forwarding.unwrap_or_else(|error| {
             tracing::warn!(%error, "a forked child does not forward; what it keeps is forwarded by another process");
             None
         });
@@ -52,7 +63,7 @@ impl Running {
 
     fn without_doors(config: &Config, additions: &Additions, closed: Arc<AtomicBool>) -> Self {
         let stats = Arc::new(Stats::default());
-        doors::count_in(&stats);
+        doors::count_in(&stats, &additions.doors);
         let events = EventBus::new(Arc::clone(&stats));
         for listener in &additions.listeners {
             events.listen(Arc::clone(listener));
@@ -70,13 +81,12 @@ impl Running {
     }
 }
 
-fn forward(core: &Core, config: &Config) -> Result<Option<(Forwarding, Runtime)>> {
+fn forward(core: &Core, config: &Config, runtime: &Arc<Runtime>) -> Result<Option<(Forwarding, Arc<Runtime>)>> {
     if config.forward.is_empty() {
         return Ok(None);
     }
-    let runtime = Runtime::new()?;
-    let forwarding = Forwarding::start(config, &core.store, &runtime)?;
-    Ok(Some((forwarding, runtime)))
+    let forwarding = Forwarding::start(config, &core.store, runtime)?;
+    Ok(Some((forwarding, Arc::clone(runtime))))
 }
 
 /// Ends the events once nobody can hear them.

@@ -3,9 +3,11 @@
 
 mod bodies;
 mod close;
+mod further;
 mod grpc;
 mod health;
 mod hostile;
 mod http;
 mod kept;
 mod support;
+mod toy_door;
