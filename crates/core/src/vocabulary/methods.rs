@@ -23,7 +23,7 @@ use Name::{As, None, Same};
 const METHODS: &[(&str, Name, Name, Name, &str)] = &[
     ("new", Same, None, None, "opening is a constructor in Python, and `open` where it waits"),
     ("open", Same, Same, None, "as above"),
-    ("open_with", Same, None, None, "open with a listener, which is an argument or an emitter elsewhere"),
+    ("builder", Same, None, None, "what a program adds before opening is an argument or an emitter elsewhere"),
     ("export_trace", Same, None, None, "one span is a list of one in languages where lists are free"),
     ("export_traces", Same, Same, Same, ""),
     ("export_metrics", Same, Same, Same, ""),
