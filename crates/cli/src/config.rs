@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use otlp_arrow::Code;
 use otlp_arrow::config::{self, CommandOption, Config, ConfigFile, Loaded, Role, Sources};
+use otlp_arrow::destinations::Kinds;
 
 use crate::args::{ConfigCommand, InitArgs, Settings, Source};
 use crate::io::{Failure, Io, Outcome};
@@ -21,7 +22,8 @@ pub(crate) fn run(command: ConfigCommand, io: &mut Io<'_>) -> Outcome {
         }
         ConfigCommand::Init(args) => init(&args, io)?,
         ConfigCommand::Schema => {
-            let schema = serde_json::to_string_pretty(&config::json_schema()).map_err(Failure::failed)?;
+            let schema =
+                serde_json::to_string_pretty(&config::json_schema(&Kinds::default())).map_err(Failure::failed)?;
             writeln!(io.out, "{schema}")?;
         }
     }
@@ -95,7 +97,7 @@ fn parsed(sources: &Sources) -> Outcome<Loaded> {
 }
 
 fn init(args: &InitArgs, io: &mut Io<'_>) -> Outcome {
-    let text = config::commented_file();
+    let text = config::commented_file(&Kinds::default());
     if args.file == Path::new("-") {
         write!(io.out, "{text}")?;
         return Ok(());

@@ -3,7 +3,8 @@
 #[cfg(test)]
 use std::future::Future;
 
-use otlp_arrow::config::{ForwardProtocol, Loaded};
+use otlp_arrow::config::Loaded;
+use otlp_arrow::destinations::Target;
 use otlp_arrow::{Config, OtlpLibrary, Signal};
 
 use crate::args::ServeArgs;
@@ -83,7 +84,7 @@ async fn close(library: &OtlpLibrary, io: &mut Io<'_>) -> Outcome {
 
 /// Whether standard output belongs to forwarded data: then our own words go to standard error.
 fn takes_stdout(config: &Config) -> bool {
-    config.forward.iter().any(|destination| destination.protocol == ForwardProtocol::Stdout)
+    config.forward.iter().any(|destination| destination.protocol.spec().target == Target::StandardOutput)
 }
 
 /// `12 spans, 3 data points and 5 log records`.

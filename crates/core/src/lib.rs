@@ -11,6 +11,7 @@ pub mod forward;
 mod ingest;
 #[doc(hidden)]
 pub mod internal;
+mod key;
 pub mod library;
 mod on_event;
 mod outcome;

@@ -14,7 +14,7 @@ use futures::executor::block_on;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, any_value::Value};
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
-use otlp_arrow::config::Destination;
+use otlp_arrow::config::DestinationConfig;
 use otlp_arrow::{Config, OtlpLibrary, Signal};
 use otlp_arrow_testkit::backend::{Backend, Received, Reply};
 use prost::Message;
@@ -30,7 +30,7 @@ const LONG: Duration = Duration::from_secs(30);
 const SLOW: Duration = Duration::from_millis(250);
 
 fn open(dir: &Path, url: &str) -> OtlpLibrary {
-    let mut destination = Destination::new("away", url);
+    let mut destination = DestinationConfig::new("away", url);
     destination.max_in_flight = 1;
     destination.timeout = Duration::from_secs(5);
     destination.retry.initial = Duration::from_millis(20);

@@ -16,7 +16,8 @@ use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanExporter as _, SpanLinks};
-use otlp_arrow::config::{Destination, ForwardCompression, ForwardProtocol};
+use otlp_arrow::config::{DestinationConfig, ForwardCompression};
+use otlp_arrow::destinations::{OTLP_GRPC, OTLP_HTTP};
 use otlp_arrow::store::ReadOptions;
 use otlp_arrow::{Config, Format, OtlpLibrary, Signal};
 use otlp_arrow_sdk::OtlpLibraryExt as _;
@@ -27,15 +28,15 @@ use prost::Message;
 
 const LONG: Duration = Duration::from_secs(20);
 
-fn destination(name: &str, url: &str) -> Destination {
-    let mut destination = Destination::new(name, url);
+fn destination(name: &str, url: &str) -> DestinationConfig {
+    let mut destination = DestinationConfig::new(name, url);
     destination.timeout = Duration::from_secs(2);
     destination.retry.initial = Duration::from_millis(20);
     destination.retry.max = Duration::from_millis(100);
     destination
 }
 
-fn config(dir: &Path, destinations: impl IntoIterator<Item = Destination>) -> Config {
+fn config(dir: &Path, destinations: impl IntoIterator<Item = DestinationConfig>) -> Config {
     let mut config =
         Config { output_dir: dir.to_owned(), forward: destinations.into_iter().collect(), ..Config::default() };
     config.storage.min_free_bytes = 0;
@@ -140,11 +141,11 @@ fn joined(received: &[Received], signal: Signal) -> Vec<u8> {
 fn every_way_in_goes_out_by_every_way_without_loss() {
     let dir = tempfile::tempdir().unwrap();
     let mut ways = Vec::new();
-    for protocol in [ForwardProtocol::OtlpGrpc, ForwardProtocol::OtlpHttp] {
+    for protocol in [OTLP_GRPC, OTLP_HTTP] {
         for compression in [ForwardCompression::Gzip, ForwardCompression::Zstd, ForwardCompression::None] {
             for memory in [16 << 20, 0] {
                 let (name, backend) = (format!("way{}", ways.len()), Backend::start());
-                let mut way = Destination { protocol, compression, memory, ..destination(&name, &backend.url()) };
+                let mut way = DestinationConfig { protocol, compression, memory, ..destination(&name, &backend.url()) };
                 way.max_in_flight = 1;
                 ways.push((way, backend));
             }
@@ -199,7 +200,7 @@ fn every_way_in_goes_out_by_every_way_without_loss() {
             ForwardCompression::None => None,
         };
         for request in &received {
-            assert_eq!(request.grpc, way.protocol == ForwardProtocol::OtlpGrpc, "{what}");
+            assert_eq!(request.grpc, way.protocol == OTLP_GRPC, "{what}");
             let named = request.headers.iter().find(|(name, _)| name == "grpc-encoding" || name == "content-encoding");
             assert_eq!(named.map(|(_, value)| value.as_str()), encoding, "{what}");
         }

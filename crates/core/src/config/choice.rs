@@ -3,6 +3,8 @@
 
 use otlp_arrow_store::settings::SealingCompression;
 
+use crate::destinations::ForwardCompression;
+
 /// A value that is written as one of a few words.
 pub(crate) trait Choice: Copy + 'static {
     /// Each word and what it means, in the order of the documentation.
@@ -33,6 +35,8 @@ macro_rules! choice {
     };
 }
 pub(crate) use choice;
+
+choice!(ForwardCompression, None = "none"("not compressed"), Gzip = "gzip"("gzip"), Zstd = "zstd"("Zstandard"));
 
 choice!(SealingCompression, Zstd = "zstd"("Zstandard"), None = "none"("not compressed"));
 

@@ -4,13 +4,15 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 
-use super::keys::{self, KEYS, Key, Kind};
+use super::keys::Table;
 use super::load::Loaded;
 use super::raw::Origin;
+use crate::destinations::Kinds;
+use crate::key::{Key, Kind};
 
-/// The JSON Schema (2020-12) of the configuration file and of the arguments.
-pub fn json_schema() -> Value {
-    let mut schema = object("");
+/// The JSON Schema (2020-12) of the configuration file and of the arguments, with these kinds of destinations.
+pub fn json_schema(kinds: &Kinds) -> Value {
+    let mut schema = object(&Table::new(kinds), "");
     if let Value::Object(fields) = &mut schema {
         fields.insert("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));
         fields.insert("title".to_owned(), json!("otlp-arrow configuration"));
@@ -18,12 +20,12 @@ pub fn json_schema() -> Value {
     schema
 }
 
-/// The table of keys in Markdown, for `docs/configuration.md`.
-pub fn markdown_table() -> String {
+/// The table of keys in Markdown, for `docs/configuration.md`, with these kinds of destinations.
+pub fn markdown_table(kinds: &Kinds) -> String {
     let mut out = String::from("| key | takes | default | meaning |\n|---|---|---|---|\n");
-    for key in KEYS {
+    for key in Table::new(kinds).keys() {
         let default = if key.default.is_empty() { String::new() } else { format!("`{}`", key.default) };
-        let takes = match key.kind {
+        let takes = match &key.kind {
             Kind::Choice(words) => {
                 let words: Vec<String> = words.iter().map(|(word, text)| format!("`{word}` ({text})")).collect();
                 words.join(", ")
@@ -35,17 +37,19 @@ pub fn markdown_table() -> String {
     out
 }
 
-/// A configuration file in which every key stands as a comment, with its default and what it means.
-pub fn commented_file() -> String {
+/// A configuration file in which every key stands as a comment, with its default and what it means; with these kinds of
+/// destinations.
+pub fn commented_file(kinds: &Kinds) -> String {
+    let table = Table::new(kinds);
     let mut out = String::from(
         "# otlp-arrow configuration. Every key stands here with its default: take the first # off to set it, and off the\n\
          # names above it. Times and sizes need a unit (5s, 64MiB). `otlp-arrow config print` shows what is in force.\n",
     );
     let mut open: Vec<&str> = Vec::new();
-    for key in KEYS {
+    for key in table.keys() {
         let (parents, name) = match key.path.rsplit_once('.') {
             Some((parents, name)) => (parents.split('.').collect::<Vec<_>>(), name),
-            None => (Vec::new(), key.path),
+            None => (Vec::new(), &*key.path),
         };
         if parents.first().is_none_or(|first| open.first() != Some(first)) {
             out.push('\n');
@@ -115,7 +119,7 @@ fn indent(parents: &[&str]) -> String {
 }
 
 fn example(key: &Key) -> &'static str {
-    match (key.path, key.kind) {
+    match (&*key.path, &key.kind) {
         ("forward[].signals", _) => "[traces, metrics, logs]",
         (_, _) if !key.default.is_empty() => key.default,
         ("listen.http", _) => "127.0.0.1:4318",
@@ -135,39 +139,39 @@ fn example(key: &Key) -> &'static str {
 }
 
 /// The schema of the map whose template is `prefix`.
-fn object(prefix: &str) -> Value {
+fn object(table: &Table, prefix: &str) -> Value {
     let mut properties = Map::new();
-    for name in keys::children(prefix) {
+    for name in table.children(prefix) {
         let path = if prefix.is_empty() { name.to_owned() } else { format!("{prefix}.{name}") };
-        let schema = match (keys::lookup(&path), path.as_str()) {
+        let schema = match (table.lookup(&path), path.as_str()) {
             (Some(key), _) => leaf(key),
             (None, "listen") => {
-                json!({"description": keys::group("listen"), "anyOf": [{"type": "boolean"}, object("listen")]})
+                json!({"description": table.group("listen"), "anyOf": [{"type": "boolean"}, object(table, "listen")]})
             }
             (None, "forward") => {
                 let one = json!({"anyOf": [{"const": "env"}, {"$ref": "#/$defs/destination"}]});
                 json!({
-                    "description": keys::group("forward"),
+                    "description": table.group("forward"),
                     "anyOf": [{"const": "env"}, {"$ref": "#/$defs/destination"}, {"type": "array", "items": one}],
                 })
             }
-            (None, _) => object(&path),
+            (None, _) => object(table, &path),
         };
         properties.insert(name.to_owned(), schema);
     }
     let mut schema = json!({"type": "object", "additionalProperties": false, "properties": properties});
     // Beside what may stand in its place, the description of `listen` is there already.
     if !matches!(prefix, "" | "listen") {
-        schema["description"] = json!(keys::group(prefix));
+        schema["description"] = json!(table.group(prefix));
     }
     if prefix.is_empty() {
-        schema["$defs"] = json!({"destination": object("forward[]"), "secret": secret()});
+        schema["$defs"] = json!({"destination": object(table, "forward[]"), "secret": secret()});
     }
     schema
 }
 
 fn leaf(key: &Key) -> Value {
-    let mut schema = match key.kind {
+    let mut schema = match &key.kind {
         Kind::Address => json!({"anyOf": [{"type": "string"}, {"const": false}]}),
         Kind::Attributes => {
             json!({"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}})

@@ -1,80 +1,38 @@
 //! The one table of keys. Parsing, defaults, schema, documentation, `config print`, `config init` and the hints for
 //! unknown names all come from here.
 
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
 use otlp_arrow_store::settings::SealingCompression;
 
 use super::choice::{Choice, DurabilityWord, StrategyWord};
-use super::destination::{ForwardCompression, ForwardProtocol};
 use super::types::{LogFormat, LogLevel};
-
-/// One key that can be set.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Key {
-    /// Dotted name; `forward[]` stands for each destination.
-    pub(crate) path: &'static str,
-    /// What it takes.
-    pub(crate) kind: Kind,
-    /// The default as it would be written; empty for none.
-    pub(crate) default: &'static str,
-    /// One line for a person.
-    pub(crate) text: &'static str,
-}
-
-/// What a key takes.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Kind {
-    /// `127.0.0.1:4317`, `localhost:4317`, `[::1]:4317` or `off`.
-    Address,
-    /// Names and values.
-    Attributes,
-    /// One of these words.
-    Choice(&'static [(&'static str, &'static str)]),
-    /// A program and its arguments.
-    Command,
-    /// A whole number, from and to.
-    Count(u64, u64),
-    /// A time with a unit, from and to, as written.
-    Duration(&'static str, &'static str),
-    /// `true` or `false`.
-    Flag,
-    /// Header names and secret values.
-    Headers,
-    /// Letters, digits, `-`, `_` and `.`: safe in a file name.
-    Name,
-    /// A number, from and to.
-    Number(f64, f64),
-    /// A file or directory.
-    Path,
-    /// Text, `{env: NAME}` or `{file: PATH}`.
-    Secret,
-    /// Some of traces, metrics and logs.
-    Signals,
-    /// Bytes with a unit, from and to, as written.
-    Size(&'static str, &'static str),
-    /// Text.
-    Text,
-    /// An `http://` or `https://` URL.
-    Url,
-}
+use crate::destinations::{ForwardCompression, Kinds};
+use crate::key::{Key, Kind};
 
 const fn key(path: &'static str, kind: Kind, default: &'static str, text: &'static str) -> Key {
-    Key { path, kind, default, text }
+    Key::new(path, kind, default, text)
 }
 
-const DURABILITY: Kind = Kind::Choice(DurabilityWord::WORDS);
-const SEALING: Kind = Kind::Choice(SealingCompression::WORDS);
-const PROTOCOL: Kind = Kind::Choice(ForwardProtocol::WORDS);
-const COMPRESSION: Kind = Kind::Choice(ForwardCompression::WORDS);
-const STRATEGY: Kind = Kind::Choice(StrategyWord::WORDS);
-const LEVEL: Kind = Kind::Choice(LogLevel::WORDS);
-const FORMAT: Kind = Kind::Choice(LogFormat::WORDS);
+const DURABILITY: Kind = Kind::choice(DurabilityWord::WORDS);
+const SEALING: Kind = Kind::choice(SealingCompression::WORDS);
+const COMPRESSION: Kind = Kind::choice(ForwardCompression::WORDS);
+const STRATEGY: Kind = Kind::choice(StrategyWord::WORDS);
+const LEVEL: Kind = Kind::choice(LogLevel::WORDS);
+const FORMAT: Kind = Kind::choice(LogFormat::WORDS);
+
+/// What kind of destination it is.
+const PROTOCOL: &str = "forward[].protocol";
+/// The last key that every destination has; those of its kind come behind it.
+const LAST_OF_A_DESTINATION: &str = "forward[].breaker.max_open";
 
 /// What `listen: true` and the service listen on.
 pub(crate) const STANDARD_LISTEN: [(&str, &str); 2] = [("grpc", "127.0.0.1:4317"), ("http", "127.0.0.1:4318")];
 
-/// Every key, in the order of the documentation.
+/// Every key but those of a kind of destination, in the order of the documentation.
 #[rustfmt::skip]
-pub(crate) const KEYS: &[Key] = &[
+const KEYS: &[Key] = &[
     key("output_dir", Kind::Path, "./output_dir", "where the files go"),
     key("durability", DURABILITY, "written", "what an acknowledgement means"),
     key("write_interval", Kind::Duration("1ms", "1h"), "5s", "with `durability: buffered` only: the longest time accepted data stays in memory only"),
@@ -103,7 +61,8 @@ pub(crate) const KEYS: &[Key] = &[
     key("retention.max_bytes", Kind::Size("1MiB", "1024TiB"), "4GiB", "the most the directory may take; the oldest files go first"),
     key("forward[].name", Kind::Name, "", "name in counters, events and cursors; `default` for a single destination, else its position"),
     key("forward[].endpoint", Kind::Url, "", "base URL of the destination, such as `http://collector:4317`"),
-    key("forward[].protocol", PROTOCOL, "otlp_grpc", "how it is spoken to"),
+    // Its words are the kinds of destinations.
+    key(PROTOCOL, Kind::choice(&[]), "otlp_grpc", "how it is spoken to"),
     key("forward[].signals", Kind::Signals, "traces, metrics, logs", "signals it takes"),
     key("forward[].compression", COMPRESSION, "none", "compression of requests; gzip where the network costs more than the processor"),
     key("forward[].timeout", Kind::Duration("10ms", "1h"), "10s", "the longest one request may take"),
@@ -128,7 +87,7 @@ pub(crate) const KEYS: &[Key] = &[
     key("forward[].breaker.minimum", Kind::Count(1, 1_000_000), "20", "with failure_rate: fewer requests in the window never open it"),
     key("forward[].breaker.window", Kind::Duration("100ms", "1d"), "30s", "with failure_rate: the window"),
     key("forward[].breaker.open", Kind::Duration("1ms", "1d"), "5s", "first open time; it doubles, with jitter"),
-    key("forward[].breaker.max_open", Kind::Duration("1ms", "1d"), "5m", "longest open time"),
+    key(LAST_OF_A_DESTINATION, Kind::Duration("1ms", "1d"), "5m", "longest open time"),
     key("resource", Kind::Attributes, "", "attributes of records handed over without a resource, on top of `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES`"),
     key("on_event.webhook", Kind::Secret, "", "URL that each event is posted to as JSON; may be `{env: NAME}` or `{file: PATH}`"),
     key("on_event.command", Kind::Command, "", "program and arguments that are run for each event, which it reads as JSON from standard input"),
@@ -139,7 +98,7 @@ pub(crate) const KEYS: &[Key] = &[
 
 /// What the keys below a name have in common, in the order of the documentation.
 #[rustfmt::skip]
-pub(crate) const GROUPS: &[(&str, &str)] = &[
+const GROUPS: &[(&str, &str)] = &[
     ("buffer", "memory for data that is accepted and not yet committed"),
     ("limits", "bounds on what others send"),
     ("sealing", "the form of sealed files"),
@@ -163,15 +122,94 @@ pub(crate) const GROUPS: &[(&str, &str)] = &[
     ("log", "the log of the standalone service"),
 ];
 
-/// What the keys below `prefix` have in common; empty for what is no group.
-pub(crate) fn group(prefix: &str) -> &'static str {
-    GROUPS.iter().find(|(path, _)| *path == prefix).map_or("", |(_, text)| text)
+/// The table with the keys of the kinds of destinations that a configuration may name.
+#[derive(Debug)]
+pub(crate) struct Table {
+    kinds: Kinds,
+    keys: Vec<Key>,
+    groups: Vec<(Cow<'static, str>, &'static str)>,
 }
 
-/// The row of a path with positions (`forward[0].name`) or without.
-pub(crate) fn lookup(path: &str) -> Option<&'static Key> {
-    let template = template(path);
-    KEYS.iter().find(|key| key.path == template)
+/// The table of the kinds that this crate brings.
+pub(crate) fn standard() -> &'static Table {
+    static STANDARD: LazyLock<Table> = LazyLock::new(|| Table::new(&Kinds::default()));
+    &STANDARD
+}
+
+impl Table {
+    pub(crate) fn new(kinds: &Kinds) -> Self {
+        let mut keys = Vec::with_capacity(KEYS.len());
+        for key in KEYS {
+            let mut key = key.clone();
+            if key.path == PROTOCOL {
+                key.kind = Kind::Choice(kinds.iter().map(|kind| (kind.spec().name, kind.spec().text)).collect());
+            }
+            let last = key.path == LAST_OF_A_DESTINATION;
+            keys.push(key);
+            if last {
+                keys.extend(kinds.iter().flat_map(|kind| {
+                    let below = format!("forward[].{}", kind.name());
+                    kind.spec().keys.iter().map(move |key| {
+                        let path = Cow::Owned(format!("{below}.{}", key.path));
+                        Key { path, ..key.clone() }
+                    })
+                }));
+            }
+        }
+        let mut groups = Vec::with_capacity(GROUPS.len());
+        for (path, text) in GROUPS {
+            groups.push((Cow::Borrowed(*path), *text));
+            if *path == "forward[].breaker" {
+                let own = kinds.iter().filter(|kind| !kind.spec().keys.is_empty());
+                groups.extend(own.map(|kind| (Cow::Owned(format!("forward[].{}", kind.name())), kind.spec().text)));
+            }
+        }
+        Self { kinds: kinds.clone(), keys, groups }
+    }
+
+    /// The kinds of destinations.
+    pub(crate) fn kinds(&self) -> &Kinds {
+        &self.kinds
+    }
+
+    /// Every key, in the order of the documentation.
+    pub(crate) fn keys(&self) -> &[Key] {
+        &self.keys
+    }
+
+    /// What the keys below a name have in common, in the order of the documentation.
+    #[cfg(test)]
+    pub(crate) fn groups(&self) -> impl Iterator<Item = &str> {
+        self.groups.iter().map(|(path, _)| &**path)
+    }
+
+    /// What the keys below `prefix` have in common; empty for what is not a group.
+    pub(crate) fn group(&self, prefix: &str) -> &'static str {
+        self.groups.iter().find(|(path, _)| path == prefix).map_or("", |(_, text)| text)
+    }
+
+    /// The row of a path with positions (`forward[0].name`) or without.
+    pub(crate) fn lookup(&self, path: &str) -> Option<&Key> {
+        let template = template(path);
+        self.keys.iter().find(|key| key.path == template)
+    }
+
+    /// The names that may stand below `prefix` (a template, empty for the top), in table order.
+    pub(crate) fn children(&self, prefix: &str) -> Vec<&str> {
+        let mut names: Vec<&str> = Vec::new();
+        for key in &self.keys {
+            let rest = match prefix {
+                "" => Some(&*key.path),
+                _ => key.path.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('.')),
+            };
+            if let Some(name) = rest.and_then(|rest| rest.split(['.', '[']).next())
+                && !names.contains(&name)
+            {
+                names.push(name);
+            }
+        }
+        names
+    }
 }
 
 /// `forward[3].name` as the table writes it: `forward[].name`.
@@ -193,63 +231,4 @@ pub(crate) fn template(path: &str) -> String {
         }
     }
     out
-}
-
-/// The names that may stand below `prefix` (a template, empty for the top), in table order.
-pub(crate) fn children(prefix: &str) -> Vec<&'static str> {
-    let mut names: Vec<&'static str> = Vec::new();
-    for key in KEYS {
-        let rest = match prefix {
-            "" => Some(key.path),
-            _ => key.path.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('.')),
-        };
-        if let Some(name) = rest.and_then(|rest| rest.split(['.', '[']).next())
-            && !names.contains(&name)
-        {
-            names.push(name);
-        }
-    }
-    names
-}
-
-impl Kind {
-    /// What it takes, for a person: `a time with a unit from 1ms to 1h, such as 5s`.
-    pub(crate) fn allowed(self) -> String {
-        match self {
-            Kind::Address => {
-                "an IP address and port such as 127.0.0.1:4317, localhost:4317, [::1]:0, or off".to_owned()
-            }
-            Kind::Attributes => "names and values, such as {service.name: shop}".to_owned(),
-            Kind::Choice(words) => {
-                let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-                match words.split_last() {
-                    Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
-                    _ => words.concat(),
-                }
-            }
-            Kind::Command => "a list of a program and its arguments, such as [notify, --now]".to_owned(),
-            Kind::Count(from, to) => format!("a whole number from {from} to {to}"),
-            Kind::Duration(from, to) => format!("a time with a unit from {from} to {to}"),
-            Kind::Flag => "true or false".to_owned(),
-            Kind::Headers => "header names and values, such as {x-tenant: shop, x-token: {env: TOKEN}}".to_owned(),
-            Kind::Name => "letters, digits, '-', '_' and '.', at most 64".to_owned(),
-            Kind::Number(from, to) => format!("a number from {from} to {to}"),
-            Kind::Path => "a path".to_owned(),
-            Kind::Secret => "text, {env: NAME} or {file: PATH}".to_owned(),
-            Kind::Signals => "a list of traces, metrics, logs".to_owned(),
-            Kind::Size(from, to) => format!("a size with a unit from {from} to {to}"),
-            Kind::Text => "text".to_owned(),
-            Kind::Url => "an http:// or https:// URL".to_owned(),
-        }
-    }
-
-    /// Whether its values must never be shown.
-    pub(crate) fn is_secret(self) -> bool {
-        matches!(self, Kind::Secret | Kind::Headers)
-    }
-
-    /// Whether it takes names of its own, which may contain dots.
-    pub(crate) fn is_open(self) -> bool {
-        matches!(self, Kind::Attributes | Kind::Headers)
-    }
 }

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::keys::{self, Kind, STANDARD_LISTEN};
+use super::keys::{STANDARD_LISTEN, Table};
 use super::raw::{Node, Origin, Raw};
 use super::read::{Reader, Setting};
 use super::{Config, parse, yaml};
+use crate::destinations::Kinds;
 use crate::error::{Code, OtlpError, Result};
+use crate::key::Kind;
 
 const PREFIX: &str = "OTLP_ARROW_";
 const FILE_VARIABLE: &str = "OTLP_ARROW_CONFIG";
@@ -34,6 +36,8 @@ pub struct Sources {
     pub file: ConfigFile,
     /// Whose defaults hold.
     pub role: Role,
+    /// The kinds of destinations that may be named.
+    pub kinds: Kinds,
 }
 
 /// One option of the command line that sets a key.
@@ -109,6 +113,7 @@ impl fmt::Debug for Sources {
 }
 
 pub(crate) fn load(sources: &Sources) -> Result<Loaded> {
+    let table = Table::new(&sources.kinds);
     let mut errors = Vec::new();
     let mut root = Node::map(Origin::Default);
     if sources.role == Role::Service {
@@ -122,7 +127,7 @@ pub(crate) fn load(sources: &Sources) -> Result<Loaded> {
     }
     for (name, value) in &sources.env {
         if let Some(path) = variable_path(name).filter(|_| !value.is_empty()) {
-            match assignment(&path, value, Origin::Variable(name.clone())) {
+            match assignment(&table, &path, value, Origin::Variable(name.clone())) {
                 Ok(layer) => root.overlay(normal(layer)),
                 Err(problem) => errors.push(problem),
             }
@@ -130,7 +135,12 @@ pub(crate) fn load(sources: &Sources) -> Result<Loaded> {
     }
     lay(&mut root, Node::from_json(&sources.arguments, &Origin::Argument), Path::new("the argument"), &mut errors);
     for option in &sources.options {
-        match assignment(&option_path(&option.key), &option.value, Origin::Option(option.option.clone())) {
+        match assignment(
+            &table,
+            &option_path(&table, &option.key),
+            &option.value,
+            Origin::Option(option.option.clone()),
+        ) {
             Ok(layer) => root.overlay(normal(layer)),
             Err(problem) => errors.push(problem),
         }
@@ -138,7 +148,7 @@ pub(crate) fn load(sources: &Sources) -> Result<Loaded> {
     as_list(&mut root);
 
     let mut warnings = Vec::new();
-    let mut reader = Reader::new(&root, &sources.env);
+    let mut reader = Reader::new(&table, &root, &sources.env);
     let config = parse::config(&mut reader, &root, &sources.env, &mut warnings);
     errors.append(&mut reader.errors);
     let settings = reader.settings;
@@ -233,11 +243,11 @@ fn variable_path(name: &str) -> Option<Vec<String>> {
 }
 
 /// A dotted key as a path. What follows a key with names of its own is one name, dots and all.
-fn option_path(key: &str) -> Vec<String> {
+fn option_path(table: &Table, key: &str) -> Vec<String> {
     let mut path: Vec<String> = Vec::new();
     let mut rest = key;
     loop {
-        let open = keys::lookup(&table_path(&path)).is_some_and(|key| key.kind.is_open());
+        let open = table.lookup(&table_path(&path)).is_some_and(|key| key.kind.is_open());
         match rest.split_once('.') {
             Some((first, tail)) if !open => {
                 path.push(first.to_owned());
@@ -265,8 +275,8 @@ fn table_path(path: &[String]) -> String {
 }
 
 /// A tree with this one value in it. Text that stands where a list or a map may is read as YAML if it looks like one.
-fn assignment(path: &[String], value: &str, origin: Origin) -> std::result::Result<Node, String> {
-    let structured = match keys::lookup(&table_path(path)).map(|key| key.kind) {
+fn assignment(table: &Table, path: &[String], value: &str, origin: Origin) -> std::result::Result<Node, String> {
+    let structured = match table.lookup(&table_path(path)).map(|key| &key.kind) {
         Some(Kind::Secret) => !matches!(origin, Origin::Variable(_)),
         Some(kind) => matches!(kind, Kind::Attributes | Kind::Command | Kind::Headers | Kind::Signals),
         None => true,

@@ -6,7 +6,7 @@
 
 mod choice;
 mod describe;
-mod destination;
+mod forward;
 mod hint;
 pub(crate) mod keys;
 mod load;
@@ -20,13 +20,13 @@ mod types;
 mod units;
 mod yaml;
 
+use crate::destinations::{Kind, OTLP_GRPC};
 use crate::error::{Code, OtlpError, Result};
 
+pub use crate::destinations::{Auth, Breaker, BreakerConfig, DestinationConfig, ForwardCompression, Retry, Tls};
 #[cfg(test)]
 pub(crate) use describe::default as default_value;
 pub use describe::{commented_file, json_schema, markdown_table, print};
-pub(crate) use destination::shown;
-pub use destination::{Auth, Breaker, BreakerConfig, Destination, ForwardCompression, ForwardProtocol, Retry, Tls};
 pub use load::{CommandOption, ConfigFile, Loaded, Role, Sources};
 pub use otlp_arrow_store::settings::{Durability, Retention, Rotation, Sealing, SealingCompression};
 pub use raw::Origin;
@@ -48,10 +48,15 @@ impl Listen {
     }
 }
 
-impl Destination {
-    /// A destination of one URL, everything else as the table of keys has it by default.
+impl DestinationConfig {
+    /// A destination of one URL, everything else as the table of keys has it by default: OTLP over gRPC.
     pub fn new(name: impl Into<String>, endpoint: impl Into<String>) -> Self {
-        parse::default_destination(name.into(), endpoint.into())
+        Self::of(OTLP_GRPC, name, endpoint)
+    }
+
+    /// A destination of this kind, everything else as the table of keys and the kind have it by default.
+    pub fn of(kind: Kind, name: impl Into<String>, endpoint: impl Into<String>) -> Self {
+        forward::default_destination(kind, name.into(), endpoint.into())
     }
 }
 

@@ -12,7 +12,7 @@ use otlp_arrow_columns::Signal;
 use secrecy::SecretString;
 
 use super::read::check_url;
-use super::{Destination, ForwardCompression, ForwardProtocol};
+use crate::destinations::{DestinationConfig, ForwardCompression, Kind, OTLP_GRPC, OTLP_HTTP};
 
 type Env = BTreeMap<String, String>;
 
@@ -34,8 +34,8 @@ pub(crate) fn resource(env: &Env, warnings: &mut Vec<String>) -> Vec<(String, St
 }
 
 /// The destinations of `forward: env`: one, or one for each group of signals whose settings differ.
-pub(crate) fn destinations(env: &Env, warnings: &mut Vec<String>) -> Result<Vec<Destination>, String> {
-    let mut found: Vec<(Settings, Destination)> = Vec::new();
+pub(crate) fn destinations(env: &Env, warnings: &mut Vec<String>) -> Result<Vec<DestinationConfig>, String> {
+    let mut found: Vec<(Settings, DestinationConfig)> = Vec::new();
     for signal in Signal::ALL {
         let (settings, own_endpoint) = Settings::of(signal, env, warnings)?;
         let position = found.iter().position(|(other, _)| other.same(&settings, own_endpoint.is_some()));
@@ -47,7 +47,7 @@ pub(crate) fn destinations(env: &Env, warnings: &mut Vec<String>) -> Result<Vec<
         destination.signals[signal] = true;
         destination.signal_endpoints[signal] = own_endpoint;
     }
-    let mut destinations: Vec<Destination> = found.into_iter().map(|(_, destination)| destination).collect();
+    let mut destinations: Vec<DestinationConfig> = found.into_iter().map(|(_, destination)| destination).collect();
     if let [_, _, ..] = destinations.as_slice() {
         for destination in &mut destinations {
             let names: Vec<&str> =
@@ -79,7 +79,7 @@ pub(crate) fn pairs(text: &str) -> Result<Vec<(String, String)>, String> {
 /// What the variables say for one signal, without the endpoint of the signal itself.
 #[derive(Clone, Debug)]
 struct Settings {
-    protocol: ForwardProtocol,
+    protocol: Kind,
     base: String,
     headers: Vec<(String, String)>,
     compression: ForwardCompression,
@@ -96,15 +96,15 @@ impl Settings {
         let mut warn = |name: &str, problem: &str| warnings.push(format!("{name} {problem}; it is left out"));
 
         let protocol = match look("PROTOCOL").map(|(name, text)| (name, text.to_ascii_lowercase())) {
-            Some((_, word)) if word == "grpc" => ForwardProtocol::OtlpGrpc,
-            Some((_, word)) if word == "http/protobuf" || word == "http/json" => ForwardProtocol::OtlpHttp,
+            Some((_, word)) if word == "grpc" => OTLP_GRPC,
+            Some((_, word)) if word == "http/protobuf" || word == "http/json" => OTLP_HTTP,
             Some((name, _)) => {
                 warn(&name, "is none of grpc, http/protobuf, http/json");
-                ForwardProtocol::OtlpHttp
+                OTLP_HTTP
             }
-            None => ForwardProtocol::OtlpHttp,
+            None => OTLP_HTTP,
         };
-        let default = Destination::new("env", "");
+        let default = DestinationConfig::new("env", "");
         let compression = match look("COMPRESSION").map(|(name, text)| (name, text.to_ascii_lowercase())) {
             Some((_, word)) if word == "gzip" => ForwardCompression::Gzip,
             Some((_, word)) if word == "none" => ForwardCompression::None,
@@ -138,21 +138,22 @@ impl Settings {
         };
         let plain = look("INSECURE").is_some_and(|(_, text)| text.eq_ignore_ascii_case("true"));
         let url = |name: &str, text: &str| {
-            let whole = match (protocol, text.contains("://")) {
-                (ForwardProtocol::OtlpGrpc, false) if plain => format!("http://{text}"),
-                (ForwardProtocol::OtlpGrpc, false) => format!("https://{text}"),
-                _ => text.to_owned(),
+            // Over gRPC the variable may name a target instead of a URL.
+            let whole = match (protocol == OTLP_GRPC && !text.contains("://"), plain) {
+                (true, true) => format!("http://{text}"),
+                (true, false) => format!("https://{text}"),
+                (false, _) => text.to_owned(),
             };
             check_url(&whole).map_err(|problem| format!("{name} {problem}"))
         };
         let own_name = format!("OTEL_EXPORTER_OTLP_{}_ENDPOINT", upper(signal));
         let own_endpoint = set(env, &own_name).map(|text| url(&own_name, text)).transpose()?;
         let general = "OTEL_EXPORTER_OTLP_ENDPOINT";
-        let base = match (set(env, general), &own_endpoint, protocol) {
-            (Some(text), _, _) => url(general, text)?,
-            (None, Some(own), _) => own.clone(),
-            (None, None, ForwardProtocol::OtlpGrpc) => "http://localhost:4317".to_owned(),
-            (None, None, _) => "http://localhost:4318".to_owned(),
+        let base = match (set(env, general), &own_endpoint) {
+            (Some(text), _) => url(general, text)?,
+            (None, Some(own)) => own.clone(),
+            (None, None) if protocol == OTLP_GRPC => "http://localhost:4317".to_owned(),
+            (None, None) => "http://localhost:4318".to_owned(),
         };
         let file = |suffix: &str| look(suffix).map(|(_, text)| PathBuf::from(text));
         let settings = Self {
@@ -181,8 +182,8 @@ impl Settings {
         rest(self) == rest(other) && files(self) == files(other) && (base_is_unused || self.base == other.base)
     }
 
-    fn destination(&self) -> Destination {
-        let mut destination = Destination::new("env", self.base.clone());
+    fn destination(&self) -> DestinationConfig {
+        let mut destination = DestinationConfig::new("env", self.base.clone());
         destination.protocol = self.protocol;
         destination.signals = PerSignal::all(false);
         destination.compression = self.compression;

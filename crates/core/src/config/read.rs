@@ -10,9 +10,11 @@ use otlp_arrow_columns::Signal;
 use secrecy::SecretString;
 
 use super::choice::Choice;
-use super::keys::{self, Key, Kind};
+use super::keys::Table;
 use super::raw::{Node, Origin, Raw};
 use super::units;
+use crate::destinations::{self, OTLP_GRPC, OptionValue};
+use crate::key::{Key, Kind};
 
 /// One key with its effective value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,15 +31,32 @@ pub struct Setting {
 pub(crate) const HIDDEN: &str = "***";
 
 pub(crate) struct Reader<'a> {
+    table: &'a Table,
     root: &'a Node,
     env: &'a BTreeMap<String, String>,
+    /// Where a key has another default than in the table.
+    defaults: BTreeMap<String, String>,
     pub(crate) errors: Vec<String>,
     pub(crate) settings: Vec<Setting>,
 }
 
 impl<'a> Reader<'a> {
-    pub(crate) fn new(root: &'a Node, env: &'a BTreeMap<String, String>) -> Self {
-        Self { root, env, errors: Vec::new(), settings: Vec::new() }
+    pub(crate) fn new(table: &'a Table, root: &'a Node, env: &'a BTreeMap<String, String>) -> Self {
+        Self { table, root, env, defaults: BTreeMap::new(), errors: Vec::new(), settings: Vec::new() }
+    }
+
+    pub(crate) fn table(&self) -> &'a Table {
+        self.table
+    }
+
+    /// The kinds of destinations that may be named.
+    pub(crate) fn kinds(&self) -> impl Iterator<Item = destinations::Kind> + use<'a> {
+        self.table.kinds().iter()
+    }
+
+    /// Replaces the default of a key.
+    pub(crate) fn set_default(&mut self, path: &str, default: String) {
+        self.defaults.insert(path.to_owned(), default);
     }
 
     /// The value somebody set at `path`.
@@ -84,17 +103,18 @@ impl<'a> Reader<'a> {
         parse: impl Fn(&Raw, &Key) -> Result<T, String>,
         show: impl Fn(&T) -> String,
     ) -> Option<T> {
-        let key = keys::lookup(path)?;
+        let key = self.table.lookup(path)?;
         if let Some(node) = self.at(path) {
             match parse(&node.raw, key) {
                 Ok(value) => {
                     self.record(path, show(&value), node.origin.clone());
                     return Some(value);
                 }
-                Err(problem) => self.fail(path, &format!("= {} {problem}", quote(&node.raw, key.kind))),
+                Err(problem) => self.fail(path, &format!("= {} {problem}", quote(&node.raw, &key.kind))),
             }
         }
-        let default = (!key.default.is_empty()).then(|| parse(&Raw::Text(key.default.to_owned()), key).ok())??;
+        let default = self.defaults.get(path).cloned().unwrap_or_else(|| key.default.to_owned());
+        let default = (!default.is_empty()).then(|| parse(&Raw::Text(default), key).ok())??;
         self.record(path, show(&default), Origin::Default);
         Some(default)
     }
@@ -137,6 +157,11 @@ impl<'a> Reader<'a> {
         self.value(path, parse, u64::to_string).unwrap_or_default()
     }
 
+    /// A count in the type it is kept in.
+    pub(crate) fn count_as<T: TryFrom<u64> + Default>(&mut self, path: &str) -> T {
+        T::try_from(self.count(path)).unwrap_or_default()
+    }
+
     pub(crate) fn number(&mut self, path: &str) -> f64 {
         let parse = |raw: &Raw, key: &Key| {
             let value = word(raw, key)?.trim().parse::<f64>().map_err(|_| refused(key))?;
@@ -161,14 +186,64 @@ impl<'a> Reader<'a> {
     /// What one of the words of the key stands for.
     pub(crate) fn choice<T: Choice>(&mut self, path: &str) -> T {
         let parse = |raw: &Raw, key: &Key| {
-            debug_assert!(matches!(key.kind, Kind::Choice(words) if words == T::WORDS), "{path} is of another type");
+            debug_assert!(
+                matches!(&key.kind, Kind::Choice(words) if **words == *T::WORDS),
+                "{path} is of another type"
+            );
             let given = word(raw, key)?;
-            T::of(&given).ok_or_else(|| match super::hint::nearest(&given, T::WORDS.iter().map(|(word, _)| *word)) {
-                Some(near) => format!("{}: did you mean {near}?", refused(key)),
-                None => refused(key),
-            })
+            T::of(&given).ok_or_else(|| not_one_of(&given, key))
         };
         self.value(path, parse, |value: &T| value.word().to_owned()).unwrap_or(T::VALUES[0])
+    }
+
+    /// The kind of destination that a word names.
+    pub(crate) fn kind_of_destination(&mut self, path: &str) -> destinations::Kind {
+        let kinds = self.table.kinds();
+        let parse = |raw: &Raw, key: &Key| {
+            let given = word(raw, key)?;
+            kinds.find(&given).ok_or_else(|| not_one_of(&given, key))
+        };
+        self.value(path, parse, |kind| kind.name().to_owned()).unwrap_or(OTLP_GRPC)
+    }
+
+    /// One of the words of a key, whose values are their own.
+    fn one_of(&mut self, path: &str) -> Option<String> {
+        let parse = |raw: &Raw, key: &Key| {
+            let given = word(raw, key)?;
+            let known = matches!(&key.kind, Kind::Choice(words) if words.iter().any(|(word, _)| *word == given));
+            if known { Ok(given) } else { Err(not_one_of(&given, key)) }
+        };
+        self.value(path, parse, String::clone)
+    }
+
+    /// The value of a key that a kind of destination has of its own, or its default.
+    pub(crate) fn option(&mut self, path: &str, kind: &Kind) -> Option<OptionValue> {
+        let has_value = self.is_set(path) || self.table.lookup(path).is_some_and(|key| !key.default.is_empty());
+        if !has_value {
+            return None;
+        }
+        Some(match kind {
+            Kind::Address => OptionValue::Text(self.address(path)?.to_string()),
+            Kind::Attributes => OptionValue::Pairs(self.attributes(path)),
+            Kind::Choice(_) => OptionValue::Text(self.one_of(path)?),
+            Kind::Command => OptionValue::List(self.command(path)?),
+            Kind::Count(..) => OptionValue::Count(self.count(path)),
+            Kind::Duration(..) => OptionValue::Duration(self.duration(path)),
+            Kind::Flag => OptionValue::Flag(self.flag(path)),
+            Kind::Headers => OptionValue::SecretPairs(self.headers(path)),
+            Kind::Name => OptionValue::Text(self.name(path)?),
+            Kind::Number(..) => OptionValue::Number(self.number(path)),
+            Kind::Path => OptionValue::Path(self.path(path)?),
+            Kind::Secret => OptionValue::Secret(self.secret(path)?),
+            Kind::Signals => {
+                let wanted = self.signals(path);
+                let names = wanted.iter().filter(|(_, wanted)| **wanted).map(|(signal, _)| signal.to_string());
+                OptionValue::List(names.collect())
+            }
+            Kind::Size(..) => OptionValue::Count(self.size(path)),
+            Kind::Text => OptionValue::Text(self.text(path)?),
+            Kind::Url => OptionValue::Text(self.url(path)?),
+        })
     }
 
     pub(crate) fn path(&mut self, path: &str) -> Option<PathBuf> {
@@ -366,6 +441,17 @@ fn within<T: PartialOrd>(value: T, from: T, to: T, key: &Key) -> Result<T, Strin
     if value >= from && value <= to { Ok(value) } else { Err(format!("is out of range: use {}", key.kind.allowed())) }
 }
 
+fn not_one_of(given: &str, key: &Key) -> String {
+    let words = match &key.kind {
+        Kind::Choice(words) => &**words,
+        _ => &[],
+    };
+    match super::hint::nearest(given, words.iter().map(|(word, _)| *word)) {
+        Some(near) => format!("{}: did you mean {near}?", refused(key)),
+        None => refused(key),
+    }
+}
+
 fn refused(key: &Key) -> String {
     format!("is not allowed: use {}", key.kind.allowed())
 }
@@ -392,7 +478,7 @@ fn scalar(raw: &Raw) -> Option<String> {
 }
 
 /// A value as an error quotes it; never a secret.
-fn quote(raw: &Raw, kind: Kind) -> String {
+fn quote(raw: &Raw, kind: &Kind) -> String {
     match raw {
         _ if kind.is_secret() => HIDDEN.to_owned(),
         Raw::Text(text) if matches!(kind, Kind::Url) && text.contains('@') => HIDDEN.to_owned(),

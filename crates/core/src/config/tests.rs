@@ -11,6 +11,8 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::destinations::{Kinds, OTLP_HTTP, STDOUT, Target};
+use crate::key::Key;
 
 fn env(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
@@ -67,10 +69,12 @@ fn the_defaults_are_those_of_the_design() {
 fn every_default_of_the_table_can_be_read() {
     let root = raw::Node::map(Origin::Default);
     let nothing = BTreeMap::new();
-    let mut reader = read::Reader::new(&root, &nothing);
+    let mut reader = read::Reader::new(keys::standard(), &root, &nothing);
     parse::config(&mut reader, &root, &nothing, &mut Vec::new());
     assert_eq!(reader.errors, Vec::<String>::new());
-    for key in keys::KEYS.iter().filter(|key| !key.default.is_empty() && !key.path.starts_with("forward[]")) {
+    for key in
+        keys::standard().keys().iter().filter(|key| !key.default.is_empty() && !key.path.starts_with("forward[]"))
+    {
         let found = reader.settings.iter().any(|setting| setting.key == key.path);
         assert!(found || key.path == "write_interval", "{} is in the table and is never read", key.path);
     }
@@ -80,8 +84,36 @@ fn every_default_of_the_table_can_be_read() {
 fn a_destination_of_one_url_has_the_defaults_of_the_table() {
     let config = arguments(json!({"forward": {"endpoint": "http://collector:4317"}})).unwrap();
     let [destination] = config.forward.as_slice() else { panic!("one destination") };
-    let expected = Destination::new("default", "http://collector:4317");
+    let expected = DestinationConfig::new("default", "http://collector:4317");
     assert_eq!(format!("{destination:?}"), format!("{expected:?}"));
+}
+
+#[test]
+fn every_kind_of_destination_can_be_named_and_its_defaults_be_read() {
+    for kind in Kinds::default().iter() {
+        let target = kind.spec().target;
+        let mut destination = json!({"protocol": kind.name()});
+        if let Target::Url { example, .. } = target {
+            let missing = refusal(json!({"forward": destination}));
+            assert!(missing.contains("forward[0].endpoint is missing") && missing.contains(example), "{missing}");
+            destination["endpoint"] = example.into();
+        }
+        let config = arguments(json!({"forward": destination})).unwrap();
+        assert_eq!(config.forward[0].protocol, kind);
+        let endpoint = config.forward[0].endpoint.clone();
+        let expected = DestinationConfig::of(kind, "default", endpoint);
+        assert_eq!(format!("{:?}", config.forward[0]), format!("{expected:?}"));
+    }
+}
+
+#[test]
+fn forwarding_to_a_listener_of_ones_own_is_refused_where_the_kind_has_a_url() {
+    let forward = |destination: Value| json!({"listen": true, "forward": destination});
+    for endpoint in ["http://localhost:4318", "http://127.0.0.1:4317/path", "http://[::1]:4317"] {
+        let refused = refusal(forward(json!({"endpoint": endpoint})));
+        assert!(refused.contains("this would create a forwarding loop"), "{refused}");
+        arguments(forward(json!({"protocol": "stdout", "endpoint": endpoint}))).unwrap();
+    }
 }
 
 #[test]
@@ -98,7 +130,7 @@ fn sources_lie_on_top_of_each_other() {
             ("OTLP_ARROW_SHUTDOWN_TIMEOUT", ""),
         ]),
         file: ConfigFile::Path(path.clone()),
-        role: Role::Library,
+        ..Sources::default()
     };
     let loaded = Config::load(&sources).unwrap();
     assert_eq!(loaded.config.output_dir, Path::new("./argument"));
@@ -258,7 +290,7 @@ fn forward_takes_one_several_or_the_variables() {
     assert!(matches!(&a.auth, Auth::Bearer(token) if token.expose_secret() == "t"));
     assert_eq!(
         (b.name.as_str(), b.protocol, b.compression, b.max_in_flight),
-        ("1", ForwardProtocol::OtlpHttp, ForwardCompression::Zstd, 1)
+        ("1", OTLP_HTTP, ForwardCompression::Zstd, 1)
     );
     assert_eq!(b.retry.initial, Duration::from_secs(2));
     assert_eq!(
@@ -266,7 +298,7 @@ fn forward_takes_one_several_or_the_variables() {
         BreakerConfig::FailureRate { rate: 0.25, minimum: 20, window: Duration::from_secs(30) }
     );
     assert!(matches!(&out.auth, Auth::ApiKey { header, key } if header == "x-api-key" && key.expose_secret() == "k"));
-    assert_eq!(out.protocol, ForwardProtocol::Stdout);
+    assert_eq!(out.protocol, STDOUT);
 }
 
 #[test]
@@ -416,7 +448,7 @@ fn forward_env_reads_the_standard_variables() {
 
     let plain = only(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4318/base")]);
     assert_eq!((plain.name.as_str(), plain.endpoint.as_str()), ("env", "http://c:4318/base"));
-    assert_eq!((plain.protocol, plain.compression), (ForwardProtocol::OtlpHttp, ForwardCompression::None));
+    assert_eq!((plain.protocol, plain.compression), (OTLP_HTTP, ForwardCompression::None));
     assert_eq!((plain.timeout, plain.signals), (Duration::from_secs(10), PerSignal::all(true)));
     assert_eq!(only(&[]).endpoint, "http://localhost:4318");
     assert_eq!(only(&[("OTEL_EXPORTER_OTLP_PROTOCOL", "GRPC")]).endpoint, "http://localhost:4317");
@@ -430,7 +462,7 @@ fn forward_env_reads_the_standard_variables() {
         ("OTEL_EXPORTER_OTLP_TIMEOUT", "2500"),
         ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/ca.pem"),
     ]);
-    assert_eq!((rich.endpoint.as_str(), rich.protocol), ("http://c:4317", ForwardProtocol::OtlpGrpc));
+    assert_eq!((rich.endpoint.as_str(), rich.protocol), ("http://c:4317", OTLP_GRPC));
     assert_eq!((rich.compression, rich.timeout), (ForwardCompression::Gzip, Duration::from_millis(2500)));
     let headers: Vec<(&str, &str)> =
         rich.headers.iter().map(|(name, value)| (name.as_str(), value.expose_secret())).collect();
@@ -482,16 +514,16 @@ fn what_is_printed_can_be_read_again() {
 
 #[test]
 fn the_commented_file_is_the_defaults_when_its_keys_are_uncommented() {
-    let text = commented_file();
+    let text = commented_file(&Kinds::default());
     let wanted =
-        |key: &keys::Key| !key.default.is_empty() && !key.path.starts_with("forward[]") && key.path != "write_interval";
+        |key: &Key| !key.default.is_empty() && !key.path.starts_with("forward[]") && key.path != "write_interval";
     let uncommented: String = text
         .lines()
         .filter_map(|line| line.strip_prefix('#').filter(|_| !line.starts_with("# ") || line.starts_with("#  ")))
         .filter(|line| {
             let name = line.trim_start().split(':').next().unwrap();
             let leaf = line.contains("  # ");
-            !leaf || keys::KEYS.iter().any(|key| wanted(key) && key.path.rsplit('.').next() == Some(name))
+            !leaf || keys::standard().keys().iter().any(|key| wanted(key) && key.path.rsplit('.').next() == Some(name))
         })
         .map(|line| format!("{line}\n"))
         .collect();
@@ -503,7 +535,7 @@ fn the_commented_file_is_the_defaults_when_its_keys_are_uncommented() {
     assert!(from_file > 20, "{uncommented}");
 
     let destination = text.split("#forward:\n").nth(1).unwrap().split("\n\n").next().unwrap();
-    for key in keys::KEYS.iter().filter_map(|key| key.path.strip_prefix("forward[].")) {
+    for key in keys::standard().keys().iter().filter_map(|key| key.path.strip_prefix("forward[].")) {
         let last = key.rsplit('.').next().unwrap();
         assert!(destination.contains(&format!(" {last}: ")), "{key} is not in\n{destination}");
     }
@@ -511,14 +543,14 @@ fn the_commented_file_is_the_defaults_when_its_keys_are_uncommented() {
 
 #[test]
 fn schema_and_table_of_keys_are_fresh() {
-    fresh("docs/config.schema.json", &(serde_json::to_string_pretty(&json_schema()).unwrap() + "\n"));
-    fresh("docs/configuration.md", &section("docs/configuration.md", "keys", &markdown_table()));
+    fresh("docs/config.schema.json", &(serde_json::to_string_pretty(&json_schema(&Kinds::default())).unwrap() + "\n"));
+    fresh("docs/configuration.md", &section("docs/configuration.md", "keys", &markdown_table(&Kinds::default())));
 }
 
 #[test]
 fn every_group_of_keys_says_what_they_have_in_common_and_no_other_does() {
     let mut groups: Vec<&str> = Vec::new();
-    for key in keys::KEYS {
+    for key in keys::standard().keys() {
         for (end, _) in key.path.match_indices('.') {
             let parent = &key.path[..end];
             for group in [parent.trim_end_matches("[]"), parent] {
@@ -528,7 +560,7 @@ fn every_group_of_keys_says_what_they_have_in_common_and_no_other_does() {
             }
         }
     }
-    assert_eq!(keys::GROUPS.iter().map(|(path, _)| *path).collect::<Vec<_>>(), groups);
+    assert_eq!(keys::standard().groups().collect::<Vec<_>>(), groups);
 }
 
 #[test]
@@ -544,11 +576,11 @@ fn the_schema_names_every_key_and_no_other() {
             }
         }
     }
-    let schema = json_schema();
+    let schema = json_schema(&Kinds::default());
     let mut found = Vec::new();
     leaves(&schema, "", &mut found);
     leaves(&schema["$defs"]["destination"], "forward[]", &mut found);
-    let mut wanted: Vec<String> = keys::KEYS.iter().map(|key| key.path.to_owned()).collect();
+    let mut wanted: Vec<String> = keys::standard().keys().iter().map(|key| key.path.clone().into_owned()).collect();
     found.sort();
     wanted.sort();
     assert_eq!(found, wanted);
@@ -562,7 +594,12 @@ mod any_text {
     /// Words and punctuation that reach far into the parsers more often than letters do.
     fn yaml_like() -> impl Strategy<Value = String> {
         let piece = prop_oneof![
-            prop::sample::select(keys::KEYS).prop_map(|key| key.path.rsplit('.').next().unwrap_or_default().to_owned()),
+            prop::sample::select(keys::standard().keys()).prop_map(|key| key
+                .path
+                .rsplit('.')
+                .next()
+                .unwrap_or_default()
+                .to_owned()),
             prop::sample::select(vec![
                 "forward",
                 "listen",
@@ -607,7 +644,7 @@ mod any_text {
         #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn no_text_in_any_source_panics(text in yaml_like(), key in prop::sample::select(keys::KEYS)) {
+        fn no_text_in_any_source_panics(text in yaml_like(), key in prop::sample::select(keys::standard().keys())) {
             let _ = yaml::read_file(Path::new("c"), &text);
             let _ = (units::duration(&text), units::size(&text), otel_env::pairs(&text));
             let variable = format!("OTLP_ARROW_{}", key.path.replace("[]", "").replace('.', "__").to_ascii_uppercase());

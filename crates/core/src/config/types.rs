@@ -10,7 +10,7 @@ use otlp_arrow_store::settings::{Durability, Retention, Rotation, Sealing};
 use secrecy::SecretString;
 
 use super::choice::choice;
-use super::destination::Destination;
+use crate::destinations::DestinationConfig;
 
 /// Everything that can be set. Field names are the keys of the configuration file.
 #[derive(Clone, Debug)]
@@ -40,7 +40,7 @@ pub struct Config {
     /// When a file is deleted.
     pub retention: Retention,
     /// Where data is forwarded to.
-    pub forward: Vec<Destination>,
+    pub forward: Vec<DestinationConfig>,
     /// Resource attributes of spans and records that are handed over without a resource, in order.
     pub resource: Vec<(String, String)>,
     /// Who is told of events, besides the program itself.

@@ -92,8 +92,8 @@ impl Answer {
     pub(crate) fn to_all(&self, records: u64) -> Class {
         match self.overall(records) {
             Class::Delivered { .. } => {
-                let open = self.records.iter().map(|answer| &answer.class).chain([&self.class]);
-                open.filter(|class| !matches!(class, Class::Delivered { .. })).next().unwrap_or(&self.class).clone()
+                let mut classes = self.records.iter().map(|answer| &answer.class).chain([&self.class]);
+                classes.find(|class| !matches!(class, Class::Delivered { .. })).unwrap_or(&self.class).clone()
             }
             class => class,
         }
@@ -140,6 +140,7 @@ impl Answer {
 }
 
 #[cfg(test)]
+#[allow(clippy::single_range_in_vec_init, reason = "one range of records")]
 mod tests {
     use super::*;
 

@@ -14,9 +14,9 @@ use otlp_arrow_net::encoding::Encoding;
 use otlp_arrow_net::tls::ClientFiles;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::Server;
 use super::answer::{Answer, Class};
-use crate::config::{Auth, Destination as Settings, ForwardCompression, shown};
+use super::destination::Server;
+use super::settings::{Auth, DestinationConfig, ForwardCompression, shown};
 use crate::error::{Code, OtlpError, Result};
 
 /// The largest answer that is read, after decompression (OTLP specification: 4 MiB).
@@ -35,25 +35,25 @@ pub struct HttpSender {
 impl HttpSender {
     /// Prepares a sender; nothing is connected yet. `headers` go with each request, and those that are configured win.
     /// INVALID_CONFIG names the key that cannot be used.
-    pub fn new(settings: &Settings, headers: HeaderMap, http2: bool) -> Result<Self> {
+    pub fn new(config: &DestinationConfig, headers: HeaderMap, http2: bool) -> Result<Self> {
         let tls = ClientFiles {
             key: "forward.tls",
-            ca_file: settings.tls.ca_file.as_deref(),
-            cert_file: settings.tls.cert_file.as_deref(),
-            key_file: settings.tls.key_file.as_deref(),
+            ca_file: config.tls.ca_file.as_deref(),
+            cert_file: config.tls.cert_file.as_deref(),
+            key_file: config.tls.key_file.as_deref(),
         };
-        let server_name = settings.tls.server_name.clone();
-        let options = ClientOptions { tls, server_name, http2, timeout: settings.timeout, max_answer: MAX_ANSWER };
+        let server_name = config.tls.server_name.clone();
+        let options = ClientOptions { tls, server_name, http2, timeout: config.timeout, max_answer: MAX_ANSWER };
         Ok(Self {
             client: Client::new(options)?,
-            headers: with_configured(settings, headers)?,
-            secrets: secrets(settings),
-            compression: match settings.compression {
+            headers: with_configured(config, headers)?,
+            secrets: secrets(config),
+            compression: match config.compression {
                 ForwardCompression::None => None,
                 ForwardCompression::Gzip => Some(Encoding::Gzip),
                 ForwardCompression::Zstd => Some(Encoding::Zstd),
             },
-            timeout: settings.timeout,
+            timeout: config.timeout,
         })
     }
 
@@ -158,9 +158,9 @@ pub trait Answers: Sync {
 }
 
 /// `text` as the URL of a destination, with its port; `path` makes the path of it from the path it has.
-pub fn url(settings: &Settings, text: &str, path: impl FnOnce(&Uri) -> String) -> Result<Uri> {
+pub fn url(config: &DestinationConfig, text: &str, path: impl FnOnce(&Uri) -> String) -> Result<Uri> {
     let bad = |value: &str, why: &str| {
-        let message = format!("forward {:?}: endpoint {:?} cannot be used: {why}", settings.name, shown(value));
+        let message = format!("forward {:?}: endpoint {:?} cannot be used: {why}", config.name, shown(value));
         OtlpError::new(Code::InvalidConfig, message)
     };
     let text = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
@@ -175,8 +175,7 @@ pub fn url(settings: &Settings, text: &str, path: impl FnOnce(&Uri) -> String) -
     let path: PathAndQuery = path.parse().map_err(|error| bad(&path, &format!("{error}")))?;
     let mut parts = base.into_parts();
     if let Some(authority) = parts.authority.as_ref().filter(|authority| authority.port().is_none()) {
-        // The URL's scheme decides the port of a gRPC target as of an HTTP one (OTLP exporter specification).
-        let port = if parts.scheme == Some(http::uri::Scheme::HTTPS) { 443 } else { 80 };
+        let port = config.protocol.spec().target.port(parts.scheme.as_ref());
         let with_port = format!("{authority}:{port}");
         parts.authority = Some(with_port.parse().map_err(|error| bad(&with_port, &format!("{error}")))?);
     }
@@ -189,14 +188,14 @@ pub fn server(url: &Uri) -> Server {
     Server { host: url.host().unwrap_or_default().to_owned(), port: url.port_u16().unwrap_or_default() }
 }
 
-fn with_configured(settings: &Settings, mut headers: HeaderMap) -> Result<HeaderMap> {
+fn with_configured(config: &DestinationConfig, mut headers: HeaderMap) -> Result<HeaderMap> {
     let agent =
         concat!("otlp-arrow/", env!("CARGO_PKG_VERSION"), " OTel-OTLP-Exporter-Rust/", env!("CARGO_PKG_VERSION"));
     headers.insert(USER_AGENT, HeaderValue::from_static(agent));
-    for (name, value) in &settings.headers {
+    for (name, value) in &config.headers {
         headers.insert(header_name(name)?, secret_value(name, value.expose_secret())?);
     }
-    match &settings.auth {
+    match &config.auth {
         Auth::None => {}
         Auth::Bearer(token) => {
             headers.insert(AUTHORIZATION, secret_value("auth.bearer", &format!("Bearer {}", token.expose_secret()))?);
@@ -213,9 +212,9 @@ fn with_configured(settings: &Settings, mut headers: HeaderMap) -> Result<Header
 }
 
 /// Every secret that is sent there, in every form in which it is.
-fn secrets(settings: &Settings) -> Secrets {
-    let mut found: Vec<SecretString> = settings.headers.iter().map(|(_, value)| value.clone()).collect();
-    match &settings.auth {
+fn secrets(config: &DestinationConfig) -> Secrets {
+    let mut found: Vec<SecretString> = config.headers.iter().map(|(_, value)| value.clone()).collect();
+    match &config.auth {
         Auth::None => {}
         Auth::Bearer(secret) | Auth::ApiKey { key: secret, .. } => found.push(secret.clone()),
         Auth::Basic { username, password } => {
@@ -281,8 +280,8 @@ fn http_date(text: &str) -> Option<u64> {
 mod tests {
     use super::*;
 
-    fn settings(endpoint: &str) -> Settings {
-        Settings::new("test", endpoint)
+    fn config(endpoint: &str) -> DestinationConfig {
+        DestinationConfig::new("test", endpoint)
     }
 
     #[test]
@@ -300,7 +299,7 @@ mod tests {
     #[test]
     fn unusable_endpoints_are_named() {
         for endpoint in ["ftp://host", "http://", "ht!tp://x y", "http://user:word@host"] {
-            let error = url(&settings(endpoint), endpoint, |base| base.path().to_owned()).unwrap_err();
+            let error = url(&config(endpoint), endpoint, |base| base.path().to_owned()).unwrap_err();
             assert_eq!(error.code(), Code::InvalidConfig, "{endpoint}");
             assert!(error.message().contains("endpoint") && !error.message().contains("word"), "{error}");
         }
@@ -308,12 +307,12 @@ mod tests {
 
     #[test]
     fn secrets_do_not_print() {
-        let mut settings = settings("http://host:1");
-        settings.auth = Auth::Bearer("s3cret-token".to_owned().into());
-        settings.headers = vec![("x-key".into(), "s3cret-header".to_owned().into())];
-        let sender = HttpSender::new(&settings, HeaderMap::new(), false).unwrap();
-        assert!(!format!("{sender:?} {settings:?}").contains("s3cret"));
-        settings.headers = vec![("x-key".into(), "s3cret\nheader".to_owned().into())];
-        assert!(!HttpSender::new(&settings, HeaderMap::new(), false).unwrap_err().to_string().contains("s3cret"));
+        let mut config = config("http://host:1");
+        config.auth = Auth::Bearer("s3cret-token".to_owned().into());
+        config.headers = vec![("x-key".into(), "s3cret-header".to_owned().into())];
+        let sender = HttpSender::new(&config, HeaderMap::new(), false).unwrap();
+        assert!(!format!("{sender:?} {config:?}").contains("s3cret"));
+        config.headers = vec![("x-key".into(), "s3cret\nheader".to_owned().into())];
+        assert!(!HttpSender::new(&config, HeaderMap::new(), false).unwrap_err().to_string().contains("s3cret"));
     }
 }

@@ -1,5 +1,7 @@
 //! OTLP over gRPC: unary exports of the bytes as they came, in a five-byte frame.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, TE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, Version};
@@ -10,29 +12,58 @@ use otlp_arrow_net::grpc::{framed, unframed};
 use otlp_arrow_wire::{grpc, otlp, status};
 
 use super::answer::{Answer, Class};
+use super::destination::{Destination, Sending, Server};
 use super::http::{Answers, HttpSender, MAX_ANSWER, server, url};
-use super::{Destination, Request, Sending, Server, otlp_status};
-use crate::config::Destination as Settings;
+use super::kind::{DestinationKind, Kind, Spec, Target};
+use super::otlp_status;
+use super::request::{Request, Takes};
+use super::settings::DestinationConfig;
 use crate::error::{Code, OtlpError, Result};
 use crate::stats::PerSignal;
 
+/// The kind.
+pub const KIND: Kind = Kind::new(&OtlpGrpcKind);
+
+static SPEC: Spec = Spec {
+    component: Some("otlp_grpc"),
+    ..Spec::new(
+        "otlp_grpc",
+        "OTLP over gRPC",
+        Takes::Otlp,
+        Target::Url { port: None, example: "http://collector:4317" },
+    )
+};
+
 #[derive(Debug)]
-pub(super) struct OtlpGrpc {
+struct OtlpGrpcKind;
+
+impl DestinationKind for OtlpGrpcKind {
+    fn spec(&self) -> &Spec {
+        &SPEC
+    }
+
+    fn open(&self, config: &DestinationConfig) -> Result<Arc<dyn Destination>> {
+        Ok(Arc::new(OtlpGrpc::open(config)?))
+    }
+}
+
+#[derive(Debug)]
+struct OtlpGrpc {
     sender: HttpSender,
     urls: PerSignal<Uri>,
     timeout: HeaderValue,
 }
 
 impl OtlpGrpc {
-    pub(super) fn open(settings: &Settings) -> Result<Self> {
+    fn open(config: &DestinationConfig) -> Result<Self> {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
         headers.insert(TE, HeaderValue::from_static("trailers"));
         headers.insert(HeaderName::from_static("grpc-accept-encoding"), HeaderValue::from_static("gzip"));
         Ok(Self {
-            sender: HttpSender::new(settings, headers, true)?,
-            urls: PerSignal::try_from_fn(|signal| url_of(settings, signal))?,
-            timeout: HeaderValue::from_str(&grpc::timeout_text(settings.timeout))
+            sender: HttpSender::new(config, headers, true)?,
+            urls: PerSignal::try_from_fn(|signal| url_of(config, signal))?,
+            timeout: HeaderValue::from_str(&grpc::timeout_text(config.timeout))
                 .map_err(|error| OtlpError::with_source(Code::Internal, "grpc-timeout cannot be written", error))?,
         })
     }
@@ -65,9 +96,9 @@ impl Destination for OtlpGrpc {
     }
 }
 
-fn url_of(settings: &Settings, signal: Signal) -> Result<Uri> {
-    let endpoint = settings.signal_endpoints[signal].as_deref().unwrap_or(&settings.endpoint);
-    url(settings, endpoint, |_| otlp::grpc_path(signal).to_owned())
+fn url_of(config: &DestinationConfig, signal: Signal) -> Result<Uri> {
+    let endpoint = config.signal_endpoints[signal].as_deref().unwrap_or(&config.endpoint);
+    url(config, endpoint, |_| otlp::grpc_path(signal).to_owned())
 }
 
 struct Statuses;
@@ -123,7 +154,7 @@ mod tests {
 
     #[test]
     fn the_path_is_the_method_of_the_signal() {
-        let url = url_of(&Settings::new("test", "host:4317"), Signal::Logs).unwrap().to_string();
+        let url = url_of(&DestinationConfig::new("test", "host:4317"), Signal::Logs).unwrap().to_string();
         assert_eq!(url, "http://host:4317/opentelemetry.proto.collector.logs.v1.LogsService/Export");
     }
 }

@@ -1,5 +1,7 @@
 //! OTLP over HTTP: the bytes as they came, in protobuf.
 
+use std::sync::Arc;
+
 use http::header::{CONTENT_TYPE, LOCATION};
 use http::{StatusCode, Uri};
 use otlp_arrow_columns::{Format, Signal};
@@ -7,27 +9,56 @@ use otlp_arrow_net::client::Reply;
 use otlp_arrow_wire::{otlp, status};
 
 use super::answer::{Answer, Class};
+use super::destination::{Destination, Sending, Server};
 use super::http::{Answers, HttpSender, retry_after, server, url};
-use super::{Destination, Request, Sending, Server, otlp_status};
-use crate::config::Destination as Settings;
+use super::kind::{DestinationKind, Kind, Spec, Target};
+use super::otlp_status;
+use super::request::{Request, Takes};
+use super::settings::DestinationConfig;
 use crate::error::Result;
 use crate::stats::PerSignal;
 
 /// So much of an answer without a status message is quoted.
 const QUOTED: usize = 200;
 
+/// The kind.
+pub const KIND: Kind = Kind::new(&OtlpHttpKind);
+
+static SPEC: Spec = Spec {
+    component: Some("otlp_http"),
+    ..Spec::new(
+        "otlp_http",
+        "OTLP over HTTP in protobuf",
+        Takes::Otlp,
+        Target::Url { port: None, example: "http://collector:4318" },
+    )
+};
+
 #[derive(Debug)]
-pub(super) struct OtlpHttp {
+struct OtlpHttpKind;
+
+impl DestinationKind for OtlpHttpKind {
+    fn spec(&self) -> &Spec {
+        &SPEC
+    }
+
+    fn open(&self, config: &DestinationConfig) -> Result<Arc<dyn Destination>> {
+        Ok(Arc::new(OtlpHttp::open(config)?))
+    }
+}
+
+#[derive(Debug)]
+struct OtlpHttp {
     sender: HttpSender,
     urls: PerSignal<Uri>,
 }
 
 impl OtlpHttp {
-    pub(super) fn open(settings: &Settings) -> Result<Self> {
+    fn open(config: &DestinationConfig) -> Result<Self> {
         let headers = HttpSender::headers_for(otlp::media_type(Format::Protobuf));
         Ok(Self {
-            sender: HttpSender::new(settings, headers, false)?,
-            urls: PerSignal::try_from_fn(|signal| url_of(settings, signal))?,
+            sender: HttpSender::new(config, headers, false)?,
+            urls: PerSignal::try_from_fn(|signal| url_of(config, signal))?,
         })
     }
 }
@@ -48,10 +79,10 @@ impl Destination for OtlpHttp {
 }
 
 /// The URL of a signal is used as it is; the general one gets the path of the signal (OTLP exporter specification).
-fn url_of(settings: &Settings, signal: Signal) -> Result<Uri> {
-    match &settings.signal_endpoints[signal] {
-        Some(own) => url(settings, own, |base| base.path_and_query().map_or("/", |path| path.as_str()).to_owned()),
-        None => url(settings, &settings.endpoint, |base| {
+fn url_of(config: &DestinationConfig, signal: Signal) -> Result<Uri> {
+    match &config.signal_endpoints[signal] {
+        Some(own) => url(config, own, |base| base.path_and_query().map_or("/", |path| path.as_str()).to_owned()),
+        None => url(config, &config.endpoint, |base| {
             format!("{}{}", base.path().trim_end_matches('/'), otlp::http_path(signal))
         }),
     }
@@ -119,11 +150,12 @@ mod tests {
 
     #[test]
     fn paths_follow_the_exporter_specification() {
-        let of = |endpoint: &str| url_of(&Settings::new("test", endpoint), Signal::Traces).unwrap().to_string();
+        let of =
+            |endpoint: &str| url_of(&DestinationConfig::new("test", endpoint), Signal::Traces).unwrap().to_string();
         assert_eq!(of("http://host:4318"), "http://host:4318/v1/traces");
         assert_eq!(of("http://host:4318/"), "http://host:4318/v1/traces");
         assert_eq!(of("https://host/some/prefix"), "https://host:443/some/prefix/v1/traces");
-        let mut own = Settings::new("test", "http://host:4318");
+        let mut own = DestinationConfig::new("test", "http://host:4318");
         own.signal_endpoints.traces = Some("http://other:80/exactly?x=1".into());
         assert_eq!(url_of(&own, Signal::Traces).unwrap().to_string(), "http://other:80/exactly?x=1");
     }

@@ -8,7 +8,7 @@ use super::answer::{Answer, Class};
 
 /// Classifies a gRPC status (OTLP specification 1.60, failures and throttling). `retry_info` is RetryInfo's delay.
 ///
-/// UNKNOWN, INTERNAL and the other codes that OTLP calls not retryable are no proof that the data is bad, so they count
+/// UNKNOWN, INTERNAL and the other codes that OTLP calls not retryable do not prove that the data is bad, so they count
 /// as refused data only because the specification forbids sending again.
 pub(super) fn grpc(status: i32, retry_info: Option<Duration>) -> Class {
     match status {

@@ -167,7 +167,7 @@ fn picked(batch: &RecordBatch, ranges: &[Range<u64>]) -> Result<RecordBatch> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "tests")]
+#[allow(clippy::unwrap_used, clippy::single_range_in_vec_init, reason = "tests; one range of records")]
 mod tests {
     use super::*;
     use crate::store::names::WriterId;

@@ -1,14 +1,37 @@
 //! OTLP/JSON on standard output, one request a line.
 
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use otlp_arrow_columns::Signal;
 
 use super::answer::Answer;
-use super::{Destination, Request, Sending};
+use super::destination::{Destination, Sending};
+use super::kind::{DestinationKind, Kind, Spec, Target};
+use super::request::{Request, Takes};
+use super::settings::DestinationConfig;
+use crate::error::Result;
+
+/// The kind.
+pub const KIND: Kind = Kind::new(&StdoutKind);
+
+static SPEC: Spec = Spec::new("stdout", "OTLP/JSON lines on standard output", Takes::Otlp, Target::StandardOutput);
 
 #[derive(Debug)]
-pub(super) struct Stdout;
+struct StdoutKind;
+
+impl DestinationKind for StdoutKind {
+    fn spec(&self) -> &Spec {
+        &SPEC
+    }
+
+    fn open(&self, _: &DestinationConfig) -> Result<Arc<dyn Destination>> {
+        Ok(Arc::new(Stdout))
+    }
+}
+
+#[derive(Debug)]
+struct Stdout;
 
 impl Destination for Stdout {
     fn send(&self, request: Request) -> Sending<'_> {

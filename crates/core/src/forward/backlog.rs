@@ -304,7 +304,7 @@ impl Backlogs {
         lag
     }
 
-    /// Writes the cursors that moved, and lets go of dead writers of which everything is delivered.
+    /// Writes the cursors that moved, and releases dead writers of which everything is delivered.
     pub(super) fn save(&self, log: &Log) {
         let (moved, finished) = {
             let mut state = self.lock();
@@ -341,7 +341,7 @@ impl Backlogs {
         }
         for backlog in finished {
             backlog.cursor.remove(log);
-            // The last destination and signal that let go of a writer end it for good.
+            // The last destination and signal that release a writer end it for good.
             if let Some(adopted) = backlog.adopted.and_then(|adopted| Arc::try_unwrap(adopted).ok())
                 && let Err(error) = adopted.remove()
             {

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::breaker::BreakerState;
 use super::sender::ask;
 use super::state::{Command, ForwardState};
-use crate::destinations::{Class, Request, Takes};
+use crate::destinations::{Class, Request};
 use crate::error::{Code, OtlpError, Result};
 
 /// How one destination stands.
@@ -109,7 +109,7 @@ async fn retry_rejected(state: &ForwardState) -> Result<Retried> {
             OtlpError::with_source(Code::StorageFailed, format!("rejected/{}: {error}", state.name), error)
         };
         let set_aside = state.rejected.load(&state.log, name).map_err(failed)?;
-        let request = Request::of_otlp(set_aside.signal, set_aside.payload.clone(), Takes::Otlp)?;
+        let request = Request::of_otlp(set_aside.signal, set_aside.payload.clone(), state.takes)?;
         let records = request.records;
         let answer = ask(&*state.destination, request).await;
         match answer.to_all(records) {

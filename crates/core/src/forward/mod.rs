@@ -33,7 +33,8 @@ use otlp_arrow_base::clock::Clock;
 use tokio::sync::watch as signal_watch;
 use tokio::task::JoinHandle;
 
-use crate::config::{Config, Destination as Settings};
+use crate::config::Config;
+use crate::destinations::DestinationConfig;
 use crate::error::Result;
 use crate::event::EventName;
 use crate::runtime::Runtime;
@@ -67,7 +68,7 @@ impl Forwarding {
         let destinations: Vec<Arc<ForwardState>> = config
             .forward
             .iter()
-            .map(|settings| ForwardState::new(store, settings, runtime.handle(), clock.clone()))
+            .map(|destination| ForwardState::new(store, destination, runtime.handle(), clock.clone()))
             .collect::<Result<_>>()?;
         for state in &destinations {
             if let Err(error) = state.backlogs.begin(store.log()) {
@@ -80,9 +81,9 @@ impl Forwarding {
         let workers = destinations
             .iter()
             .zip(&config.forward)
-            .map(|(state, settings)| {
-                let seed = seed_of(store.writer(), &settings.name);
-                runtime.spawn(serve(Arc::clone(state), settings.clone(), seed, ending.subscribe()))
+            .map(|(state, destination)| {
+                let seed = seed_of(store.writer(), &destination.name);
+                runtime.spawn(serve(Arc::clone(state), destination.clone(), seed, ending.subscribe()))
             })
             .collect();
         Ok(Self { destinations, workers: Mutex::new(workers), ending, clock })
@@ -141,7 +142,7 @@ impl Forwarding {
 }
 
 /// Runs the worker of one destination, and starts it again after a defect of it.
-async fn serve(state: Arc<ForwardState>, settings: Settings, seed: u64, ending: signal_watch::Receiver<bool>) {
+async fn serve(state: Arc<ForwardState>, config: DestinationConfig, seed: u64, ending: signal_watch::Receiver<bool>) {
     let start = |starts: u32| {
         let now = state.clock.now();
         let watch = match starts {
@@ -151,7 +152,7 @@ async fn serve(state: Arc<ForwardState>, settings: Settings, seed: u64, ending: 
                 Watch::after_defect(now)
             }
         };
-        Worker::new(Arc::clone(&state), &settings, watch, seed.wrapping_add(starts.into())).run(ending.clone())
+        Worker::new(Arc::clone(&state), &config, watch, seed.wrapping_add(starts.into())).run(ending.clone())
     };
     let defect = |text: &str, pause: Duration| state.defect(text, pause);
     supervise(start, defect, RESTART, ending.clone()).await;

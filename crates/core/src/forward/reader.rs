@@ -9,7 +9,7 @@ use super::batch::BatchToSend;
 use super::log::{Piece, Reader};
 use super::position::Position;
 use super::state::ForwardState;
-use crate::destinations::{Content, Rows, Takes};
+use crate::destinations::{Content, Rows};
 use crate::error::{Code, OtlpError, Result};
 use crate::event::EventName;
 use crate::store::ReadError;
@@ -23,7 +23,6 @@ const PAUSE: Duration = Duration::from_millis(200);
 #[derive(Debug)]
 pub(super) struct BatchReader {
     state: Arc<ForwardState>,
-    takes: Takes,
     open: HashMap<LogId, Reader>,
     /// Attempts in a row that failed.
     failures: HashMap<LogId, u32>,
@@ -33,8 +32,8 @@ pub(super) struct BatchReader {
 type Read = (Content, u64, Position);
 
 impl BatchReader {
-    pub(super) fn new(state: Arc<ForwardState>, takes: Takes) -> Self {
-        Self { state, takes, open: HashMap::new(), failures: HashMap::new() }
+    pub(super) fn new(state: Arc<ForwardState>) -> Self {
+        Self { state, open: HashMap::new(), failures: HashMap::new() }
     }
 
     /// What to send next, marked as on its way; `None` when nothing waits.
@@ -94,7 +93,7 @@ impl BatchReader {
     async fn attempt(&mut self, log: LogId, from: &Position) -> Result<Option<Read>, ReadError> {
         let mut reader = self.open.remove(&log).unwrap_or_else(|| Reader::new(self.state.log.clone(), log.signal));
         let limit = self.state.backlogs.rows_left_in_file(log, from);
-        let (position, takes) = (from.clone(), self.takes);
+        let (position, takes) = (from.clone(), self.state.takes);
         let work = tokio::task::spawn_blocking(move || {
             let read = reader.read(&position, limit).and_then(|piece| {
                 let Some(Piece { batch, end }) = piece else { return Ok(None) };

@@ -88,7 +88,7 @@ impl Recent {
         Some(Fresh { payload, rows })
     }
 
-    /// Lets go of everything before `position` of its writer: no one will ask for it again.
+    /// Drops everything before `position` of its writer: no one will ask for it again.
     pub(super) fn forget_before(&mut self, position: &Position) {
         let behind = |entry: &Entry| (entry.stem.seq, entry.first_row + entry.rows) <= position.key();
         while self.entries.front().is_some_and(behind) {

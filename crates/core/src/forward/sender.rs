@@ -13,8 +13,7 @@ use super::batch::{BatchToSend, Place};
 use super::breaker::{Breaker, BreakerState, Permit};
 use super::pace::Pace;
 use super::retry::Schedule;
-use crate::config::Destination as Settings;
-use crate::destinations::{Answer, Destination, Request};
+use crate::destinations::{Answer, Destination, DestinationConfig, Request};
 
 /// A request that was answered.
 #[derive(Debug)]
@@ -38,12 +37,12 @@ pub(super) struct Sender {
 
 impl Sender {
     /// `seed` makes the jitter of waits reproducible.
-    pub(super) fn new(destination: Arc<dyn Destination>, settings: &Settings, clock: Clock, seed: u64) -> Self {
+    pub(super) fn new(destination: Arc<dyn Destination>, config: &DestinationConfig, clock: Clock, seed: u64) -> Self {
         let now = clock.now();
-        let breaker = Breaker::new(&settings.breaker, now, seed);
-        let pace = Pace::new(breaker, Schedule::new(&settings.retry, seed.rotate_left(32)), now);
+        let breaker = Breaker::new(&config.breaker, now, seed);
+        let pace = Pace::new(breaker, Schedule::new(&config.retry, seed.rotate_left(32)), now);
         let (on_the_way, again) = (JoinSet::new(), BTreeMap::new());
-        Self { destination, clock, max_in_flight: settings.max_in_flight, pace, on_the_way, again }
+        Self { destination, clock, max_in_flight: config.max_in_flight, pace, on_the_way, again }
     }
 
     pub(super) fn is_idle(&self) -> bool {

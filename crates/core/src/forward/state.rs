@@ -12,8 +12,7 @@ use tokio::runtime::Handle;
 use super::backlog::Backlogs;
 use super::breaker::BreakerState;
 use super::rejected::Rejected;
-use crate::config::Destination as Settings;
-use crate::destinations::{self, Destination};
+use crate::destinations::{Destination, DestinationConfig, Takes};
 use crate::error::Result;
 use crate::event::{Event, EventName, EventSink};
 use crate::stats::{DestinationStats, Exporter, PerSignal};
@@ -52,6 +51,8 @@ pub(super) struct ForwardState {
     pub(super) stats: Arc<DestinationStats>,
     pub(super) rejected: Rejected,
     pub(super) destination: Arc<dyn Destination>,
+    /// In what form it is handed the records.
+    pub(super) takes: Takes,
     /// Where its requests run.
     pub(super) runtime: Handle,
     paused: AtomicBool,
@@ -67,13 +68,20 @@ impl fmt::Debug for ForwardState {
 }
 
 impl ForwardState {
-    pub(super) fn new(store: &Store, settings: &Settings, runtime: Handle, clock: Clock) -> Result<Arc<Self>> {
-        let destination = destinations::open(settings)?;
+    pub(super) fn new(store: &Store, config: &DestinationConfig, runtime: Handle, clock: Clock) -> Result<Arc<Self>> {
+        let (destination, spec) = (config.protocol.open(config)?, config.protocol.spec());
+        let signals = PerSignal::from_fn(|signal| config.signals[signal] && spec.signals[signal]);
+        let memory = match spec.takes {
+            Takes::Otlp => config.memory,
+            // What is fresh is read back as rows from the page cache: that takes less than decoding it once more.
+            Takes::Rows => 0,
+        };
         Ok(Arc::new(Self {
-            name: settings.name.clone(),
-            backlogs: Backlogs::new(&settings.name, settings.signals, settings.memory, store.writer()),
-            stats: store.stats().destination(&settings.name, exporters(settings, &*destination)),
-            rejected: Rejected::new(store.log(), &settings.name),
+            name: config.name.clone(),
+            takes: spec.takes,
+            backlogs: Backlogs::new(&config.name, signals, memory, store.writer()),
+            stats: store.stats().destination(&config.name, exporters(config, &*destination)),
+            rejected: Rejected::new(store.log(), &config.name),
             destination,
             runtime,
             paused: AtomicBool::new(false),
@@ -194,9 +202,10 @@ impl ForwardState {
 }
 
 /// What the semantic conventions call the exporters of a destination, by signal.
-fn exporters(settings: &Settings, destination: &dyn Destination) -> PerSignal<Option<Exporter>> {
+fn exporters(config: &DestinationConfig, destination: &dyn Destination) -> PerSignal<Option<Exporter>> {
     PerSignal::from_fn(|signal| {
-        let server = destination.server(signal).filter(|_| settings.signals[signal])?;
-        Some(Exporter::new(settings.protocol.as_str(), signal, &settings.name, &server.host, server.port))
+        let component = config.protocol.spec().component?;
+        let server = destination.server(signal).filter(|_| config.signals[signal])?;
+        Some(Exporter::new(component, signal, &config.name, &server.host, server.port))
     })
 }

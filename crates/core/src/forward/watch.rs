@@ -22,7 +22,7 @@ pub(super) struct Standing {
     pub(super) half_of_room: bool,
     /// Whether the destination refuses everything.
     pub(super) blocked: bool,
-    /// Whether it was paused by hand: then silence is no trouble.
+    /// Whether it was paused by hand: then silence is not a trouble.
     pub(super) paused: bool,
 }
 

@@ -13,8 +13,7 @@ use super::reader::BatchReader;
 use super::sender::{Answered, Sender};
 use super::state::{Command, ForwardState};
 use super::watch::Watch;
-use crate::config::Destination as Settings;
-use crate::destinations::{Answer, Class, Takes};
+use crate::destinations::{Answer, Class, DestinationConfig};
 
 /// How often cursors are written, lag is measured and troubles are looked at.
 const TICK: Duration = Duration::from_secs(1);
@@ -34,11 +33,11 @@ pub(super) struct Worker {
 
 impl Worker {
     /// `seed` makes the jitter of waits reproducible.
-    pub(super) fn new(state: Arc<ForwardState>, settings: &Settings, watch: Watch, seed: u64) -> Self {
+    pub(super) fn new(state: Arc<ForwardState>, config: &DestinationConfig, watch: Watch, seed: u64) -> Self {
         let now = state.clock.now();
         Self {
-            reader: BatchReader::new(Arc::clone(&state), Takes::Otlp),
-            sender: Sender::new(Arc::clone(&state.destination), settings, state.clock.clone(), seed),
+            reader: BatchReader::new(Arc::clone(&state)),
+            sender: Sender::new(Arc::clone(&state.destination), config, state.clock.clone(), seed),
             books: Bookkeeper::new(Arc::clone(&state), watch),
             adopter: Adopter::new(now),
             tick_at: now,

@@ -14,10 +14,11 @@ mod typescript;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::config::keys::{KEYS, Key, Kind};
+use crate::config::keys;
 use crate::error::{Code, status_of};
 use crate::event::{Event, EventName};
 use crate::forward::ForwarderInfo;
+use crate::key::{Key, Kind};
 use crate::stats::{BreakerState, Health, HealthStatus, LibraryStats, Metric, Problem};
 use methods::Method;
 
@@ -87,18 +88,19 @@ struct Reports {
 impl Vocabulary {
     fn of_the_core() -> Self {
         Self {
-            config: KEYS
+            config: keys::standard()
+                .keys()
                 .iter()
                 .map(|key| ConfigKey {
-                    key: key.path,
-                    takes: takes(key.kind),
+                    key: &key.path,
+                    takes: takes(&key.kind),
                     allowed: key.kind.allowed(),
-                    choices: match key.kind {
+                    choices: match &key.kind {
                         Kind::Choice(words) => Some(words.iter().map(|(word, _)| *word).collect()),
                         _ => None,
                     },
                     default: crate::config::default_value(key),
-                    required: tree::REQUIRED.contains(&key.path),
+                    required: tree::REQUIRED.contains(&&*key.path),
                     meaning: key.text,
                 })
                 .collect(),
@@ -184,7 +186,7 @@ fn word(value: &impl Serialize) -> String {
     serde_json::to_value(value).unwrap().as_str().unwrap().to_owned()
 }
 
-const fn takes(kind: Kind) -> &'static str {
+const fn takes(kind: &Kind) -> &'static str {
     match kind {
         Kind::Address => "address",
         Kind::Attributes => "attributes",
@@ -207,7 +209,7 @@ const fn takes(kind: Kind) -> &'static str {
 
 /// What a key means, with what each of its words does.
 fn key_text(key: &Key) -> String {
-    let Kind::Choice(words) = key.kind else { return key.text.to_owned() };
+    let Kind::Choice(words) = &key.kind else { return key.text.to_owned() };
     let words: Vec<String> = words.iter().map(|(word, text)| format!("`{word}` ({text})")).collect();
     format!("{}: {}", key.text, words.join(", "))
 }

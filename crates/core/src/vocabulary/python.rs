@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use super::tree::{Entry, REQUIRED, entries};
 use super::{Vocabulary, capital, key_text, wrapped};
-use crate::config::keys::{self, Key, Kind};
+use crate::config::keys;
+use crate::key::{Key, Kind};
 
 /// The longest line.
 const WIDTH: usize = 120;
@@ -63,19 +64,19 @@ fn class(out: &mut String, prefix: &str) {
             class(out, path);
         }
     }
-    let required = entries.iter().all(|(_, entry)| matches!(entry, Entry::Key(key) if REQUIRED.contains(&key.path)));
+    let required = entries.iter().all(|(_, entry)| matches!(entry, Entry::Key(key) if REQUIRED.contains(&&*key.path)));
     let total = if required { "" } else { ", total=False" };
     let _ = writeln!(out, "\n\nclass {}(TypedDict{total}):", class_name(prefix));
     let about = match prefix {
         "" => "Every key but `on_event`. Times and sizes are text with a unit, such as ``\"5s\"`` and ``\"64MiB\"``."
             .to_owned(),
-        _ => format!("{}.", capital(keys::group(prefix))),
+        _ => format!("{}.", capital(keys::standard().group(prefix))),
     };
     docstring(out, &about);
     for (name, entry) in entries {
         match entry {
             Entry::Key(key) => {
-                let _ = writeln!(out, "\n    {name}: {}", of_kind(key.kind));
+                let _ = writeln!(out, "\n    {name}: {}", of_kind(&key.kind));
                 docstring(out, &documented(key));
             }
             // It is an argument of its own, which may be a callback.
@@ -124,7 +125,7 @@ fn docstring(out: &mut String, text: &str) {
     let _ = writeln!(out, "    \"\"\"{}\n    \"\"\"", lines.join("\n    "));
 }
 
-fn of_kind(kind: Kind) -> String {
+fn of_kind(kind: &Kind) -> String {
     match kind {
         Kind::Address | Kind::Duration(..) | Kind::Name | Kind::Size(..) | Kind::Text | Kind::Url => "str".to_owned(),
         Kind::Attributes => "dict[str, str]".to_owned(),

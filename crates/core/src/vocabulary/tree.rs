@@ -1,6 +1,7 @@
 //! The table of keys as the tree that the types of a language are.
 
-use crate::config::keys::{self, Key};
+use crate::config::keys;
+use crate::key::Key;
 
 /// Keys that the parser asks for wherever what they are part of is given.
 pub(super) const REQUIRED: &[&str] = &[
@@ -21,8 +22,8 @@ pub(super) enum Entry {
 pub(super) fn entries(prefix: &str) -> Vec<(&'static str, Entry)> {
     let entry = |name: &'static str| {
         let path = if prefix.is_empty() { name.to_owned() } else { format!("{prefix}.{name}") };
-        let entry = keys::lookup(&path).map_or_else(|| Entry::Group(path), Entry::Key);
+        let entry = keys::standard().lookup(&path).map_or_else(|| Entry::Group(path), Entry::Key);
         (name, entry)
     };
-    keys::children(prefix).into_iter().map(entry).collect()
+    keys::standard().children(prefix).into_iter().map(entry).collect()
 }

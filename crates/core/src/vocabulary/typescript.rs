@@ -7,7 +7,8 @@ use serde_json::Value;
 use super::tree::{Entry, REQUIRED, entries};
 use super::{Vocabulary, camel, capital, key_text, wrapped};
 use crate::config::default_value;
-use crate::config::keys::{self, KEYS, Key, Kind};
+use crate::config::keys;
+use crate::key::{Key, Kind};
 
 /// The longest line.
 const WIDTH: usize = 120;
@@ -77,10 +78,11 @@ pub(super) fn keys() -> String {
     );
     members(&mut out, "", 1);
     for (name, prefix) in [("ListenConfig", "listen"), ("DestinationConfig", "forward[]")] {
-        let _ = writeln!(out, "}}\n\n/** {}. */\nexport interface {name} {{", capital(keys::group(prefix)));
+        let _ = writeln!(out, "}}\n\n/** {}. */\nexport interface {name} {{", capital(keys::standard().group(prefix)));
         members(&mut out, prefix, 1);
     }
-    let open: Vec<String> = KEYS.iter().filter(|key| key.kind.is_open()).map(|key| quoted_last(key.path)).collect();
+    let open: Vec<String> =
+        keys::standard().keys().iter().filter(|key| key.kind.is_open()).map(|key| quoted_last(&key.path)).collect();
     let _ = write!(
         out,
         "}}\n\n/** Keys whose own keys are names of the user's, not of ours. */\n\
@@ -102,19 +104,19 @@ fn members(out: &mut String, prefix: &str, depth: usize) {
         match entry {
             Entry::Key(key) => {
                 comment(out, &lead, &documented(key));
-                let mark = if REQUIRED.contains(&key.path) { "" } else { "?" };
-                let _ = writeln!(out, "{lead}{name}{mark}: {};", of_kind(key.kind));
+                let mark = if REQUIRED.contains(&&*key.path) { "" } else { "?" };
+                let _ = writeln!(out, "{lead}{name}{mark}: {};", of_kind(&key.kind));
             }
             Entry::Group(path) if path == "listen" => {
-                comment(out, &lead, &format!("{}.", capital(keys::group(&path))));
+                comment(out, &lead, &format!("{}.", capital(keys::standard().group(&path))));
                 let _ = writeln!(out, "{lead}{name}?: boolean | ListenConfig;");
             }
             Entry::Group(path) if path == "forward" => {
-                comment(out, &lead, &format!("{}.", capital(keys::group(&path))));
+                comment(out, &lead, &format!("{}.", capital(keys::standard().group(&path))));
                 let _ = writeln!(out, "{lead}{name}?: 'env' | DestinationConfig | ('env' | DestinationConfig)[];");
             }
             Entry::Group(path) => {
-                comment(out, &lead, &format!("{}.", capital(keys::group(&path))));
+                comment(out, &lead, &format!("{}.", capital(keys::standard().group(&path))));
                 let _ = writeln!(out, "{lead}{name}?: {{");
                 members(out, &path, depth + 1);
                 let _ = writeln!(out, "{lead}}};");
@@ -148,7 +150,7 @@ fn comment(out: &mut String, lead: &str, text: &str) {
     let _ = writeln!(out, "{lead} */");
 }
 
-fn of_kind(kind: Kind) -> String {
+fn of_kind(kind: &Kind) -> String {
     match kind {
         Kind::Address | Kind::Name | Kind::Path | Kind::Text | Kind::Url => "string".to_owned(),
         Kind::Attributes => "{ [name: string]: string }".to_owned(),

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use otlp_arrow::config::{Auth, Destination, ForwardCompression, ForwardProtocol};
-use otlp_arrow::destinations::{Answer, Class};
+use otlp_arrow::config::{Auth, DestinationConfig, ForwardCompression};
+use otlp_arrow::destinations::{Answer, Class, Kind, OTLP_GRPC, OTLP_HTTP};
 use otlp_arrow_testkit::backend::{Backend, Reply};
 use tokio::runtime::Runtime;
 
@@ -18,30 +18,30 @@ fn runtime() -> Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-fn destination(url: &str, protocol: ForwardProtocol) -> Destination {
-    Destination { protocol, timeout: Duration::from_millis(700), ..Destination::new("test", url) }
+fn destination(url: &str, protocol: Kind) -> DestinationConfig {
+    DestinationConfig { protocol, timeout: Duration::from_millis(700), ..DestinationConfig::new("test", url) }
 }
 
-fn send(destination: &Destination) -> Answer {
-    let opened = otlp_arrow::destinations::open(destination).unwrap();
+fn send(destination: &DestinationConfig) -> Answer {
+    let opened = destination.protocol.open(destination).unwrap();
     runtime().block_on(opened.send(request(Bytes::from_static(PAYLOAD))))
 }
 
-const BOTH: [ForwardProtocol; 2] = [ForwardProtocol::OtlpGrpc, ForwardProtocol::OtlpHttp];
+const BOTH: [Kind; 2] = [OTLP_GRPC, OTLP_HTTP];
 
 #[test]
 fn payloads_arrive_as_they_are_under_every_compression() {
     let backend = Backend::start();
     for protocol in BOTH {
         for compression in [ForwardCompression::None, ForwardCompression::Gzip, ForwardCompression::Zstd] {
-            let mut destination = Destination { compression, ..destination(&backend.url(), protocol) };
+            let mut destination = DestinationConfig { compression, ..destination(&backend.url(), protocol) };
             destination.auth = Auth::Bearer("token-1".to_owned().into());
             destination.headers = vec![("x-tenant".into(), "blue".to_owned().into())];
             assert_eq!(send(&destination).class, Class::Delivered { rejected: 0 }, "{protocol:?} {compression:?}");
             let last = backend.received().pop().unwrap();
             assert_eq!(last.payload, PAYLOAD);
             assert_eq!(last.signal, "logs");
-            assert_eq!(last.grpc, protocol == ForwardProtocol::OtlpGrpc);
+            assert_eq!(last.grpc, protocol == OTLP_GRPC);
             assert!(last.headers.contains(&("authorization".into(), "Bearer token-1".into())));
             assert!(last.headers.contains(&("x-tenant".into(), "blue".into())));
         }
@@ -56,23 +56,23 @@ fn answers_are_classified() {
     let http = |status, retry_after: Option<&str>| Reply::Http { status, retry_after: retry_after.map(str::to_owned) };
     let partial = Reply::Partial { rejected: 3, message: "three too old".into() };
     let cases = [
-        (ForwardProtocol::OtlpGrpc, partial.clone(), Class::Delivered { rejected: 3 }),
-        (ForwardProtocol::OtlpGrpc, grpc(3, None), Class::Data),
-        (ForwardProtocol::OtlpGrpc, grpc(8, None), Class::TooLarge),
-        (ForwardProtocol::OtlpGrpc, grpc(8, seconds(4)), Class::Passing { after: seconds(4) }),
-        (ForwardProtocol::OtlpGrpc, grpc(14, None), PASSING),
-        (ForwardProtocol::OtlpGrpc, grpc(14, seconds(7)), Class::Passing { after: seconds(7) }),
-        (ForwardProtocol::OtlpGrpc, grpc(16, None), Class::Destination),
-        (ForwardProtocol::OtlpGrpc, http(404, None), Class::Destination),
-        (ForwardProtocol::OtlpGrpc, http(503, None), PASSING),
-        (ForwardProtocol::OtlpHttp, partial, Class::Delivered { rejected: 3 }),
-        (ForwardProtocol::OtlpHttp, http(400, None), Class::Data),
-        (ForwardProtocol::OtlpHttp, http(401, None), Class::Destination),
-        (ForwardProtocol::OtlpHttp, http(413, None), Class::TooLarge),
-        (ForwardProtocol::OtlpHttp, http(429, None), PASSING),
-        (ForwardProtocol::OtlpHttp, http(429, Some("9")), Class::Passing { after: seconds(9) }),
-        (ForwardProtocol::OtlpHttp, http(503, None), PASSING),
-        (ForwardProtocol::OtlpHttp, http(500, None), Class::Data),
+        (OTLP_GRPC, partial.clone(), Class::Delivered { rejected: 3 }),
+        (OTLP_GRPC, grpc(3, None), Class::Data),
+        (OTLP_GRPC, grpc(8, None), Class::TooLarge),
+        (OTLP_GRPC, grpc(8, seconds(4)), Class::Passing { after: seconds(4) }),
+        (OTLP_GRPC, grpc(14, None), PASSING),
+        (OTLP_GRPC, grpc(14, seconds(7)), Class::Passing { after: seconds(7) }),
+        (OTLP_GRPC, grpc(16, None), Class::Destination),
+        (OTLP_GRPC, http(404, None), Class::Destination),
+        (OTLP_GRPC, http(503, None), PASSING),
+        (OTLP_HTTP, partial, Class::Delivered { rejected: 3 }),
+        (OTLP_HTTP, http(400, None), Class::Data),
+        (OTLP_HTTP, http(401, None), Class::Destination),
+        (OTLP_HTTP, http(413, None), Class::TooLarge),
+        (OTLP_HTTP, http(429, None), PASSING),
+        (OTLP_HTTP, http(429, Some("9")), Class::Passing { after: seconds(9) }),
+        (OTLP_HTTP, http(503, None), PASSING),
+        (OTLP_HTTP, http(500, None), Class::Data),
     ];
     for (protocol, reply, class) in cases {
         backend.reply(reply.clone());

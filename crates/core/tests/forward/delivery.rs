@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use futures::executor::block_on;
-use otlp_arrow::config::{BreakerConfig, Destination, ForwardProtocol};
+use otlp_arrow::config::{BreakerConfig, DestinationConfig};
+use otlp_arrow::destinations::{OTLP_GRPC, OTLP_HTTP};
 use otlp_arrow::{EventName, OtlpLibrary, Signal};
 use otlp_arrow_testkit::backend::{Backend, Reply};
 use otlp_arrow_testkit::payload;
@@ -15,9 +16,9 @@ use crate::support::{
 
 #[test]
 fn fresh_data_arrives_as_it_came_by_both_protocols() {
-    for protocol in [ForwardProtocol::OtlpGrpc, ForwardProtocol::OtlpHttp] {
+    for protocol in [OTLP_GRPC, OTLP_HTTP] {
         let (dir, backend) = (tempfile::tempdir().unwrap(), Backend::start());
-        let destination = Destination { protocol, ..destination("one", &backend.url()) };
+        let destination = DestinationConfig { protocol, ..destination("one", &backend.url()) };
         let library = OtlpLibrary::open(config(dir.path(), [destination])).unwrap();
         export(&library, 0, 10);
         let first = backend.wait_until(LONG, all_of(0..10));
@@ -151,10 +152,10 @@ fn a_destination_that_refuses_everything_as_bad_data_is_itself_suspected() {
 
 #[test]
 fn requests_that_are_too_large_are_split_down_to_one_record() {
-    for protocol in [ForwardProtocol::OtlpGrpc, ForwardProtocol::OtlpHttp] {
+    for protocol in [OTLP_GRPC, OTLP_HTTP] {
         let (dir, backend) = (tempfile::tempdir().unwrap(), Backend::start());
         backend.reply(Reply::Limit(120));
-        let mut destination = Destination { protocol, ..destination("small", &backend.url()) };
+        let mut destination = DestinationConfig { protocol, ..destination("small", &backend.url()) };
         destination.max_in_flight = 1;
         let library = OtlpLibrary::open(config(dir.path(), [destination])).unwrap();
         export(&library, 0, 37);
@@ -193,12 +194,12 @@ fn partial_success_is_counted_and_not_sent_again() {
 #[test]
 fn throttling_is_honoured() {
     for (protocol, reply) in [
-        (ForwardProtocol::OtlpGrpc, Reply::Grpc { status: 14, retry_after: Some(Duration::from_millis(700)) }),
-        (ForwardProtocol::OtlpGrpc, Reply::Grpc { status: 8, retry_after: Some(Duration::from_millis(700)) }),
-        (ForwardProtocol::OtlpHttp, Reply::Http { status: 429, retry_after: Some("1".into()) }),
+        (OTLP_GRPC, Reply::Grpc { status: 14, retry_after: Some(Duration::from_millis(700)) }),
+        (OTLP_GRPC, Reply::Grpc { status: 8, retry_after: Some(Duration::from_millis(700)) }),
+        (OTLP_HTTP, Reply::Http { status: 429, retry_after: Some("1".into()) }),
     ] {
         let (dir, backend) = (tempfile::tempdir().unwrap(), Backend::start());
-        let destination = Destination { protocol, ..destination("slow", &backend.url()) };
+        let destination = DestinationConfig { protocol, ..destination("slow", &backend.url()) };
         let library = OtlpLibrary::open(config(dir.path(), [destination])).unwrap();
         backend.script([reply]);
         export(&library, 0, 3);
@@ -242,7 +243,7 @@ fn a_failure_rate_opens_the_breaker_and_reset_asks_again_at_once() {
     let (dir, backend) = (tempfile::tempdir().unwrap(), Backend::start());
     backend.reply(Reply::Http { status: 503, retry_after: None });
     let mut destination = destination("rate", &backend.url());
-    destination.protocol = ForwardProtocol::OtlpHttp;
+    destination.protocol = OTLP_HTTP;
     destination.breaker.strategy = BreakerConfig::FailureRate { rate: 0.5, minimum: 3, window: LONG };
     destination.breaker.open = Duration::from_secs(60);
     destination.breaker.max_open = Duration::from_secs(60);
@@ -261,10 +262,10 @@ fn a_failure_rate_opens_the_breaker_and_reset_asks_again_at_once() {
 
 #[test]
 fn requests_of_all_signals_that_fail_together_all_arrive() {
-    for protocol in [ForwardProtocol::OtlpGrpc, ForwardProtocol::OtlpHttp] {
+    for protocol in [OTLP_GRPC, OTLP_HTTP] {
         let (dir, backend) = (tempfile::tempdir().unwrap(), Backend::start());
         backend.reply(Reply::Http { status: 503, retry_after: None });
-        let mut destination = Destination { protocol, ..destination("three", &backend.url()) };
+        let mut destination = DestinationConfig { protocol, ..destination("three", &backend.url()) };
         // So many fail that some of each signal are on their way at once, each lane's first.
         destination.breaker.strategy = BreakerConfig::ConsecutiveFailures { failures: 100 };
         let library = OtlpLibrary::open(config(dir.path(), [destination])).unwrap();
@@ -294,7 +295,7 @@ fn what_retention_takes_from_a_destination_is_announced_once() {
     let backend = Backend::start();
     let url = backend.url();
     drop(backend);
-    let mut config = config(dir.path(), [Destination { memory: 0, ..destination("away", &url) }]);
+    let mut config = config(dir.path(), [DestinationConfig { memory: 0, ..destination("away", &url) }]);
     config.rotation.max_bytes = 10_000;
     config.retention.max_bytes = 100_000;
     let library = OtlpLibrary::open(config).unwrap();

@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use otlp_arrow::config::{BreakerConfig, Destination, ForwardProtocol};
+use otlp_arrow::config::{BreakerConfig, DestinationConfig};
+use otlp_arrow::destinations::{Kind, OTLP_GRPC, OTLP_HTTP};
 use otlp_arrow::stats::HealthStatus;
 use otlp_arrow::{EventName, OtlpLibrary};
 use otlp_arrow_testkit::backend::{Backend, Reply};
@@ -21,7 +22,7 @@ const RECORDS: u64 = 5;
 /// One failure, and what tells of it.
 struct Case {
     what: &'static str,
-    protocol: ForwardProtocol,
+    protocol: Kind,
     trouble: Trouble,
     event: EventName,
     /// Part of the event's message, of the forwarder's last error, and of health.
@@ -41,7 +42,6 @@ enum Trouble {
 
 fn cases() -> Vec<Case> {
     use EventName::{BreakerOpened, ForwardBlocked};
-    use ForwardProtocol::{OtlpGrpc, OtlpHttp};
     let grpc = |status, after: Option<u64>| {
         Trouble::Answers(Reply::Grpc { status, retry_after: after.map(Duration::from_millis) })
     };
@@ -49,18 +49,18 @@ fn cases() -> Vec<Case> {
         |status, after: Option<&str>| Trouble::Answers(Reply::Http { status, retry_after: after.map(str::to_owned) });
     let case = |what, protocol, trouble, event, says| Case { what, protocol, trouble, event, says };
     let mut cases = vec![
-        case("throttled", OtlpGrpc, grpc(14, None), BreakerOpened, "gRPC 14"),
-        case("throttled with RetryInfo", OtlpGrpc, grpc(8, Some(300)), BreakerOpened, "gRPC 8"),
-        case("429", OtlpHttp, http(429, None), BreakerOpened, "HTTP 429"),
-        case("429 with Retry-After", OtlpHttp, http(429, Some("1")), BreakerOpened, "HTTP 429"),
-        case("429 by a proxy", OtlpGrpc, http(429, None), BreakerOpened, "HTTP 429"),
-        case("503", OtlpHttp, http(503, None), BreakerOpened, "HTTP 503"),
-        case("503 by a proxy", OtlpGrpc, http(503, None), BreakerOpened, "HTTP 503"),
-        case("401", OtlpHttp, http(401, None), ForwardBlocked, "HTTP 401"),
-        case("401 by a proxy", OtlpGrpc, http(401, None), ForwardBlocked, "HTTP 401"),
-        case("unauthenticated", OtlpGrpc, grpc(16, None), ForwardBlocked, "gRPC 16"),
+        case("throttled", OTLP_GRPC, grpc(14, None), BreakerOpened, "gRPC 14"),
+        case("throttled with RetryInfo", OTLP_GRPC, grpc(8, Some(300)), BreakerOpened, "gRPC 8"),
+        case("429", OTLP_HTTP, http(429, None), BreakerOpened, "HTTP 429"),
+        case("429 with Retry-After", OTLP_HTTP, http(429, Some("1")), BreakerOpened, "HTTP 429"),
+        case("429 by a proxy", OTLP_GRPC, http(429, None), BreakerOpened, "HTTP 429"),
+        case("503", OTLP_HTTP, http(503, None), BreakerOpened, "HTTP 503"),
+        case("503 by a proxy", OTLP_GRPC, http(503, None), BreakerOpened, "HTTP 503"),
+        case("401", OTLP_HTTP, http(401, None), ForwardBlocked, "HTTP 401"),
+        case("401 by a proxy", OTLP_GRPC, http(401, None), ForwardBlocked, "HTTP 401"),
+        case("unauthenticated", OTLP_GRPC, grpc(16, None), ForwardBlocked, "gRPC 16"),
     ];
-    for protocol in [OtlpGrpc, OtlpHttp] {
+    for protocol in [OTLP_GRPC, OTLP_HTTP] {
         cases.extend([
             case("refused", protocol, Trouble::Refused, BreakerOpened, "cannot be reached"),
             case("reset", protocol, Trouble::Answers(Reply::Reset), BreakerOpened, "error"),
@@ -127,7 +127,7 @@ fn check(case: &Case) {
     let what = format!("{} by {:?}", case.what, case.protocol);
     let dir = tempfile::tempdir().unwrap();
     let mut remote = case.trouble.begin();
-    let mut destination = Destination { protocol: case.protocol, ..destination(NAME, &remote.url) };
+    let mut destination = DestinationConfig { protocol: case.protocol, ..destination(NAME, &remote.url) };
     destination.timeout = Duration::from_millis(500);
     destination.breaker.strategy = BreakerConfig::ConsecutiveFailures { failures: FAILURES };
     destination.tls.ca_file = remote.certificate.as_ref().map(|certificate| certificate.ca.path().to_owned());
@@ -173,7 +173,7 @@ fn check(case: &Case) {
             // What was kept meanwhile goes to where the next configuration says.
             let right = Backend::start();
             let destination =
-                Destination { protocol: case.protocol, ..crate::support::destination(NAME, &right.url()) };
+                DestinationConfig { protocol: case.protocol, ..crate::support::destination(NAME, &right.url()) };
             let library = OtlpLibrary::open(config(dir.path(), [destination])).unwrap();
             right.wait_until(LONG, all_of(0..RECORDS));
             assert_eq!(library.shutdown_blocking(None).unwrap().undelivered_records, 0, "{what}");
@@ -196,7 +196,7 @@ fn a_breaker_that_opens_at_once_says_why() {
     let dir = tempfile::tempdir().unwrap();
     let backend = Backend::start();
     backend.reply(Reply::Http { status: 503, retry_after: None });
-    let mut destination = Destination { protocol: ForwardProtocol::OtlpHttp, ..destination(NAME, &backend.url()) };
+    let mut destination = DestinationConfig { protocol: OTLP_HTTP, ..destination(NAME, &backend.url()) };
     destination.breaker.strategy = BreakerConfig::ConsecutiveFailures { failures: 1 };
     let library = OtlpLibrary::open(config(dir.path(), [destination])).unwrap();
     let events = events_of(&library);
@@ -207,10 +207,10 @@ fn a_breaker_that_opens_at_once_says_why() {
 
 #[test]
 fn partial_success_is_announced_and_counted_by_both_protocols() {
-    for protocol in [ForwardProtocol::OtlpGrpc, ForwardProtocol::OtlpHttp] {
+    for protocol in [OTLP_GRPC, OTLP_HTTP] {
         let (dir, backend) = (tempfile::tempdir().unwrap(), Backend::start());
         backend.reply(Reply::Partial { rejected: 2, message: "two are too old".into() });
-        let destination = Destination { protocol, ..destination(NAME, &backend.url()) };
+        let destination = DestinationConfig { protocol, ..destination(NAME, &backend.url()) };
         let library = OtlpLibrary::open(config(dir.path(), [destination])).unwrap();
         let events = events_of(&library);
         export(&library, 0, RECORDS);

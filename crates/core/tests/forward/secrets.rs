@@ -7,7 +7,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use otlp_arrow::config::{Destination, ForwardProtocol, Sources};
+use otlp_arrow::config::{DestinationConfig, Sources};
+use otlp_arrow::destinations::{OTLP_GRPC, OTLP_HTTP};
 use otlp_arrow::{Config, EventName, OtlpLibrary};
 use otlp_arrow_testkit::backend::{Backend, Reply};
 use serde_json::json;
@@ -155,10 +156,10 @@ fn no_secret_is_told_even_by_a_destination_that_repeats_it() {
 #[test]
 fn credentials_in_a_url_are_refused_and_not_told() {
     for url in ["http://user:Hunter-url@127.0.0.1:1", "http://Hunter-url@127.0.0.1", "user:Hunter-url@127.0.0.1:1"] {
-        for protocol in [ForwardProtocol::OtlpGrpc, ForwardProtocol::OtlpHttp] {
-            let destination = Destination { protocol, ..Destination::new("url", url) };
+        for protocol in [OTLP_GRPC, OTLP_HTTP] {
+            let destination = DestinationConfig { protocol, ..DestinationConfig::new("url", url) };
             none_of_them("debug output", &format!("{destination:?}"));
-            let error = otlp_arrow::destinations::open(&destination).unwrap_err();
+            let error = destination.protocol.open(&destination).unwrap_err();
             none_of_them("an error", &format!("{error} {error:?}"));
             assert!(error.message().contains("auth"), "{error}");
         }

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use otlp_arrow::config::{Destination, ForwardProtocol};
-use otlp_arrow::destinations::{self, Answer, Class};
+use otlp_arrow::config::DestinationConfig;
+use otlp_arrow::destinations::{Answer, Class, OTLP_GRPC, OTLP_HTTP};
 use otlp_arrow::{EventName, OtlpLibrary};
 use otlp_arrow_testkit::backend::{Backend, Reply};
 
@@ -16,8 +16,8 @@ use crate::support::{LONG, all_of, config, destination, event, events_of, export
 
 const PASSING: Class = Class::Passing { after: None };
 
-fn http(url: &str) -> Destination {
-    Destination { protocol: ForwardProtocol::OtlpHttp, ..destination("odd", url) }
+fn http(url: &str) -> DestinationConfig {
+    DestinationConfig { protocol: OTLP_HTTP, ..destination("odd", url) }
 }
 
 /// Answers every HTTP/1.1 request with these bytes and closes the connection; counts the requests.
@@ -45,7 +45,10 @@ impl Raw {
     }
 
     fn send(&self) -> Answer {
-        let opened = destinations::open(&http(&format!("http://{}", self.address))).unwrap();
+        let opened = {
+            let remote = http(&format!("http://{}", self.address));
+            remote.protocol.open(&remote).unwrap()
+        };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(opened.send(request(Bytes::from_static(b"\x0a\x00"))))
     }
@@ -120,10 +123,10 @@ fn strange_answers_mean_what_they_say() {
 #[test]
 fn a_handshake_that_hangs_is_no_connection() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    for protocol in [ForwardProtocol::OtlpGrpc, ForwardProtocol::OtlpHttp] {
+    for protocol in [OTLP_GRPC, OTLP_HTTP] {
         let url = format!("https://{}", listener.local_addr().unwrap());
-        let remote = Destination { protocol, timeout: Duration::from_millis(300), ..destination("odd", &url) };
-        let opened = destinations::open(&remote).unwrap();
+        let remote = DestinationConfig { protocol, timeout: Duration::from_millis(300), ..destination("odd", &url) };
+        let opened = remote.protocol.open(&remote).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let answer = runtime.block_on(opened.send(request(Bytes::from_static(b"\x0a\x00"))));
         assert_eq!(answer.class, PASSING);
@@ -147,16 +150,13 @@ fn an_endless_answer_is_not_asked_for_again() {
 #[test]
 fn absurd_delays_neither_end_forwarding_nor_bind_it_for_ever() {
     for (protocol, delay) in [
-        (ForwardProtocol::OtlpHttp, Reply::Http { status: 429, retry_after: Some(u64::MAX.to_string()) }),
-        (
-            ForwardProtocol::OtlpGrpc,
-            Reply::Grpc { status: 14, retry_after: Some(Duration::from_secs(i64::MAX as u64)) },
-        ),
+        (OTLP_HTTP, Reply::Http { status: 429, retry_after: Some(u64::MAX.to_string()) }),
+        (OTLP_GRPC, Reply::Grpc { status: 14, retry_after: Some(Duration::from_secs(i64::MAX as u64)) }),
     ] {
         let dir = tempfile::tempdir().unwrap();
         let backend = Backend::start();
         backend.script([delay]);
-        let remote = Destination { protocol, ..destination("odd", &backend.url()) };
+        let remote = DestinationConfig { protocol, ..destination("odd", &backend.url()) };
         let library = OtlpLibrary::open(config(dir.path(), [remote])).unwrap();
         export(&library, 0, 5);
         backend.wait_until(LONG, |received| received.len() == 1);
@@ -221,11 +221,11 @@ impl Way {
 
 #[test]
 fn a_connection_that_died_in_silence_is_left() {
-    for protocol in [ForwardProtocol::OtlpGrpc, ForwardProtocol::OtlpHttp] {
+    for protocol in [OTLP_GRPC, OTLP_HTTP] {
         let dir = tempfile::tempdir().unwrap();
         let backend = Backend::start();
         let way = Way::to(backend.address());
-        let mut remote = Destination { protocol, ..destination("odd", &format!("http://{}", way.address)) };
+        let mut remote = DestinationConfig { protocol, ..destination("odd", &format!("http://{}", way.address)) };
         remote.timeout = Duration::from_millis(500);
         let library = OtlpLibrary::open(config(dir.path(), [remote])).unwrap();
         export(&library, 0, 5);

@@ -10,7 +10,7 @@ use futures::executor::block_on;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, any_value::Value};
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
-use otlp_arrow::config::Destination;
+use otlp_arrow::config::DestinationConfig;
 use otlp_arrow::destinations::{Content, Request};
 use otlp_arrow::{Config, Event, EventName, OtlpLibrary, Signal};
 use otlp_arrow_testkit::backend::Received;
@@ -18,8 +18,8 @@ use prost::Message;
 
 pub(crate) const LONG: Duration = Duration::from_secs(20);
 
-pub(crate) fn destination(name: &str, url: &str) -> Destination {
-    let mut destination = Destination::new(name, url);
+pub(crate) fn destination(name: &str, url: &str) -> DestinationConfig {
+    let mut destination = DestinationConfig::new(name, url);
     destination.timeout = Duration::from_secs(2);
     destination.retry.initial = Duration::from_millis(20);
     destination.retry.max = Duration::from_millis(100);
@@ -28,7 +28,7 @@ pub(crate) fn destination(name: &str, url: &str) -> Destination {
     destination
 }
 
-pub(crate) fn config(dir: &Path, destinations: impl IntoIterator<Item = Destination>) -> Config {
+pub(crate) fn config(dir: &Path, destinations: impl IntoIterator<Item = DestinationConfig>) -> Config {
     let mut config =
         Config { output_dir: dir.to_owned(), forward: destinations.into_iter().collect(), ..Config::default() };
     config.storage.min_free_bytes = 0;

@@ -6,7 +6,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use futures::executor::block_on;
-use otlp_arrow::config::Destination;
+use otlp_arrow::config::DestinationConfig;
 use otlp_arrow::internal::Producer as _;
 use otlp_arrow::{Config, OtlpLibrary, Signal};
 use serde_json::{Value, json};
@@ -104,7 +104,7 @@ fn open(dir: &Path, job: &Value, url: Option<&str>) -> OtlpLibrary {
     config.retention.max_bytes = job["retention_bytes"].as_u64().unwrap();
     config.rotation.max_bytes = job["rotation_bytes"].as_u64().unwrap();
     if let Some(url) = url {
-        let mut destination = Destination::new("away", url);
+        let mut destination = DestinationConfig::new("away", url);
         destination.max_in_flight = 1;
         // Not to wait up to five minutes for the breaker when the remote is back; all else is as it is by default.
         destination.breaker.open = Duration::from_millis(500);

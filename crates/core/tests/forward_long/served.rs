@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use bytes::{BufMut, Bytes, BytesMut};
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use otlp_arrow::config::{Destination, ForwardCompression, ForwardProtocol};
+use otlp_arrow::config::{DestinationConfig, ForwardCompression};
+use otlp_arrow::destinations::OTLP_GRPC;
 use otlp_arrow::{Config, OtlpLibrary};
 use serde_json::{Value, json};
 
@@ -120,8 +121,8 @@ fn the_service() {
     config.listen.http = Some(([127, 0, 0, 1], 0).into());
     config.shutdown_timeout = Duration::from_secs(2);
     for (number, target) in targets.iter().enumerate() {
-        let mut destination = Destination::new(format!("d{number}"), target["url"].as_str().unwrap());
-        destination.protocol = ForwardProtocol::OtlpGrpc;
+        let mut destination = DestinationConfig::new(format!("d{number}"), target["url"].as_str().unwrap());
+        destination.protocol = OTLP_GRPC;
         destination.compression = match target["compression"].as_str().unwrap() {
             "none" => ForwardCompression::None,
             "gzip" => ForwardCompression::Gzip,

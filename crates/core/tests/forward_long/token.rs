@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use futures::executor::block_on;
-use otlp_arrow::config::{Auth, Destination, ForwardProtocol};
+use otlp_arrow::config::{Auth, DestinationConfig};
+use otlp_arrow::destinations::{Kind, OTLP_GRPC, OTLP_HTTP};
 use otlp_arrow::{Config, EventName, OtlpLibrary, Signal};
 use otlp_arrow_testkit::backend::{Backend, Reply};
 
@@ -16,12 +17,11 @@ use crate::numbered::{Tally, request, setting};
 const RECORDS: u64 = 50;
 const PAUSE: Duration = Duration::from_millis(100);
 /// Whose fault it is: the remote, which is told of the token, or the program, which is started again with the right one.
-const WAYS: [(&str, ForwardProtocol, &str); 2] =
-    [("remote", ForwardProtocol::OtlpGrpc, "good"), ("program", ForwardProtocol::OtlpHttp, "stale")];
+const WAYS: [(&str, Kind, &str); 2] = [("remote", OTLP_GRPC, "good"), ("program", OTLP_HTTP, "stale")];
 
 fn open(dir: &Path, urls: [String; 2], tokens: [&str; 2], longest: Duration) -> OtlpLibrary {
     let destinations = WAYS.iter().zip(urls.iter().zip(tokens)).map(|((name, protocol, _), (url, token))| {
-        let mut destination = Destination { protocol: *protocol, ..Destination::new(*name, url) };
+        let mut destination = DestinationConfig { protocol: *protocol, ..DestinationConfig::new(*name, url) };
         destination.auth = Auth::Bearer(token.to_owned().into());
         destination.max_in_flight = 1;
         destination.breaker.max_open = longest;

@@ -1,4 +1,4 @@
-//! Destinations that data is forwarded to.
+//! What is configured of one destination.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,19 +8,22 @@ use std::time::Duration;
 use otlp_arrow_base::PerSignal;
 use secrecy::SecretString;
 
-use super::choice::{Choice, choice};
+use super::kind::Kind;
+use super::options::Options;
 
 /// One destination data is forwarded to.
 #[derive(Clone)]
-pub struct Destination {
+pub struct DestinationConfig {
     /// Its name in cursors, counters and events: unique, and safe in a file name.
     pub name: String,
     /// Base URL. For OTLP/HTTP `v1/<signal>` is appended to its path.
     pub endpoint: String,
     /// URLs of single signals, used as they are.
     pub signal_endpoints: PerSignal<Option<String>>,
-    /// How it is spoken to.
-    pub protocol: ForwardProtocol,
+    /// Its kind: how it is spoken to.
+    pub protocol: Kind,
+    /// The keys of its kind.
+    pub options: Options,
     /// Signals it takes.
     pub signals: PerSignal<bool>,
     /// Compression of request bodies.
@@ -43,31 +46,6 @@ pub struct Destination {
     pub breaker: Breaker,
 }
 
-/// How a destination is spoken to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ForwardProtocol {
-    /// OTLP over gRPC.
-    OtlpGrpc,
-    /// OTLP over HTTP in protobuf.
-    OtlpHttp,
-    /// OTLP/JSON lines on standard output.
-    Stdout,
-}
-
-impl ForwardProtocol {
-    /// The value in the configuration: `otlp_grpc`, `otlp_http` or `stdout`.
-    pub fn as_str(self) -> &'static str {
-        self.word()
-    }
-}
-
-choice!(
-    ForwardProtocol,
-    OtlpGrpc = "otlp_grpc"("OTLP over gRPC"),
-    OtlpHttp = "otlp_http"("OTLP over HTTP in protobuf"),
-    Stdout = "stdout"("OTLP/JSON lines on standard output"),
-);
-
 /// Compression of forwarded request bodies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ForwardCompression {
@@ -78,8 +56,6 @@ pub enum ForwardCompression {
     /// Zstandard.
     Zstd,
 }
-
-choice!(ForwardCompression, None = "none"("not compressed"), Gzip = "gzip"("gzip"), Zstd = "zstd"("Zstandard"));
 
 /// Credentials for a destination.
 #[derive(Clone, Debug, Default)]
@@ -169,13 +145,14 @@ pub(crate) fn shown(url: &str) -> Cow<'_, str> {
     }
 }
 
-impl fmt::Debug for Destination {
+impl fmt::Debug for DestinationConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Destination")
+        f.debug_struct("DestinationConfig")
             .field("name", &self.name)
             .field("endpoint", &shown(&self.endpoint))
             .field("signal_endpoints", &self.signal_endpoints.each_ref().map(|url| url.as_deref().map(shown)))
             .field("protocol", &self.protocol)
+            .field("options", &self.options)
             .field("signals", &self.signals)
             .field("compression", &self.compression)
             .field("timeout", &self.timeout)

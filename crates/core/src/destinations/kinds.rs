@@ -1,0 +1,38 @@
+//! The kinds of destinations that can be configured.
+
+use super::kind::Kind;
+use super::{otlp_grpc, otlp_http, stdout};
+
+/// The kinds that every configuration may name. A new one is one file and its line here.
+const STANDARD: &[Kind] = &[otlp_grpc::KIND, otlp_http::KIND, stdout::KIND];
+
+/// The kinds of destinations that a configuration may name.
+#[derive(Clone, Debug)]
+pub struct Kinds(Vec<Kind>);
+
+impl Kinds {
+    /// These and one more; of two kinds of one name the later one counts.
+    #[must_use]
+    pub fn with(mut self, kind: Kind) -> Self {
+        self.0.retain(|known| *known != kind);
+        self.0.push(kind);
+        self
+    }
+
+    /// The kind of this name.
+    pub fn find(&self, name: &str) -> Option<Kind> {
+        self.iter().find(|kind| kind.name() == name)
+    }
+
+    /// All of them, in the order of the documentation.
+    pub fn iter(&self) -> impl Iterator<Item = Kind> + '_ {
+        self.0.iter().copied()
+    }
+}
+
+/// Those that this crate brings.
+impl Default for Kinds {
+    fn default() -> Self {
+        Self(STANDARD.to_vec())
+    }
+}
