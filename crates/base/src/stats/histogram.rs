@@ -3,7 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::Value;
+use super::metric::Metric;
+use super::snapshot::{Snapshot, Value};
 
 /// Upper bounds in microseconds; one more bucket takes everything above.
 const BOUNDS: [u64; 11] = [100, 500, 1_000, 5_000, 10_000, 25_000, 50_000, 100_000, 500_000, 1_000_000, 10_000_000];
@@ -38,6 +39,12 @@ impl Histogram {
             })
             .collect();
         Value::Histogram { count, sum: self.sum_nanos.load(Ordering::Relaxed) as f64 / 1e9, buckets }
+    }
+}
+
+impl Snapshot {
+    pub(super) fn histogram(&mut self, metric: Metric, labels: &[(&'static str, &str)], histogram: &Histogram) {
+        self.push(metric, labels, histogram.value());
     }
 }
 

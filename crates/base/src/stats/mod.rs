@@ -2,6 +2,8 @@
 //!
 //! Counting is a relaxed atomic add. Names, kinds, labels, units and meanings are one table, [`Metric`].
 
+mod counter;
+mod destination;
 mod histogram;
 mod metric;
 mod process;
@@ -9,6 +11,7 @@ mod prometheus;
 mod protocol;
 mod report;
 mod semconv;
+mod snapshot;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,14 +23,14 @@ use otlp_arrow_columns::{Reason, Refused, Signal};
 use crate::error::Code;
 use crate::event::EventName;
 pub use crate::per_signal::PerSignal;
+use counter::{BySignal, add, load};
+pub use destination::{DestinationStats, Exporter};
 use histogram::Histogram;
 pub use metric::{Metric, MetricKind};
 pub use protocol::Protocol;
 use protocol::Protocols;
 pub use report::{BreakerState, Health, HealthStatus, LibraryStats, Problem};
-pub use semconv::Exporter;
-
-type BySignal = PerSignal<AtomicU64>;
+pub use snapshot::{Sample, Snapshot, Value};
 
 /// Every counter, gauge and histogram of one library.
 #[derive(Debug, Default)]
@@ -41,29 +44,6 @@ pub struct Stats {
     disk_bytes: BySignal,
     read_skipped: BySignal,
     destinations: Mutex<Vec<Arc<DestinationStats>>>,
-}
-
-/// The counters of one forwarding destination.
-#[derive(Debug)]
-pub struct DestinationStats {
-    name: String,
-    exporters: PerSignal<Option<Exporter>>,
-    taken: BySignal,
-    forwarded: BySignal,
-    failed: BySignal,
-    rejected: BySignal,
-    lag_records: BySignal,
-    lag_milliseconds: BySignal,
-    breaker_state: AtomicU64,
-    seconds: Histogram,
-}
-
-fn add(counter: &AtomicU64, more: u64) {
-    counter.fetch_add(more, Ordering::Relaxed);
-}
-
-fn load(counter: &AtomicU64) -> u64 {
-    counter.load(Ordering::Relaxed)
 }
 
 impl Stats {
@@ -133,18 +113,7 @@ impl Stats {
         name: impl Into<String>,
         exporters: PerSignal<Option<Exporter>>,
     ) -> Arc<DestinationStats> {
-        let stats = Arc::new(DestinationStats {
-            name: name.into(),
-            exporters,
-            taken: Default::default(),
-            forwarded: Default::default(),
-            failed: Default::default(),
-            rejected: Default::default(),
-            lag_records: Default::default(),
-            lag_milliseconds: Default::default(),
-            breaker_state: AtomicU64::new(0),
-            seconds: Histogram::default(),
-        });
+        let stats = Arc::new(DestinationStats::new(name.into(), exporters));
         self.destinations.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&stats));
         stats
     }
@@ -274,132 +243,6 @@ impl Stats {
             out.histogram(Metric::ForwardSeconds, &[("destination", stats.name.as_str())], &stats.seconds);
         }
         semconv::destinations(out, &destinations);
-    }
-}
-
-impl DestinationStats {
-    /// Records are about to be sent, for the first time.
-    pub fn taken(&self, signal: Signal, records: u64) {
-        add(&self.taken[signal], records);
-    }
-
-    /// Records that were about to be sent are not on their way any more; they will be taken again.
-    pub fn taken_back(&self, signal: Signal, records: u64) {
-        self.taken[signal].fetch_sub(records, Ordering::Relaxed);
-    }
-
-    /// Records were delivered.
-    pub fn forwarded(&self, signal: Signal, records: u64) {
-        add(&self.forwarded[signal], records);
-    }
-
-    /// An attempt to deliver records failed; they will be tried again.
-    pub fn failed(&self, signal: Signal, records: u64) {
-        add(&self.failed[signal], records);
-    }
-
-    /// The destination refused records for good; they were set aside.
-    pub fn rejected(&self, signal: Signal, records: u64) {
-        add(&self.rejected[signal], records);
-    }
-
-    /// How far behind the destination is.
-    pub fn set_lag(&self, signal: Signal, records: u64, age: Duration) {
-        self.lag_records[signal].store(records, Ordering::Relaxed);
-        self.lag_milliseconds[signal].store(age.as_millis() as u64, Ordering::Relaxed);
-    }
-
-    /// Where the circuit breaker stands.
-    pub fn set_breaker_state(&self, state: BreakerState) {
-        self.breaker_state.store(state.number(), Ordering::Relaxed);
-    }
-
-    /// One request to the destination took `elapsed`.
-    pub fn request(&self, elapsed: Duration) {
-        self.seconds.record(elapsed);
-    }
-}
-
-/// Everything that is counted, at one moment.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Snapshot {
-    /// One entry a series; series of one name stand together.
-    pub samples: Vec<Sample>,
-}
-
-/// One series.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Sample {
-    /// What was counted; it has the name.
-    pub metric: Metric,
-    /// Label names and values, in order.
-    pub labels: Vec<(&'static str, String)>,
-    /// How much.
-    pub value: Value,
-}
-
-/// The value of a series.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Value {
-    /// A count that only grows.
-    Counter(u64),
-    /// Seconds that only grow.
-    Seconds(f64),
-    /// A level.
-    Gauge(f64),
-    /// A distribution of seconds.
-    Histogram {
-        /// Observations.
-        count: u64,
-        /// Their sum in seconds.
-        sum: f64,
-        /// Upper bound in seconds and observations up to it (cumulative); the last bound is infinite.
-        buckets: Vec<(f64, u64)>,
-    },
-}
-
-impl Value {
-    const fn kind(&self) -> MetricKind {
-        match self {
-            Value::Counter(_) | Value::Seconds(_) => MetricKind::Counter,
-            Value::Gauge(_) => MetricKind::Gauge,
-            Value::Histogram { .. } => MetricKind::Histogram,
-        }
-    }
-}
-
-impl Snapshot {
-    fn push(&mut self, metric: Metric, labels: &[(&'static str, &str)], value: Value) {
-        debug_assert_eq!(metric.kind(), value.kind(), "{}", metric.name());
-        debug_assert!(labels.iter().all(|(key, _)| metric.labels().contains(key)), "{} has {labels:?}", metric.name());
-        let labels = labels.iter().map(|(key, value)| (*key, (*value).to_owned())).collect();
-        self.samples.push(Sample { metric, labels, value });
-    }
-
-    fn counter(&mut self, metric: Metric, labels: &[(&'static str, &str)], value: u64) {
-        self.push(metric, labels, Value::Counter(value));
-    }
-
-    fn gauge(&mut self, metric: Metric, labels: &[(&'static str, &str)], value: f64) {
-        self.push(metric, labels, Value::Gauge(value));
-    }
-
-    fn histogram(&mut self, metric: Metric, labels: &[(&'static str, &str)], histogram: &Histogram) {
-        self.push(metric, labels, histogram.value());
-    }
-
-    /// The sum of all counters called `name` that carry every label of `labels`; 0 if there are none.
-    pub fn total(&self, name: &str, labels: &[(&str, &str)]) -> u64 {
-        debug_assert!(Metric::named(name).is_some(), "{name} is not in the table of metrics");
-        self.samples
-            .iter()
-            .filter(|sample| sample.metric.name() == name)
-            .filter(|sample| labels.iter().all(|wanted| sample.labels.iter().any(|(k, v)| (*k, v.as_str()) == *wanted)))
-            .map(|sample| match &sample.value {
-                Value::Counter(count) | Value::Histogram { count, .. } => *count,
-                Value::Seconds(_) | Value::Gauge(_) => 0,
-            })
-            .sum()
     }
 }
 

@@ -3,43 +3,10 @@
 
 use otlp_arrow_columns::Signal;
 
-use super::{DestinationStats, Metric, Snapshot, load};
-
-/// What the conventions tell a destination of one signal by.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Exporter {
-    /// `otel.component.type`, such as `otlp_grpc_span_exporter`.
-    component_type: String,
-    /// `otel.component.name`: the type and the name of the destination.
-    component_name: String,
-    /// `server.address`.
-    address: String,
-    /// `server.port`.
-    port: String,
-}
-
-impl Exporter {
-    /// `component` is the type of the exporter without the signal, such as `otlp_grpc`.
-    pub fn new(component: &str, signal: Signal, name: &str, host: &str, port: u16) -> Self {
-        let of = match signal {
-            Signal::Traces => "span",
-            Signal::Metrics => "metric",
-            Signal::Logs => "log",
-        };
-        let component_type = format!("{component}_{of}_exporter");
-        let component_name = format!("{component_type}/{name}");
-        Self { component_type, component_name, address: host.to_owned(), port: port.to_string() }
-    }
-
-    fn labels(&self) -> [(&'static str, &str); 4] {
-        [
-            ("otel_component_type", self.component_type.as_str()),
-            ("otel_component_name", &self.component_name),
-            ("server_address", &self.address),
-            ("server_port", &self.port),
-        ]
-    }
-}
+use super::counter::load;
+use super::destination::DestinationStats;
+use super::metric::Metric;
+use super::snapshot::Snapshot;
 
 /// The two metrics of a signal.
 fn metrics(signal: Signal) -> [Metric; 2] {
@@ -81,6 +48,7 @@ pub(super) fn destinations(out: &mut Snapshot, destinations: &[impl AsRef<Destin
 
 #[cfg(test)]
 mod tests {
+    use super::super::destination::Exporter;
     use super::*;
     use crate::per_signal::PerSignal;
     use crate::stats::{Stats, Value};
