@@ -141,7 +141,7 @@ fn a_remote_away_while_processes_end_in_every_way_gets_all_of_each_in_order() {
     // Nobody died while something was being sent, so nothing may come twice.
     assert_eq!(order.len() as u64, REQUESTS * RECORDS);
     assert_eq!(last.shutdown_blocking(None).unwrap().undelivered_records, 0);
-    assert_eq!(std::fs::read_dir(dir.path().join("cursors/away")).unwrap().count(), 0, "no cursor is left");
+    assert_eq!(std::fs::read_dir(dir.path().join("cursors/forward/away")).unwrap().count(), 0, "no cursor is left");
 }
 
 #[test]

@@ -13,7 +13,7 @@ pub use file::form;
 pub use file::{ReadError, Wanted};
 pub use log::files::{Entry, FileInfo, FileRows};
 pub use log::follow::Follow;
-pub use log::{Log, hooks, position, subscription};
+pub use log::{Log, cursor, hooks, position, subscription};
 pub use write::budget;
 #[doc(hidden)]
 pub use write::context;

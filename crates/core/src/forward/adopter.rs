@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use super::cursor::CursorFile;
 use super::state::ForwardState;
 use crate::store::hooks::AdoptedWriter;
 
@@ -36,7 +35,7 @@ impl Adopter {
     /// Adopts writers that left a cursor here and are gone: whoever has this destination takes them over.
     pub(super) fn adopt(state: &ForwardState) {
         let log = &state.log;
-        for writer in CursorFile::writers(log, &state.name) {
+        for writer in log.writers_with_cursors(&state.name) {
             if writer == state.writer || state.backlogs.needs_writer(writer) {
                 continue;
             }

@@ -8,13 +8,13 @@ use std::time::Duration;
 use otlp_arrow_columns::Signal;
 use tokio::sync::Notify;
 
-use super::cursor::CursorFile;
 use super::log::{self, Files};
-use super::position::Position;
+use super::position::{Position, Positions};
 use super::recent::{Fresh, Recent};
 use super::window::{Ticket, Window};
 use crate::stats::PerSignal;
 use crate::store::Log;
+use crate::store::cursor::{Consumer, CursorFile, Saved};
 use crate::store::hooks::{AdoptedWriter, Committed};
 use crate::store::names::{Stem, WriterId};
 
@@ -77,12 +77,16 @@ impl Backlogs {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn cursor(&self, log: &Log, writer: WriterId, signal: Signal) -> CursorFile {
+        log.cursor(Consumer::Forward { destination: &self.destination, writer, signal })
+    }
+
     /// Begins this writer's own backlogs. The cursor files come first: after a crash they say who still waits.
     pub(super) fn begin(&self, log: &Log) -> io::Result<()> {
         for signal in Signal::ALL.into_iter().filter(|signal| self.signals[*signal]) {
             let start = Position::start_of(Stem { created_ms: 0, writer: self.own, seq: 0 });
-            let cursor = CursorFile::new(log, &self.destination, self.own, signal);
-            cursor.write(log, &start)?;
+            let cursor = self.cursor(log, self.own, signal);
+            write(&cursor, log, &start)?;
             let (files, window) = (Files::default(), Window::new(start.clone()));
             let backlog = Backlog {
                 id: LogId { writer: self.own, signal },
@@ -101,8 +105,13 @@ impl Backlogs {
     pub(super) fn adopt(&self, log: &Log, writer: &Arc<AdoptedWriter>) {
         for signal in Signal::ALL.into_iter().filter(|signal| self.signals[*signal]) {
             let id = LogId { writer: writer.id(), signal };
-            let cursor = CursorFile::new(log, &self.destination, writer.id(), signal);
-            let Some(saved) = cursor.read(log) else { continue };
+            let cursor = self.cursor(log, writer.id(), signal);
+            let saved = match cursor.read(&**log.storage()) {
+                Ok(Saved::Nothing) => continue,
+                Ok(Saved::At(mut positions)) => positions.remove(&writer.id()),
+                // Everything is delivered again.
+                Ok(Saved::Damaged) | Err(_) => None,
+            };
             let files = match Files::of_dead_writer(log, signal, writer.id()) {
                 Ok(files) => files,
                 Err(error) => {
@@ -116,7 +125,7 @@ impl Backlogs {
                 continue;
             }
             let Some(start) = start.and_then(|position| files.normalize(&position)) else {
-                cursor.remove(log);
+                cursor.remove(&**log.storage());
                 continue;
             };
             // Ahead of our own, and of adopted ones that began later: what waits longest goes first.
@@ -330,7 +339,7 @@ impl Backlogs {
             (moved, finished)
         };
         for (id, cursor, position) in moved {
-            match cursor.write(log, &position) {
+            match write(&cursor, log, &position) {
                 Ok(()) => {
                     if let Some(backlog) = self.lock().backlogs.iter_mut().find(|backlog| backlog.id == id) {
                         backlog.saved = Some(position);
@@ -340,7 +349,7 @@ impl Backlogs {
             }
         }
         for backlog in finished {
-            backlog.cursor.remove(log);
+            backlog.cursor.remove(&**log.storage());
             // The last destination and signal that release a writer end it for good.
             if let Some(adopted) = backlog.adopted.and_then(|adopted| Arc::try_unwrap(adopted).ok())
                 && let Err(error) = adopted.remove()
@@ -359,7 +368,7 @@ impl Backlogs {
             let rows = backlog.files.rows_after(backlog.window.cursor());
             waiting += rows;
             if rows == 0 {
-                backlog.cursor.remove(log);
+                backlog.cursor.remove(&**log.storage());
             }
         }
         state.backlogs.retain(|backlog| backlog.files.rows_after(backlog.window.cursor()) > 0);
@@ -369,4 +378,8 @@ impl Backlogs {
         }
         waiting
     }
+}
+
+fn write(cursor: &CursorFile, log: &Log, position: &Position) -> io::Result<()> {
+    cursor.write(&**log.storage(), &Positions::from([(position.stem.writer, position.clone())]))
 }

@@ -9,7 +9,6 @@ mod backlog;
 mod batch;
 mod bookkeeper;
 pub mod breaker;
-mod cursor;
 mod handle;
 mod hooks;
 mod log;
@@ -70,6 +69,7 @@ impl Forwarding {
             .iter()
             .map(|destination| ForwardState::new(store, destination, runtime.handle(), clock.clone()))
             .collect::<Result<_>>()?;
+        store.log().clear_cursor_folders();
         for state in &destinations {
             if let Err(error) = state.backlogs.begin(store.log()) {
                 tracing::warn!(%error, destination = state.name, "cursors cannot be written yet");

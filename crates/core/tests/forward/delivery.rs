@@ -30,7 +30,7 @@ fn fresh_data_arrives_as_it_came_by_both_protocols() {
         assert!(numbers(&received).values().all(|times| *times == 1), "nothing twice");
         let report = library.shutdown_blocking(None).unwrap();
         assert_eq!(report.undelivered_records, 0);
-        assert_eq!(std::fs::read_dir(dir.path().join("cursors/one")).unwrap().count(), 0, "no cursor is left");
+        assert_eq!(std::fs::read_dir(dir.path().join("cursors/forward/one")).unwrap().count(), 0, "no cursor is left");
         assert_eq!(std::fs::read_dir(dir.path().join("writers")).unwrap().count(), 0, "no lock is left");
     }
 }
@@ -83,7 +83,7 @@ fn undelivered_data_of_an_ended_process_is_sent_by_the_next() {
     let received = backend.wait_until(LONG, all_of(0..300));
     assert!(numbers(&received).values().all(|times| *times == 1), "nothing twice");
     wait_for("the cursors of the dead to go", || {
-        std::fs::read_dir(dir.path().join("cursors/next")).unwrap().count() == 3
+        std::fs::read_dir(dir.path().join("cursors/forward/next")).unwrap().count() == 3
     });
     library.shutdown_blocking(None).unwrap();
     assert_eq!(std::fs::read_dir(dir.path().join("writers")).unwrap().count(), 0, "no lock is left");

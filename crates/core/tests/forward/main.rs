@@ -7,3 +7,4 @@ mod failures;
 mod secrets;
 mod strange;
 mod support;
+mod upgrade;

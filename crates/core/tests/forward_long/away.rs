@@ -128,7 +128,7 @@ fn six_hours_away_cost_nothing_but_disk() {
     assert_eq!(tally.missing(), 0, "records that never arrived");
     assert_eq!(tally.disordered(), 0, "records of one writer out of order");
     assert!(tally.repeated() <= bound, "{} records came twice; one second were {second}", tally.repeated());
-    assert_eq!(std::fs::read_dir(kept.join("cursors/away")).unwrap().count(), 0, "cursors are left");
+    assert_eq!(std::fs::read_dir(kept.join("cursors/forward/away")).unwrap().count(), 0, "cursors are left");
     assert!(!kept.join("rejected").exists(), "something was set aside");
     let more = peak.saturating_sub(alone_peak);
     assert!(more <= 64 * MIB, "forwarding took {} MiB more than ingest alone", more / MIB);

@@ -32,7 +32,7 @@ fn rest(subscription: &mut Subscription) -> Vec<u64> {
 }
 
 fn cursor_file(dir: &Path, name: &str) -> String {
-    std::fs::read_to_string(dir.join("cursors").join(name).join("logs")).unwrap_or_default()
+    std::fs::read_to_string(dir.join("cursors/subscription").join(name).join("logs")).unwrap_or_default()
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn a_damaged_cursor_begins_anew() {
     take(&mut subscription, 10);
     subscription.ack();
     drop(subscription);
-    let path = dir.path().join("cursors/tail/logs");
+    let path = dir.path().join("cursors/subscription/tail/logs");
     let text = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, text.replace(" 10 ", " 99 ")).unwrap();
     assert_eq!(take(&mut follow(&store, "tail"), 10), (0..10).collect::<Vec<_>>());
@@ -231,4 +231,40 @@ fn what_a_subscriber_did_not_get_before_retention_is_counted() {
     let evicted = || store.stats().snapshot().total("otlp_arrow_dropped_records_total", &[("reason", "evicted")]);
     until("the loss is counted", || evicted() > 0);
     assert_eq!(evicted() % 10, 0);
+}
+
+#[test]
+fn a_subscription_of_an_earlier_version_goes_on_where_it_was() {
+    for name in ["alerts", "forward", "subscription"] {
+        let dir = tempfile::tempdir().unwrap();
+        {
+            let store = open(&config(dir.path()));
+            put(&store, 0..10).unwrap();
+            let mut subscription = follow(&store, name);
+            take(&mut subscription, 10);
+            subscription.ack();
+            put(&store, 10..20).unwrap();
+            take(&mut subscription, 10);
+            drop(subscription);
+            store.close(soon());
+        }
+        // Where it was before there were kinds, with the lock beside it.
+        let (now, before) = (dir.path().join("cursors/subscription").join(name), dir.path().join("cursors").join(name));
+        std::fs::create_dir_all(&before).unwrap();
+        std::fs::rename(now.join("logs"), before.join("logs")).unwrap();
+        std::fs::rename(now.join("logs.lock"), before.join("logs.lock")).unwrap();
+        std::fs::remove_dir(&now).unwrap();
+        let store = open(&config(dir.path()));
+        put(&store, 20..30).unwrap();
+        // Its folder is where the cursor of the other one was.
+        let mut other = follow(&store, "logs");
+        assert_eq!(take(&mut other, 30), (0..30).collect::<Vec<_>>());
+        let mut subscription = follow(&store, name);
+        assert_eq!(take(&mut subscription, 20), (10..30).collect::<Vec<_>>(), "{name}: nothing again, nothing lost");
+        subscription.ack();
+        drop(subscription);
+        let text = cursor_file(dir.path(), name);
+        assert!(text.contains(" 20 ") && text.contains(" 10 "), "{text}");
+        assert!(!before.join("logs").is_file() && !before.join("logs.lock").is_file(), "{name}: it was moved");
+    }
 }

@@ -1,4 +1,8 @@
-//! How far a named consumer has come: a small file, checksummed, and replaced as a whole.
+//! How far a consumer has come: a small file, checksummed, and replaced as a whole.
+//!
+//! Kinds of consumers have folders of their own, `cursors/forward/<destination>/<writer>-<signal>` and
+//! `cursors/subscription/<name>/<signal>`, and one form: a head line, a line for each writer, a checksum. Earlier both
+//! kinds were at `cursors/<name>/`, and a cursor of forwarding was one line. Such files are read, and moved when they are.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -6,85 +10,182 @@ use std::path::{Path, PathBuf};
 use otlp_arrow_columns::Signal;
 
 use super::Log;
-use crate::disk::fault::storage_error;
-use crate::disk::storage::{FileLock, Storage};
+use crate::disk::names::WriterId;
+use crate::disk::storage::Storage;
 use crate::log::position::{Position, Positions};
-use otlp_arrow_base::error::{Code, OtlpError, Result};
 
 /// The first line of a cursor file.
 const HEADER: &str = "otlp-arrow cursor 1";
 /// No cursor file is longer: some 90 bytes a writer.
 const MAX_BYTES: u64 = 16 << 20;
 
-/// The cursor of one name and signal, held by this process.
-#[derive(Debug)]
-pub(crate) struct Cursor {
+/// Whose cursor it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Consumer<'a> {
+    /// What a destination got of one writer. It belongs to whoever holds the lock of that writer.
+    Forward {
+        /// The name of the destination.
+        destination: &'a str,
+        /// Whose files.
+        writer: WriterId,
+        /// Which signal.
+        signal: Signal,
+    },
+    /// What a subscription has acknowledged, of all writers. It belongs to whoever holds the lock beside it.
+    Subscription {
+        /// Its name.
+        name: &'a str,
+        /// Which signal.
+        signal: Signal,
+    },
+}
+
+/// The folder of the cursors of forwarding.
+const FORWARD: &str = "forward";
+/// The folder of the cursors of subscriptions.
+const SUBSCRIPTION: &str = "subscription";
+
+/// One cursor on disk.
+#[derive(Clone, Debug)]
+pub struct CursorFile {
     dir: PathBuf,
-    path: PathBuf,
-    fresh: PathBuf,
-    _lock: Box<dyn FileLock>,
+    name: String,
+    /// Where it was before there were kinds.
+    old_dir: PathBuf,
 }
 
-impl Cursor {
-    /// Takes the cursor `name` of `signal`, and what it says, or `None` when it is new.
-    ///
-    /// UNAVAILABLE while somebody else holds it. A cursor that cannot be read is told in the log, and as good as new.
-    pub(crate) fn take(log: &Log, signal: Signal, name: &str) -> Result<(Self, Option<Positions>)> {
-        check_name(name)?;
-        let dir = log.layout().cursors_dir().join(name);
-        let fail = |step: &str, path: &Path, error| storage_error(step, path, error);
-        log.storage().create_dir_all(&dir).map_err(|error| fail("create", &dir, error))?;
-        let lock_path = dir.join(format!("{signal}.lock"));
-        let Some(lock) = log.storage().try_lock(&lock_path).map_err(|error| fail("lock", &lock_path, error))? else {
-            let message =
-                format!("the subscription {name:?} to {signal} is in use: end it first, or take another name");
-            return Err(OtlpError::new(Code::Unavailable, message));
+/// What a cursor file says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Saved {
+    /// There is none.
+    Nothing,
+    /// There is one that cannot be read: everything is to be delivered again.
+    Damaged,
+    /// Everything before these positions is done with.
+    At(Positions),
+}
+
+impl Log {
+    /// The cursor of `consumer`, which need not exist yet.
+    pub fn cursor(&self, consumer: Consumer<'_>) -> CursorFile {
+        let cursors = self.layout().cursors_dir();
+        let (kind, owner, name) = match consumer {
+            Consumer::Forward { destination, writer, signal } => (FORWARD, destination, format!("{writer}-{signal}")),
+            Consumer::Subscription { name, signal } => (SUBSCRIPTION, name, signal.to_string()),
         };
-        let (path, fresh) = (dir.join(signal.as_str()), dir.join(format!("{signal}.new")));
-        let known = match read(&**log.storage(), &path).map_err(|error| fail("read", &path, error))? {
-            None => None,
-            Some(text) => match parse(&text) {
-                Some(positions) => Some(positions),
-                None => {
-                    tracing::warn!(path = %path.display(), "a cursor is damaged; its subscription begins anew");
-                    None
+        CursorFile { dir: cursors.join(kind).join(owner), name, old_dir: cursors.join(owner) }
+    }
+
+    /// The writers of which `destination` has cursors.
+    pub fn writers_with_cursors(&self, destination: &str) -> Vec<WriterId> {
+        let cursors = self.layout().cursors_dir();
+        let dirs = [cursors.join(FORWARD).join(destination), cursors.join(destination)];
+        let names = dirs.iter().flat_map(|dir| self.storage().list(dir).unwrap_or_default());
+        let mut writers: Vec<WriterId> = names.filter_map(|entry| entry.name.split_once('-')?.0.parse().ok()).collect();
+        writers.sort_unstable();
+        writers.dedup();
+        writers
+    }
+}
+
+impl CursorFile {
+    /// The folder it is in.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> PathBuf {
+        self.dir.join(&self.name)
+    }
+
+    /// The lock of a cursor that no other lock covers.
+    pub(crate) fn lock_path(&self) -> PathBuf {
+        self.dir.join(format!("{}.lock", self.name))
+    }
+
+    /// Where that lock was before there were kinds, if anything of the cursor is there.
+    pub(crate) fn old_lock_path(&self, storage: &dyn Storage) -> io::Result<Option<PathBuf>> {
+        let lock = format!("{}.lock", self.name);
+        let there = self.is_old(storage, &self.name)? || self.is_old(storage, &lock)?;
+        Ok(there.then(|| self.old_dir.join(lock)))
+    }
+
+    /// Whether a file of this name is where it was before there were kinds. Listed, since a folder of that name is not meant.
+    fn is_old(&self, storage: &dyn Storage, name: &str) -> io::Result<bool> {
+        Ok(storage.list(&self.old_dir)?.iter().any(|file| file.name == name))
+    }
+
+    /// What it says. One that lies where it was before there were kinds is moved; only its owner may call this.
+    pub fn read(&self, storage: &dyn Storage) -> io::Result<Saved> {
+        let old = self.old_dir.join(&self.name);
+        let before = if self.is_old(storage, &self.name)? { read(storage, &old)? } else { Saved::Nothing };
+        match (read(storage, &self.path())?, before) {
+            (known, Saved::Nothing) => Ok(known),
+            (Saved::Nothing | Saved::Damaged, Saved::Damaged) => Ok(Saved::Damaged),
+            (known, before) => {
+                // Each is the word of an owner, so everything before the further one is done with.
+                let positions = further([known, before]);
+                if let Err(error) = self.move_here(storage, &positions, &old) {
+                    tracing::warn!(%error, path = %old.display(), "a cursor of an earlier version cannot be moved for now");
                 }
-            },
-        };
-        Ok((Self { dir, path, fresh, _lock: lock }, known))
+                Ok(Saved::At(positions))
+            }
+        }
     }
 
-    /// Writes the cursor, so that it survives a power cut.
-    pub(crate) fn write(&self, storage: &dyn Storage, positions: &Positions) -> Result<()> {
-        let write = || -> io::Result<()> {
-            match storage.remove(&self.fresh) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
+    /// Writes what was found at `old`, and deletes that once it is sure to survive.
+    fn move_here(&self, storage: &dyn Storage, positions: &Positions, old: &Path) -> io::Result<()> {
+        self.write(storage, positions)?;
+        for dir in self.dir.ancestors().take(3) {
+            storage.sync_dir(dir)?;
+        }
+        storage.remove(old)
+    }
+
+    /// Replaces it. A crash leaves the old one or the new one.
+    pub fn write(&self, storage: &dyn Storage, positions: &Positions) -> io::Result<()> {
+        storage.create_dir_all(&self.dir)?;
+        let fresh = self.dir.join(format!("{}.new", self.name));
+        remove_if_there(storage, &fresh)?;
+        let mut file = storage.create(&fresh)?;
+        file.append(text(positions).as_bytes())?;
+        file.sync()?;
+        drop(file);
+        storage.replace(&fresh, &self.path())
+    }
+
+    /// Removes it: there is nothing left to deliver.
+    pub fn remove(&self, storage: &dyn Storage) {
+        let old = self.is_old(storage, &self.name).unwrap_or(false).then(|| self.old_dir.join(&self.name));
+        for path in [Some(self.path()), old].into_iter().flatten() {
+            if let Err(error) = remove_if_there(storage, &path) {
+                tracing::debug!(%error, path = %path.display(), "a cursor that is done stays");
             }
-            let mut file = storage.create(&self.fresh)?;
-            file.append(text(positions).as_bytes())?;
-            file.sync()?;
-            drop(file);
-            storage.replace(&self.fresh, &self.path)?;
-            storage.sync_dir(&self.dir)
-        };
-        write().map_err(|error| storage_error("write", &self.path, error))
+        }
     }
 }
 
-/// Letters, digits, `.`, `_` and `-`, beginning with a letter or a digit: safe as a folder on every system.
-fn check_name(name: &str) -> Result<()> {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-    let begins = name.as_bytes().first().is_some_and(u8::is_ascii_alphanumeric);
-    if begins && name.len() <= 64 && name.bytes().all(plain) && !name.ends_with('.') {
-        return Ok(());
+fn remove_if_there(storage: &dyn Storage, path: &Path) -> io::Result<()> {
+    match storage.remove(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
-    Err(OtlpError::new(
-        Code::InvalidConfig,
-        format!(
-            "{name:?} cannot name a subscription: use up to 64 letters, digits, '.', '_' and '-', beginning with a letter or digit"
-        ),
-    ))
+}
+
+/// Of each writer the position that is further.
+fn further(saved: [Saved; 2]) -> Positions {
+    let mut positions = Positions::new();
+    for saved in saved {
+        let Saved::At(found) = saved else { continue };
+        for (writer, position) in found {
+            let known = positions.entry(writer).or_insert_with(|| position.clone());
+            if known.key() < position.key() {
+                *known = position;
+            }
+        }
+    }
+    positions
 }
 
 fn text(positions: &Positions) -> String {
@@ -97,6 +198,11 @@ fn text(positions: &Positions) -> String {
 }
 
 fn parse(text: &str) -> Option<Positions> {
+    let entry = |position: Position| (position.stem.writer, position);
+    // One line: a cursor of forwarding as it was before there were kinds.
+    if !text.starts_with(HEADER) {
+        return text.parse().ok().map(|position| Positions::from([entry(position)]));
+    }
     let body = text.strip_suffix('\n')?;
     let (body, crc) = body.split_at_checked(body.rfind('\n')? + 1)?;
     if crc.len() != 8 || u32::from_str_radix(crc, 16) != Ok(crc32c::crc32c(body.as_bytes())) {
@@ -106,51 +212,19 @@ fn parse(text: &str) -> Option<Positions> {
     if lines.next() != Some(HEADER) {
         return None;
     }
-    lines.map(|line| line.parse::<Position>().ok().map(|position| (position.stem.writer, position))).collect()
+    lines.map(|line| line.parse().ok().map(entry)).collect()
 }
 
-fn read(storage: &dyn Storage, path: &Path) -> io::Result<Option<String>> {
+fn read(storage: &dyn Storage, path: &Path) -> io::Result<Saved> {
     let file = match storage.open(path) {
         Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Saved::Nothing),
         Err(error) => return Err(error),
     };
     let mut bytes = vec![0; file.len()?.min(MAX_BYTES) as usize];
     file.read_exact_at(0, &mut bytes)?;
-    Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
+    Ok(parse(&String::from_utf8_lossy(&bytes)).map_or(Saved::Damaged, Saved::At))
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
-    use super::*;
-    use crate::disk::names::{Stem, WriterId};
-
-    fn positions() -> Positions {
-        let position = |writer, seq, row| Position { stem: Stem { created_ms: 7, writer: WriterId(writer), seq }, row };
-        [position(1, 4, 17), position(2, 9, u64::MAX)].map(|position| (position.stem.writer, position)).into()
-    }
-
-    #[test]
-    fn a_cursor_survives_its_text_and_no_damage() {
-        assert_eq!(parse(&text(&positions())), Some(positions()));
-        assert_eq!(parse(&text(&Positions::new())), Some(Positions::new()));
-        let whole = text(&positions());
-        for at in 0..whole.len() {
-            let mut damaged = whole.clone().into_bytes();
-            damaged[at] ^= 1;
-            assert_eq!(parse(&String::from_utf8(damaged).unwrap()), None, "byte {at}");
-            assert_eq!(parse(&whole[..at]), None, "cut at {at}");
-        }
-    }
-
-    #[test]
-    fn names_are_safe_as_folders() {
-        for name in ["a", "alerts-2.prod_x", "0", &"n".repeat(64)] {
-            check_name(name).unwrap();
-        }
-        for name in ["", ".", "..", ".a", "-a", "a/b", "a\\b", "a b", "é", "a.", &"n".repeat(65)] {
-            assert_eq!(check_name(name).unwrap_err().code(), Code::InvalidConfig, "{name:?}");
-        }
-    }
-}
+mod tests;

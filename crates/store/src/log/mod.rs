@@ -1,9 +1,10 @@
 //! What is committed, as everybody reads it: files in order, snapshots, followers, cursors.
 
 pub(crate) mod commit_notifier;
-pub(crate) mod cursor;
+pub mod cursor;
 pub(crate) mod files;
 pub(crate) mod follow;
+pub(crate) mod held_cursor;
 pub mod hooks;
 pub(crate) mod own_files;
 pub mod position;

@@ -14,8 +14,8 @@ use otlp_arrow_columns::Signal;
 
 use super::Log;
 use super::commit_notifier::CommitNotifier;
-use super::cursor::Cursor;
 use super::follow::Follow;
+use super::held_cursor::HeldCursor;
 use super::hooks::{Hooks, RetentionHold};
 use crate::disk::names::Stem;
 use crate::disk::sys;
@@ -87,7 +87,8 @@ impl fmt::Debug for Subscription {
 
 impl Subscription {
     pub(crate) fn open(log: &Log, hooks: &Arc<Hooks>, signal: Signal, name: &str, from: From) -> Result<Self> {
-        let (cursor, known) = Cursor::take(log, signal, name)?;
+        log.clear_cursor_folders();
+        let (cursor, known) = HeldCursor::take(log, signal, name)?;
         let positions = match (known, from) {
             (Some(positions), _) => positions,
             (None, From::Beginning) => Positions::new(),
@@ -199,7 +200,7 @@ impl Drop for Subscription {
 struct Reader {
     log: Log,
     shared: Arc<Shared>,
-    cursor: Cursor,
+    cursor: HeldCursor,
     follower: Follow,
     sender: mpsc::Sender<Delivery>,
 }
@@ -272,7 +273,7 @@ impl Reader {
 }
 
 /// Writes the cursor file if anything was acknowledged since.
-fn write(log: &Log, shared: &Shared, cursor: &Cursor, known: impl Fn(crate::disk::names::WriterId) -> bool) {
+fn write(log: &Log, shared: &Shared, cursor: &HeldCursor, known: impl Fn(crate::disk::names::WriterId) -> bool) {
     let positions = {
         let mut acknowledged = lock(&shared.acknowledged);
         if !std::mem::take(&mut acknowledged.dirty) {
