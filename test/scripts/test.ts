@@ -9,6 +9,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { crossChecks } from './cross.js';
 import { demo } from './demo-test.js';
+import { dependencies } from './dependencies.js';
 import { features } from './features.js';
 import { freshness } from './fresh.js';
 import { fuzzShare } from './fuzz.js';
@@ -39,6 +40,7 @@ const STEPS: readonly Step[] = [
   step('lint typescript', () => run('npx', ['--no-install', 'biome', 'check', '.'])),
   step('rust clippy', () => cargo('clippy', '--quiet', '--all-targets', '--', '-D', 'warnings')),
   step('each dependency once', () => features()),
+  step('dependencies are allowed', () => dependencies()),
   step('rust tests', () => cargo('test', '--quiet')),
   step('node addon', () => addon()),
   step('generated files are fresh', () => freshness()),

@@ -13,7 +13,7 @@ use crate::pieces::Pieces;
 
 /// One OTLP request as columns.
 #[napi(object)]
-pub struct BindingDecoded {
+pub(crate) struct BindingDecoded {
     /// An Arrow IPC stream.
     pub ipc: Buffer,
     /// Records that are not in it, because they are invalid.
@@ -24,7 +24,7 @@ pub struct BindingDecoded {
 
 /// One OTLP request, `protobuf` or `json`, as an Arrow IPC stream of the storage schema.
 #[napi(catch_unwind)]
-pub fn decode(signal_position: u32, data: &[u8], format: String) -> Outcome<BindingDecoded> {
+pub(crate) fn decode(signal_position: u32, data: &[u8], format: String) -> Outcome<BindingDecoded> {
     let decode = || -> otlp_arrow::Result<BindingDecoded> {
         let decoded = otlp_arrow_columns::decode(signal(signal_position)?, data, parse::<Format>(&format)?)?;
         let mut writer = StreamWriter::try_new(Vec::new(), &decoded.batch.schema()).map_err(unwritable)?;
@@ -41,7 +41,7 @@ pub fn decode(signal_position: u32, data: &[u8], format: String) -> Outcome<Bind
 
 /// An Arrow IPC stream of the storage schema as one OTLP request, `protobuf` or `json`.
 #[napi(catch_unwind)]
-pub fn encode(signal_position: u32, ipc: &[u8], format: String) -> Outcome<Buffer> {
+pub(crate) fn encode(signal_position: u32, ipc: &[u8], format: String) -> Outcome<Buffer> {
     let encode = || -> otlp_arrow::Result<Vec<u8>> {
         let batches = batches(ipc).map_err(|error| invalid("this is no Arrow IPC stream", error))?;
         otlp_arrow_columns::encode(signal(signal_position)?, &batches, parse::<Format>(&format)?)
@@ -67,13 +67,13 @@ fn batches(ipc: &[u8]) -> Result<Vec<RecordBatch>, ArrowError> {
 
 /// What [`crate::library::BindingLibrary::export_pieces`] makes of its pieces: one OTLP request in protobuf.
 #[napi(catch_unwind)]
-pub fn make_request(steps: &[u32], text: &[u8], bytes: &[u8]) -> Outcome<Buffer> {
+pub(crate) fn make_request(steps: &[u32], text: &[u8], bytes: &[u8]) -> Outcome<Buffer> {
     outcome(Pieces::copy(steps, text, bytes).and_then(Pieces::make).map(|request| Buffer::from(request.to_vec())))
 }
 
 /// One zstd frame, decompressed: the codec of apache-arrow for sealed files.
 #[napi(catch_unwind)]
-pub fn decompress_zstd(data: &[u8]) -> Outcome<Buffer> {
+pub(crate) fn decompress_zstd(data: &[u8]) -> Outcome<Buffer> {
     let plain = zstd::stream::decode_all(data).map_err(|error| invalid("a buffer is no zstd frame", error));
     outcome(plain.map(Buffer::from))
 }

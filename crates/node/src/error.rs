@@ -34,10 +34,10 @@ impl From<OtlpError> for BindingError {
 }
 
 /// A result, or the error as a value.
-pub type Outcome<T> = Either<T, BindingError>;
+pub(crate) type Outcome<T> = Either<T, BindingError>;
 
 /// Turns a core result into a union.
-pub fn outcome<T>(result: otlp_arrow::Result<T>) -> Outcome<T> {
+pub(crate) fn outcome<T>(result: otlp_arrow::Result<T>) -> Outcome<T> {
     match result {
         Ok(value) => Either::A(value),
         Err(error) => Either::B(error.into()),
@@ -45,7 +45,7 @@ pub fn outcome<T>(result: otlp_arrow::Result<T>) -> Outcome<T> {
 }
 
 /// The signal at a position of `Signal::ALL`, as JavaScript passes it.
-pub fn signal(position: u32) -> otlp_arrow::Result<Signal> {
+pub(crate) fn signal(position: u32) -> otlp_arrow::Result<Signal> {
     Signal::ALL
         .get(position as usize)
         .copied()
@@ -53,14 +53,14 @@ pub fn signal(position: u32) -> otlp_arrow::Result<Signal> {
 }
 
 /// A name parsed, or INVALID_CONFIG with what is allowed.
-pub fn parse<T: FromStr<Err = otlp_arrow_columns::UnknownName>>(name: &str) -> otlp_arrow::Result<T> {
+pub(crate) fn parse<T: FromStr<Err = otlp_arrow_columns::UnknownName>>(name: &str) -> otlp_arrow::Result<T> {
     name.parse()
         .map_err(|error: otlp_arrow_columns::UnknownName| OtlpError::new(Code::InvalidConfig, error.to_string()))
 }
 
 /// One row of the core's error table.
 #[napi(object)]
-pub struct BindingErrorCode {
+pub(crate) struct BindingErrorCode {
     /// The stable name.
     pub code: String,
     /// One line that says what it means.
@@ -77,7 +77,7 @@ pub struct BindingErrorCode {
 
 /// The error table: every code and what it is on the wire.
 #[napi(catch_unwind)]
-pub fn error_codes() -> Vec<BindingErrorCode> {
+pub(crate) fn error_codes() -> Vec<BindingErrorCode> {
     Code::all()
         .map(|code| {
             let status = status_of(code);

@@ -128,7 +128,7 @@ impl Drop for Answer {
 
 /// Opens a recorder; `config` is a JSON object of keys as in the configuration file.
 #[napi(catch_unwind)]
-pub fn open<'env>(
+pub(crate) fn open<'env>(
     env: &'env Env,
     config: String,
     #[napi(ts_arg_type = "(event: string) => void")] on_event: Function<'env, String, ()>,

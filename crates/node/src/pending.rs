@@ -5,20 +5,20 @@ use std::time::Instant;
 
 /// How many there are.
 #[derive(Default)]
-pub struct Pending {
+pub(crate) struct Pending {
     count: Mutex<usize>,
     none: Condvar,
 }
 
 impl Pending {
     /// Counts one until the result is dropped.
-    pub fn enter(this: &Arc<Self>) -> Entered {
+    pub(crate) fn enter(this: &Arc<Self>) -> Entered {
         *this.count.lock().unwrap_or_else(PoisonError::into_inner) += 1;
         Entered(Arc::clone(this))
     }
 
     /// Blocks until there are none, or until `until`.
-    pub fn wait(&self, until: Instant) {
+    pub(crate) fn wait(&self, until: Instant) {
         let patience = until.saturating_duration_since(Instant::now());
         let count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
         drop(self.none.wait_timeout_while(count, patience, |count| *count > 0));
@@ -26,7 +26,7 @@ impl Pending {
 }
 
 /// One export under way.
-pub struct Entered(Arc<Pending>);
+pub(crate) struct Entered(Arc<Pending>);
 
 impl Drop for Entered {
     fn drop(&mut self) {

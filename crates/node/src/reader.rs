@@ -80,7 +80,7 @@ fn unwritable(error: arrow_schema::ArrowError) -> OtlpError {
 }
 
 /// Parses `{from, to, columns, limit, dictionaries}`; the times are nanoseconds since 1970 as text.
-pub fn read_options(json: &str) -> Result<ReadOptions> {
+pub(crate) fn read_options(json: &str) -> Result<ReadOptions> {
     let invalid = |what: &str| OtlpError::new(Code::InvalidConfig, format!("read: {what}"));
     let value: Value = serde_json::from_str(json).map_err(|error| invalid(&error.to_string()))?;
     let known = ["from", "to", "columns", "limit", "dictionaries"];

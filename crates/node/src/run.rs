@@ -15,7 +15,7 @@ const PANICKED: i32 = 101;
 /// Runs one command to its end, on a thread of its own, and resolves to the exit code. `arguments` are those after the
 /// program's name.
 #[napi(catch_unwind)]
-pub fn run(env: &Env, arguments: Vec<String>) -> napi::Result<PromiseRaw<'_, i32>> {
+pub(crate) fn run(env: &Env, arguments: Vec<String>) -> napi::Result<PromiseRaw<'_, i32>> {
     let (sender, receiver) = oneshot::channel();
     std::thread::Builder::new().name("otlp-arrow-cli".into()).spawn(move || {
         // The receiver is gone only when the process is.

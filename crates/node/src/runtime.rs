@@ -22,7 +22,7 @@ fn init() {
 }
 
 /// A promise of what `future` resolves to. It keeps the event loop alive until it is settled.
-pub fn promise<T, F>(env: &Env, future: F) -> Result<PromiseRaw<'_, T>>
+pub(crate) fn promise<T, F>(env: &Env, future: F) -> Result<PromiseRaw<'_, T>>
 where
     T: ToNapiValue + Send + 'static,
     F: Future<Output = T> + Send + 'static,
@@ -31,7 +31,7 @@ where
 }
 
 /// Runs what blocks on a thread of its own; a panic there is INTERNAL.
-pub async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> otlp_arrow::Result<T> + Send + 'static,
 ) -> otlp_arrow::Result<T> {
     match napi::tokio::task::spawn_blocking(work).await {
