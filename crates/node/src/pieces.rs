@@ -16,7 +16,7 @@ static IDLE_REQUESTS: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
 
 /// The copy of a request.
 #[derive(Default)]
-pub struct Pieces {
+pub(crate) struct Pieces {
     steps: Vec<u32>,
     text: Vec<u8>,
     bytes: Vec<u8>,
@@ -25,7 +25,7 @@ pub struct Pieces {
 
 impl Pieces {
     /// Copies what the first words of `steps` say there is of each.
-    pub fn copy(steps: &[u32], text: &[u8], bytes: &[u8]) -> Result<Self, OtlpError> {
+    pub(crate) fn copy(steps: &[u32], text: &[u8], bytes: &[u8]) -> Result<Self, OtlpError> {
         let tape = Tape::read(steps, text, bytes).map_err(refused)?;
         let mut own = lock(&IDLE).pop().unwrap_or_default();
         own.steps.extend_from_slice(tape.steps);
@@ -36,7 +36,7 @@ impl Pieces {
     }
 
     /// The request in protobuf.
-    pub fn make(mut self) -> Result<Bytes, OtlpError> {
+    pub(crate) fn make(mut self) -> Result<Bytes, OtlpError> {
         let mut request = Request(lock(&IDLE_REQUESTS).pop().unwrap_or_default());
         request.0.clear();
         let tape = Tape { steps: &self.steps, text: &self.text, bytes: &self.bytes, ascii: self.ascii };
