@@ -11,10 +11,12 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests"))]
 
+mod batch;
 mod column;
 mod decode;
 mod encode;
 pub mod json;
+mod names;
 mod outcome;
 mod parse;
 mod payload;
@@ -25,6 +27,7 @@ mod text;
 
 pub use otlp_arrow_wire::{Format, Signal, UnknownName};
 
+pub use batch::{BatchError, CheckedBatches, StoredBatch, check_batches};
 pub use decode::plan::Checked;
 pub use decode::{BatchBuilder, check};
 pub use encode::{EncodeError, encode_protobuf};

@@ -78,9 +78,9 @@ pub(crate) fn elements(tokens: &mut Tokens<'_>, mut element: impl FnMut(&mut Tok
 }
 
 /// Calls `member` at the value of each member of an object, with its unescaped key.
-pub(crate) fn members(
-    tokens: &mut Tokens<'_>,
-    mut member: impl FnMut(&mut Tokens<'_>, &[u8]) -> Parsed<()>,
+pub(crate) fn members<'a>(
+    tokens: &mut Tokens<'a>,
+    mut member: impl FnMut(&mut Tokens<'a>, &[u8]) -> Parsed<()>,
 ) -> Parsed<()> {
     tokens.expect(b'{', JSON).map_err(|_| JSON)?;
     let mut more = !tokens.eat(b'}').map_err(|_| JSON)?;

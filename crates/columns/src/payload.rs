@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::{Checked, Signal};
+use crate::{Checked, Signal, StoredBatch};
 
 /// The records of one request, as they were handed over: checked, and not yet part of a batch that is committed.
 #[derive(Clone, Debug)]
@@ -16,6 +16,8 @@ pub enum Payload {
         /// The first pass over exactly these bytes.
         checked: Checked,
     },
+    /// Rows in the form that a commit has them in.
+    Batch(StoredBatch),
 }
 
 impl Payload {
@@ -23,6 +25,7 @@ impl Payload {
     pub fn signal(&self) -> Signal {
         match self {
             Payload::Otlp { signal, .. } => *signal,
+            Payload::Batch(batch) => batch.signal(),
         }
     }
 
@@ -30,6 +33,7 @@ impl Payload {
     pub fn rows(&self) -> usize {
         match self {
             Payload::Otlp { checked, .. } => checked.rows,
+            Payload::Batch(batch) => batch.batch().num_rows(),
         }
     }
 
@@ -37,6 +41,7 @@ impl Payload {
     pub fn arrow_bytes(&self) -> usize {
         match self {
             Payload::Otlp { checked, .. } => checked.arrow_bytes,
+            Payload::Batch(batch) => batch.arrow_bytes(),
         }
     }
 
@@ -44,6 +49,7 @@ impl Payload {
     pub fn whole_bytes(&self) -> Option<&Bytes> {
         match self {
             Payload::Otlp { bytes, checked, .. } => (checked.refused.total() == 0).then_some(bytes),
+            Payload::Batch(_) => None,
         }
     }
 }

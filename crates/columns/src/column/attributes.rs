@@ -79,6 +79,22 @@ impl Attributes {
         Ok(())
     }
 
+    /// Appends an entry to the list that is open.
+    #[inline(always)]
+    pub(crate) fn push_entry(&mut self, key: &[u8], value: Option<&[u8]>) {
+        self.keys.push_slice(key);
+        match value {
+            Some(value) => self.values.push_slice(value),
+            None => self.values.push_null(),
+        }
+    }
+
+    /// Ends a list whose keys are known to differ.
+    #[inline(always)]
+    pub(crate) fn end(&mut self) {
+        self.offsets.push(self.keys.len());
+    }
+
     /// Ends a list. `repeats` says that a key may occur in it twice.
     #[inline(always)]
     pub(crate) fn close(&mut self, repeats: bool, letters: &mut Letters) {

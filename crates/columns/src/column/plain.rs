@@ -165,6 +165,17 @@ impl<P: ArrowPrimitiveType> Numbers<P> {
         self.values.push(value);
     }
 
+    /// Appends numbers of which none is null.
+    pub(crate) fn push_all(&mut self, values: &[P::Native]) {
+        if values.is_empty() {
+            return;
+        }
+        if self.pending > 0 || self.values.capacity() == 0 {
+            self.flush();
+        }
+        self.values.extend_from_slice(values);
+    }
+
     #[inline(always)]
     pub(crate) fn push_option(&mut self, value: Option<P::Native>) {
         match value {
@@ -237,6 +248,11 @@ impl Times {
     #[inline(always)]
     pub(crate) fn push(&mut self, nanos: u64) {
         self.values.push(nanos as i64);
+    }
+
+    /// Appends times of which none is null.
+    pub(crate) fn push_all(&mut self, nanos: &[i64]) {
+        self.values.push_all(nanos);
     }
 
     /// Appends a time that is null when unknown, which is 0 in OTLP.
@@ -368,7 +384,12 @@ impl<const N: usize> Ids<N> {
 
     #[inline(always)]
     pub(crate) fn push(&mut self, bytes: &[u8], block: Block) {
-        match block.of(bytes).first_chunk::<N>() {
+        self.push_id(block.of(bytes).first_chunk::<N>());
+    }
+
+    #[inline(always)]
+    pub(crate) fn push_id(&mut self, id: Option<&[u8; N]>) {
+        match id {
             Some(id) => {
                 if self.pending > 0 {
                     self.flush();

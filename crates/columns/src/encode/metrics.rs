@@ -10,6 +10,7 @@ use super::envelope::object;
 use super::out::{Open, Out};
 use super::spans::{Names, TIME, id};
 use super::{EncodeError, Records, Run};
+use crate::names::TEMPORALITIES;
 
 /// The columns of data points.
 pub(super) struct Points<'a> {
@@ -91,7 +92,7 @@ impl<'a> Records<'a> for Points<'a> {
             unit: columns.text("unit")?,
             metric_type: columns.text("metric_type")?,
             temporality_text,
-            temporality: Names::of(temporality_text, &["unspecified", "delta", "cumulative"]),
+            temporality: Names::of(temporality_text, &TEMPORALITIES),
             is_monotonic: columns.booleans("is_monotonic")?,
             metadata: columns.text("metadata")?,
             start_time: columns.numbers("start_time", TIME)?,

@@ -7,7 +7,7 @@ use super::attributes::Attributes;
 use super::column::{Cell, Columns, Flaw, Ids, Numbers, Rows, Text};
 use super::out::Out;
 use super::{EncodeError, Records, Run, each_row};
-use crate::parse::integer;
+use crate::names::{KINDS, STATUS_CODES, number};
 
 /// The columns of spans.
 pub(super) struct Spans<'a> {
@@ -51,8 +51,7 @@ impl<'a> Names<'a> {
     }
 
     fn number(&self, text: &[u8]) -> Option<i32> {
-        let known = self.names.iter().position(|name| name.as_bytes() == text);
-        known.map(|at| at as i32).or_else(|| integer(text).ok()?.try_into().ok())
+        number(self.names, text)
     }
 
     /// The number of a row, none for null.
@@ -103,13 +102,10 @@ impl<'a> Records<'a> for Spans<'a> {
             trace_state: columns.text("trace_state")?,
             flags: columns.numbers("flags", "UInt32")?,
             name: columns.text("name")?,
-            kind: Names::of(
-                columns.text("kind")?,
-                &["unspecified", "internal", "server", "client", "producer", "consumer"],
-            ),
+            kind: Names::of(columns.text("kind")?, &KINDS),
             start_time: columns.numbers("start_time", TIME)?,
             end_time: columns.numbers("end_time", TIME)?,
-            status_code: Names::of(columns.text("status_code")?, &["unset", "ok", "error"]),
+            status_code: Names::of(columns.text("status_code")?, &STATUS_CODES),
             status_message: columns.text("status_message")?,
             attributes: Attributes::of(&columns, "attributes", "attribute_types")?,
             dropped_attributes: columns.numbers("dropped_attributes_count", "UInt32")?,

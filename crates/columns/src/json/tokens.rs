@@ -181,6 +181,14 @@ impl<'a> Tokens<'a> {
         }
     }
 
+    /// As [`Tokens::skip`]: the value as it stands there.
+    pub(crate) fn skip_raw(&mut self) -> Result<&'a [u8], DecodeError> {
+        self.peek()?;
+        let start = self.at;
+        self.skip()?;
+        Ok(&self.bytes[start..self.at])
+    }
+
     /// Makes sure that nothing but white space follows.
     pub(crate) fn finish(&mut self) -> Result<(), DecodeError> {
         match self.peek() {

@@ -1,5 +1,7 @@
 //! The columns records share with their neighbours: resource and scope.
 
+mod copy;
+
 use arrow_array::ArrayRef;
 use otlp_arrow_wire::read::{Block, Cursor, Stop, Wire};
 

@@ -1,5 +1,7 @@
 //! Log records in the second pass.
 
+mod copy;
+
 use arrow_array::ArrayRef;
 use arrow_array::types::Int32Type;
 use otlp_arrow_wire::read::{Block, Cursor, Wire};

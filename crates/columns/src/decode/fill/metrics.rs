@@ -1,5 +1,7 @@
 //! Metrics in the second pass: one row a data point.
 
+mod copy;
+
 use arrow_array::ArrayRef;
 use arrow_array::types::{Float64Type, Int32Type, Int64Type, UInt64Type};
 use arrow_schema::FieldRef;
@@ -10,14 +12,12 @@ use super::{Enumeration, push_types_dictionary};
 use crate::Signal;
 use crate::column::{Attributes, Booleans, Counters, Dictionary, Letters, Lists, Numbers, Times, Zeros};
 use crate::decode::plan::Counts;
+use crate::names::{METRIC_TYPES, TEMPORALITIES};
 use crate::render::json_object;
 use crate::schema;
 use crate::sink::ColumnSink;
 
-const TYPES: [&str; 5] = ["gauge", "sum", "histogram", "exponential_histogram", "summary"];
-const TEMPORALITIES: [&str; 3] = ["unspecified", "delta", "cumulative"];
-
-/// Positions in `TYPES`.
+/// Positions in [`METRIC_TYPES`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Gauge,
@@ -95,7 +95,7 @@ impl Metrics {
             name: Dictionary::new(),
             description: Dictionary::new(),
             unit: Dictionary::new(),
-            kind: Enumeration::new(TYPES),
+            kind: Enumeration::new(METRIC_TYPES),
             temporality: Enumeration::new(TEMPORALITIES),
             monotonic: Booleans::default(),
             metadata: Dictionary::new(),

@@ -3,6 +3,7 @@
 mod cache;
 mod cells;
 mod common;
+mod copy;
 mod logs;
 mod metrics;
 mod points;
@@ -11,13 +12,15 @@ mod traces;
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use otlp_arrow_wire::read::{Block, Cursor, Wire};
 
+use crate::batch::{Own, Table};
 use crate::column::Zeros;
 use crate::decode::plan::Counts;
 use crate::schema::schema;
 use crate::sink::ColumnSink;
-use crate::{Checked, Payload, Signal};
+use crate::{Checked, CheckedBatches, Payload, Signal, StoredBatch};
 use cells::{Enumeration, push_types, push_types_dictionary};
 use common::Common;
+use copy::Memo;
 use logs::Logs;
 use metrics::Metrics;
 use points::Skips;
@@ -29,16 +32,17 @@ use traces::Traces;
 /// 1 MiB, are remembered.
 #[derive(Debug)]
 pub struct BatchBuilder {
-    table: Table,
+    table: Columns,
     common: Common,
     zeros: Zeros,
+    memo: Memo,
     rows: usize,
     /// Rows there is room for, besides those that are there.
     expected: usize,
 }
 
 #[derive(Debug)]
-enum Table {
+enum Columns {
     Traces(Box<Traces>),
     Logs(Box<Logs>),
     Metrics(Box<Metrics>),
@@ -48,19 +52,19 @@ impl BatchBuilder {
     /// An empty builder; it allocates when the first request comes.
     pub fn new(signal: Signal) -> Self {
         let table = match signal {
-            Signal::Traces => Table::Traces(Box::new(Traces::new())),
-            Signal::Logs => Table::Logs(Box::new(Logs::new())),
-            Signal::Metrics => Table::Metrics(Box::new(Metrics::new())),
+            Signal::Traces => Columns::Traces(Box::new(Traces::new())),
+            Signal::Logs => Columns::Logs(Box::new(Logs::new())),
+            Signal::Metrics => Columns::Metrics(Box::new(Metrics::new())),
         };
-        Self { table, common: Common::new(), zeros: Zeros::new(), rows: 0, expected: 0 }
+        Self { table, common: Common::new(), zeros: Zeros::new(), memo: Memo::default(), rows: 0, expected: 0 }
     }
 
     /// The signal whose requests it takes.
     pub fn signal(&self) -> Signal {
         match self.table {
-            Table::Traces(_) => Signal::Traces,
-            Table::Logs(_) => Signal::Logs,
-            Table::Metrics(_) => Signal::Metrics,
+            Columns::Traces(_) => Signal::Traces,
+            Columns::Logs(_) => Signal::Logs,
+            Columns::Metrics(_) => Signal::Metrics,
         }
     }
 
@@ -73,6 +77,7 @@ impl BatchBuilder {
     pub fn expect_payloads<'a>(&mut self, payloads: impl IntoIterator<Item = &'a Payload>) {
         self.expect_counts(payloads.into_iter().map(|payload| match payload {
             Payload::Otlp { checked, .. } => &checked.plan.counts,
+            Payload::Batch(batch) => &batch.counts,
         }));
     }
 
@@ -85,9 +90,9 @@ impl BatchBuilder {
 
     fn reserve(&mut self, counts: &Counts) {
         match &mut self.table {
-            Table::Traces(table) => table.reserve(counts),
-            Table::Logs(table) => table.reserve(counts),
-            Table::Metrics(table) => table.reserve(counts),
+            Columns::Traces(table) => table.reserve(counts),
+            Columns::Logs(table) => table.reserve(counts),
+            Columns::Metrics(table) => table.reserve(counts),
         }
         self.common.reserve(counts.rows);
     }
@@ -100,10 +105,7 @@ impl BatchBuilder {
     pub fn append(&mut self, bytes: &[u8], checked: &Checked) {
         let bytes = checked.plan.merged.as_deref().unwrap_or(bytes);
         let before = self.rows;
-        match self.expected.checked_sub(checked.rows) {
-            Some(left) => self.expected = left,
-            None => self.reserve(&checked.plan.counts),
-        }
+        self.make_room(checked.rows, &checked.plan.counts);
         let read = self.request(bytes, &mut Skips::new(&checked.plan));
         assert!(
             read.is_ok() && self.rows - before == checked.rows,
@@ -115,7 +117,46 @@ impl BatchBuilder {
     pub fn append_payload(&mut self, payload: &Payload) {
         match payload {
             Payload::Otlp { bytes, checked, .. } => self.append(bytes, checked),
+            Payload::Batch(batch) => self.append_stored(batch),
         }
+    }
+
+    /// Appends the rows of checked batches of the signal of this builder. Only what is in the rows is copied: nothing that
+    /// lies beside them in shared buffers, and no text of a dictionary that no row has.
+    pub fn append_batches(&mut self, batches: &CheckedBatches<'_>) {
+        self.make_room(batches.rows(), &batches.counts);
+        batches.tables.iter().for_each(|table| self.copy(table));
+    }
+
+    /// The rows of checked batches alone, in exactly the form in which a commit has them. The builder was empty.
+    pub fn store(&mut self, batches: &CheckedBatches<'_>) -> StoredBatch {
+        self.append_batches(batches);
+        StoredBatch::new(self.signal(), self.finish(), batches.counts)
+    }
+
+    fn append_stored(&mut self, stored: &StoredBatch) {
+        let table = Table::of(self.signal(), stored.batch()).expect("it was made by a builder of this signal");
+        self.make_room(table.rows, &stored.counts);
+        self.copy(&table);
+    }
+
+    fn make_room(&mut self, rows: usize, counts: &Counts) {
+        match self.expected.checked_sub(rows) {
+            Some(left) => self.expected = left,
+            None => self.reserve(counts),
+        }
+    }
+
+    fn copy(&mut self, from: &Table<'_>) {
+        let (rows, memo) = (from.rows, &mut self.memo);
+        match (&mut self.table, &from.own) {
+            (Columns::Traces(to), Own::Traces(from)) => to.copy(from, rows, memo),
+            (Columns::Logs(to), Own::Logs(from)) => to.copy(from, rows, memo),
+            (Columns::Metrics(to), Own::Metrics(from)) => to.copy(from, rows, memo),
+            _ => unreachable!("a batch of another signal"),
+        }
+        self.common.copy(&from.common, rows, memo);
+        self.rows += rows;
     }
 
     /// Rows appended since the last [`BatchBuilder::finish`].
@@ -128,9 +169,9 @@ impl BatchBuilder {
         let schema = schema(self.signal());
         let mut columns: Vec<ArrayRef> = Vec::with_capacity(schema.fields().len());
         match &mut self.table {
-            Table::Traces(table) => table.finish(&mut self.zeros, &mut columns),
-            Table::Logs(table) => table.finish(&mut self.zeros, &mut columns),
-            Table::Metrics(table) => table.finish(&mut self.zeros, &mut columns),
+            Columns::Traces(table) => table.finish(&mut self.zeros, &mut columns),
+            Columns::Logs(table) => table.finish(&mut self.zeros, &mut columns),
+            Columns::Metrics(table) => table.finish(&mut self.zeros, &mut columns),
         }
         self.common.finish(&mut self.zeros, &mut columns);
         self.zeros.trim();
@@ -143,9 +184,9 @@ impl BatchBuilder {
     /// for a batch of the same size unless that is large.
     pub fn write(&mut self, sink: &mut impl ColumnSink) {
         match &mut self.table {
-            Table::Traces(table) => table.write(sink),
-            Table::Logs(table) => table.write(sink),
-            Table::Metrics(table) => table.write(sink),
+            Columns::Traces(table) => table.write(sink),
+            Columns::Logs(table) => table.write(sink),
+            Columns::Metrics(table) => table.write(sink),
         }
         self.common.write(sink);
         (self.rows, self.expected) = (0, 0);
@@ -205,12 +246,12 @@ impl BatchBuilder {
     #[inline(always)]
     fn record(&mut self, bytes: &[u8], record: Cursor<'_>, skips: &mut Skips<'_>) -> Wire<usize> {
         match &mut self.table {
-            Table::Metrics(table) => return table.metric(bytes, record, skips),
-            Table::Traces(table) => match skips.next() {
+            Columns::Metrics(table) => return table.metric(bytes, record, skips),
+            Columns::Traces(table) => match skips.next() {
                 Some(repeats) => table.span(bytes, record, repeats)?,
                 None => return Ok(0),
             },
-            Table::Logs(table) => match skips.next() {
+            Columns::Logs(table) => match skips.next() {
                 Some(repeats) => table.log(bytes, record, repeats)?,
                 None => return Ok(0),
             },

@@ -1,5 +1,7 @@
 //! Lists below data points: numbers, quantiles, exemplars.
 
+mod copy;
+
 use std::sync::Arc;
 
 use arrow_array::types::{Float64Type, Int64Type};
@@ -42,6 +44,11 @@ impl<P: ArrowPrimitiveType> NumberLists<P> {
     #[inline(always)]
     pub(super) fn extend(&mut self, packed: &[u8], read: impl Fn([u8; 8]) -> P::Native) {
         self.values.extend(packed.as_chunks().0.iter().map(|chunk| read(*chunk)));
+    }
+
+    /// Appends numbers to the list that is open.
+    pub(super) fn push_all(&mut self, values: &[P::Native]) {
+        self.values.extend(values.iter().copied());
     }
 
     /// Ends a list; null if the point has none.

@@ -1,5 +1,7 @@
 //! Spans in the second pass.
 
+mod copy;
+
 use std::sync::Arc;
 
 use arrow_array::types::Int64Type;
@@ -11,11 +13,9 @@ use super::{Enumeration, push_types, push_types_dictionary};
 use crate::Signal;
 use crate::column::{Again, Attributes, Counters, Dictionary, Ids, Letters, Lists, Numbers, Text, Times, Zeros};
 use crate::decode::plan::{Children, Counts};
+use crate::names::{KINDS, STATUS_CODES};
 use crate::schema;
 use crate::sink::{ColumnSink, no_null};
-
-const KINDS: [&str; 6] = ["unspecified", "internal", "server", "client", "producer", "consumer"];
-const STATUS_CODES: [&str; 3] = ["unset", "ok", "error"];
 
 #[derive(Debug)]
 pub(super) struct Traces {
