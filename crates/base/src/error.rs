@@ -221,6 +221,17 @@ impl From<otlp_arrow_columns::DecodeError> for OtlpError {
     }
 }
 
+impl From<otlp_arrow_columns::BatchError> for OtlpError {
+    fn from(error: otlp_arrow_columns::BatchError) -> Self {
+        use otlp_arrow_columns::BatchError;
+        let code = match &error {
+            BatchError::TooLarge { .. } => Code::TooLarge,
+            _ => Code::InvalidData,
+        };
+        OtlpError::with_source(code, error.to_string(), error)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

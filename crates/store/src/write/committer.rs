@@ -4,12 +4,13 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use otlp_arrow_columns::{BatchBuilder, Signal};
+use otlp_arrow_columns::{BatchBuilder, Payload, Signal};
 
 use super::admission::Admission;
 use super::context::Context;
 use super::lane::Item;
 use super::live::{Elsewhere, Failed, LiveFile, OnDisk};
+use super::request::Request;
 use super::seal_queue::SealQueue;
 use crate::disk::fault::storage_error;
 use crate::file::CommitEncoder;
@@ -78,9 +79,17 @@ impl Committer {
     fn write(&mut self, items: &[Item], now: Instant) -> Result<()> {
         let ctx = Arc::clone(&self.ctx);
         let small = items.iter().map(|item| item.request.payload.arrow_bytes()).sum::<usize>() <= SMALL_BYTES;
-        self.build(items);
-        let rows = self.builder.rows() as u64;
-        let batch = (!small).then(|| self.builder.finish());
+        let rows = items.iter().map(|item| item.request.payload.rows() as u64).sum();
+        let batch = match items {
+            // A batch alone has the form of a commit.
+            [Item { request: Request { payload: Payload::Batch(stored), .. }, .. }] if !small => {
+                Some(stored.batch().clone())
+            }
+            _ => {
+                self.build(items);
+                (!small).then(|| self.builder.finish())
+            }
+        };
         for attempt in 0..2 {
             let first_row = self.live.as_ref().map_or(0, |live| live.rows);
             if small && attempt > 0 {
