@@ -18,6 +18,7 @@ const TEST_CRATES = ['testkit'];
 
 /** Rooms within a crate from the ground up: folders or files below `src`; what is not named stands above all of them. */
 const ROOMS: Readonly<Record<string, readonly string[]>> = {
+  wire: ['write', 'read', 'signal', 'writer', 'merge', 'grpc', 'health', 'otlp', 'status', 'steps', 'lib'],
   columns: ['schema', 'column', 'decode', 'encode', 'lib'],
   store: ['disk', 'file', 'log', 'write', 'lib'],
   core: ['key', 'destinations', 'config', 'forward', 'doors', 'library', 'lib'],
@@ -35,6 +36,9 @@ const MATCHED_IN: readonly { readonly name: RegExp; readonly places: RegExp }[] 
   { name: /\bForm::(?:Live|Sealed)\b/, places: /^store\/(?:log|write)\// },
   // What a kind of destination needs is asked of its Spec; the OpenTelemetry variables can name these two.
   { name: /\b(?:OTLP_GRPC|OTLP_HTTP|STDOUT)\b/, places: /^core\/(?:destinations\/|config\/)/ },
+  // A varint is written in one place, and read in one.
+  { name: /\bas u8 \| 0x80\b/, places: /^wire\/write\.rs$/ },
+  { name: /& 0x7f\) <</, places: /^wire\/read\.rs$/ },
 ];
 
 /** Ways to say things that the style page in CONTRIBUTING.md replaces. */

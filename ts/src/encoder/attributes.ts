@@ -99,7 +99,7 @@ function compound(w: Writer, value: object, depth: number): void {
   const isArray = Array.isArray(value);
   w.open(isArray ? 0x2a : 0x32);
   if (depth > MAX_DEPTH) {
-    // Perhaps a cycle: nothing more of this record is written, or one with branches would take for ever.
+    // Perhaps a cycle: nothing more of this record is written, or one with branches would take forever.
     w.cut = true;
   } else if (isArray) {
     for (const item of value) {

@@ -3,11 +3,11 @@ import type { HrTime } from './types.js';
 
 /** Words and bytes a writer starts with and falls back to. */
 const INITIAL = 64 * 1024;
-/** A larger buffer is let go after use, in bytes. */
+/** A larger buffer is freed after use, in bytes. */
 const KEEP = 4 * 1024 * 1024;
 /** Gathered texts are written when they are as long as this, in UTF-16 units. */
 const PORTION = 32 * 1024;
-/** Room of one more unit than a multi-byte character takes: a text that is no ASCII is seen to be longer than its units. */
+/** Room of one more unit than a multi-byte character takes: a text that is not ASCII is seen to be longer than its units. */
 const SLACK = 8;
 /** Keys that are remembered, and how long they may be, in UTF-16 units. */
 const MAX_KEYS = 4096;
@@ -111,7 +111,7 @@ export class Writer {
   #markBytes = 0;
   #markSlots = 0;
 
-  /** Makes the writer empty, and lets go of what is too large to be kept. */
+  /** Makes the writer empty, and frees what is too large to be kept. */
   start(): void {
     this.#length = HEADER;
     this.#texts = '';
@@ -234,7 +234,7 @@ export class Writer {
     this.#texts += text;
   }
 
-  /** A field with the bytes of a hexadecimal id; one that is no id is written so that its record is refused. */
+  /** A field with the bytes of a hexadecimal id; what is not an id is written so that its record is refused. */
   id(tag: number, hex: string): void {
     if (typeof hex !== 'string') throw new TypeError(`${typeof hex} where an id belongs`);
     if (hex.length === 32 || hex.length === 16) {
