@@ -8,8 +8,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, Version};
 use http_body_util::Full;
 use otlp_arrow_columns::Signal;
 use otlp_arrow_net::client::Reply;
-use otlp_arrow_net::grpc::{framed, unframed};
-use otlp_arrow_wire::{grpc, otlp, status};
+use otlp_arrow_net::grpc::{CallStatus, framed, unframed};
+use otlp_arrow_wire::{grpc, otlp};
 
 use super::answer::{Answer, Class};
 use super::destination::{Destination, Sending, Server};
@@ -57,9 +57,9 @@ struct OtlpGrpc {
 impl OtlpGrpc {
     fn open(config: &DestinationConfig) -> Result<Self> {
         let mut headers = HeaderMap::new();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(grpc::CONTENT_TYPE));
         headers.insert(TE, HeaderValue::from_static("trailers"));
-        headers.insert(HeaderName::from_static("grpc-accept-encoding"), HeaderValue::from_static("gzip"));
+        headers.insert(HeaderName::from_static(grpc::ACCEPT_ENCODING), HeaderValue::from_static("gzip"));
         Ok(Self {
             sender: HttpSender::new(config, headers, true)?,
             urls: PerSignal::try_from_fn(|signal| url_of(config, signal))?,
@@ -74,9 +74,9 @@ impl OtlpGrpc {
         let mut request = self.sender.request(&self.urls[signal], framed(&message, encoding.is_some())?)?;
         let headers = request.headers_mut();
         if let Some(encoding) = encoding {
-            headers.insert(HeaderName::from_static("grpc-encoding"), HeaderValue::from_static(encoding.name()));
+            headers.insert(HeaderName::from_static(grpc::ENCODING), HeaderValue::from_static(encoding.name()));
         }
-        headers.insert(HeaderName::from_static("grpc-timeout"), self.timeout.clone());
+        headers.insert(HeaderName::from_static(grpc::TIMEOUT), self.timeout.clone());
         *request.version_mut() = Version::HTTP_2;
         Ok(request)
     }
@@ -122,12 +122,12 @@ impl Answers for Statuses {
 }
 
 fn answer(Reply { head, body, trailers }: &Reply) -> Answer {
-    let find =
-        |name: &str| trailers.as_ref().and_then(|trailers| trailers.get(name)).or_else(|| head.headers.get(name));
-    let Some(status) = find("grpc-status").and_then(|value| value.to_str().ok()?.parse::<i32>().ok()) else {
+    let Some(status) = CallStatus::of(head, trailers.as_ref()) else {
         // Something that is not a gRPC server answered: its HTTP status is all there is.
-        let is_grpc =
-            head.headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
+        let is_grpc = head
+            .headers
+            .get(CONTENT_TYPE)
+            .is_some_and(|kind| kind.as_bytes().starts_with(grpc::CONTENT_TYPE.as_bytes()));
         let class = match otlp_status::http(head.status.as_u16(), None) {
             Class::Delivered { .. } if is_grpc => Class::Passing { after: None },
             Class::Delivered { .. } | Class::Data | Class::TooLarge => Class::Destination,
@@ -135,15 +135,11 @@ fn answer(Reply { head, body, trailers }: &Reply) -> Answer {
         };
         return Answer::new(class, format!("HTTP {} without grpc-status", head.status.as_u16()));
     };
-    let details = find("grpc-status-details-bin").and_then(|value| status::of_details(value.as_bytes()));
-    match otlp_status::grpc(status, details.as_deref().and_then(status::retry_info)) {
+    match otlp_status::grpc(status.code, status.retry_after) {
         Class::Delivered { .. } => {
             otlp_status::delivered(&unframed(&head.headers, body, MAX_ANSWER).unwrap_or_default())
         }
-        class => {
-            let said = find("grpc-message").map(|value| grpc::percent_decoded(value.as_bytes())).unwrap_or_default();
-            Answer::new(class, format!("gRPC {status}: {said}"))
-        }
+        class => Answer::new(class, format!("gRPC {}: {}", status.code, status.message)),
     }
 }
 
