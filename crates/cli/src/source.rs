@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use otlp_arrow::Signal;
+use otlp_arrow::ipc::META_SIGNAL;
 use otlp_arrow::store::form::Forms;
 use otlp_arrow::store::names::Layout;
 use otlp_arrow::store::{FileRows, Log, ReadError, ReadOptions, Wanted};
@@ -101,17 +102,17 @@ fn told(path: PathBuf, broken: &mut dyn FnMut(PathBuf, String)) -> Option<Source
     }
 }
 
-/// The signal of an Arrow file, by its columns; `None` if it has no rows yet.
+/// The signal of an Arrow file; `None` if it has no rows yet.
 fn signal_of(path: &Path) -> Outcome<Option<Signal>> {
     let wanted = Wanted::new(Signal::Traces, &ReadOptions::default())?;
-    let Some(batches) = open(path, &wanted, 0)? else { return Ok(None) };
-    let has = |column: &str| batches.schema().index_of(column).is_ok();
-    match (has("metric_name"), has("severity_number"), has("span_id")) {
-        (true, _, _) => Ok(Some(Signal::Metrics)),
-        (_, true, _) => Ok(Some(Signal::Logs)),
-        (_, _, true) => Ok(Some(Signal::Traces)),
-        _ if batches.schema().fields().is_empty() => Ok(None),
-        _ => Err(Failure::Failed(format!(
+    let Some(rows) = open(path, &wanted, 0)? else { return Ok(None) };
+    match (rows.signal(), rows.schema().metadata().get(META_SIGNAL)) {
+        (Some(signal), _) => Ok(Some(signal)),
+        (None, Some(other)) => {
+            Err(Failure::Failed(format!("{} holds {other}, which this version does not know", path.display())))
+        }
+        (None, None) if rows.schema().fields().is_empty() => Ok(None),
+        (None, None) => Err(Failure::Failed(format!(
             "{} has none of our tables: metric_name, severity_number and span_id are missing",
             path.display()
         ))),

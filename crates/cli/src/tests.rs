@@ -332,6 +332,44 @@ fn inspect_counts_live_sealed_torn_and_broken_files() {
     assert_eq!(usage.code, 2, "{}", usage.err);
 }
 
+/// `bytes` with every `from` replaced by `to`, which is as long.
+fn replaced(bytes: &[u8], from: &str, to: &str) -> Vec<u8> {
+    let (mut bytes, mut found) = (bytes.to_vec(), 0);
+    for at in 0..bytes.len() - from.len() {
+        if bytes[at..].starts_with(from.as_bytes()) {
+            bytes[at..at + to.len()].copy_from_slice(to.as_bytes());
+            found += 1;
+        }
+    }
+    assert!(found > 0 && from.len() == to.len(), "{from}");
+    bytes
+}
+
+#[test]
+fn a_file_says_what_it_holds_and_older_ones_are_known_by_their_columns() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    std::fs::write(path("spans.jsonl"), shop()[0].to_string()).unwrap();
+    ok(&["convert", text(&path("spans.jsonl")), "-o", text(&path("a.arrow"))]);
+    let file = std::fs::read(path("a.arrow")).unwrap();
+    let records = |done: Done| -> Value { serde_json::from_str(&done.out).unwrap() };
+    let said = records(cli(&["inspect", "--json", text(&path("a.arrow"))]));
+    assert_eq!(said["signals"]["traces"]["files"]["sealed"], json!(1));
+    // As the first versions wrote it.
+    std::fs::write(path("old.arrow"), replaced(&file, "otlp_arrow.signal", "otlp_arrow.nobody")).unwrap();
+    assert_eq!(records(cli(&["inspect", "--json", text(&path("old.arrow"))]))["signals"], said["signals"]);
+    let said = ok(&["convert", text(&path("old.arrow")), "-o", text(&path("new.arrows"))]);
+    assert!(said.contains("span"), "{said}");
+    // Written anew, it says it.
+    let new = std::fs::read(path("new.arrows")).unwrap();
+    replaced(&new, "otlp_arrow.signal", "otlp_arrow.signal");
+    // As a later version may write it.
+    std::fs::write(path("later.arrow"), replaced(&file, "\0traces\0", "\0graphs\0")).unwrap();
+    let done = cli(&["inspect", text(&path("later.arrow"))]);
+    assert_eq!(done.code, 1);
+    assert!(done.out.contains("later.arrow holds graphs, which this version does not know"), "{}", done.out);
+}
+
 #[test]
 fn every_form_converts_to_every_other_without_loss() {
     let dir = tempfile::tempdir().unwrap();

@@ -12,6 +12,8 @@ use crate::Signal;
 
 /// Key of the schema metadata entry that carries [`VERSION`].
 pub const VERSION_KEY: &str = "otlp_arrow.schema";
+/// Schema metadata: which table it is, `traces`, `metrics` or `logs`.
+pub const SIGNAL_KEY: &str = "otlp_arrow.signal";
 
 /// Version of the storage schema. A later version only adds columns.
 pub const VERSION: &str = "1";
@@ -89,7 +91,8 @@ positions! {
 
 static SCHEMAS: LazyLock<[SchemaRef; 3]> = LazyLock::new(|| Signal::ALL.map(|signal| Arc::new(build(signal))));
 
-/// The schema of the table of one signal: exactly the columns of docs/schema.md, metadata `otlp_arrow.schema = "1"`.
+/// The schema of the table of one signal: exactly the columns of docs/schema.md, metadata `otlp_arrow.schema = "1"`
+/// and `otlp_arrow.signal`.
 pub fn schema(signal: Signal) -> SchemaRef {
     SCHEMAS[signal.index()].clone()
 }
@@ -207,7 +210,9 @@ fn build(signal: Signal) -> Schema {
         Signal::Logs => log_columns(),
     };
     fields.extend(common_columns());
-    Schema::new_with_metadata(fields, HashMap::from([(VERSION_KEY.to_owned(), VERSION.to_owned())]))
+    let metadata = [(VERSION_KEY, VERSION), (SIGNAL_KEY, signal.as_str())];
+    let metadata: HashMap<_, _> = metadata.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+    Schema::new_with_metadata(fields, metadata)
 }
 
 fn common_columns() -> Vec<Field> {
@@ -329,6 +334,7 @@ mod tests {
             assert_eq!(name(signal, own + common::SCOPE_SCHEMA_URL), "scope_schema_url");
             assert_eq!(common::first(schema(signal).fields().len()), own);
             assert_eq!(schema(signal).metadata()[VERSION_KEY], "1");
+            assert_eq!(schema(signal).metadata()[SIGNAL_KEY], signal.as_str());
         }
     }
 

@@ -12,7 +12,7 @@ use otlp_arrow_columns::{BatchBuilder, ColumnSink};
 use super::layout::{Shape, shapes};
 use super::message::{Form, MessageWriter, NOTE_CRC, Template, schema_message};
 use super::output::Output;
-use super::{META_SCHEMA, META_VERSION, META_WRITER, SCHEMA_VERSION};
+use super::{META_SCHEMA, META_SIGNAL, META_VERSION, META_WRITER, SCHEMA_VERSION, signal_of};
 use otlp_arrow_base::error::{Code, OtlpError, Result};
 
 /// Memory that grew beyond this for one commit is not kept for the next: heads and small buffers take far less.
@@ -96,6 +96,10 @@ pub(crate) fn dictionary_templates(shapes: &[Shape], form: Form) -> Result<Vec<(
 fn stamped(schema: &Schema, writer: &str) -> Schema {
     let mut metadata = schema.metadata().clone();
     metadata.entry(META_SCHEMA.to_owned()).or_insert_with(|| SCHEMA_VERSION.to_owned());
+    // Rows that were read from a file of the first versions do not say it.
+    if let Some(signal) = signal_of(schema) {
+        metadata.insert(META_SIGNAL.to_owned(), signal.to_string());
+    }
     metadata.insert(META_WRITER.to_owned(), writer.to_owned());
     metadata.insert(META_VERSION.to_owned(), env!("CARGO_PKG_VERSION").to_owned());
     Schema::new_with_metadata(schema.fields().clone(), metadata)

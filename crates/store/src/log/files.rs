@@ -11,11 +11,11 @@ use otlp_arrow_columns::Signal;
 use super::Log;
 use crate::disk::names::{Stem, WriterId};
 use crate::disk::storage::ReadFile;
-use crate::file::Wanted;
 use crate::file::error::{ReadError, Result};
 use crate::file::form::{Committed, Form, RowReader};
 use crate::file::read::Extent;
 use crate::file::scan::Check;
+use crate::file::{Wanted, signal_of};
 
 /// One data file of an output directory, in the form that counted when it was listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,6 +78,12 @@ impl FileRows {
     /// The schema of the batches, with the metadata of the file. It has no fields while nothing is committed in the file.
     pub fn schema(&self) -> &SchemaRef {
         self.rows.schema()
+    }
+
+    /// The signal of the rows: by the metadata of the file, of an older one by its columns. `None` if it is none of ours, or
+    /// while nothing is committed in it.
+    pub fn signal(&self) -> Option<Signal> {
+        signal_of(self.schema())
     }
 
     pub(crate) fn grow(&mut self, extent: Extent) -> Result<bool> {
