@@ -7,6 +7,7 @@
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { publicApi } from './api.js';
 import { crossChecks } from './cross.js';
 import { demo } from './demo-test.js';
 import { dependencies } from './dependencies.js';
@@ -42,6 +43,7 @@ const STEPS: readonly Step[] = [
   step('each dependency once', () => features()),
   step('dependencies are allowed', () => dependencies()),
   step('rust tests', () => cargo('test', '--quiet')),
+  step('public api', () => publicApi()),
   step('node addon', () => addon()),
   step('generated files are fresh', () => freshness()),
   step('node tests', () => run('npx', ['--no-install', 'vitest', 'run'])),

@@ -55,7 +55,7 @@ fn open(loaded: Loaded, io: &mut Io<'_>) -> Outcome<OtlpLibrary> {
     let (directory, protocols) = (loaded.config.output_dir.clone(), loaded.config.protocols.clone());
     let library = OtlpLibrary::open(loaded.config)?;
     let addresses = library.addresses();
-    let answers: Vec<&str> = otlp_arrow::doors::answered(&protocols).collect();
+    let answers: Vec<&str> = otlp_arrow::internal::answered(&protocols).collect();
     let out = io.words(quiet);
     writeln!(out, "otlp-arrow {} records to {}", env!("CARGO_PKG_VERSION"), directory.display())?;
     if let Some(file) = &loaded.file {

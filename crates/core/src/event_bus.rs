@@ -23,7 +23,7 @@ const RECEIVER: usize = 1024;
 const HISTORY: usize = 64;
 
 /// Called with each event, one after the other, on a thread of the library.
-pub type EventListener = Arc<dyn Fn(&Event) + Send + Sync>;
+pub(crate) type EventListener = Arc<dyn Fn(&Event) + Send + Sync>;
 
 /// The events of one library.
 #[derive(Clone)]

@@ -61,7 +61,7 @@ impl Schedule {
         if rng.one_in(3) {
             config.retention.max_bytes = 1 << (13 + rng.below(4));
             if rng.one_in(3) {
-                config.retention.max_age = otlp_arrow::stats::PerSignal::all(Duration::ZERO);
+                config.retention.max_age = otlp_arrow::PerSignal::all(Duration::ZERO);
                 config.rotation.max_age = Duration::from_millis(2);
             }
         }

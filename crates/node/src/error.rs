@@ -4,7 +4,8 @@ use std::str::FromStr;
 
 use napi::bindgen_prelude::Either;
 use napi_derive::napi;
-use otlp_arrow::{Code, OtlpError, Signal, status_of};
+use otlp_arrow::internal::status_of;
+use otlp_arrow::{Code, OtlpError, Signal};
 
 /// An [`OtlpError`] as a plain object.
 #[napi(object)]

@@ -10,12 +10,10 @@ use napi::bindgen_prelude::{Buffer, FnArgs, Function, PromiseRaw, spawn};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{Env, Status};
 use napi_derive::napi;
-use otlp_arrow::doors::{self, Addresses};
-use otlp_arrow::forward::Forwarder;
-use otlp_arrow::internal::Producer as _;
+use otlp_arrow::internal::{Producer as _, grpc_response, grpc_status_details, status_of};
 use otlp_arrow::store::Wanted;
 use otlp_arrow::store::subscription::From;
-use otlp_arrow::{Code, Config, Event, ExportOutcome, OtlpError, OtlpLibrary, Severity, status_of};
+use otlp_arrow::{Addresses, Code, Config, Event, ExportOutcome, Forwarder, OtlpError, OtlpLibrary, Severity};
 
 use crate::error::{Outcome, outcome, signal};
 use crate::pending::Pending;
@@ -218,7 +216,7 @@ impl BindingLibrary {
             let answer = match signal(signal_position) {
                 Ok(signal) => {
                     let done = library.export_otlp(signal, bytes).await;
-                    done.map(|outcome| doors::grpc_response(signal, &outcome))
+                    done.map(|outcome| grpc_response(signal, &outcome))
                 }
                 Err(error) => Err(error),
             };
@@ -228,7 +226,7 @@ impl BindingLibrary {
                 Err(error) => BindingGrpcAnswer {
                     code: status_of(error.code()).grpc,
                     message: error.message().to_owned(),
-                    body: doors::grpc_status_details(&error).into(),
+                    body: grpc_status_details(&error).into(),
                 },
             }
         })

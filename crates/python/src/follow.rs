@@ -69,11 +69,11 @@ impl Subscription {
 /// One destination that is forwarded to.
 #[pyclass(module = "otlp_arrow._native", frozen)]
 pub(crate) struct Forwarder {
-    inner: otlp_arrow::forward::Forwarder,
+    inner: otlp_arrow::Forwarder,
 }
 
 impl Forwarder {
-    pub(crate) fn new(inner: otlp_arrow::forward::Forwarder) -> Self {
+    pub(crate) fn new(inner: otlp_arrow::Forwarder) -> Self {
         Self { inner }
     }
 }

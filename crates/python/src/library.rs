@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
+use otlp_arrow::Addresses;
+use otlp_arrow::ReadOptions;
 use otlp_arrow::config::{Loaded, Sources};
-use otlp_arrow::doors::Addresses;
 use otlp_arrow::internal::Producer as _;
-use otlp_arrow::store::ReadOptions;
 use otlp_arrow::store::Wanted;
 use otlp_arrow::store::subscription::From;
 use otlp_arrow::{Code, Config, Event, ExportOutcome, OtlpError, OtlpLibrary, Result, Severity, Signal};

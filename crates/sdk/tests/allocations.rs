@@ -14,7 +14,7 @@ use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider, Temporality};
-use otlp_arrow::store::ReadOptions;
+use otlp_arrow::ReadOptions;
 use otlp_arrow::{Config, ExportOutcome, Format, OtlpLibrary, Signal};
 use otlp_arrow_sdk::OtlpLibraryExt as _;
 use prost::Message;

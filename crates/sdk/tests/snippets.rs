@@ -12,7 +12,7 @@ use opentelemetry::trace::{Tracer, TracerProvider};
 use opentelemetry_sdk::logs::SdkLoggerProvider;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::SdkTracerProvider;
-use otlp_arrow::store::ReadOptions;
+use otlp_arrow::ReadOptions;
 use otlp_arrow::store::subscription::From;
 use otlp_arrow::{Config, OtlpLibrary, Signal};
 use tracing_subscriber::layer::SubscriberExt;

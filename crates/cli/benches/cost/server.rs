@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use hyper::body::Bytes;
-use otlp_arrow::doors::{Doors, Ingest, Kept};
-use otlp_arrow::stats::{Protocol, Stats};
+use otlp_arrow::internal::{Doors, Ingest, Kept};
+use otlp_arrow::internal::{Protocol, Stats};
 use otlp_arrow::store::budget::{Budget, Reservation};
 use otlp_arrow::{Config, ExportOutcome, Result, Signal};
 

@@ -26,12 +26,18 @@ use crate::error::{Code, OtlpError, Result};
 pub use crate::destinations::{Auth, Breaker, BreakerConfig, DestinationConfig, ForwardCompression, Retry, Tls};
 #[cfg(test)]
 pub(crate) use describe::default as default_value;
+#[doc(hidden)]
 pub use describe::{commented_file, json_schema, markdown_table, print};
+#[doc(hidden)]
 pub use load::{CommandOption, ConfigFile, Loaded, Role, Sources};
 pub use otlp_arrow_store::settings::{Durability, Retention, Rotation, Sealing, SealingCompression};
+#[doc(hidden)]
 pub use raw::Origin;
+#[doc(hidden)]
 pub use read::Setting;
-pub use types::{Buffer, Config, Limits, Listen, Log, LogFormat, LogLevel, OnEvent, Protocols, Storage};
+pub use types::{Buffer, Config, Limits, Listen, OnEvent, Protocols, Storage};
+#[doc(hidden)]
+pub use types::{Log, LogFormat, LogLevel};
 
 /// The defaults of the table of keys: nothing is listened on, nothing forwarded.
 impl Default for Config {
@@ -83,6 +89,7 @@ impl Config {
     }
 
     /// Parses exactly these sources, and tells where each value came from.
+    #[doc(hidden)]
     pub fn load(sources: &Sources) -> Result<Loaded> {
         load::load(sources)
     }

@@ -46,6 +46,7 @@ pub struct Config {
     /// Who is told of events, besides the program itself.
     pub on_event: OnEvent,
     /// Logging of the standalone service.
+    #[doc(hidden)]
     pub log: Log,
     /// How long `shutdown` may take.
     pub shutdown_timeout: Duration,

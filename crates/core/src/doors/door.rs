@@ -26,7 +26,7 @@ impl fmt::Debug for Inside {
     }
 }
 
-/// One kind of service. To add one, write its file and name it in [`DOORS`](super::DOORS).
+/// One kind of service. To add one, write its file and name it in `DOORS`.
 #[derive(Clone, Copy, Debug)]
 pub struct Door {
     /// The name of its service.

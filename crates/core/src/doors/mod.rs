@@ -1,6 +1,6 @@
 //! The doors: every protocol that is answered, from a socket to [`Ingest`].
 //!
-//! Two listeners, one router behind both. Each protocol is one file here and one line in [`DOORS`]: a service that says
+//! Two listeners, one router behind both. Each protocol is one file here and one line in `DOORS`: a service that says
 //! its paths and answers one request; connections, limits and bodies are of `otlp-arrow-net`.
 
 mod door;
@@ -84,7 +84,7 @@ impl Doors {
         Self::open_on(Arc::new(Runtime::new()?), config, ingest, &[])
     }
 
-    /// [`Doors::open`] on the threads of others, with further doors beside those of [`DOORS`].
+    /// [`Doors::open`] on the threads of others, with further doors beside those of `DOORS`.
     pub(crate) fn open_on(
         runtime: Arc<Runtime>,
         config: &Config,

@@ -48,16 +48,55 @@ impl OtlpLibrary {
     /// Opens the output directory and starts recording.
     ///
     /// Recovering what a crash left takes its time; it runs on a thread of its own, and blocks no executor.
+    ///
+    /// # Errors
+    /// INVALID_CONFIG and BIND_FAILED. A directory that cannot be written to is not an error: new data is refused as
+    /// retryable until it can be, and an event says so.
+    ///
+    /// ```
+    /// use otlp_arrow::{Config, OtlpLibrary};
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// # futures::executor::block_on(async {
+    /// let config = Config { output_dir: directory.path().join("telemetry"), ..Config::default() };
+    /// let library = OtlpLibrary::new(config).await?;
+    /// # library.shutdown(None).await?;
+    /// # Ok::<(), otlp_arrow::OtlpError>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub async fn new(config: Config) -> Result<Self> {
         Self::builder(config).build().await
     }
 
     /// [`OtlpLibrary::new`] for callers without an executor; blocks while files are recovered.
+    ///
+    /// ```
+    /// use otlp_arrow::{Config, OtlpLibrary};
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// let mut config = Config { output_dir: directory.path().join("telemetry"), ..Config::default() };
+    /// config.listen.http = Some(([127, 0, 0, 1], 0).into()); // any free port
+    /// let library = OtlpLibrary::open(config)?;
+    /// println!("send OTLP to http://{}", library.addresses().http.expect("it is listened on"));
+    /// library.shutdown_blocking(None)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn open(config: Config) -> Result<Self> {
         Self::builder(config).open()
     }
 
     /// Opens with more than a configuration, such as a listener that is told of the events of opening too.
+    ///
+    /// ```
+    /// use otlp_arrow::{Config, OtlpLibrary};
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// # let config = Config { output_dir: directory.path().join("telemetry"), ..Config::default() };
+    /// let library = OtlpLibrary::builder(config).on_event(|event| eprintln!("{}: {}", event.name, event.message)).open()?;
+    /// # library.shutdown_blocking(None)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn builder(config: Config) -> Builder {
         Builder::new(config)
     }
@@ -76,9 +115,27 @@ impl OtlpLibrary {
         self.running().doors.as_ref().map(Doors::addresses).unwrap_or_default()
     }
 
-    /// Keeps one OTLP protobuf export request. Resolves at the configured durability.
+    /// Keeps one OTLP protobuf export request (`ExportTraceServiceRequest` and its siblings). Resolves at the configured
+    /// durability; what is accepted is kept whether or not the future is polled to its end.
     ///
-    /// Refuses at once with a retryable error when there is no room.
+    /// Invalid records are left out and counted in the outcome; the others are kept.
+    ///
+    /// # Errors
+    /// INVALID_DATA if it is not such a request, TOO_LARGE if it never fits, CLOSED after a shutdown. Without space, in memory or
+    /// on disk, it refuses at once with an error that is [retryable](crate::Code::retryable).
+    ///
+    /// ```
+    /// use otlp_arrow::{Config, OtlpLibrary, Signal};
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// # let config = Config { output_dir: directory.path().join("telemetry"), ..Config::default() };
+    /// # let request = bytes::Bytes::from_static(b"\n\r\x12\x0b\x12\t*\x07\n\x05hello");
+    /// let library = OtlpLibrary::open(config)?;
+    /// let outcome = futures::executor::block_on(library.export_otlp(Signal::Logs, request))?;
+    /// assert_eq!((outcome.accepted, outcome.rejected), (1, 0));
+    /// # library.shutdown_blocking(None)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn export_otlp(
         &self,
         signal: Signal,
@@ -102,11 +159,48 @@ impl OtlpLibrary {
     }
 
     /// The destinations data is forwarded to: how they stand, and a hand on them. In the order of the configuration.
+    ///
+    /// ```
+    /// use otlp_arrow::config::DestinationConfig;
+    /// use otlp_arrow::{Config, OtlpLibrary};
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// # let mut config = Config { output_dir: directory.path().join("telemetry"), ..Config::default() };
+    /// config.forward = vec![DestinationConfig::new("far", "http://collector.invalid:4317")];
+    /// let library = OtlpLibrary::open(config)?;
+    /// for forwarder in library.forwarders() {
+    ///     let info = forwarder.info();
+    ///     println!("{} is {} records behind: {:?}", info.name, info.lag_records, info.last_error);
+    ///     forwarder.pause(); // what arrives waits on disk
+    /// }
+    /// # library.shutdown_blocking(None)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn forwarders(&self) -> Vec<Forwarder> {
         self.running().forwarders()
     }
 
-    /// A snapshot of what is committed.
+    /// A snapshot of what is committed, over all writers of the directory: one batch of at most one file at a time.
+    ///
+    /// ```
+    /// use std::time::{Duration, SystemTime};
+    ///
+    /// use otlp_arrow::{Config, OtlpLibrary, ReadOptions, Signal};
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// # let config = Config { output_dir: directory.path().join("telemetry"), ..Config::default() };
+    /// let library = OtlpLibrary::open(config)?;
+    /// let options = ReadOptions {
+    ///     from: Some(SystemTime::now() - Duration::from_secs(3600)),
+    ///     columns: Some(vec!["name".to_owned(), "duration".to_owned()]),
+    ///     ..ReadOptions::default()
+    /// };
+    /// for batch in library.read(Signal::Traces, &options)? {
+    ///     println!("{:?}", batch?.column_by_name("duration"));
+    /// }
+    /// # library.shutdown_blocking(None)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn read(&self, signal: Signal, options: &ReadOptions) -> Result<Batches> {
         self.running().core.store.read(signal, options)
     }
@@ -115,6 +209,23 @@ impl OtlpLibrary {
     ///
     /// `from` says where a name begins that was never used. UNAVAILABLE while another subscriber has the name, in
     /// whatever process; INVALID_CONFIG if it cannot be a name.
+    ///
+    /// ```
+    /// use otlp_arrow::{Config, OtlpLibrary, Signal, SubscribeFrom};
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// # let config = Config { output_dir: directory.path().join("telemetry"), ..Config::default() };
+    /// # let request = bytes::Bytes::from_static(b"\n\r\x12\x0b\x12\t*\x07\n\x05hello");
+    /// let library = OtlpLibrary::open(config)?;
+    /// futures::executor::block_on(library.export_otlp(Signal::Logs, request))?;
+    /// let mut batches = library.subscribe(Signal::Logs, "my-exporter", SubscribeFrom::Beginning)?;
+    /// if let Some(batch) = batches.next_blocking() {
+    ///     assert_eq!(batch?.num_rows(), 1);
+    ///     batches.ack(); // without this it comes again, also in the next process
+    /// }
+    /// # library.shutdown_blocking(None)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn subscribe(&self, signal: Signal, name: &str, from: From) -> Result<Subscription> {
         self.running().core.ensure_open()?;
         self.running().core.store.subscribe(signal, name, from)
@@ -133,6 +244,23 @@ impl OtlpLibrary {
     /// A stream of everything that happens, beginning with the last 64 events; it ends with [`OtlpLibrary::shutdown`].
     ///
     /// A receiver that is more than 1,024 events behind misses events, which are counted as `events_dropped`.
+    ///
+    /// ```
+    /// use otlp_arrow::{Config, OtlpLibrary};
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// # let config = Config { output_dir: directory.path().join("telemetry"), ..Config::default() };
+    /// let library = OtlpLibrary::open(config)?;
+    /// let mut events = library.events();
+    /// let listener = std::thread::spawn(move || {
+    ///     while let Some(event) = events.recv() {
+    ///         println!("{}: {}", event.name, event.message);
+    ///     }
+    /// });
+    /// library.shutdown_blocking(None)?;
+    /// listener.join().expect("it ends with the library");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn events(&self) -> EventReceiver {
         self.running().events.receiver()
     }

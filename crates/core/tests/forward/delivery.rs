@@ -50,7 +50,7 @@ fn a_remote_that_is_away_gets_everything_later_in_order() {
         export(&library, number * 50, number * 50 + 50);
     }
     assert_eq!(event(&events, EventName::BreakerOpened).destination.as_deref(), Some("away"));
-    assert_eq!(library.health().status, otlp_arrow::stats::HealthStatus::Degraded);
+    assert_eq!(library.health().status, otlp_arrow::HealthStatus::Degraded);
     wait_for("the whole lag", || library.forwarders()[0].info().lag_records == 10_000);
     assert!(library.forwarders()[0].info().last_error.is_some());
 
@@ -121,7 +121,7 @@ fn refused_data_is_set_aside_and_can_be_sent_again() {
     assert!(!numbers(&received).contains_key(&0), "not tried again by itself");
     let forwarder = &library.forwarders()[0];
     assert_eq!(forwarder.info().rejected_requests, 1);
-    assert_eq!(forwarder.info().state, otlp_arrow::stats::BreakerState::Closed, "refused data opens no breaker");
+    assert_eq!(forwarder.info().state, otlp_arrow::BreakerState::Closed, "refused data opens no breaker");
     let retried = forwarder.retry_rejected(LONG).unwrap();
     assert_eq!((retried.delivered, retried.left), (1, 0));
     assert!(numbers(&backend.received()).contains_key(&4));

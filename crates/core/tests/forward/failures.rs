@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
+use otlp_arrow::HealthStatus;
 use otlp_arrow::config::{BreakerConfig, DestinationConfig};
 use otlp_arrow::destinations::{Kind, OTLP_GRPC, OTLP_HTTP};
-use otlp_arrow::stats::HealthStatus;
 use otlp_arrow::{EventName, OtlpLibrary};
 use otlp_arrow_testkit::backend::{Backend, Reply};
 
@@ -220,7 +220,7 @@ fn partial_success_is_announced_and_counted_by_both_protocols() {
         wait_for("the counters", || total(&library, "otlp_arrow_forwarded_records_total") == RECORDS - 2);
         assert_eq!(total(&library, "otlp_arrow_rejected_records_total"), 2);
         assert_eq!(total(&library, "otlp_arrow_forward_failed_records_total"), 0);
-        assert_eq!(library.forwarders()[0].info().state, otlp_arrow::stats::BreakerState::Closed);
+        assert_eq!(library.forwarders()[0].info().state, otlp_arrow::BreakerState::Closed);
         assert_eq!(library.shutdown_blocking(None).unwrap().undelivered_records, 0);
         assert_eq!(backend.received().len(), 1, "partial success is not sent again");
     }

@@ -14,7 +14,7 @@ fn refused(change: impl FnOnce(&mut Config)) -> otlp_arrow::OtlpError {
     let mut config = Config::default();
     change(&mut config);
     let inside = start().inside;
-    otlp_arrow::doors::Doors::open(&config, inside).unwrap_err()
+    otlp_arrow::internal::Doors::open(&config, inside).unwrap_err()
 }
 
 #[test]

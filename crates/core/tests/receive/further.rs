@@ -1,6 +1,6 @@
 //! Doors that a host program adds: the registry takes them beside those of the core.
 
-use otlp_arrow::store::ReadOptions;
+use otlp_arrow::ReadOptions;
 use otlp_arrow::{Code, Config, OtlpLibrary, Signal};
 
 use crate::support::{send, traces};

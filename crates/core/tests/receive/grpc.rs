@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
-use otlp_arrow::{Code, Signal, status_of};
+use otlp_arrow::internal::status_of;
+use otlp_arrow::{Code, Signal};
 use prost::Message;
 use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::transport::Channel;

@@ -3,7 +3,8 @@
 use std::io::Write;
 
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceResponse;
-use otlp_arrow::{Code, Signal, status_of};
+use otlp_arrow::internal::status_of;
+use otlp_arrow::{Code, Signal};
 use prost::Message;
 
 use super::support::*;

@@ -6,7 +6,7 @@ use std::path::Path;
 use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
 use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue, any_value::Value};
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
-use otlp_arrow::store::ReadOptions;
+use otlp_arrow::ReadOptions;
 use otlp_arrow::{Config, Format, OtlpLibrary, Signal};
 use prost::Message;
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::executor::block_on;
+use otlp_arrow::EventName;
 use otlp_arrow::config::Durability;
-use otlp_arrow::event::EventName;
 use otlp_arrow::{Code, Signal};
 
 use crate::faulty::{Faulty, Op};
@@ -128,7 +128,7 @@ fn buffered_data_that_cannot_be_written_before_the_end_is_counted_as_lost() {
     assert_eq!(heard.records(EventName::RecordsDropped), 10);
     let mut stats = Default::default();
     store.report(&mut stats);
-    let stats: otlp_arrow::stats::LibraryStats = stats;
+    let stats: otlp_arrow::LibraryStats = stats;
     assert_eq!((stats.accepted_records.logs, stats.dropped_records.logs, stats.waiting_records.logs), (10, 10, 0));
 }
 

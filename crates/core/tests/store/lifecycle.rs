@@ -137,7 +137,7 @@ fn after_shutdown_exports_are_refused_and_shutting_down_again_is_harmless() {
     let error = block_on(clone.export_otlp(Signal::Logs, logs([2]))).unwrap_err();
     assert_eq!(error.code(), Code::Closed);
     block_on(library.flush()).unwrap();
-    assert_eq!(library.health().status, otlp_arrow::stats::HealthStatus::Closed);
+    assert_eq!(library.health().status, otlp_arrow::HealthStatus::Closed);
 }
 
 #[test]
@@ -211,7 +211,7 @@ fn every_signal_has_its_own_files_and_refused_records_are_answered() {
     let error = block_on(library.export_otlp(Signal::Traces, vec![0xff; 9].into())).unwrap_err();
     assert_eq!(error.code(), Code::InvalidData);
     let stats = library.stats();
-    assert_eq!(stats.committed_records, otlp_arrow::stats::PerSignal { traces: 40, metrics: 40, logs: 40 });
+    assert_eq!(stats.committed_records, otlp_arrow::PerSignal { traces: 40, metrics: 40, logs: 40 });
     assert_eq!(stats.counters.total("otlp_arrow_received_records_total", &[("protocol", "library")]), 120);
     assert_eq!(stats.buffer_bytes, 0, "what was refused gave its memory back");
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use otlp_arrow::event::EventName;
+use otlp_arrow::EventName;
 use otlp_arrow::ipc::compact::compact;
 use otlp_arrow::store::storage_os::OsStorage;
 use otlp_arrow::store::subscription::From;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use otlp_arrow::event::EventName;
+use otlp_arrow::EventName;
 use otlp_arrow::store::hooks::RetentionHold;
 use otlp_arrow::store::names::Stem;
 use otlp_arrow::{Code, Signal};

@@ -11,12 +11,12 @@ use futures::executor::block_on;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, any_value::Value};
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
-use otlp_arrow::event::EventSink;
-use otlp_arrow::event::{Event, EventName};
+use otlp_arrow::internal::EventSink;
 use otlp_arrow::store::storage::Storage;
 use otlp_arrow::store::storage_os::OsStorage;
 use otlp_arrow::store::{ReadOptions, Request, Store};
 use otlp_arrow::{Config, Result, Signal};
+use otlp_arrow::{Event, EventName};
 use otlp_arrow_columns::{Limits, Payload};
 use prost::Message;
 

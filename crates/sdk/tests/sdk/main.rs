@@ -18,7 +18,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
-use otlp_arrow::store::ReadOptions;
+use otlp_arrow::ReadOptions;
 use otlp_arrow::{Config, Format, OtlpLibrary, Signal};
 use otlp_arrow_sdk::OtlpLibraryExt as _;
 use prost::Message;
