@@ -1,4 +1,4 @@
-import { TAPE } from './steps.generated.js';
+import { TAPE } from './steps.js';
 import type { HrTime } from './types.js';
 
 /** Words and bytes a writer starts with and falls back to. */

@@ -5,8 +5,8 @@
 //! [`TAG_BITS`] more are a protobuf tag, the rest is an argument. An argument that does not fit is [`ESCAPE`], and a word
 //! of its own behind the first.
 //!
-//! `ts/src/encoder/writer.ts` writes it, with the numbers of `ts/src/encoder/steps.generated.ts`, which are made of the
-//! [`Step`]s here.
+//! `ts/src/encoder/writer.ts` writes it, with the numbers of `ts/src/encoder/steps.ts`, which is written from the [`Step`]s
+//! here.
 
 mod maker;
 mod step;

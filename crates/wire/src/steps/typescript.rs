@@ -4,10 +4,10 @@ use std::fmt::Write;
 
 use super::{ESCAPE, HEADER, STEP_BITS, Step, TAG_BITS};
 
-/// What `ts/src/encoder/steps.generated.ts` holds.
+/// What `ts/src/encoder/steps.ts` holds.
 pub fn typescript() -> String {
     let mut out = String::from(
-        "// Made of crates/wire/src/steps by `OTLP_ARROW_BLESS=1 cargo test -p otlp-arrow-wire --test typescript`.\n\n\
+        "// Written from the steps of crates/wire: OTLP_ARROW_BLESS=1 cargo test fresh. Do not edit.\n\n\
          /** The step tape: which number is which step, and how a step is laid out in its words. */\n\
          export const TAPE = {\n",
     );

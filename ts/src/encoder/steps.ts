@@ -1,4 +1,4 @@
-// Made of crates/wire/src/steps by `OTLP_ARROW_BLESS=1 cargo test -p otlp-arrow-wire --test typescript`.
+// Written from the steps of crates/wire: OTLP_ARROW_BLESS=1 cargo test fresh. Do not edit.
 
 /** The step tape: which number is which step, and how a step is laid out in its words. */
 export const TAPE = {
