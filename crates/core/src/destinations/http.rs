@@ -20,11 +20,11 @@ use super::settings::{Auth, DestinationConfig, ForwardCompression, shown};
 use crate::error::{Code, OtlpError, Result};
 
 /// The largest answer that is read, after decompression (OTLP specification: 4 MiB).
-pub const MAX_ANSWER: usize = 4 << 20;
+pub(super) const MAX_ANSWER: usize = 4 << 20;
 
 /// Sends requests to one destination. Connections are kept and shared between them.
 #[derive(Debug)]
-pub struct HttpSender {
+pub(super) struct HttpSender {
     client: Client,
     headers: HeaderMap,
     secrets: Secrets,
@@ -35,7 +35,7 @@ pub struct HttpSender {
 impl HttpSender {
     /// Prepares a sender; nothing is connected yet. `headers` go with each request, and those that are configured win.
     /// INVALID_CONFIG names the key that cannot be used.
-    pub fn new(config: &DestinationConfig, headers: HeaderMap, http2: bool) -> Result<Self> {
+    pub(super) fn new(config: &DestinationConfig, headers: HeaderMap, http2: bool) -> Result<Self> {
         let tls = ClientFiles {
             key: "forward.tls",
             ca_file: config.tls.ca_file.as_deref(),
@@ -58,7 +58,7 @@ impl HttpSender {
     }
 
     /// The headers of a request with a body of this type.
-    pub fn headers_for(content_type: &'static str) -> HeaderMap {
+    pub(super) fn headers_for(content_type: &'static str) -> HeaderMap {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
@@ -66,17 +66,17 @@ impl HttpSender {
     }
 
     /// How requests are compressed.
-    pub fn compression(&self) -> Option<Encoding> {
+    pub(super) fn compression(&self) -> Option<Encoding> {
         self.compression
     }
 
     /// A body compressed as it is configured.
-    pub fn compressed(&self, body: Bytes) -> Result<Bytes> {
+    pub(super) fn compressed(&self, body: Bytes) -> Result<Bytes> {
         self.compression.map_or(Ok(body.clone()), |encoding| encoding.compress(&body))
     }
 
     /// A POST of `body` as it is, with the headers of all requests.
-    pub fn request(&self, to: &Uri, body: Bytes) -> Result<Request<Full<Bytes>>> {
+    pub(super) fn request(&self, to: &Uri, body: Bytes) -> Result<Request<Full<Bytes>>> {
         let mut request = Request::post(to.clone())
             .body(Full::new(body))
             .map_err(|error| OtlpError::with_source(Code::Internal, "the request could not be built", error))?;
@@ -85,7 +85,7 @@ impl HttpSender {
     }
 
     /// Posts a body, compressed as it is configured; `answers` says what the answer means.
-    pub async fn post(&self, to: &Uri, body: Bytes, answers: &impl Answers) -> Answer {
+    pub(super) async fn post(&self, to: &Uri, body: Bytes, answers: &impl Answers) -> Answer {
         let request = self.compressed(body).and_then(|body| self.request(to, body)).map(|mut request| {
             if let Some(encoding) = self.compression {
                 request.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static(encoding.name()));
@@ -97,7 +97,7 @@ impl HttpSender {
 
     /// Sends a request as it is; `answers` says what the answer means, and no word of it shows a secret. A request that
     /// could not be built is the destination's fault: no other will be.
-    pub async fn send(&self, request: Result<Request<Full<Bytes>>>, answers: &impl Answers) -> Answer {
+    pub(super) async fn send(&self, request: Result<Request<Full<Bytes>>>, answers: &impl Answers) -> Answer {
         let request = match request {
             Ok(request) => request,
             Err(error) => return Answer::new(Class::Destination, error.to_string()),
@@ -143,7 +143,7 @@ impl HttpSender {
 }
 
 /// What the answers of one protocol mean.
-pub trait Answers: Sync {
+pub(super) trait Answers: Sync {
     /// What a status means by itself.
     fn of_status(&self, status: StatusCode) -> Class;
 
@@ -158,7 +158,7 @@ pub trait Answers: Sync {
 }
 
 /// `text` as the URL of a destination, with its port; `path` makes the path of it from the path it has.
-pub fn url(config: &DestinationConfig, text: &str, path: impl FnOnce(&Uri) -> String) -> Result<Uri> {
+pub(super) fn url(config: &DestinationConfig, text: &str, path: impl FnOnce(&Uri) -> String) -> Result<Uri> {
     let bad = |value: &str, why: &str| {
         let message = format!("forward {:?}: endpoint {:?} cannot be used: {why}", config.name, shown(value));
         OtlpError::new(Code::InvalidConfig, message)
@@ -184,7 +184,7 @@ pub fn url(config: &DestinationConfig, text: &str, path: impl FnOnce(&Uri) -> St
 }
 
 /// Host and port of a URL that [`url`] made.
-pub fn server(url: &Uri) -> Server {
+pub(super) fn server(url: &Uri) -> Server {
     Server { host: url.host().unwrap_or_default().to_owned(), port: url.port_u16().unwrap_or_default() }
 }
 
@@ -239,7 +239,7 @@ fn secret_value(key: &str, value: &str) -> Result<HeaderValue> {
 }
 
 /// How long the destination asks to wait.
-pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let now = Clock::system().wall().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
     wait_of(headers.get(RETRY_AFTER)?.to_str().ok()?, now)
 }

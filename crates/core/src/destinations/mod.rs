@@ -7,7 +7,7 @@
 
 mod answer;
 mod destination;
-pub mod http;
+mod http;
 mod kind;
 mod kinds;
 mod options;
