@@ -118,6 +118,11 @@ impl Store {
         self.ctx.writer
     }
 
+    /// What it goes by.
+    pub fn clock(&self) -> &Clock {
+        &self.ctx.clock
+    }
+
     /// What it was told.
     pub fn settings(&self) -> &Settings {
         &self.ctx.settings

@@ -93,7 +93,7 @@ impl Bookkeeper {
 
     fn settle(&self, batch: BatchToSend) {
         if batch.settled() {
-            self.state.backlogs.answer(batch.log, batch.ticket);
+            self.state.backlogs.settle(batch.log, batch.ticket);
         }
     }
 

@@ -38,12 +38,11 @@ impl Files {
     }
 
     /// `rows` more are committed in `stem`, which is the newest file.
-    pub(crate) fn committed(&mut self, stem: &Stem, rows: u64) {
+    pub(crate) fn committed(&mut self, stem: &Stem, rows: u64, now: Instant) {
         match self.list.back_mut() {
             Some((last, total)) if last == stem => *total += rows,
             _ => self.list.push_back((stem.clone(), rows)),
         }
-        let now = Instant::now();
         self.newest = Some(now);
         if self.marks.back().is_none_or(|(_, at)| now.duration_since(*at) >= MARK) {
             let end = self.list.back().map_or(0, |(_, total)| *total);
@@ -90,17 +89,18 @@ impl Files {
     }
 
     /// How long ago the row at `position` was committed, to the second; `None` if nobody remembers.
-    pub(crate) fn age_of(&self, position: &Position) -> Option<Duration> {
+    pub(crate) fn age_of(&self, position: &Position, now: Instant) -> Option<Duration> {
+        let since = |at: Instant| now.saturating_duration_since(at);
         let index = self.marks.partition_point(|(key, _)| *key <= position.key());
         // Without a mark behind it, it came with the newest commits; without one before it, nobody knows.
         match (index, self.marks.get(index)) {
-            (_, None) => self.newest.map(|at| at.elapsed()),
+            (_, None) => self.newest.map(since),
             (0, Some(_)) if self.marks.len() == MOST_MARKS => None,
-            (_, Some((_, at))) => Some(at.elapsed()),
+            (_, Some((_, at))) => Some(since(*at)),
         }
     }
 
-    /// Lets go of the files before `position`.
+    /// Forgets the files before `position`.
     pub(crate) fn forget_before(&mut self, position: &Position) {
         while self.marks.front().is_some_and(|(key, _)| *key <= position.key()) {
             self.marks.pop_front();
@@ -204,8 +204,8 @@ fn next_of(mut open: Open) -> Result<(Open, Option<RecordBatch>), ReadError> {
 }
 
 /// How long ago a file was begun, by the wall clock.
-pub(crate) fn age(stem: &Stem) -> Duration {
-    SystemTime::now().duration_since(stem.created()).unwrap_or_default()
+pub(crate) fn age(stem: &Stem, wall: SystemTime) -> Duration {
+    wall.duration_since(stem.created()).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -224,9 +224,9 @@ mod tests {
     fn positions_move_on_to_the_next_file_with_rows() {
         let mut files = Files::default();
         assert_eq!(files.normalize(&at(0, 0)), None);
-        files.committed(&stem(3), 5);
-        files.committed(&stem(3), 5);
-        files.committed(&stem(8), 4);
+        files.committed(&stem(3), 5, Instant::now());
+        files.committed(&stem(3), 5, Instant::now());
+        files.committed(&stem(8), 4, Instant::now());
         assert_eq!(files.normalize(&at(0, 0)), Some(at(3, 0)));
         assert_eq!(files.normalize(&at(3, 9)), Some(at(3, 9)));
         assert_eq!(files.normalize(&at(3, 10)), Some(at(8, 0)));

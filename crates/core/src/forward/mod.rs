@@ -6,6 +6,7 @@
 
 mod adopter;
 mod backlog;
+mod backlogs;
 mod batch;
 mod bookkeeper;
 pub mod breaker;
@@ -21,6 +22,8 @@ pub mod retry;
 mod sender;
 mod state;
 mod supervise;
+#[cfg(test)]
+mod tests;
 mod watch;
 mod window;
 mod worker;
@@ -63,7 +66,7 @@ impl Forwarding {
     /// Starts a worker for each destination. INVALID_CONFIG if one cannot be used as it is configured.
     pub(crate) fn start(config: &Config, store: &Store, runtime: &Runtime) -> Result<Self> {
         let (ending, _) = signal_watch::channel(false);
-        let clock = Clock::system();
+        let clock = store.clock().clone();
         let destinations: Vec<Arc<ForwardState>> = config
             .forward
             .iter()
@@ -155,7 +158,7 @@ async fn serve(state: Arc<ForwardState>, config: DestinationConfig, seed: u64, e
         Worker::new(Arc::clone(&state), &config, watch, seed.wrapping_add(starts.into())).run(ending.clone())
     };
     let defect = |text: &str, pause: Duration| state.defect(text, pause);
-    supervise(start, defect, RESTART, ending.clone()).await;
+    supervise(start, defect, &state.clock, RESTART, ending.clone()).await;
 }
 
 /// Jitter differs between processes and destinations.

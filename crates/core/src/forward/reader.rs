@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::backlog::{LogId, Next};
+use super::backlog::LogId;
+use super::backlogs::Next;
 use super::batch::BatchToSend;
 use super::log::{Piece, Reader};
 use super::position::Position;

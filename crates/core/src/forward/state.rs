@@ -9,7 +9,7 @@ use otlp_arrow_base::clock::Clock;
 use otlp_arrow_columns::Signal;
 use tokio::runtime::Handle;
 
-use super::backlog::Backlogs;
+use super::backlogs::Backlogs;
 use super::breaker::BreakerState;
 use super::rejected::Rejected;
 use crate::destinations::{Destination, DestinationConfig, Takes};
@@ -79,7 +79,7 @@ impl ForwardState {
         Ok(Arc::new(Self {
             name: config.name.clone(),
             takes: spec.takes,
-            backlogs: Backlogs::new(&config.name, signals, memory, store.writer()),
+            backlogs: Backlogs::new(&config.name, signals, memory, store.writer(), clock.clone()),
             stats: store.stats().destination(&config.name, exporters(config, &*destination)),
             rejected: Rejected::new(store.log(), &config.name),
             destination,

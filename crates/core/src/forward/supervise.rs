@@ -5,6 +5,7 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use futures::FutureExt;
+use otlp_arrow_base::clock::Clock;
 use tokio::sync::watch::Receiver;
 
 use super::sender::panic_text;
@@ -17,6 +18,7 @@ const LONGEST: Duration = Duration::from_secs(300);
 pub(super) async fn supervise<W: Future<Output = ()>>(
     mut start: impl FnMut(u32) -> W,
     defect: impl Fn(&str, Duration),
+    clock: &Clock,
     mut pause: Duration,
     mut ending: Receiver<bool>,
 ) {
@@ -25,9 +27,12 @@ pub(super) async fn supervise<W: Future<Output = ()>>(
         let run = AssertUnwindSafe(async { start(starts).await }).catch_unwind().await;
         let Err(panic) = run else { return };
         defect(panic_text(&*panic), pause);
-        tokio::select! {
-            () = tokio::time::sleep(pause) => {}
-            _ = ending.wait_for(|ending| *ending) => return,
+        let until = clock.now() + pause;
+        while !clock.left(until).is_zero() {
+            tokio::select! {
+                () = tokio::time::sleep(clock.slice(clock.left(until))) => {}
+                _ = ending.wait_for(|ending| *ending) => return,
+            }
         }
         pause = (pause * 2).min(LONGEST);
     }
@@ -55,6 +60,7 @@ mod tests {
         run(supervise(
             |starts| async move { assert!(starts >= 3, "defect {starts}") },
             defect,
+            &Clock::system(),
             Duration::from_millis(1),
             receiver,
         ));
@@ -74,6 +80,7 @@ mod tests {
                 async { panic!("always") }
             },
             |_, _| {},
+            &Clock::system(),
             Duration::from_secs(3600),
             receiver,
         ));

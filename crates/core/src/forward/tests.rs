@@ -1,0 +1,175 @@
+//! A worker from outside: by a clock that is moved by hand, and over a defect of its own.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
+use otlp_arrow_base::clock::ManualClock;
+use otlp_arrow_columns::{Limits, Payload, Signal};
+use prost::Message;
+
+use super::*;
+use crate::destinations::{
+    Answer, Class, Content, Destination, DestinationKind, Kind, Request, Sending, Spec, Takes, Target,
+};
+use crate::event::Event;
+use crate::stats::Stats;
+use crate::store::storage_os::OsStorage;
+
+const HOUR: Duration = Duration::from_secs(3600);
+const PASSING: Class = Class::Passing { after: None };
+
+/// Answers what it was told to answer, then takes everything.
+#[derive(Debug, Default)]
+struct Script {
+    answers: Mutex<VecDeque<Class>>,
+    asked: Mutex<Vec<Bytes>>,
+}
+
+static SPEC: Spec = Spec::new("script", "for tests", Takes::Otlp, Target::OwnKeys);
+
+impl DestinationKind for &'static Script {
+    fn spec(&self) -> &Spec {
+        &SPEC
+    }
+
+    fn open(&self, _: &DestinationConfig) -> Result<Arc<dyn Destination>> {
+        Ok(Arc::new(*self))
+    }
+}
+
+impl Destination for &'static Script {
+    fn send(&self, request: Request) -> Sending<'_> {
+        let Content::Otlp(bytes) = request.content else { panic!("not as it came") };
+        self.asked.lock().unwrap().push(bytes);
+        let class = self.answers.lock().unwrap().pop_front();
+        Box::pin(async move { class.map_or_else(Answer::delivered, |class| Answer::new(class, "as scripted")) })
+    }
+}
+
+struct Recorder {
+    clock: ManualClock,
+    script: &'static Script,
+    events: Arc<Mutex<Vec<Event>>>,
+    store: Store,
+    runtime: Runtime,
+    forwarding: Forwarding,
+    _dir: tempfile::TempDir,
+}
+
+impl Recorder {
+    /// One destination that waits an hour before it is asked again; `event` sees what happens before anybody else.
+    fn start(answers: &[Class], event: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let script: &'static Script = Box::leak(Box::default());
+        script.answers.lock().unwrap().extend(answers.iter().cloned());
+        let mut destination = DestinationConfig::of(Kind::new(Box::leak(Box::new(script))), "script", "");
+        (destination.retry.initial, destination.retry.max) = (HOUR, HOUR);
+        destination.breaker.strategy = crate::config::BreakerConfig::ConsecutiveFailures { failures: 1 };
+        (destination.breaker.open, destination.breaker.max_open) = (HOUR, HOUR);
+        let mut config = Config { output_dir: dir.path().to_owned(), forward: vec![destination], ..Config::default() };
+        config.storage.min_free_bytes = 0;
+        let (clock, events) = (ManualClock::new(), Arc::new(Mutex::new(Vec::new())));
+        let told = Arc::clone(&events);
+        let sink = Arc::new(move |happened: Event| {
+            told.lock().unwrap().push(happened.clone());
+            event(&happened);
+        });
+        let stats = Arc::new(Stats::default());
+        let store = Store::start(config.store_settings(), Arc::new(OsStorage), sink, stats, clock.clock());
+        let runtime = Runtime::new().unwrap();
+        let forwarding = Forwarding::start(&config, &store, &runtime).unwrap();
+        Self { clock, script, events, store, runtime, forwarding, _dir: dir }
+    }
+
+    fn export(&self, records: usize) -> Bytes {
+        let scope_logs = vec![ScopeLogs { log_records: vec![LogRecord::default(); records], ..Default::default() }];
+        let resource_logs = vec![ResourceLogs { scope_logs, ..Default::default() }];
+        let bytes: Bytes = ExportLogsServiceRequest { resource_logs }.encode_to_vec().into();
+        let checked = otlp_arrow_columns::check(Signal::Logs, &bytes, &Limits::default()).unwrap();
+        let reservation = self.store.budget().reserve(Signal::Logs, bytes.len()).unwrap();
+        let payload = Payload::Otlp { signal: Signal::Logs, bytes: bytes.clone(), checked };
+        let kept = self.store.append(crate::store::Request { payload, reservation });
+        otlp_arrow_base::wait::block_on(kept).unwrap();
+        bytes
+    }
+
+    fn info(&self) -> ForwarderInfo {
+        self.forwarding.forwarders()[0].info()
+    }
+
+    fn asked(&self) -> usize {
+        self.script.asked.lock().unwrap().len()
+    }
+
+    fn delivered(&self) -> u64 {
+        let labels = [("destination", "script"), ("signal", "logs")];
+        self.store.stats().snapshot().total("otlp_arrow_forwarded_records_total", &labels)
+    }
+
+    fn events(&self, name: EventName) -> Vec<Event> {
+        self.events.lock().unwrap().iter().filter(|event| event.name == name).cloned().collect()
+    }
+
+    fn end(self) {
+        self.forwarding.drain_blocking(self.clock.clock().now() + HOUR, &self.runtime);
+        self.store.close(Instant::now() + Duration::from_secs(20));
+        assert_eq!(self.forwarding.end(), 0);
+    }
+}
+
+fn wait_for(what: &str, condition: impl Fn() -> bool) {
+    let end = Instant::now() + Duration::from_secs(20);
+    while !condition() {
+        assert!(Instant::now() < end, "{what} did not come about");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_worker_waits_by_the_clock_it_is_given() {
+    let recorder = Recorder::start(&[PASSING], |_| {});
+    let sent = recorder.export(3);
+    wait_for("the breaker", || recorder.info().state == BreakerState::Open);
+    assert_eq!(recorder.asked(), 1);
+    recorder.clock.advance(100 * Duration::from_secs(1));
+    assert!(recorder.info().lag_seconds >= 100.0, "{:?}", recorder.info());
+    wait_for("a lag of more than a minute", || !recorder.events(EventName::ForwardLagging).is_empty());
+    assert_eq!(recorder.asked(), 1, "an hour is not over");
+    recorder.clock.advance(2 * HOUR);
+    wait_for("delivery", || recorder.delivered() == 3);
+    assert_eq!(recorder.script.asked.lock().unwrap()[1], sent, "the same bytes again");
+    recorder.clock.advance(Duration::from_secs(2));
+    wait_for("recovery", || !recorder.events(EventName::ForwardRecovered).is_empty());
+    recorder.end();
+}
+
+/// The sink of events runs in the worker, so its panic is one of the worker.
+#[test]
+fn a_worker_that_panics_is_announced_and_sends_again_what_was_on_its_way() {
+    let once = AtomicBool::new(false);
+    let panics = move |event: &Event| {
+        let opened = event.name == EventName::BreakerOpened;
+        assert!(!opened || once.swap(true, Ordering::SeqCst), "a defect");
+    };
+    let recorder = Recorder::start(&[PASSING], panics);
+    let sent = recorder.export(3);
+    wait_for("the announcement", || !recorder.events(EventName::ForwardStalled).is_empty());
+    let announced = recorder.events(EventName::ForwardStalled);
+    assert!(announced[0].message.contains("ended by a defect") && announced[0].message.contains("a defect"));
+    let info = recorder.info();
+    assert!(info.troubled && info.last_error.unwrap().contains("ended by a defect"), "health shows it");
+    assert_eq!((recorder.asked(), recorder.delivered()), (1, 0));
+    recorder.clock.advance(Duration::from_secs(2));
+    wait_for("delivery", || recorder.delivered() == 3);
+    assert_eq!(*recorder.script.asked.lock().unwrap(), [sent.clone(), sent], "nothing is lost");
+    wait_for("recovery", || {
+        recorder.clock.advance(Duration::from_secs(1));
+        !recorder.events(EventName::ForwardRecovered).is_empty()
+    });
+    assert!(!recorder.info().troubled);
+    recorder.end();
+}
