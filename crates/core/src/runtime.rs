@@ -56,7 +56,7 @@ impl Runtime {
     }
 }
 
-/// How long a drop waits for what runs, so that what it holds is let go of before the drop returns.
+/// How long a drop waits for what runs, so that what it holds is released before the drop returns.
 const END: Duration = Duration::from_secs(2);
 
 impl Drop for Runtime {

@@ -5,6 +5,7 @@ pub mod canonical;
 pub mod clock;
 pub mod fresh;
 pub mod generate;
+pub mod http;
 pub mod payload;
 pub mod process;
 pub mod rng;

@@ -1,4 +1,5 @@
-//! Whatever comes in at the port: answered or closed, never stored, and the next client is served.
+//! Whatever comes in at the port: answered or closed, never stored, and the next client is served. What connections may
+//! do, whatever is behind them, is tried in `otlp-arrow-net`.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -110,29 +111,6 @@ fn headers_have_a_limit() {
     still_serves(&service);
 }
 
-#[tokio::test]
-async fn half_a_request_is_not_waited_for_for_ever() {
-    let service = start_with(|config| config.limits.timeout = Duration::from_millis(200));
-    let kinds: [&[u8]; 4] =
-        [b"", b"POST /v1/traces HT", b"POST /v1/traces HTTP/1.1\r\nhost: t\r\n", b"PRI * HTTP/2.0\r\n"];
-    for (sent, later) in kinds.into_iter().flat_map(|sent| [(sent, false), (sent, true)]) {
-        if later && (sent.is_empty() || sent.starts_with(b"PRI")) {
-            continue;
-        }
-        let mut stream = TcpStream::connect(service.http).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        if later {
-            stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: t\r\n\r\n").unwrap();
-            assert_eq!(read_reply(&mut stream).unwrap().status, 200);
-        }
-        stream.write_all(sent).unwrap();
-        let mut answer = Vec::new();
-        let closed = stream.read_to_end(&mut answer);
-        assert!(closed.is_ok(), "{later} {:?}: {closed:?}", String::from_utf8_lossy(sent));
-    }
-    service.released().await;
-}
-
 /// A byte now and then does not keep a connection.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_head_that_dribbles_in_is_given_up() {
@@ -146,43 +124,6 @@ async fn a_head_that_dribbles_in_is_given_up() {
     });
     assert!(written.count() < 2000, "closed after {:?}", started.elapsed());
     service.released().await;
-}
-
-/// SDKs export once a minute, and an export that is sent while the server closes the connection may be lost.
-#[tokio::test]
-async fn a_connection_may_be_idle_for_longer_than_a_request_may_take() {
-    let service = start_with(|config| config.limits.timeout = Duration::from_millis(100));
-    let mut stream = TcpStream::connect(service.http).unwrap();
-    let request =
-        b"POST /v1/logs HTTP/1.1\r\nhost: t\r\ncontent-type: application/x-protobuf\r\ncontent-length: 0\r\n\r\n";
-    for _ in 0..3 {
-        stream.write_all(request).unwrap();
-        assert_eq!(read_reply(&mut stream).unwrap().status, 200);
-        tokio::time::sleep(Duration::from_millis(400)).await;
-    }
-}
-
-#[tokio::test]
-async fn an_idle_connection_makes_room_for_one_that_waits() {
-    let service = start_with(|config| {
-        config.limits.max_connections = 2;
-        config.limits.timeout = Duration::from_millis(100);
-    });
-    let request =
-        b"POST /v1/logs HTTP/1.1\r\nhost: t\r\ncontent-type: application/x-protobuf\r\ncontent-length: 0\r\n\r\n";
-    let mut open = Vec::new();
-    for _ in 0..5 {
-        let mut stream = TcpStream::connect(service.http).unwrap();
-        stream.write_all(request).unwrap();
-        let (stream, reply) = tokio::task::spawn_blocking(move || {
-            let reply = read_reply(&mut stream).unwrap();
-            (stream, reply)
-        })
-        .await
-        .unwrap();
-        assert_eq!(reply.status, 200);
-        open.push(stream);
-    }
 }
 
 #[test]
@@ -215,23 +156,4 @@ async fn streams_of_one_connection_have_a_limit() {
         one.abort();
     }
     until(|| service.seen().len() == 9).await;
-}
-
-/// More than a hundred connections with as many streams each are no program, and what they send before anything is
-/// reserved adds up.
-#[tokio::test]
-async fn one_connection_of_many_has_fewer_streams() {
-    let service = start_with(|config| config.limits.max_streams = 32);
-    let others: Vec<TcpStream> = (0..140).map(|_| TcpStream::connect(service.grpc).unwrap()).collect();
-    // One listener accepts in order.
-    let mut sender = h2(service.grpc).await;
-    let request = || grpc_request(TRACES, vec![framed(0, b"")]);
-    assert_eq!(called(sender.send_request(request()).await.unwrap()).await.status, 0);
-    service.script(Script::Hang);
-    let before = service.seen().len();
-    let mut waiting: Vec<_> = (0..20).map(|_| tokio::spawn(sender.send_request(request()))).collect();
-    until(|| service.seen().len() == before + 8).await;
-    waiting.drain(..8).for_each(|one| one.abort());
-    until(|| service.seen().len() == before + 16).await;
-    drop(others);
 }

@@ -1,4 +1,4 @@
-//! TCP and TLS towards a destination, with errors that say which of name, way, or certificate is at fault.
+//! TCP and TLS to a server, with errors that say which of name, route or certificate is at fault.
 
 use std::fmt;
 use std::future::Future;
@@ -22,32 +22,33 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tower_service::Service;
 
-/// Why no connection came about. A wrong name or certificate stays wrong until somebody changes it; a way may come back.
+/// Why no connection came about. A wrong name or certificate stays wrong until somebody
+/// changes it; a route may come back.
 #[derive(Debug)]
-pub(super) enum Fault {
+pub(super) enum ConnectError {
     Name(String, io::Error),
-    Way(String, io::Error),
+    Route(String, io::Error),
     Certificate(String, io::Error),
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Fault::Name(host, error) => write!(f, "the name {host} cannot be resolved: {error}"),
-            Fault::Way(host, error) => write!(f, "{host} cannot be reached: {error}"),
-            Fault::Certificate(host, error) => write!(f, "TLS with {host} failed: {error}"),
+            ConnectError::Name(host, error) => write!(f, "the name {host} cannot be resolved: {error}"),
+            ConnectError::Route(host, error) => write!(f, "{host} cannot be reached: {error}"),
+            ConnectError::Certificate(host, error) => write!(f, "TLS with {host} failed: {error}"),
         }
     }
 }
 
-impl std::error::Error for Fault {}
+impl std::error::Error for ConnectError {}
 
-/// What a destination objected to within TLS after the handshake was over on our side, as it does to our certificate:
-/// whoever uses the connection learns no more than that it was closed.
+/// The alert with which a server ended TLS after the handshake was over on our side, as it does where it does not like our
+/// certificate: whoever uses the connection learns no more than that it was closed.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Objection(Arc<Mutex<Option<String>>>);
+pub(super) struct TlsAlert(Arc<Mutex<Option<String>>>);
 
-impl Objection {
+impl TlsAlert {
     pub(super) fn text(&self) -> Option<String> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -60,7 +61,7 @@ impl Objection {
 /// Makes connections for the client.
 #[derive(Clone)]
 pub(super) struct Connector {
-    objection: Objection,
+    alert: TlsAlert,
     tls: Arc<ClientConfig>,
     server_name: Option<String>,
     timeout: Duration,
@@ -75,25 +76,26 @@ impl fmt::Debug for Connector {
 impl Connector {
     /// `server_name` is expected in the certificate instead of the URL's host.
     pub(super) fn new(tls: ClientConfig, server_name: Option<String>, timeout: Duration) -> Self {
-        Self { tls: Arc::new(tls), server_name, timeout, objection: Objection::default() }
+        Self { tls: Arc::new(tls), server_name, timeout, alert: TlsAlert::default() }
     }
 
     /// Where to read why a connection was closed.
-    pub(super) fn objection(&self) -> Objection {
-        self.objection.clone()
+    pub(super) fn alert(&self) -> TlsAlert {
+        self.alert.clone()
     }
 
-    async fn connect(self, uri: Uri) -> Result<Link, Fault> {
+    async fn connect(self, uri: Uri) -> Result<Link, ConnectError> {
         let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
         let https = uri.scheme_str() == Some("https");
         let port = uri.port_u16().unwrap_or(if https { 443 } else { 80 });
         let shown = format!("{host}:{port}");
-        let addresses =
-            tokio::net::lookup_host((host.as_str(), port)).await.map_err(|error| Fault::Name(shown.clone(), error))?;
+        let addresses = tokio::net::lookup_host((host.as_str(), port))
+            .await
+            .map_err(|error| ConnectError::Name(shown.clone(), error))?;
         let reached = tokio::time::timeout(self.timeout, reach(addresses)).await;
         let stream = reached
             .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
-            .map_err(|error| Fault::Way(shown.clone(), error))?;
+            .map_err(|error| ConnectError::Route(shown.clone(), error))?;
         // Small requests would otherwise wait for the acknowledgement of the one before.
         let _ = stream.set_nodelay(true);
         if !https {
@@ -101,14 +103,14 @@ impl Connector {
         }
         let expected = self.server_name.unwrap_or(host);
         let name = ServerName::try_from(expected)
-            .map_err(|error| Fault::Certificate(shown.clone(), io::Error::other(error)))?;
+            .map_err(|error| ConnectError::Certificate(shown.clone(), io::Error::other(error)))?;
         match TlsConnector::from(self.tls).connect(name, stream).await {
             Ok(stream) => {
-                self.objection.set(None);
-                Ok(Link::Tls(Box::new(TokioIo::new(stream)), self.objection))
+                self.alert.set(None);
+                Ok(Link::Tls(Box::new(TokioIo::new(stream)), self.alert))
             }
-            Err(error) if is_tls_refusal(&error) => Err(Fault::Certificate(shown, error)),
-            Err(error) => Err(Fault::Way(shown, error)),
+            Err(error) if is_tls_refusal(&error) => Err(ConnectError::Certificate(shown, error)),
+            Err(error) => Err(ConnectError::Route(shown, error)),
         }
     }
 }
@@ -137,17 +139,17 @@ async fn reach(addresses: impl IntoIterator<Item = SocketAddr>) -> io::Result<Tc
     }
 }
 
-/// A handshake that broke off is a bad way; one that was judged is a bad certificate.
+/// A handshake that broke off is a bad route; one that was judged is a bad certificate.
 fn is_tls_refusal(error: &io::Error) -> bool {
     error.get_ref().is_some_and(|inner| inner.downcast_ref::<rustls::Error>().is_some())
 }
 
 impl Service<Uri> for Connector {
     type Response = Link;
-    type Error = Fault;
-    type Future = Pin<Box<dyn Future<Output = Result<Link, Fault>> + Send>>;
+    type Error = ConnectError;
+    type Future = Pin<Box<dyn Future<Output = Result<Link, ConnectError>> + Send>>;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Fault>> {
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ConnectError>> {
         Poll::Ready(Ok(()))
     }
 
@@ -159,7 +161,7 @@ impl Service<Uri> for Connector {
 /// A connection, plain or inside TLS.
 pub(super) enum Link {
     Plain(TokioIo<TcpStream>),
-    Tls(Box<TokioIo<TlsStream<TcpStream>>>, Objection),
+    Tls(Box<TokioIo<TlsStream<TcpStream>>>, TlsAlert),
 }
 
 impl Connection for Link {
@@ -178,12 +180,12 @@ impl Read for Link {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Link::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
-            Link::Tls(stream, objection) => {
+            Link::Tls(stream, alert) => {
                 let read = Pin::new(&mut **stream).poll_read(cx, buf);
                 if let Poll::Ready(Err(error)) = &read
                     && is_tls_refusal(error)
                 {
-                    objection.set(Some(error.to_string()));
+                    alert.set(Some(error.to_string()));
                 }
                 read
             }

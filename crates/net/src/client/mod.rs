@@ -21,7 +21,7 @@ use otlp_arrow_base::error::Result;
 
 use crate::encoding::Encoding;
 use crate::tls::{self, ClientFiles};
-use connect::{Connector, Fault, Objection};
+use connect::{ConnectError, Connector, TlsAlert};
 pub use post::post_json;
 pub use secrets::{Secrets, basic};
 
@@ -47,7 +47,7 @@ pub struct ClientOptions<'a> {
 #[derive(Debug)]
 pub struct Client {
     http: HyperClient<Connector, Full<Bytes>>,
-    objection: Objection,
+    alert: TlsAlert,
     timeout: Duration,
     max_answer: usize,
 }
@@ -86,14 +86,14 @@ impl Client {
     pub fn new(options: ClientOptions<'_>) -> Result<Self> {
         let tls = tls::client(&options.tls, options.http2)?;
         let connector = Connector::new(tls, options.server_name, options.timeout);
-        let objection = connector.objection();
+        let alert = connector.alert();
         let http = HyperClient::builder(TokioExecutor::new())
             .http2_only(options.http2)
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(KEPT)
             .build(connector);
-        Ok(Self { http, objection, timeout: options.timeout, max_answer: options.max_answer })
+        Ok(Self { http, alert, timeout: options.timeout, max_answer: options.max_answer })
     }
 
     /// Sends one request and reads the answer to its end.
@@ -104,7 +104,7 @@ impl Client {
             Err(_) => {
                 let connection = connection.connection_metadata();
                 if let Some(connection) = &*connection {
-                    // The way may be dead without anybody having said so: over HTTP/2 later requests would take it too.
+                    // It may be dead without anybody having said so: over HTTP/2 later requests would take it too.
                     connection.poison();
                 }
                 Err(Failure::Timeout { connected: connection.is_some() })
@@ -127,13 +127,13 @@ impl Client {
 
     fn unreachable(&self, error: &hyper_util::client::legacy::Error) -> Failure {
         let text = chain(error).map(ToString::to_string).collect::<Vec<_>>().join(": ");
-        match chain(error).find_map(|cause| cause.downcast_ref::<Fault>()) {
-            Some(Fault::Name(..) | Fault::Certificate(..)) => return Failure::Settings(text),
-            Some(Fault::Way(..)) => return Failure::Connection(text),
+        match chain(error).find_map(|cause| cause.downcast_ref::<ConnectError>()) {
+            Some(ConnectError::Name(..) | ConnectError::Certificate(..)) => return Failure::Settings(text),
+            Some(ConnectError::Route(..)) => return Failure::Connection(text),
             None => {}
         }
-        match self.objection.text() {
-            Some(objection) => Failure::Settings(format!("the destination ended TLS: {objection} ({text})")),
+        match self.alert.text() {
+            Some(alert) => Failure::Settings(format!("the destination ended TLS: {alert} ({text})")),
             None => Failure::Connection(text),
         }
     }

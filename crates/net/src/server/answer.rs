@@ -1,6 +1,7 @@
 //! What a service answers: a complete body, a gRPC message with its trailers, or a stream.
 
 use std::fmt;
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -26,8 +27,8 @@ pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
 pub enum Answer {
     /// Nothing, or a complete plain body.
     Complete(Option<Bytes>),
-    /// Data, then trailers.
-    Grpc(Option<Bytes>, Option<Box<HeaderMap>>),
+    /// One gRPC message, then the trailers of a success: what is still to be sent of both.
+    Grpc(Option<Bytes>, bool),
     /// Frames as they are sent: a stream of gRPC messages or of server-sent events.
     Frames(mpsc::Receiver<Frame<Bytes>>),
     /// The body of another server's making.
@@ -54,7 +55,7 @@ impl Body for Answer {
             Answer::Complete(data) => Poll::Ready(data.take().map(|data| Ok(Frame::data(data)))),
             Answer::Grpc(data, trailers) => Poll::Ready(match data.take() {
                 Some(data) => Some(Ok(Frame::data(data))),
-                None => trailers.take().map(|trailers| Ok(Frame::trailers(*trailers))),
+                None => mem::take(trailers).then(|| Ok(Frame::trailers(success()))),
             }),
             Answer::Frames(frames) => frames.poll_recv(cx).map(|frame| frame.map(Ok)),
             Answer::Other(body) => body.as_mut().poll_frame(cx),
@@ -63,7 +64,7 @@ impl Body for Answer {
 
     fn is_end_stream(&self) -> bool {
         match self {
-            Answer::Complete(None) | Answer::Grpc(None, None) => true,
+            Answer::Complete(None) | Answer::Grpc(None, false) => true,
             Answer::Other(body) => body.is_end_stream(),
             _ => false,
         }
@@ -76,6 +77,13 @@ impl Body for Answer {
             Answer::Grpc(..) | Answer::Frames(_) => SizeHint::default(),
         }
     }
+}
+
+/// The trailers of a call that succeeded.
+fn success() -> HeaderMap {
+    let mut trailers = HeaderMap::with_capacity(1);
+    trailers.insert(GRPC_STATUS, HeaderValue::from_static("0"));
+    trailers
 }
 
 /// A plain answer with a body.
@@ -142,9 +150,7 @@ pub fn grpc_frame(message: &[u8]) -> Bytes {
 
 /// One gRPC message and status OK.
 pub fn grpc(message: &[u8]) -> Response<Answer> {
-    let mut trailers = HeaderMap::with_capacity(1);
-    trailers.insert(GRPC_STATUS, HeaderValue::from_static("0"));
-    let mut response = Response::new(Answer::Grpc(Some(grpc_frame(message)), Some(Box::new(trailers))));
+    let mut response = Response::new(Answer::Grpc(Some(grpc_frame(message)), true));
     response.headers_mut().insert(header::CONTENT_TYPE, GRPC_TYPE);
     response
 }
@@ -170,7 +176,7 @@ pub fn grpc_trailers(status: i32, message: &str) -> HeaderMap {
 pub fn grpc_status(status: i32, message: &str) -> Response<Answer> {
     let mut headers = grpc_trailers(status, message);
     headers.insert(header::CONTENT_TYPE, GRPC_TYPE);
-    let mut response = Response::new(Answer::Grpc(None, None));
+    let mut response = Response::new(Answer::Grpc(None, false));
     *response.headers_mut() = headers;
     response
 }

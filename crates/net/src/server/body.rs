@@ -83,7 +83,7 @@ impl RequestBody {
         Ok(gather.finish())
     }
 
-    /// The body itself, for a service that goes on reading after it has answered.
+    /// The body itself, for a service that still reads after it has answered.
     pub fn take(&mut self) -> Self {
         Self { incoming: self.incoming.take(), clock: self.clock.clone(), deadline: self.deadline }
     }

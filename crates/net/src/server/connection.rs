@@ -12,8 +12,9 @@ use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use super::idle::{Activity, IdleTimeouts};
+use super::idle::{Activity, IdleTimeouts, Seen};
 use super::router::Router;
+use super::sending::Sending;
 use crate::identity::{Identity, Peer};
 use crate::time::{sleep, until};
 
@@ -172,8 +173,7 @@ impl Connection {
             let (server, identity) = (Arc::clone(server), identity.clone());
             async move {
                 let answer = server.router.answer(request, &identity).await;
-                drop(answering);
-                Ok::<_, Infallible>(answer)
+                Ok::<_, Infallible>(answer.map(|answer| Sending::new(answer, answering.activity())))
             }
         });
         let many = *server.open.borrow() > MANY;
@@ -183,7 +183,7 @@ impl Connection {
         let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
         let mut stopped = server.stop.subscribe();
         let mut leaving = false;
-        let mut seen = 0;
+        let mut seen = Seen::default();
         let look = timeout.min(IDLE);
         let mut quiet = Duration::ZERO;
         loop {
@@ -195,9 +195,9 @@ impl Connection {
                 }
                 () = sleep(clock, look) => {
                     quiet = if activity.quiet(&mut seen) { quiet + look } else { Duration::ZERO };
-                    // Where others wait for its place, no idle connection keeps it for long.
-                    let most = if server.slots.available_permits() == 0 { look } else { IDLE };
-                    if quiet >= most {
+                    // Where others wait for its place, no quiet connection keeps it for long.
+                    let wanted = server.slots.available_permits() == 0;
+                    if quiet >= IDLE && !activity.streams() || wanted && quiet >= look {
                         // The first time it is asked to leave, the second time it is made to.
                         if leaving {
                             return;

@@ -1,4 +1,4 @@
-//! How long a connection waits for the rest of a request's head, and whether anything goes on at all.
+//! How long a connection waits for the rest of a request's head, and whether it is used at all.
 //!
 //! hyper's own timer for it also ends connections on which nothing has begun. SDKs export metrics every thirty seconds
 //! or every minute over one connection, and an export that is sent while the server closes it is lost.
@@ -22,6 +22,32 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 pub(super) struct Activity {
     now: AtomicUsize,
     begun: AtomicUsize,
+    /// Answers that are still being sent, as streams are, and what was sent of them.
+    streams: AtomicUsize,
+    moved: AtomicUsize,
+}
+
+/// What [`Activity::quiet`] compares with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Seen {
+    begun: usize,
+    moved: usize,
+}
+
+/// An answer that is still being sent.
+pub(super) struct OpenStream(Arc<Activity>);
+
+impl OpenStream {
+    /// Something of it was sent.
+    pub(super) fn moved(&self) {
+        self.0.moved.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        self.0.streams.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// A request that is being answered.
@@ -34,12 +60,29 @@ impl Activity {
         Answering(Arc::clone(activity))
     }
 
-    /// Whether nothing is going on and nothing has begun since the last call.
-    pub(super) fn quiet(&self, seen: &mut usize) -> bool {
-        let begun = self.begun.load(Ordering::Relaxed);
-        let quiet = self.now.load(Ordering::Relaxed) == 0 && begun == *seen;
-        *seen = begun;
+    pub(super) fn stream(activity: &Arc<Self>) -> OpenStream {
+        activity.streams.fetch_add(1, Ordering::Relaxed);
+        OpenStream(Arc::clone(activity))
+    }
+
+    /// Whether some answer is still being sent.
+    pub(super) fn streams(&self) -> bool {
+        self.streams.load(Ordering::Relaxed) > 0
+    }
+
+    /// Whether no request is being answered, and nothing has begun or was sent since the last call.
+    pub(super) fn quiet(&self, seen: &mut Seen) -> bool {
+        let now = Seen { begun: self.begun.load(Ordering::Relaxed), moved: self.moved.load(Ordering::Relaxed) };
+        let quiet = self.now.load(Ordering::Relaxed) == 0 && now == *seen;
+        *seen = now;
         quiet
+    }
+}
+
+impl Answering {
+    /// What it is part of.
+    pub(super) fn activity(&self) -> &Arc<Activity> {
+        &self.0
     }
 }
 

@@ -14,6 +14,7 @@ mod listen;
 mod messages;
 mod refusal;
 mod router;
+mod sending;
 mod service;
 mod tower;
 

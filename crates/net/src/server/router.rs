@@ -4,8 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use http::header::{self, HeaderName};
 use http::request::Parts;
-use http::{Method, Response, Version, header};
+use http::{Method, Response, Version};
 use hyper::body::Incoming;
 use otlp_arrow_base::clock::Clock;
 use otlp_arrow_base::error::{Code, OtlpError, Result};
@@ -19,6 +20,8 @@ use super::refusal::Refusal;
 use super::service::{Kind, Request, Route, Service, header_bytes};
 use crate::identity::Identity;
 use crate::time::until;
+
+const TIMEOUT: HeaderName = HeaderName::from_static(grpc::TIMEOUT);
 
 /// How much of a refused body is taken and thrown away, so that its sender comes to read the answer.
 const DISCARD: usize = 128 << 20;
@@ -118,9 +121,7 @@ impl Router {
     fn deadline(&self, started: Instant, head: &Parts, kind: Option<Kind>) -> Option<Instant> {
         let most = self.limits.timeout;
         let wanted = match kind {
-            Some(Kind::Grpc { .. }) => {
-                head.headers.get(grpc::TIMEOUT).and_then(|text| grpc::timeout(text.to_str().ok()?))
-            }
+            Some(Kind::Grpc { .. }) => head.headers.get(TIMEOUT).and_then(|text| grpc::timeout(text.to_str().ok()?)),
             _ => None,
         };
         match (kind, wanted) {

@@ -28,7 +28,7 @@ pub trait Service: Send + Sync + 'static {
 
     /// Answers one request to one of its routes.
     ///
-    /// An error is made an answer in the form that the client reads. A service that goes on reading behind its answer
+    /// An error is made an answer in the form that the client reads. A service that still reads behind its answer
     /// takes the body: see [`RequestBody::take`].
     fn call<'a>(&'a self, request: &'a mut Request, identity: &'a Identity) -> Answering<'a>;
 }

@@ -1,12 +1,12 @@
-//! TLS by rustls: PEM files are read here and nowhere else, and an error names the key and the file.
+//! What a client offers and trusts.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use otlp_arrow_base::error::{Code, OtlpError, Result};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
+
+use super::pem::{bad_file, certificates, private_key, roots};
+use super::{HTTP1, HTTP2, provider, unusable};
 
 /// The files of a client.
 #[derive(Clone, Copy, Debug, Default)]
@@ -32,9 +32,9 @@ pub fn client(files: &ClientFiles<'_>, http2: bool) -> Result<ClientConfig> {
             roots
         }
     };
-    let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+    let builder = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
-        .map_err(|error| OtlpError::with_source(Code::Internal, "TLS cannot be set up", error))?
+        .map_err(unusable)?
         .with_root_certificates(roots);
     let mut config = match (files.cert_file, files.key_file) {
         (Some(cert), Some(key)) => builder
@@ -46,35 +46,6 @@ pub fn client(files: &ClientFiles<'_>, http2: bool) -> Result<ClientConfig> {
             return Err(OtlpError::new(Code::InvalidConfig, message));
         }
     };
-    config.alpn_protocols = if http2 { vec![b"h2".to_vec()] } else { vec![b"http/1.1".to_vec()] };
+    config.alpn_protocols = vec![if http2 { HTTP2 } else { HTTP1 }.to_vec()];
     Ok(config)
-}
-
-fn roots(key: &str, path: &Path) -> Result<RootCertStore> {
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates(key, path)? {
-        roots.add(certificate).map_err(|error| bad_file(key, path, error))?;
-    }
-    Ok(roots)
-}
-
-fn certificates(key: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>> {
-    let found: Vec<_> =
-        CertificateDer::pem_file_iter(path).and_then(Iterator::collect).map_err(|error| bad_file(key, path, error))?;
-    if found.is_empty() {
-        return Err(OtlpError::new(
-            Code::InvalidConfig,
-            format!("{key}: {} holds no certificate: give a PEM file", path.display()),
-        ));
-    }
-    Ok(found)
-}
-
-fn private_key(key: &str, path: &Path) -> Result<PrivateKeyDer<'static>> {
-    PrivateKeyDer::from_pem_file(path).map_err(|error| bad_file(key, path, error))
-}
-
-fn bad_file(key: &str, path: &Path, error: impl std::error::Error + Send + Sync + 'static) -> OtlpError {
-    let message = format!("{key}: {} cannot be used: {error}", path.display());
-    OtlpError::with_source(Code::InvalidConfig, message, error)
 }

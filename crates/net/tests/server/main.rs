@@ -1,0 +1,9 @@
+//! The server over sockets and other streams, with services that know no telemetry.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod connections;
+mod routes;
+mod streams;
+mod support;
+mod tls;
+mod tower;
