@@ -4,6 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use arrow_array::RecordBatch;
 use bytes::Bytes;
 use otlp_arrow_columns::Signal;
 
@@ -30,6 +31,16 @@ pub trait Ingest: Send + Sync + 'static {
         signal: Signal,
         protocol: Protocol,
         bytes: Bytes,
+        reservation: Reservation,
+    ) -> Result<(ExportOutcome, Kept)>;
+
+    /// Takes rows in the columns of the storage schema, which are kept together or not at all; `reservation` covers what
+    /// they were read from. What is accepted is kept whether or not the future is polled.
+    fn append(
+        &self,
+        signal: Signal,
+        protocol: Protocol,
+        batches: &[RecordBatch],
         reservation: Reservation,
     ) -> Result<(ExportOutcome, Kept)>;
 

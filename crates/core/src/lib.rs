@@ -97,6 +97,7 @@ mod library;
 mod on_event;
 mod outcome;
 mod runtime;
+mod stage;
 #[cfg(test)]
 mod vocabulary;
 
@@ -134,3 +135,4 @@ pub use otlp_arrow_store::subscription::{From as SubscribeFrom, Subscription};
 #[doc(inline)]
 pub use otlp_arrow_store::{Batches, ClosedReport, ReadOptions};
 pub use outcome::ExportOutcome;
+pub use stage::{Stage, Staged};

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use futures::executor::block_on;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
@@ -15,7 +16,7 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue, any_value::Value};
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
 use otlp_arrow::config::Durability;
 use otlp_arrow::store::failpoint::{Point, VARIABLE};
-use otlp_arrow::{Config, OtlpLibrary, Signal};
+use otlp_arrow::{Config, Format, OtlpLibrary, Signal};
 use prost::Message;
 
 /// Set in the process that writes: the directory, and the first request number.
@@ -42,6 +43,10 @@ fn request(number: u64) -> Vec<u8> {
     ExportLogsServiceRequest { resource_logs: vec![resource] }.encode_to_vec()
 }
 
+fn batch(number: u64) -> RecordBatch {
+    otlp_arrow_columns::decode(Signal::Logs, &request(number), Format::Protobuf).unwrap().batch
+}
+
 /// Writes numbered requests and says on standard output which it sends and which are acknowledged, until it is ended.
 fn child(job: &str) {
     let (dir, first) = job.split_once('|').unwrap();
@@ -54,7 +59,12 @@ fn child(job: &str) {
     let library = OtlpLibrary::open(config).unwrap();
     for number in first..first + 300 {
         writeln!(out, "sent {number}").unwrap();
-        if block_on(library.export_otlp(Signal::Logs, request(number).into())).is_ok() {
+        // Every third one comes as a batch: it must be there in whole, or not at all, just as one of OTLP.
+        let kept = match number % 3 {
+            0 => block_on(library.append(Signal::Logs, batch(number))),
+            _ => block_on(library.export_otlp(Signal::Logs, request(number).into())),
+        };
+        if kept.is_ok() {
             writeln!(out, "kept {number}").unwrap();
         }
     }

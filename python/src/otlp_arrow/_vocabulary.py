@@ -52,6 +52,7 @@ MetricName = Literal[
     "otlp_arrow_refused_records_total",
     "otlp_arrow_committed_records_total",
     "otlp_arrow_dropped_records_total",
+    "otlp_arrow_filtered_records_total",
     "otlp_arrow_forwarded_records_total",
     "otlp_arrow_forward_failed_records_total",
     "otlp_arrow_rejected_records_total",

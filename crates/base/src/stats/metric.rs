@@ -70,6 +70,8 @@ metrics! {
         = "Records written to a file.";
     DroppedRecords: Counter "otlp_arrow_dropped_records_total" in "records" by ["signal", "reason"]
         = "Accepted records that were lost.";
+    FilteredRecords: Counter "otlp_arrow_filtered_records_total" in "records" by ["signal", "processor"]
+        = "Accepted records that a stage dropped, as the user's own rule says: not a loss.";
     ForwardedRecords: Counter "otlp_arrow_forwarded_records_total" in "records" by ["signal", "destination"]
         = "Records delivered to a destination.";
     ForwardFailedRecords: Counter "otlp_arrow_forward_failed_records_total" in "records" by ["signal", "destination"]

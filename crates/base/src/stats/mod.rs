@@ -38,6 +38,7 @@ pub struct Stats {
     protocols: Protocols,
     committed: BySignal,
     dropped: Mutex<BTreeMap<(Signal, &'static str), u64>>,
+    filtered: Mutex<BTreeMap<(Signal, String), u64>>,
     commit_seconds: PerSignal<Histogram>,
     events: [AtomicU64; EventName::ALL.len()],
     buffer_bytes: AtomicU64,
@@ -84,6 +85,12 @@ impl Stats {
     pub fn dropped(&self, signal: Signal, reason: &'static str, records: u64) {
         let mut dropped = self.dropped.lock().unwrap_or_else(PoisonError::into_inner);
         *dropped.entry((signal, reason)).or_default() += records;
+    }
+
+    /// Accepted records were dropped by the stage of that name, as the user's own rule says.
+    pub fn filtered(&self, signal: Signal, stage: &str, records: u64) {
+        let mut filtered = self.filtered.lock().unwrap_or_else(PoisonError::into_inner);
+        *filtered.entry((signal, stage.to_owned())).or_default() += records;
     }
 
     /// An event happened.
@@ -160,6 +167,10 @@ impl Stats {
         for ((signal, reason), count) in self.dropped.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             let labels = [("signal", signal.as_str()), ("reason", *reason)];
             out.counter(Metric::DroppedRecords, &labels, *count);
+        }
+        for ((signal, stage), count) in self.filtered.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            let labels = [("signal", signal.as_str()), ("processor", stage.as_str())];
+            out.counter(Metric::FilteredRecords, &labels, *count);
         }
         self.destinations(&mut out);
         for (name, counter) in EventName::ALL.iter().zip(&self.events) {
@@ -260,6 +271,8 @@ mod tests {
         stats.request(Signal::Logs, grpc, None, Duration::from_millis(3));
         stats.request(Signal::Logs, grpc, Some(Code::Internal), Duration::from_millis(3));
         stats.dropped(Signal::Traces, "evicted", 7);
+        stats.filtered(Signal::Logs, "every_second", 5);
+        stats.filtered(Signal::Logs, "every_second", 1);
         stats.event(EventName::EventsDropped);
         stats.destination("far", Default::default()).forwarded(Signal::Metrics, 9);
         let snapshot = stats.snapshot();
@@ -267,6 +280,7 @@ mod tests {
         assert_eq!(snapshot.total("otlp_arrow_refused_records_total", &[("reason", "too_deep")]), 1);
         assert_eq!(snapshot.total("otlp_arrow_request_seconds", &[("code", "INTERNAL")]), 1);
         assert_eq!(snapshot.total("otlp_arrow_dropped_records_total", &[("signal", "traces")]), 7);
+        assert_eq!(snapshot.total("otlp_arrow_filtered_records_total", &[("processor", "every_second")]), 6);
         assert_eq!(snapshot.total("otlp_arrow_events_total", &[("event", "events_dropped")]), 1);
         assert_eq!(snapshot.total("otlp_arrow_forwarded_records_total", &[("destination", "far")]), 9);
     }

@@ -73,6 +73,7 @@ mod tests {
         stats.received(Signal::Logs, http, 3, &Refused { by_reason: [1; 4], first: None });
         stats.request(Signal::Logs, http, None, Duration::from_micros(300));
         stats.dropped(Signal::Logs, "evicted", 1);
+        stats.filtered(Signal::Logs, "a stage", 1);
         stats.event(crate::EventName::StorageFull);
         stats.destination("a \"b\"\\c\n", PerSignal::from_fn(exporter)).request(Duration::from_secs(1));
         stats.read_skipped(Signal::Logs);

@@ -1,9 +1,11 @@
 //! What the host program adds to the configuration.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::doors::Door;
 use crate::event_bus::EventListener;
+use crate::stage::Stage;
 
 /// In a forked child all of it is there again.
 #[derive(Clone, Default)]
@@ -12,10 +14,14 @@ pub(crate) struct Additions {
     pub(crate) listeners: Vec<EventListener>,
     /// Are answered beside those of the table.
     pub(crate) doors: Vec<Door>,
+    /// See each request between its check and its commit, in this order.
+    pub(crate) stages: Vec<Arc<dyn Stage>>,
 }
 
 impl fmt::Debug for Additions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Additions").field("listeners", &self.listeners.len()).field("doors", &self.doors).finish()
+        let Self { listeners, doors, stages } = self;
+        let mut shown = f.debug_struct("Additions");
+        shown.field("listeners", &listeners.len()).field("doors", doors).field("stages", stages).finish()
     }
 }

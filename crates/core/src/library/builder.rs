@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::doors::Door;
 use crate::error::Result;
 use crate::event::Event;
+use crate::stage::Stage;
 
 /// Opens an [`OtlpLibrary`] with more than a configuration: see [`OtlpLibrary::builder`].
 #[derive(Clone, Debug)]
@@ -29,6 +30,13 @@ impl Builder {
     /// thread of the library. See [`OtlpLibrary::on_event`].
     pub fn on_event(mut self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
         self.additions.listeners.push(Arc::new(listener));
+        self
+    }
+
+    /// Takes each request through `stage` between its check and its commit, after the stages that were given before. A
+    /// forked child has the same stages.
+    pub fn stage(mut self, stage: impl Stage) -> Self {
+        self.additions.stages.push(Arc::new(stage));
         self
     }
 

@@ -3,17 +3,22 @@
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
+use arrow_array::RecordBatch;
 use bytes::Bytes;
 use otlp_arrow_base::clock::Clock;
-use otlp_arrow_columns::{Limits, Payload, Refused, Signal};
+use otlp_arrow_columns::{BatchBuilder, Limits, Payload, Refused, Signal};
 
+use super::additions::Additions;
 use super::encoding::Encoding;
+use super::stages::{self, Filtered, Left};
 use crate::config::Config;
 use crate::error::{Code, OtlpError, Result};
 use crate::event_bus::EventBus;
 use crate::ingest::{Ingest, Kept};
 use crate::outcome::ExportOutcome;
+use crate::stage::Stage;
 use crate::stats::{LibraryStats, Protocol, Stats};
 use crate::store::budget::{Budget, Reservation};
 use crate::store::storage_os::OsStorage;
@@ -26,13 +31,22 @@ pub(super) struct Core {
     limits: Limits,
     pub(super) closed: Arc<AtomicBool>,
     pub(super) encoding: Encoding,
+    /// Between the check and the commit.
+    stages: Vec<Arc<dyn Stage>>,
 }
 
 impl Core {
-    pub(super) fn open(config: &Config, events: &EventBus, stats: Arc<Stats>, closed: Arc<AtomicBool>) -> Self {
+    pub(super) fn open(
+        config: &Config,
+        additions: &Additions,
+        events: &EventBus,
+        stats: Arc<Stats>,
+        closed: Arc<AtomicBool>,
+    ) -> Self {
         let limits = Limits { nesting: config.limits.nesting, max_request_memory: config.limits.max_request_memory };
         let store = Store::start(config.store_settings(), Arc::new(OsStorage), events.sink(), stats, Clock::system());
-        Self { store, limits, closed, encoding: Encoding::new(&config.resource) }
+        let (encoding, stages) = (Encoding::new(&config.resource), additions.stages.clone());
+        Self { store, limits, closed, encoding, stages }
     }
 
     pub(super) fn ensure_open(&self) -> Result<()> {
@@ -67,24 +81,51 @@ impl Core {
             message: checked.refused.to_string(),
         };
         let refused = checked.refused.clone();
-        let appended = (checked.rows > 0).then(|| {
-            let payload = Payload::Otlp { signal, bytes, checked };
-            self.store.append(Request { payload, reservation })
-        });
-        let mut count = Count {
-            stats: Arc::clone(self.store.stats()),
-            signal,
-            protocol,
-            accepted: outcome.accepted,
-            refused: Some(refused),
-        };
-        let kept = async move {
-            if let Some(appended) = appended {
-                appended.await.inspect_err(|_| count.refused = None)?;
-            }
-            Ok(())
-        };
-        Ok((outcome, kept))
+        let payload = (checked.rows > 0).then_some(Payload::Otlp { signal, bytes, checked });
+        let (payload, filtered) = self.staged(payload, &mut reservation)?;
+        let appended = payload.map(|payload| Request::new(payload, reservation)).transpose()?;
+        let count = self.count(signal, protocol, outcome.accepted, refused, filtered);
+        Ok((outcome, count.when(appended.map(|request| self.store.append(request)))))
+    }
+
+    /// [`Core::take`] for rows in the columns of the storage schema, which are kept together or not at all.
+    pub(super) fn take_batches(
+        &self,
+        signal: Signal,
+        protocol: Protocol,
+        batches: &[RecordBatch],
+        mut reservation: Reservation,
+    ) -> Result<(ExportOutcome, impl Future<Output = Result<()>> + Send + 'static + use<>)> {
+        let checked = otlp_arrow_columns::check_batches(signal, batches, &self.limits)?;
+        reservation.grow(checked.arrow_bytes())?;
+        let outcome = ExportOutcome { accepted: checked.rows() as u64, ..ExportOutcome::default() };
+        let payload = (checked.rows() > 0).then(|| Payload::Batch(BatchBuilder::new(signal).store(&checked)));
+        let (payload, filtered) = self.staged(payload, &mut reservation)?;
+        let appended = payload.map(|payload| Request::new(payload, reservation)).transpose()?;
+        let count = self.count(signal, protocol, outcome.accepted, Refused::default(), filtered);
+        Ok((outcome, count.when(appended.map(|request| self.store.append(request)))))
+    }
+
+    /// Waits for a request of the host program, and counts how it ended and how long it took.
+    pub(super) async fn timed<T>(&self, signal: Signal, request: impl Future<Output = Result<T>>) -> Result<T> {
+        let started = Instant::now();
+        let done = request.await;
+        let code = done.as_ref().err().map(OtlpError::code);
+        self.store.stats().request(signal, Protocol::LIBRARY, code, started.elapsed());
+        done
+    }
+
+    /// What the stages leave of a request; without stages, the request.
+    fn staged(&self, payload: Option<Payload>, reservation: &mut Reservation) -> Result<Left> {
+        match payload {
+            Some(payload) if !self.stages.is_empty() => stages::run(&self.stages, payload, &self.limits, reservation),
+            payload => Ok((payload, Filtered::new())),
+        }
+    }
+
+    fn count(&self, signal: Signal, protocol: Protocol, accepted: u64, refused: Refused, filtered: Filtered) -> Count {
+        let stats = Arc::clone(self.store.stats());
+        Count { stats, signal, protocol, accepted, refused: Some(refused), filtered }
     }
 }
 
@@ -96,12 +137,26 @@ struct Count {
     accepted: u64,
     /// None once the request has failed: then it will come again.
     refused: Option<Refused>,
+    filtered: Filtered,
+}
+
+impl Count {
+    /// Resolves as `appended` does; nothing is to be waited for where no record is left.
+    async fn when(mut self, appended: Option<impl Future<Output = Result<()>>>) -> Result<()> {
+        match appended {
+            Some(appended) => appended.await.inspect_err(|_| self.refused = None),
+            None => Ok(()),
+        }
+    }
 }
 
 impl Drop for Count {
     fn drop(&mut self) {
         if let Some(refused) = &self.refused {
             self.stats.received(self.signal, self.protocol, self.accepted, refused);
+            for (stage, records) in &self.filtered {
+                self.stats.filtered(self.signal, stage, *records);
+            }
         }
     }
 }
@@ -123,6 +178,17 @@ impl Ingest for Core {
         reservation: Reservation,
     ) -> Result<(ExportOutcome, Kept)> {
         let (outcome, kept) = self.take(signal, protocol, bytes, reservation)?;
+        Ok((outcome, Box::pin(kept)))
+    }
+
+    fn append(
+        &self,
+        signal: Signal,
+        protocol: Protocol,
+        batches: &[RecordBatch],
+        reservation: Reservation,
+    ) -> Result<(ExportOutcome, Kept)> {
+        let (outcome, kept) = self.take_batches(signal, protocol, batches, reservation)?;
         Ok((outcome, Box::pin(kept)))
     }
 

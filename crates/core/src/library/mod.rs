@@ -9,12 +9,14 @@ mod ingest;
 pub(crate) mod producer;
 mod running;
 mod shutdown;
+mod stages;
 mod thread;
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use arrow_array::RecordBatch;
 use bytes::Bytes;
 use otlp_arrow_columns::Signal;
 
@@ -24,7 +26,7 @@ use self::running::Running;
 use self::thread::on_a_thread;
 use crate::config::Config;
 use crate::doors::{Addresses, Doors};
-use crate::error::{OtlpError, Result};
+use crate::error::Result;
 use crate::event::Event;
 use crate::event_bus::EventReceiver;
 use crate::forward::Forwarder;
@@ -143,18 +145,53 @@ impl OtlpLibrary {
     ) -> impl Future<Output = Result<ExportOutcome>> + Send + 'static + use<> {
         let core = Arc::clone(&self.running().core);
         async move {
-            let started = Instant::now();
             let done = async {
                 core.ensure_open()?;
                 let reservation = core.store.budget().reserve(signal, bytes.len())?;
                 let (outcome, kept) = core.take(signal, Protocol::LIBRARY, bytes, reservation)?;
                 kept.await?;
                 Ok(outcome)
-            }
-            .await;
-            let code = done.as_ref().err().map(OtlpError::code);
-            core.store.stats().request(signal, Protocol::LIBRARY, code, started.elapsed());
-            done
+            };
+            core.timed(signal, done).await
+        }
+    }
+
+    /// Keeps rows of the storage schema as one commit, all of them or none. Resolves at the configured durability.
+    ///
+    /// The columns are those of `docs/schema.md`, found by name, in the types that [`OtlpLibrary::read`] gives them or in
+    /// those that other tools make of them: text in its large and view forms, dictionaries by any index, large lists,
+    /// maps as lists of key and value, ids as bytes. Nullable columns may be left out; `duration` and `service_name` are
+    /// derived again. The rows are copied, so that nothing beside them in shared buffers is kept, in memory or on disk.
+    ///
+    /// # Errors
+    /// INVALID_DATA names the column, what it has and what is expected, of a cell also the row. TOO_LARGE where the rows
+    /// need more memory than one request may have. As [`OtlpLibrary::export_otlp`], it refuses at once with a retryable
+    /// error when there is no room.
+    pub fn append(
+        &self,
+        signal: Signal,
+        batch: RecordBatch,
+    ) -> impl Future<Output = Result<ExportOutcome>> + Send + 'static + use<> {
+        self.append_together(signal, vec![batch])
+    }
+
+    fn append_together(
+        &self,
+        signal: Signal,
+        batches: Vec<RecordBatch>,
+    ) -> impl Future<Output = Result<ExportOutcome>> + Send + 'static + use<> {
+        let core = Arc::clone(&self.running().core);
+        async move {
+            let done = async {
+                core.ensure_open()?;
+                let reservation = core.store.budget().reserve(signal, 0)?;
+                let (outcome, kept) = core.take_batches(signal, Protocol::LIBRARY, &batches, reservation)?;
+                // They were copied: whoever shares them need not wait for the disk.
+                drop(batches);
+                kept.await?;
+                Ok(outcome)
+            };
+            core.timed(signal, done).await
         }
     }
 

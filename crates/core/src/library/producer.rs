@@ -5,6 +5,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::time::{Duration, Instant, SystemTime};
 
+use arrow_array::RecordBatch;
 use bytes::Bytes;
 use futures::future::{Either, select};
 use otlp_arrow_columns::Signal;
@@ -27,6 +28,13 @@ pub trait Producer {
         bytes: Bytes,
         deadline: Instant,
     ) -> impl Future<Output = Result<ExportOutcome>> + Send;
+
+    /// `append` for a table of several batches: one commit, all of it or nothing.
+    fn append_batches(
+        &self,
+        signal: Signal,
+        batches: Vec<RecordBatch>,
+    ) -> impl Future<Output = Result<ExportOutcome>> + Send + 'static;
 
     /// Counts and announces records that an SDK exporter could not hand over: as information if the exporter logs that
     /// itself.
@@ -57,6 +65,14 @@ impl Producer for OtlpLibrary {
                 }
             }
         }
+    }
+
+    fn append_batches(
+        &self,
+        signal: Signal,
+        batches: Vec<RecordBatch>,
+    ) -> impl Future<Output = Result<ExportOutcome>> + Send + 'static {
+        self.append_together(signal, batches)
     }
 
     fn not_kept(&self, signal: Signal, records: u64, error: &OtlpError, severity: Severity) {

@@ -72,7 +72,7 @@ impl Running {
             events.listen(listener);
             untold
         });
-        let core = Arc::new(Core::open(config, &events, stats, closed));
+        let core = Arc::new(Core::open(config, additions, &events, stats, closed));
         Self { doors: None, forwarding: None, core, events, untold }
     }
 

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
+use arrow_array::RecordBatch;
 use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
@@ -74,6 +75,10 @@ impl Ingest for Inside {
         };
         self.stats.received(signal, protocol, outcome.accepted, &Refused::default());
         Ok((outcome, kept))
+    }
+
+    fn append(&self, _: Signal, _: Protocol, _: &[RecordBatch], _: Reservation) -> Result<(ExportOutcome, Kept)> {
+        unreachable!("these doors hand over OTLP")
     }
 
     fn ready(&self) -> Result<()> {

@@ -3,7 +3,9 @@
 use otlp_arrow_columns::Payload;
 
 use super::budget::Reservation;
+use super::commit_policy::MAX_BYTES;
 use crate::log::hooks::CommittedRequest;
+use otlp_arrow_base::error::Result;
 
 /// One request on its way into a file: what it brings, and the memory it holds.
 #[derive(Debug)]
@@ -15,6 +17,19 @@ pub struct Request {
 }
 
 impl Request {
+    /// A request that holds `reservation`, which covers its records as they are. BUFFER_FULL where there is no room for
+    /// the columns of the commit beside a batch.
+    pub fn new(payload: Payload, mut reservation: Reservation) -> Result<Self> {
+        // A batch that fills a commit is written as it is; smaller ones share one, and are copied together. For OTLP the
+        // columns were reserved when they were counted.
+        if let Payload::Batch(batch) = &payload
+            && batch.arrow_bytes() <= MAX_BYTES
+        {
+            reservation.grow(batch.arrow_bytes())?;
+        }
+        Ok(Self { payload, reservation })
+    }
+
     /// What consumers see of it; the bytes are shared, not copied.
     pub(crate) fn committed(&self) -> CommittedRequest {
         CommittedRequest { bytes: self.payload.whole_bytes().cloned(), rows: self.payload.rows() as u64 }
