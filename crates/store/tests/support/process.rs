@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use otlp_arrow::store::storage::{Entry, FileLock, ReadFile, Storage, WriteFile};
+use otlp_arrow_store::storage::{Entry, FileLock, ReadFile, Storage, WriteFile};
 
 use super::disk::{Disk, Node, Op, State, Stop, eio, trace};
 

@@ -4,15 +4,16 @@ use std::time::Instant;
 
 use futures::executor::block_on;
 use futures::future::join_all;
-use otlp_arrow::ipc::compact;
-use otlp_arrow::ipc::scan::{self, Check};
-use otlp_arrow::store::Request;
-use otlp_arrow::store::storage::Storage;
-use otlp_arrow::store::storage_os::OsStorage;
-use otlp_arrow::{Config, Signal};
+use otlp_arrow_columns::Signal;
 use otlp_arrow_columns::{Limits, Payload};
+use otlp_arrow_store::Request;
+use otlp_arrow_store::file::compact;
+use otlp_arrow_store::file::scan::{self, Check};
+use otlp_arrow_store::storage::Storage;
+use otlp_arrow_store::storage_os::OsStorage;
 use otlp_arrow_testkit::payload::Kind;
 
+use crate::settings::settings;
 use crate::support::open;
 
 /// What issue 5 allows a record of a request of its own: live and sealed.
@@ -34,7 +35,7 @@ fn a_request_of_one_record_pays_for_a_small_part_of_a_commit() {
         (Signal::Metrics, Kind::Numbers),
     ] {
         let dir = tempfile::tempdir().unwrap();
-        let config = Config { output_dir: dir.path().to_owned(), ..Config::default() };
+        let config = settings(dir.path());
         let store = open(&config);
         let requests: Vec<Request> = kind
             .in_requests(REQUESTS as usize, 1, 7)

@@ -1,6 +1,9 @@
 //! `read()` in a loop while data comes in, files are rotated, sealed and deleted by retention: every record exactly once,
 //! each time.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, unreachable_pub, reason = "tests")]
+
+#[path = "support/settings.rs"]
+mod settings;
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
@@ -9,25 +12,26 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use arrow_array::cast::AsArray;
-use otlp_arrow::config::Config;
-use otlp_arrow::store::hooks::{CommitHook, Committed};
-use otlp_arrow::store::names::Stem;
-use otlp_arrow::store::storage_os::OsStorage;
-use otlp_arrow::store::{Log, ReadOptions, Request, Store};
-use otlp_arrow::{Code, Signal};
+use otlp_arrow_base::Code;
+use otlp_arrow_columns::Signal;
 use otlp_arrow_columns::{Limits, Payload};
+use otlp_arrow_store::Settings;
+use otlp_arrow_store::hooks::{CommitHook, Committed};
+use otlp_arrow_store::names::Stem;
+use otlp_arrow_store::storage_os::OsStorage;
+use otlp_arrow_store::{Log, ReadOptions, Request, Store};
 use otlp_arrow_testkit::payload;
 use prost::Message;
+use settings::settings;
 
-fn config(dir: &Path) -> Config {
-    let mut config = Config { output_dir: dir.to_owned(), ..Config::default() };
+fn config(dir: &Path) -> Settings {
+    let mut config = Settings { commit_interval: Duration::ZERO, ..settings(dir) };
     config.rotation.max_bytes = 40_000;
-    config.commit_interval = Duration::ZERO;
     config
 }
 
 fn open(dir: &Path) -> Store {
-    Store::open(config(dir).store_settings(), Arc::new(OsStorage), Arc::new(|_| {})).unwrap()
+    Store::open(config(dir), Arc::new(OsStorage), Arc::new(|_| {})).unwrap()
 }
 
 /// Appends `rows` spans named `<number>`; false when there was no room.
@@ -132,7 +136,7 @@ fn what_retention_leaves_is_read_exactly_once_while_everything_goes_on() {
     let dir = tempfile::tempdir().unwrap();
     let mut config = config(dir.path());
     config.retention.max_bytes = 150_000;
-    let open = || Store::open(config.store_settings(), Arc::new(OsStorage), Arc::new(|_| {})).unwrap();
+    let open = || Store::open(config.clone(), Arc::new(OsStorage), Arc::new(|_| {})).unwrap();
     let (store, other, places) = (open(), open(), Arc::new(Places::default()));
     store.on_commit(Arc::clone(&places) as _);
     let (acknowledged, done) = (AtomicUsize::new(0), AtomicBool::new(false));

@@ -5,3 +5,4 @@ pub mod disk;
 pub mod oracle;
 pub mod power;
 pub mod process;
+pub mod settings;

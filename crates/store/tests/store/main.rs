@@ -1,12 +1,13 @@
 //! The store under load, faults, crashes of writers, and time.
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, unreachable_pub, reason = "tests")]
 
 mod faults;
 mod faulty;
 mod lifecycle;
-mod opening;
 mod recovery;
 mod rotation;
+#[path = "../support/settings.rs"]
+mod settings;
 mod small;
 mod subscriptions;
 mod support;

@@ -8,8 +8,10 @@ use std::task::Poll;
 use futures::executor::{LocalPool, block_on};
 use futures::task::LocalSpawnExt;
 use otlp_arrow::{EventName, OtlpLibrary, Signal};
+use otlp_arrow_testkit::numbered::logs;
+use otlp_arrow_testkit::watch::{log_files, until};
 
-use super::support::*;
+use super::support::config;
 
 /// Writers that left a file behind.
 const WRITERS: u64 = 24;

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use otlp_arrow::EventName;
-use otlp_arrow::ipc::compact::compact;
-use otlp_arrow::store::storage_os::OsStorage;
-use otlp_arrow::store::subscription::From;
-use otlp_arrow::store::{ReadOptions, Store};
-use otlp_arrow::{Config, Signal};
+use otlp_arrow_base::event::EventName;
+use otlp_arrow_columns::Signal;
+use otlp_arrow_store::Settings;
+use otlp_arrow_store::file::compact::compact;
+use otlp_arrow_store::storage_os::OsStorage;
+use otlp_arrow_store::subscription::From;
+use otlp_arrow_store::{ReadOptions, Store};
 
 use crate::faulty::{Faulty, Op};
 use crate::support::*;
@@ -303,7 +304,7 @@ fn a_shutdown_does_not_wait_for_the_recovery_of_thousands_of_files() {
 }
 
 /// A store that has sealed a file for each of so many records, as `config` makes it do.
-fn one_file_each(config: &Config, count: u64) -> Store {
+fn one_file_each(config: &Settings, count: u64) -> Store {
     let store = open(config);
     for id in 0..count {
         put(&store, [id]).unwrap();

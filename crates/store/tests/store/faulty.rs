@@ -6,8 +6,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use otlp_arrow::store::storage::{Entry, FileLock, ReadFile, Storage, WriteFile};
-use otlp_arrow::store::storage_os::OsStorage;
+use otlp_arrow_store::storage::{Entry, FileLock, ReadFile, Storage, WriteFile};
+use otlp_arrow_store::storage_os::OsStorage;
 
 /// An operation that can fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -13,14 +13,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use otlp_arrow::config::{Config, Durability};
-use otlp_arrow::store::Store;
-use otlp_arrow::store::storage::Storage;
-use otlp_arrow::{OtlpError, Signal};
+use otlp_arrow_base::OtlpError;
 use otlp_arrow_columns::Payload;
+use otlp_arrow_columns::Signal;
+use otlp_arrow_store::Store;
+use otlp_arrow_store::settings::{Durability, Settings};
+use otlp_arrow_store::storage::Storage;
 use otlp_arrow_testkit::rng::Rng;
 use support::disk::{Disk, Faults, Op, Process};
 use support::oracle::{Oracle, Promise};
+use support::settings::settings;
 
 /// How a schedule ends the life of its stores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +41,7 @@ struct Schedule {
     seed: u64,
     rng: Rng,
     disk: Arc<Disk>,
-    config: Config,
+    config: Settings,
     oracle: Oracle,
     ends: BTreeMap<&'static str, u64>,
 }
@@ -52,22 +54,22 @@ impl Schedule {
             1 | 2 => Durability::Written,
             _ => Durability::Synced,
         };
-        let mut config = Config { output_dir: "/out/telemetry".into(), durability, ..Config::default() };
+        let mut config = Settings { durability, ..settings("/out/telemetry") };
         config.commit_interval = Duration::from_micros(rng.below(2) * 200);
         config.rotation.max_bytes = 1 << (12 + rng.below(6));
         if rng.one_in(3) {
-            config.sealing.compression = otlp_arrow::config::SealingCompression::None;
+            config.sealing.compression = otlp_arrow_store::settings::SealingCompression::None;
         }
         if rng.one_in(3) {
             config.retention.max_bytes = 1 << (13 + rng.below(4));
             if rng.one_in(3) {
-                config.retention.max_age = otlp_arrow::PerSignal::all(Duration::ZERO);
+                config.retention.max_age = otlp_arrow_base::PerSignal::all(Duration::ZERO);
                 config.rotation.max_age = Duration::from_millis(2);
             }
         }
         let disk = Disk::new(seed);
         let mut oracle = Oracle::new(seed, Arc::clone(&disk));
-        oracle.may_delete = config.retention.max_bytes < Config::default().retention.max_bytes;
+        oracle.may_delete = config.retention.max_bytes < settings("/out/telemetry").retention.max_bytes;
         Self { seed, config, oracle, disk, rng, ends: BTreeMap::new() }
     }
 
@@ -134,7 +136,7 @@ impl Schedule {
     fn open(&self) -> Life {
         let process = self.disk.process();
         let storage: Arc<dyn Storage> = Arc::clone(&process) as Arc<dyn Storage>;
-        let store = Store::open(self.config.store_settings(), storage, Arc::new(|_| {})).unwrap();
+        let store = Store::open(self.config.clone(), storage, Arc::new(|_| {})).unwrap();
         store.on_commit(self.oracle.places());
         Life { process, store }
     }
@@ -147,7 +149,7 @@ impl Schedule {
             let (request, bytes, checked) = self.oracle.request(signal);
             let reservation = life.store.budget().reserve(signal, bytes.len() + checked.arrow_bytes).unwrap();
             let payload = Payload::Otlp { signal, bytes, checked };
-            let answer = life.store.append(otlp_arrow::store::Request { payload, reservation });
+            let answer = life.store.append(otlp_arrow_store::Request { payload, reservation });
             waiting.push(async move { (request, answer.await) });
         }
         let answers = futures::executor::block_on(futures::future::join_all(waiting));
@@ -376,13 +378,8 @@ fn what_was_promised_is_kept_through_faults_and_crashes() {
 }
 
 /// Everything synced, one file a signal.
-fn steady() -> Config {
-    Config {
-        output_dir: "/out/telemetry".into(),
-        durability: Durability::Synced,
-        commit_interval: Duration::ZERO,
-        ..Config::default()
-    }
+fn steady() -> Settings {
+    Settings { durability: Durability::Synced, commit_interval: Duration::ZERO, ..settings("/out/telemetry") }
 }
 
 #[test]

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use otlp_arrow::EventName;
-use otlp_arrow::store::hooks::RetentionHold;
-use otlp_arrow::store::names::Stem;
-use otlp_arrow::{Code, Signal};
+use otlp_arrow_base::Code;
+use otlp_arrow_base::event::EventName;
+use otlp_arrow_columns::Signal;
+use otlp_arrow_store::hooks::RetentionHold;
+use otlp_arrow_store::names::Stem;
 
 use crate::faulty::{Faulty, Op};
 use crate::support::*;
@@ -152,7 +153,7 @@ fn make_room(dir: &tempfile::TempDir) {
     let mut config = config(dir.path());
     config.rotation.max_bytes = 10_000;
     config.retention.max_bytes = 60_000;
-    config.sealing.compression = otlp_arrow::config::SealingCompression::None;
+    config.sealing.compression = otlp_arrow_store::settings::SealingCompression::None;
     let store = open(&config);
     let mut next = 0;
     let size = || -> u64 {

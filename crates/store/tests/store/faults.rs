@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::executor::block_on;
-use otlp_arrow::EventName;
-use otlp_arrow::config::Durability;
-use otlp_arrow::{Code, Signal};
+use otlp_arrow_base::Code;
+use otlp_arrow_base::event::EventName;
+use otlp_arrow_columns::Signal;
+use otlp_arrow_store::settings::Durability;
 
 use crate::faulty::{Faulty, Op};
 use crate::support::*;
@@ -128,7 +129,7 @@ fn buffered_data_that_cannot_be_written_before_the_end_is_counted_as_lost() {
     assert_eq!(heard.records(EventName::RecordsDropped), 10);
     let mut stats = Default::default();
     store.report(&mut stats);
-    let stats: otlp_arrow::LibraryStats = stats;
+    let stats: otlp_arrow_base::stats::LibraryStats = stats;
     assert_eq!((stats.accepted_records.logs, stats.dropped_records.logs, stats.waiting_records.logs), (10, 10, 0));
 }
 
@@ -136,7 +137,7 @@ fn buffered_data_that_cannot_be_written_before_the_end_is_counted_as_lost() {
 fn the_room_left_to_others_is_respected() {
     let dir = tempfile::tempdir().unwrap();
     let mut config = config(dir.path());
-    config.storage.min_free_bytes = 1 << 20;
+    config.min_free_bytes = 1 << 20;
     let (disk, heard) = (Faulty::default(), Heard::default());
     let store = open_on(&config, Arc::new(disk.clone()), &heard);
     put(&store, 0..10).unwrap();
