@@ -3,7 +3,13 @@ import { createConnection, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type OtlpConfig, OtlpLibrary, type ReadableSpan, type Signal } from 'otlp-arrow';
-import { onTestFinished, vi } from 'vitest';
+import { onTestFinished, type TestContext, vi } from 'vitest';
+
+/** Skips a test that cannot be tried on this machine; where nothing may be left out (`npm test -- --no-skips`), fails it. */
+export function leaveOut(context: TestContext, reason: string): void {
+  if (process.env.NO_SKIPS !== undefined) throw new Error(reason);
+  context.skip(reason);
+}
 
 /** A directory of the test's own, gone afterwards. */
 export function directory(): string {

@@ -6,7 +6,7 @@ import { ROOT, run } from './run.js';
 export async function fuzz(seconds: number, targets: readonly string[] = []): Promise<string | undefined> {
   const glibc = (process.report.getReport() as { header: { glibcVersionRuntime?: string } }).header.glibcVersionRuntime;
   if (process.platform !== 'linux' || process.arch !== 'x64' || !glibc)
-    return 'skipped: fuzzing runs on Linux x64 with glibc';
+    return 'not here: fuzzing runs on Linux x64 with glibc';
   // libFuzzer itself is C++, which libfuzzer-sys compiles; rustc brings everything else.
   const compiler = process.env.CXX ?? 'c++';
   for (const program of [compiler, 'bash']) {

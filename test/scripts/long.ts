@@ -86,7 +86,7 @@ else {
     let verdict = 'passed';
     try {
       const reason = await RUNS[name]!();
-      if (typeof reason === 'string' && reason.startsWith('skipped: ')) verdict = reason;
+      if (typeof reason === 'string' && /^(skipped|not here): /.test(reason)) verdict = reason;
     } catch (error) {
       verdict = 'FAILED';
       process.exitCode = 1;

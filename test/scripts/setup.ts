@@ -1,6 +1,6 @@
 /** Builds what the suites and the demo need, from package registries by their ordinary clients. */
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { addonFile, platform } from './platforms.js';
 import { hostTriple, PYTHON, ROOT, run, VENV, venvBin } from './run.js';
@@ -62,6 +62,19 @@ export const failpointsAddon = (): string => join(ROOT, 'target/failpoints', add
 export async function binaryWithFailpoints(): Promise<void> {
   // The crate below the command line has the feature, as in `cargo test`: nothing is compiled anew.
   await run('cargo', ['build', '--quiet', '--bin', 'otlp-arrow', '--features', 'otlp-arrow/failpoints']);
+}
+
+/** Clippy over the extension, with what maturin sets when it builds it: else pyo3 would be compiled anew, here and there. */
+export async function extensionClippy(): Promise<void> {
+  const folder = join(ROOT, 'target/maturin');
+  const written = (name: string) => statSync(join(folder, name)).mtimeMs;
+  const configs = readdirSync(folder).filter(name => name.startsWith('pyo3-config-'));
+  const newest = configs.toSorted((a, b) => written(b) - written(a))[0];
+  if (newest === undefined) throw new Error(`${folder} has no pyo3-config: maturin builds the extension first`);
+  const env = { PYO3_CONFIG_FILE: join(folder, newest), PYO3_BUILD_EXTENSION_MODULE: '1' };
+  await run('cargo', ['clippy', '--quiet', '-p', 'otlp-arrow-python', '--all-targets', '--', '-D', 'warnings'], {
+    env,
+  });
 }
 
 /** The Python extension, installed into the virtual environment for development. */

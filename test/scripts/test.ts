@@ -3,6 +3,7 @@
  *
  *     npm test                  everything
  *     npm test -- rust python   only steps whose name contains one of the words
+ *     npm test -- --no-skips    what cannot be tried here fails, as in CI; also with the variable CI
  *     npm test -- --list        the names
  */
 import { existsSync } from 'node:fs';
@@ -16,12 +17,13 @@ import { freshness } from './fresh.js';
 import { fuzzShare } from './fuzz.js';
 import { goPeers } from './peers.js';
 import { CommandFailed, ROOT, run, venvBin } from './run.js';
-import { addon, extension, pythonEnvironment } from './setup.js';
+import { addon, extension, extensionClippy, pythonEnvironment } from './setup.js';
+import { everythingRan, forbidden, NO_SKIPS } from './skips.js';
 import { workflows } from './workflows.js';
 
 interface Step {
   readonly name: string;
-  /** Returns a reason if the step could not be tried here. */
+  /** Returns a reason if the step could not be tried here, or is not for this system. */
   readonly action: () => Promise<string | undefined>;
 }
 
@@ -29,11 +31,13 @@ const step = (name: string, action: () => Promise<unknown>): Step => ({
   name,
   action: async () => {
     const result = await action();
-    return typeof result === 'string' && result.startsWith('skipped: ') ? result : undefined;
+    return typeof result === 'string' && /^(skipped|not here): /.test(result) ? result : undefined;
   },
 });
 
 const cargo = (...args: string[]) => run('cargo', args);
+/** A suite, of which nothing is left out where that is forbidden. */
+const suite = async (...args: Parameters<typeof run>) => everythingRan(await run(...args));
 const python = join(ROOT, 'python');
 
 const STEPS: readonly Step[] = [
@@ -42,19 +46,20 @@ const STEPS: readonly Step[] = [
   step('rust clippy', () => cargo('clippy', '--quiet', '--all-targets', '--', '-D', 'warnings')),
   step('each dependency once', () => features()),
   step('dependencies are allowed', () => dependencies()),
-  step('rust tests', () => cargo('test', '--quiet')),
+  step('rust tests', () => suite('cargo', ['test', '--quiet'])),
   step('public api', () => publicApi()),
   step('node addon', () => addon()),
   step('generated files are fresh', () => freshness()),
-  step('node tests', () => run('npx', ['--no-install', 'vitest', 'run'])),
+  step('node tests', () => suite('npx', ['--no-install', 'vitest', 'run'])),
   step('python environment', () => pythonEnvironment()),
   step('python extension', () => extension()),
+  step('python extension clippy', () => extensionClippy()),
   step('lint python', async () => {
     await run(venvBin('ruff'), ['check', '.']);
     await run(venvBin('ruff'), ['format', '--check', '.']);
     await run(venvBin('mypy'), [], { cwd: python });
   }),
-  step('python tests', () => run(venvBin('pytest'), ['-q'], { cwd: python })),
+  step('python tests', () => suite(venvBin('pytest'), ['-q', '-rs'], { cwd: python })),
   step('demo', () => demo()),
   step('kill test, a share', () => run(process.execPath, [join(ROOT, 'test/dist/crash/main.js'), '--rounds', '30'])),
   step('go peers', () => goPeers()),
@@ -66,7 +71,9 @@ const STEPS: readonly Step[] = [
 /** Characters of a failed step's output that are shown once more. */
 const FAILURE_TAIL = 6_000;
 
-async function main(words: readonly string[]): Promise<number> {
+async function main(args: readonly string[]): Promise<number> {
+  if (args.includes('--no-skips') || (process.env.CI ?? '') !== '') process.env[NO_SKIPS] = '1';
+  const words = args.filter(word => word !== '--no-skips');
   if (words.includes('--list')) {
     console.log(STEPS.map(({ name }) => name).join('\n'));
     return 0;
@@ -86,6 +93,7 @@ async function main(words: readonly string[]): Promise<number> {
     let verdict = 'passed';
     try {
       const reason = await action();
+      if (reason?.startsWith('skipped: ') && forbidden()) throw new Error(`${reason}, which is not allowed here`);
       if (reason !== undefined) {
         verdict = reason;
         skipped += 1;
