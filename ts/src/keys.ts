@@ -145,7 +145,7 @@ export interface DestinationConfig {
   /** Name in counters, events and cursors; `default` for a single destination, else its position. */
   name?: string;
   /** Base URL of the destination, such as `http://collector:4317`. */
-  endpoint: string;
+  endpoint?: string;
   /**
    * How it is spoken to: `otlp_grpc` (OTLP over gRPC), `otlp_http` (OTLP over HTTP in protobuf), `stdout` (OTLP/JSON
    * lines on standard output). @default 'otlp_grpc'

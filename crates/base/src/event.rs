@@ -71,7 +71,7 @@ event_names! {
     RecordsEvicted: Warn "records_evicted" = "Retention deleted `count` records that a forwarder had not delivered yet.";
     ForwardBlocked: Warn "forward_blocked" = "A destination refuses everything: credentials, address or protocol are wrong.";
     ForwardLagging: Warn "forward_lagging" = "A destination is far behind.";
-    ForwardStalled: Warn "forward_stalled" = "A destination has answered nothing for a while though data waits.";
+    ForwardStalled: Warn "forward_stalled" = "A destination has answered nothing for a while though data waits, or forwarding to it ended by a defect and starts again.";
     ForwardRecovered: Info "forward_recovered" = "A destination that was blocked, lagging or stalled keeps up again.";
     BreakerOpened: Warn "breaker_opened" = "A circuit breaker opened.";
     BreakerHalfOpen: Info "breaker_half_open" = "A circuit breaker lets one probe through.";

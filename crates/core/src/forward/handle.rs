@@ -76,7 +76,7 @@ impl Forwarder {
         self.state.set_paused(true);
     }
 
-    /// Goes on after [`Forwarder::pause`].
+    /// Continues after [`Forwarder::pause`].
     pub fn resume(&self) {
         self.state.set_paused(false);
     }
@@ -109,7 +109,8 @@ async fn retry_rejected(state: &ForwardState) -> Result<Retried> {
             OtlpError::with_source(Code::StorageFailed, format!("rejected/{}: {error}", state.name), error)
         };
         let set_aside = state.rejected.load(&state.log, name).map_err(failed)?;
-        let request = Request::of_otlp(set_aside.signal, set_aside.payload.clone(), state.takes)?;
+        // What cannot be turned into rows stays where a person can look at it.
+        let Ok(request) = Request::of_otlp(set_aside.signal, set_aside.payload.clone(), state.takes) else { continue };
         let records = request.records;
         let answer = ask(&*state.destination, request).await;
         match answer.to_all(records) {

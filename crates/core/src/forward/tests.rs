@@ -13,19 +13,18 @@ use prost::Message;
 
 use super::*;
 use crate::destinations::{
-    Answer, Class, Content, Destination, DestinationKind, Kind, Request, Sending, Spec, Takes, Target,
+    Answer, Class, Content, Destination, DestinationKind, Kind, RecordAnswer, Request, Sending, Spec, Takes, Target,
 };
 use crate::event::Event;
 use crate::stats::Stats;
 use crate::store::storage_os::OsStorage;
 
 const HOUR: Duration = Duration::from_secs(3600);
-const PASSING: Class = Class::Passing { after: None };
 
 /// Answers what it was told to answer, then takes everything.
 #[derive(Debug, Default)]
 struct Script {
-    answers: Mutex<VecDeque<Class>>,
+    answers: Mutex<VecDeque<Answer>>,
     asked: Mutex<Vec<Bytes>>,
 }
 
@@ -45,8 +44,8 @@ impl Destination for &'static Script {
     fn send(&self, request: Request) -> Sending<'_> {
         let Content::Otlp(bytes) = request.content else { panic!("not as it came") };
         self.asked.lock().unwrap().push(bytes);
-        let class = self.answers.lock().unwrap().pop_front();
-        Box::pin(async move { class.map_or_else(Answer::delivered, |class| Answer::new(class, "as scripted")) })
+        let answer = self.answers.lock().unwrap().pop_front();
+        Box::pin(async move { answer.unwrap_or_else(Answer::delivered) })
     }
 }
 
@@ -62,7 +61,7 @@ struct Recorder {
 
 impl Recorder {
     /// One destination that waits an hour before it is asked again; `event` sees what happens before anybody else.
-    fn start(answers: &[Class], event: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+    fn start(answers: &[Answer], event: impl Fn(&Event) + Send + Sync + 'static) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let script: &'static Script = Box::leak(Box::default());
         script.answers.lock().unwrap().extend(answers.iter().cloned());
@@ -85,8 +84,10 @@ impl Recorder {
         Self { clock, script, events, store, runtime, forwarding, _dir: dir }
     }
 
-    fn export(&self, records: usize) -> Bytes {
-        let scope_logs = vec![ScopeLogs { log_records: vec![LogRecord::default(); records], ..Default::default() }];
+    /// Records with the flags 0, 1, 2 …
+    fn export(&self, records: u32) -> Bytes {
+        let log_records = (0..records).map(|flags| LogRecord { flags, ..Default::default() }).collect();
+        let scope_logs = vec![ScopeLogs { log_records, ..Default::default() }];
         let resource_logs = vec![ResourceLogs { scope_logs, ..Default::default() }];
         let bytes: Bytes = ExportLogsServiceRequest { resource_logs }.encode_to_vec().into();
         let checked = otlp_arrow_columns::check(Signal::Logs, &bytes, &Limits::default()).unwrap();
@@ -121,6 +122,12 @@ impl Recorder {
     }
 }
 
+fn flags(request: &[u8]) -> Vec<u32> {
+    let request = ExportLogsServiceRequest::decode(request).unwrap();
+    let scopes = request.resource_logs.into_iter().flat_map(|resource| resource.scope_logs);
+    scopes.flat_map(|scope| scope.log_records).map(|record| record.flags).collect()
+}
+
 fn wait_for(what: &str, condition: impl Fn() -> bool) {
     let end = Instant::now() + Duration::from_secs(20);
     while !condition() {
@@ -131,7 +138,7 @@ fn wait_for(what: &str, condition: impl Fn() -> bool) {
 
 #[test]
 fn a_worker_waits_by_the_clock_it_is_given() {
-    let recorder = Recorder::start(&[PASSING], |_| {});
+    let recorder = Recorder::start(&[Answer::passing("as scripted")], |_| {});
     let sent = recorder.export(3);
     wait_for("the breaker", || recorder.info().state == BreakerState::Open);
     assert_eq!(recorder.asked(), 1);
@@ -155,7 +162,7 @@ fn a_worker_that_panics_is_announced_and_sends_again_what_was_on_its_way() {
         let opened = event.name == EventName::BreakerOpened;
         assert!(!opened || once.swap(true, Ordering::SeqCst), "a defect");
     };
-    let recorder = Recorder::start(&[PASSING], panics);
+    let recorder = Recorder::start(&[Answer::passing("as scripted")], panics);
     let sent = recorder.export(3);
     wait_for("the announcement", || !recorder.events(EventName::ForwardStalled).is_empty());
     let announced = recorder.events(EventName::ForwardStalled);
@@ -171,5 +178,26 @@ fn a_worker_that_panics_is_announced_and_sends_again_what_was_on_its_way() {
         !recorder.events(EventName::ForwardRecovered).is_empty()
     });
     assert!(!recorder.info().troubled);
+    recorder.end();
+}
+
+#[test]
+fn records_that_are_answered_on_their_own_go_their_own_ways() {
+    let of = |record, class| RecordAnswer { record, class, message: format!("record {record}") };
+    let busy = Class::Passing { after: None };
+    let records = vec![of(1, busy.clone()), of(2, Class::Data), of(4, busy), of(5, Class::Delivered { rejected: 0 })];
+    let recorder = Recorder::start(&[Answer { records, ..Answer::delivered() }], |_| {});
+    recorder.export(7);
+    wait_for("the first answer", || recorder.delivered() == 4 && recorder.info().rejected_requests == 1);
+    let info = recorder.info();
+    assert_eq!((info.state, info.lag_records), (BreakerState::Closed, 7), "the cursor waits for the last of them");
+    assert_eq!(recorder.asked(), 1, "what is busy is not asked again at once");
+    recorder.clock.advance(2 * HOUR);
+    wait_for("the second answer", || recorder.info().lag_records == 0);
+    assert_eq!(recorder.delivered(), 6);
+    assert_eq!(flags(&recorder.script.asked.lock().unwrap()[1]), [1, 4], "only what was busy");
+    let rejected = recorder.events(EventName::RecordsRejected);
+    assert_eq!((rejected.len(), rejected[0].count), (1, Some(1)));
+    assert!(rejected[0].message.contains("record 2"), "{}", rejected[0].message);
     recorder.end();
 }

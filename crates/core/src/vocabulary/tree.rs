@@ -3,13 +3,10 @@
 use crate::config::keys;
 use crate::key::Key;
 
-/// Keys that the parser asks for wherever what they are part of is given.
-pub(super) const REQUIRED: &[&str] = &[
-    "forward[].endpoint",
-    "forward[].auth.api_key.key",
-    "forward[].auth.basic.username",
-    "forward[].auth.basic.password",
-];
+/// Keys that the parser asks for wherever what they are part of is given. The endpoint of a destination is not one: its
+/// kind may need none.
+pub(super) const REQUIRED: &[&str] =
+    &["forward[].auth.api_key.key", "forward[].auth.basic.username", "forward[].auth.basic.password"];
 
 /// What stands under a name.
 pub(super) enum Entry {
