@@ -10,6 +10,7 @@ mod body;
 mod connection;
 mod gather;
 mod idle;
+mod limits;
 mod listen;
 mod messages;
 mod refusal;
@@ -18,28 +19,14 @@ mod sending;
 mod service;
 mod tower;
 
-use std::time::Duration;
-
 pub use answer::Answer;
 pub use apart::{WORTH_A_THREAD, apart};
 pub use body::{RequestBody, unpacked};
 pub use connection::{Connection, Place, Server};
+pub use limits::Limits;
 pub use listen::{Listener, accept};
 pub use messages::{Message, Messages};
 pub use refusal::Refusal;
 pub use router::Router;
 pub use service::{Answering, Request, Route, Service};
 pub use tower::Tower;
-
-/// Bounds on what clients send.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Open connections.
-    pub max_connections: usize,
-    /// Concurrent HTTP/2 streams of one connection.
-    pub max_streams: u32,
-    /// Bytes of all headers of one request.
-    pub header_bytes: u32,
-    /// The longest a request may take to arrive.
-    pub timeout: Duration,
-}

@@ -13,9 +13,9 @@ use otlp_arrow_base::error::{Code, OtlpError, Result};
 use otlp_arrow_base::stats::{Protocol, Stats};
 use otlp_arrow_wire::{Format, grpc, otlp};
 
-use super::Limits;
 use super::answer::{self, Answer};
 use super::body::RequestBody;
+use super::limits::Limits;
 use super::refusal::Refusal;
 use super::service::{Kind, Request, Route, Service, header_bytes};
 use crate::identity::Identity;
@@ -25,7 +25,7 @@ const TIMEOUT: HeaderName = HeaderName::from_static(grpc::TIMEOUT);
 
 /// How much of a refused body is taken and thrown away, so that its sender comes to read the answer.
 const DISCARD: usize = 128 << 20;
-/// The same where the refusal is for want of memory.
+/// The same where it is refused because memory is short.
 const DISCARD_WHEN_FULL: usize = 1 << 20;
 const DISCARD_FOR: Duration = Duration::from_secs(5);
 
