@@ -70,7 +70,7 @@ describe('rows become the request they came from', () => {
   });
 });
 
-test('what is no OTLP, and what is no table, is INVALID_DATA', async () => {
+test('what is not OTLP, and what is not a table, is INVALID_DATA', async () => {
   await expect(decode('logs', new Uint8Array([255]))).rejects.toMatchObject({ code: 'INVALID_DATA' });
   await expect(decode('logs', Buffer.from('{'), 'json')).rejects.toMatchObject({ code: 'INVALID_DATA' });
   await expect(encode('logs', new Uint8Array([1, 2, 3]))).rejects.toMatchObject({ code: 'INVALID_DATA' });

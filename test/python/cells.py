@@ -48,7 +48,7 @@ def column(found: Any, type_: pa.DataType) -> list[Any]:
 def plain(found: Any, type_: pa.DataType) -> list[Any]:
     """Numbers, text, bytes; times as integers of nanoseconds."""
     if pa.types.is_timestamp(type_):
-        assert pa.types.is_timestamp(found.type), f"{found.type} is no time"
+        assert pa.types.is_timestamp(found.type), f"{found.type} is not a time"
         unit = _NANOSECONDS[found.type.unit]
         return [None if cell is None else cell * unit for cell in found.view(pa.int64()).to_pylist()]
     same = {

@@ -1,6 +1,6 @@
 /**
  * apache-arrow in the build the program uses. There are two, of ECMAScript and of CommonJS modules, whose classes do not
- * know each other: what one of them writes of a table of the other is no Arrow, and no error either.
+ * know each other: what one of them writes of a table of the other is not Arrow, and not an error either.
  */
 import type { RecordBatch, Table } from 'apache-arrow';
 import { invalidData, shown } from './arguments.js';

@@ -34,7 +34,7 @@ export class Events {
   }
 }
 
-/** Calls a listener. One that fails is no reason to end the program, nor to leave the others out: Node.js warns of it. */
+/** Calls a listener. One that fails is not a reason to end the program, nor to leave the others out: Node.js warns of it. */
 function call(listener: (event: OtlpEvent) => unknown, happened: OtlpEvent): void {
   const failed = (error: unknown) => {
     const reason = error instanceof Error ? (error.stack ?? error.message) : shown(error);

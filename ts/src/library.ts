@@ -177,7 +177,7 @@ export class OtlpLibrary implements AsyncDisposable {
   }
 
   /**
-   * Drains, commits, seals, and lets go of the directory. Called again, it answers as the first time.
+   * Drains, commits, seals, and releases the directory. Called again, it answers as the first time.
    *
    * @param options.deadlineMs how long that may take, by default the `shutdownTimeout` of the configuration; then it
    *   fails with TIMEOUT and says what stays behind.

@@ -104,7 +104,7 @@ function nanoseconds(name: string, time: Date | bigint | undefined): string | un
   if (time === undefined) return undefined;
   const milliseconds = types.isDate(time) ? time.getTime() : undefined;
   if (typeof time !== 'bigint' && (milliseconds === undefined || Number.isNaN(milliseconds))) {
-    throw invalidConfig(`${name} = ${shown(time)} is no time: use a Date or nanoseconds since 1970 as a bigint`);
+    throw invalidConfig(`${name} = ${shown(time)} is not a time: use a Date or nanoseconds since 1970 as a bigint`);
   }
   const wanted = milliseconds === undefined ? BigInt(time as bigint) : BigInt(milliseconds) * 1_000_000n;
   return (wanted < 0n ? 0n : wanted > LATEST ? LATEST : wanted).toString();

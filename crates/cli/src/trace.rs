@@ -29,7 +29,7 @@ pub(crate) fn run(args: &TraceArgs, io: &mut Io<'_>) -> Outcome {
     let id = args.id.to_ascii_lowercase();
     if id.is_empty() || id.len() > 32 || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Err(Failure::Usage(format!(
-            "otlp-arrow: {:?} is no trace id: write up to 32 hexadecimal digits, such as those `otlp-arrow tail traces` shows",
+            "otlp-arrow: {:?} is not a trace id: write up to 32 hexadecimal digits, such as those `otlp-arrow tail traces` shows",
             args.id
         )));
     }

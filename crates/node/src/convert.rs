@@ -43,9 +43,9 @@ pub(crate) fn decode(signal_position: u32, data: &[u8], format: String) -> Outco
 #[napi(catch_unwind)]
 pub(crate) fn encode(signal_position: u32, ipc: &[u8], format: String) -> Outcome<Buffer> {
     let encode = || -> otlp_arrow::Result<Vec<u8>> {
-        let batches = batches(ipc).map_err(|error| invalid("this is no Arrow IPC stream", error))?;
+        let batches = batches(ipc).map_err(|error| invalid("this is not an Arrow IPC stream", error))?;
         otlp_arrow_columns::encode(signal(signal_position)?, &batches, parse::<Format>(&format)?)
-            .map_err(|error| invalid(&format!("this is no table of the storage schema: {error}"), error))
+            .map_err(|error| invalid(&format!("this is not a table of the storage schema: {error}"), error))
     };
     outcome(encode().map(Buffer::from))
 }
@@ -74,7 +74,7 @@ pub(crate) fn make_request(steps: &[u32], text: &[u8], bytes: &[u8]) -> Outcome<
 /// One zstd frame, decompressed: the codec of apache-arrow for sealed files.
 #[napi(catch_unwind)]
 pub(crate) fn decompress_zstd(data: &[u8]) -> Outcome<Buffer> {
-    let plain = zstd::stream::decode_all(data).map_err(|error| invalid("a buffer is no zstd frame", error));
+    let plain = zstd::stream::decode_all(data).map_err(|error| invalid("a buffer is not a zstd frame", error));
     outcome(plain.map(Buffer::from))
 }
 

@@ -147,7 +147,7 @@ pub(crate) fn open<'env>(
     promise(env, async move {
         let opened = blocking(move || {
             let arguments = serde_json::from_str(&config).map_err(|error| {
-                OtlpError::with_source(Code::InvalidConfig, "the configuration is no object", error)
+                OtlpError::with_source(Code::InvalidConfig, "the configuration is not an object", error)
             })?;
             BindingLibrary::open(Config::from_value(arguments)?, listener, on_done)
         });

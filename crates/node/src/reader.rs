@@ -44,7 +44,7 @@ impl BindingReader {
         })
     }
 
-    /// Lets go of the files.
+    /// Releases the files.
     #[napi(catch_unwind)]
     pub fn close(&self) {
         // While a piece is being read the lock is taken; the reader then goes with the last reference to it.
@@ -85,15 +85,15 @@ pub(crate) fn read_options(json: &str) -> Result<ReadOptions> {
     let value: Value = serde_json::from_str(json).map_err(|error| invalid(&error.to_string()))?;
     let known = ["from", "to", "columns", "limit", "dictionaries"];
     if let Some(key) = value.as_object().and_then(|keys| keys.keys().find(|key| !known.contains(&key.as_str()))) {
-        return Err(invalid(&format!("{key} is no option: use {}", known.join(", "))));
+        return Err(invalid(&format!("{key} is not an option: use {}", known.join(", "))));
     }
     let time = |key: &str| match &value[key] {
         Value::Null => Ok(None),
         Value::String(text) => text
             .parse::<u64>()
             .map(|nanoseconds| Some(SystemTime::UNIX_EPOCH + Duration::from_nanos(nanoseconds)))
-            .map_err(|_| invalid(&format!("{key} = {text:?} is no time: use a Date or nanoseconds since 1970"))),
-        other => Err(invalid(&format!("{key} = {other} is no time: use a Date or nanoseconds since 1970"))),
+            .map_err(|_| invalid(&format!("{key} = {text:?} is not a time: use a Date or nanoseconds since 1970"))),
+        other => Err(invalid(&format!("{key} = {other} is not a time: use a Date or nanoseconds since 1970"))),
     };
     let columns = match &value["columns"] {
         Value::Null => None,

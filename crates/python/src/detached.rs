@@ -4,7 +4,7 @@ use std::ops::Deref;
 
 use pyo3::prelude::*;
 
-/// A value that is let go of without holding on to the interpreter: its threads may need that to come to an end.
+/// A value that is released without holding on to the interpreter: its threads may need that to come to an end.
 pub(crate) struct Detached<T: Send>(Option<T>);
 
 impl<T: Send> Detached<T> {

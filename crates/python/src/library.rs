@@ -27,7 +27,7 @@ type Outcome = (u64, u64, String);
 /// How long to wait for room in seconds, and a function that may end it sooner.
 type Patience<'py> = (f64, Bound<'py, PyAny>);
 
-/// One open recorder. Every method lets go of the interpreter while it waits.
+/// One open recorder. Every method releases the interpreter while it waits.
 #[pyclass(module = "otlp_arrow._native", frozen)]
 pub(crate) struct Library {
     library: Detached<OtlpLibrary>,
@@ -84,7 +84,7 @@ impl Library {
         self.export_encoded(records.py(), Signal::Logs, sdk::encode_logs(records, &self.resource)?, patience)
     }
 
-    /// Keeps one OTLP protobuf request. The bytes are copied: Python may let go of them before they are written.
+    /// Keeps one OTLP protobuf request. The bytes are copied: Python may release them before they are written.
     fn export_otlp(&self, py: Python<'_>, signal: &str, data: &Bound<'_, PyBytes>) -> PyResult<Outcome> {
         let signal = parse_signal(signal).into_python(py)?;
         self.export(py, signal, Bytes::copy_from_slice(data.as_bytes()), None)
@@ -231,7 +231,7 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 /// The configuration: these arguments over the environment and the file of this process.
 fn load(arguments: &str) -> Result<Loaded> {
     let arguments = serde_json::from_str(arguments).map_err(|error| {
-        OtlpError::with_source(Code::InvalidConfig, "the configuration is no object of keys", error)
+        OtlpError::with_source(Code::InvalidConfig, "the configuration is not an object of keys", error)
     })?;
     Config::load(&Sources { arguments, ..Sources::process()? })
 }

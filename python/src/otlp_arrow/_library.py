@@ -215,7 +215,7 @@ class OtlpLibrary:
         await asyncio.to_thread(self.flush, timeout)
 
     def shutdown(self, deadline: float | None = None) -> None:
-        """Commit and seal what is there, let go of the directory, and refuse exports from then on.
+        """Commit and seal what is there, release the directory, and refuse exports from then on.
 
         `deadline` is in seconds (default: the key `shutdown_timeout`); `errors.DeadlineError` says what stays behind
         when it passes first. A second call does nothing.

@@ -135,7 +135,7 @@ def _length(batch: Sequence[object]) -> int:
     try:
         return len(batch)
     except TypeError:
-        return 0  # what failed is no batch
+        return 0  # what failed is not a batch
 
 
 def _millis(variable: str, default: float) -> float:
@@ -259,7 +259,7 @@ def _points_of(data: MetricsData) -> int:
             for metric in scope.metrics
         )
     except (AttributeError, TypeError):
-        return 0  # what failed is no metrics data
+        return 0  # what failed is not metrics data
 
 
 _PREFERENCE = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE"

@@ -13,7 +13,7 @@ use super::find::Finder;
 use super::json;
 use super::lists::{Lists, has_null};
 use super::text::Text;
-use crate::decode::plan;
+use crate::column::AttributeCounts;
 use crate::parse::integer;
 use crate::render::letter;
 use crate::text::same;
@@ -59,7 +59,7 @@ impl<'a> Attributes<'a> {
         context: &Context,
         known: &mut Known<'a>,
         row: usize,
-        size: &mut plan::Attributes,
+        size: &mut AttributeCounts,
     ) -> Checked<()> {
         let range = self.lists.sound(row)?;
         let letters = self.types.sound(row)?;

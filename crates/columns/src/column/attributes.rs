@@ -6,8 +6,8 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, MapArray, StructArray};
 use otlp_arrow_wire::read::{Cursor, Wire};
 
+use super::counts::AttributeCounts;
 use super::{Offsets, Text, Zeros};
-use crate::decode::plan;
 use crate::render::{Value, key_value, letter, usual_key_value};
 use crate::schema;
 use crate::sink::{ColumnSink, no_null};
@@ -49,7 +49,7 @@ pub(crate) struct Attributes {
 }
 
 impl Attributes {
-    pub(crate) fn reserve(&mut self, rows: usize, counts: &plan::Attributes) {
+    pub(crate) fn reserve(&mut self, rows: usize, counts: &AttributeCounts) {
         self.offsets.reserve(rows);
         self.keys.reserve(counts.entries, counts.keys);
         self.values.reserve(counts.entries, counts.values);

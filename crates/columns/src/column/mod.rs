@@ -3,6 +3,7 @@
 
 mod again;
 mod attributes;
+mod counts;
 mod dictionary;
 mod list;
 mod plain;
@@ -10,6 +11,7 @@ mod text;
 
 pub(crate) use again::{Again, Counters, MAX_KEPT_ROWS};
 pub(crate) use attributes::{Attributes, Letters};
+pub(crate) use counts::AttributeCounts;
 pub(crate) use dictionary::Dictionary;
 pub(crate) use list::{Lists, Offsets};
 use plain::Validity;

@@ -1,5 +1,6 @@
 //! What the first pass finds out for the second one.
 
+use crate::column::AttributeCounts;
 use crate::{Reason, Refusal, Refused, Signal};
 
 /// The outcome of the first pass over one request.
@@ -17,21 +18,11 @@ pub struct Checked {
     pub(crate) plan: Plan,
 }
 
-/// Entries of one attribute map column.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Attributes {
-    pub(crate) entries: usize,
-    /// Bytes of all keys.
-    pub(crate) keys: usize,
-    /// Bytes of all values as text, at most.
-    pub(crate) values: usize,
-}
-
 /// What lies in one list column: events, links, exemplars or quantiles.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Children {
     pub(crate) items: usize,
-    pub(crate) attributes: Attributes,
+    pub(crate) attributes: AttributeCounts,
     /// Bytes of their one plain text column.
     pub(crate) text: usize,
 }
@@ -40,7 +31,7 @@ pub(crate) struct Children {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
     pub(crate) rows: usize,
-    pub(crate) attributes: Attributes,
+    pub(crate) attributes: AttributeCounts,
     /// Bytes of the plain text columns: trace state and status message, or body.
     pub(crate) text: [usize; 2],
     /// Bytes of text in dictionary columns, as if all were different.
@@ -68,21 +59,6 @@ const fn child_bytes(signal: Signal) -> [usize; 2] {
         Signal::Traces => [26, 48],
         Signal::Metrics => [60, 16],
         Signal::Logs => [0, 0],
-    }
-}
-
-/// Two offsets, a type letter and a validity bit.
-const ENTRY_BYTES: usize = 10;
-
-impl Attributes {
-    fn add(&mut self, other: &Attributes) {
-        self.entries += other.entries;
-        self.keys += other.keys;
-        self.values += other.values;
-    }
-
-    fn bytes(&self) -> usize {
-        self.entries * ENTRY_BYTES + self.keys + self.values
     }
 }
 

@@ -78,7 +78,7 @@ fn exponent(text: &[u8]) -> i64 {
     if negative { -value } else { value }
 }
 
-/// Reads a floating point number; none when it is no number or too large for one.
+/// Reads a floating point number; none when it is not a number, or too large for one.
 pub(super) fn double(text: &[u8]) -> Option<f64> {
     if number_len(text) != Some(text.len()) {
         return None;

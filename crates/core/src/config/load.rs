@@ -235,7 +235,7 @@ fn as_list(root: &mut Node) {
     }
 }
 
-/// `OTLP_ARROW_BUFFER__MAX_BYTES` as a path; nothing for a variable that is no key.
+/// `OTLP_ARROW_BUFFER__MAX_BYTES` as a path; nothing for a variable that is not a key.
 fn variable_path(name: &str) -> Option<Vec<String>> {
     let other = name == FILE_VARIABLE || TEST_VARIABLES.contains(&name) || name.starts_with(TEST_PREFIX);
     let rest = name.strip_prefix(PREFIX).filter(|_| !other)?;

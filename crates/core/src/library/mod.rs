@@ -312,7 +312,7 @@ impl OtlpLibrary {
         self.running().core.store.flush().await
     }
 
-    /// Drains, commits, seals, and lets go of the directory, within `deadline` (default: `shutdown_timeout`).
+    /// Drains, commits, seals, and releases the directory, within `deadline` (default: `shutdown_timeout`).
     ///
     /// TIMEOUT if records that were accepted could not be written, or files not be sealed; its text says which. A second
     /// call answers as the first.

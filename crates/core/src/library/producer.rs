@@ -60,7 +60,7 @@ impl Producer for OtlpLibrary {
                 Either::Left((done, _)) => return done,
                 Either::Right(_) if Instant::now() < deadline => {}
                 Either::Right(_) => {
-                    let message = "the data was not written in time: look after the disk, or raise the export timeout";
+                    let message = "the data was not written in time: check the disk, or raise the export timeout";
                     return Err(OtlpError::new(Code::Timeout, message));
                 }
             }

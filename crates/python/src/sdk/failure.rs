@@ -26,7 +26,7 @@ pub(super) struct LeftOut {
 }
 
 impl LeftOut {
-    /// Counts `records` more, unless what was raised is no mistake in them: Ctrl-C, the end of the interpreter.
+    /// Counts `records` more, unless what was raised is not a mistake in them: Ctrl-C, the end of the interpreter.
     pub(super) fn add(&mut self, py: Python<'_>, records: u64, failure: Failure) -> PyResult<()> {
         let reason = match failure {
             Failure::TooDeep => "a value is nested too deeply to be walked".to_owned(),

@@ -43,7 +43,7 @@ pub(super) fn text(writer: &mut Writer, field: u32, value: &Bound<'_, PyAny>) ->
     with_text(value, |text| writer.bytes(field, text.as_bytes()))
 }
 
-/// Calls `f` with the text of `value`, or with `str(value)` where it is no text.
+/// Calls `f` with the text of `value`, or with `str(value)` where it is not text.
 #[inline]
 pub(super) fn with_text<R>(value: &Bound<'_, PyAny>, f: impl FnOnce(&str) -> R) -> PyResult<R> {
     match value.cast::<PyString>() {

@@ -5,10 +5,10 @@ use std::slice::ChunksExact;
 
 use arrow_ipc::{CompressionType, MessageHeader};
 
+use super::check::Check;
 use super::error::{Result, damaged};
 use super::head::{Head, Heads, int64};
 use super::layout::Shape;
-use super::scan::Check;
 
 /// More than any buffer of a message may hold: offsets are 32 bit.
 const MAX_BUFFER: usize = i32::MAX as usize;

@@ -33,7 +33,7 @@ pub struct CommitEncoder {
     joined: Vec<u8>,
 }
 
-/// The bytes of one commit, in parts: large columns are not copied. They are let go of when this is dropped.
+/// The bytes of one commit, in parts: large columns are not copied. They are released when this is dropped.
 #[derive(Debug)]
 pub struct Encoded<'a>(&'a mut [Output; 2]);
 
@@ -235,7 +235,7 @@ pub(crate) fn dictionary_values(batch: &RecordBatch, column: usize) -> Result<&d
     match batch.column(column).as_dictionary_opt::<Int32Type>() {
         Some(array) if array.values().null_count() == 0 => Ok(array.values().as_ref()),
         Some(_) => Err(OtlpError::new(Code::Internal, format!("the dictionary of column {column} has a null value"))),
-        None => Err(OtlpError::new(Code::Internal, format!("column {column} is no dictionary"))),
+        None => Err(OtlpError::new(Code::Internal, format!("column {column} is not a dictionary"))),
     }
 }
 

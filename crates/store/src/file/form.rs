@@ -46,7 +46,7 @@ pub trait FileForm: fmt::Debug + Send + Sync {
         wanted: &Wanted,
     ) -> Result<Box<dyn RowReader>>;
 
-    /// How much of `file` holds, looked at as closely as `check` says; nothing of what is no file of this form.
+    /// How much of `file` holds, looked at as closely as `check` says; nothing of what is not a file of this form.
     fn committed(&self, file: &dyn ReadFile, check: Check) -> io::Result<Committed>;
 
     /// What `file` is worth, looked at as closely as `check` says.
@@ -252,7 +252,7 @@ impl FileForm for Sealed {
         wanted: &Wanted,
     ) -> Result<Box<dyn RowReader>> {
         if scan::form(&*file).map_err(|error| super::ReadError::read(name, error))? == scan::Form::Unknown {
-            return Err(damaged(format!("{name} is no whole sealed file")));
+            return Err(damaged(format!("{name} is not a complete sealed file")));
         }
         Ok(Box::new(FileBatches::open(file, name, extent, from_row, wanted)?))
     }

@@ -133,7 +133,7 @@ impl Column {
                     numbers.push(match usize::try_from(index).ok().and_then(|index| known.get(index)) {
                         Some(number) => *number,
                         None if is_null(row) => 0,
-                        None => return Err(damaged(format!("{index} is no dictionary index"))),
+                        None => return Err(damaged(format!("{index} is not a dictionary index"))),
                     });
                 }
             }
@@ -143,7 +143,7 @@ impl Column {
                 for (row, index) in integers(taken(&buffer, len * 4)?).enumerate() {
                     if !is_null(row) {
                         let value = usize::try_from(index).ok().and_then(|index| values.get(index));
-                        let value = value.ok_or_else(|| damaged(format!("{index} is no dictionary index")))?;
+                        let value = value.ok_or_else(|| damaged(format!("{index} is not a dictionary index")))?;
                         bytes.extend_from_slice(value);
                     }
                     offsets.push(position(bytes.len())?);

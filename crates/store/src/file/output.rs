@@ -48,7 +48,7 @@ impl Output {
         self.own.resize(self.own.len() + missing, 0);
     }
 
-    /// Forgets everything and lets go of what lies elsewhere; memory beyond `keep` bytes is given back.
+    /// Forgets everything and releases what lies elsewhere; memory beyond `keep` bytes is given back.
     pub(crate) fn clear(&mut self, keep: usize) {
         self.elsewhere.clear();
         self.elsewhere_len = 0;

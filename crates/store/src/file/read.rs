@@ -72,7 +72,7 @@ impl FileBatches {
         let (schema, source) = match form(file.as_ref()).map_err(failed)? {
             Form::File => {
                 let contents = Contents::read(file.as_ref()).map_err(failed)?;
-                let contents = contents.ok_or_else(|| damaged(format!("{name} is no whole sealed file")))?;
+                let contents = contents.ok_or_else(|| damaged(format!("{name} is not a complete sealed file")))?;
                 (Some(contents.schema.clone()), Source::Sealed { contents, next: 0, dictionaries: None })
             }
             Form::Stream => {

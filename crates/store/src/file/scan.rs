@@ -5,6 +5,7 @@ use std::io;
 use arrow_ipc::MessageHeader;
 
 use super::body::{Found, Values};
+pub use super::check::Check;
 use super::message::CONTINUATION;
 use super::parse::schema_entry;
 use super::window::Window;
@@ -37,15 +38,6 @@ pub fn form(file: &dyn ReadFile) -> io::Result<Form> {
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(Form::Unknown),
         Err(error) => Err(error),
     }
-}
-
-/// How closely commits are looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Check {
-    /// Heads, row numbers and checksums: every byte is read.
-    Full,
-    /// Heads and row numbers: enough for what this process wrote and has not closed.
-    Heads,
 }
 
 /// One whole commit of a stream.

@@ -198,7 +198,7 @@ impl Contents {
         self.batches.last().map_or(0, |last| last.first_row + last.rows)
     }
 
-    /// Reads them; `None` if `file` is no whole sealed file of ours.
+    /// Reads them; `None` if `file` is not a complete sealed file of ours.
     pub(crate) fn read(file: &dyn ReadFile) -> io::Result<Option<Contents>> {
         let mut window = Window::new(file, file.len()?, 4 << 10);
         let Some(footer) = footer(&mut window)? else { return Ok(None) };

@@ -39,7 +39,7 @@ impl Wanted {
                     Code::InvalidConfig,
                     format!(
                         "columns: {name:?} {}: {signal} has {}",
-                        if again { "is named twice" } else { "is no column" },
+                        if again { "is named twice" } else { "is not a column" },
                         known.join(", ")
                     ),
                 ));
@@ -160,7 +160,7 @@ mod tests {
             ..ReadOptions::default()
         };
         for (columns, word) in
-            [(&["name", "nam"][..], "\"nam\" is no column"), (&["name", "name"], "named twice"), (&[], "names none")]
+            [(&["name", "nam"][..], "\"nam\" is not a column"), (&["name", "name"], "named twice"), (&[], "names none")]
         {
             let error = Wanted::new(Signal::Traces, &options(columns)).unwrap_err();
             assert_eq!(error.code(), Code::InvalidConfig);

@@ -4,10 +4,11 @@ use std::io;
 use std::path::Path;
 
 use super::body::{Body, Values, commit};
+use super::check::Check;
 use super::error::{ReadError, Result, damaged};
 use super::head::{Head, Heads, metadata_len};
 use super::message::PREFIX;
-use super::scan::{Check, Commit};
+use super::scan::Commit;
 use crate::disk::storage::ReadFile;
 
 /// A part of a file in memory, which moves forward with what is asked for.

@@ -68,7 +68,7 @@ pub trait RetentionHold: Send + Sync {
     }
 }
 
-/// A dead writer that this process looks after, as long as this exists.
+/// A dead writer whose files this process maintains, as long as this exists.
 #[derive(Debug)]
 pub struct AdoptedWriter {
     id: WriterId,
@@ -81,7 +81,7 @@ impl AdoptedWriter {
         Arc::new(Self { id, lock })
     }
 
-    /// Takes the dead writer `id` over. `None` while somebody holds it: then it is alive, or looked after already.
+    /// Takes the dead writer `id` over. `None` while somebody holds it: then it is alive, or taken over already.
     pub fn take(log: &Log, id: WriterId) -> Option<Arc<Self>> {
         let lock = log.storage().try_lock(&log.layout().writer_lock(id)).ok().flatten()?;
         Some(Self::new(id, lock))

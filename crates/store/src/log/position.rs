@@ -45,7 +45,7 @@ impl fmt::Display for Position {
     }
 }
 
-/// Text that is no position, or one whose checksum does not hold.
+/// Text that is not a position, or one whose checksum does not hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoPosition;
 

@@ -68,7 +68,7 @@ struct Snapshot {
     waiting: VecDeque<Source>,
     current: Option<Current>,
     left: usize,
-    /// Who looks after the directory, if this process does.
+    /// Who maintains the directory, if this process does.
     keeper: Option<Arc<dyn SetAside>>,
 }
 

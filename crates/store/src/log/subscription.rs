@@ -148,7 +148,7 @@ impl Subscription {
         }
     }
 
-    /// Whether this is a child's copy: the thread behind it does not exist here, and its locks may be held for ever.
+    /// Whether this is a child's copy: the thread behind it does not exist here, and its locks may be held forever.
     fn is_parents(&self) -> bool {
         self.generation != sys::generation()
     }

@@ -191,7 +191,7 @@ impl Cache {
         }
     }
 
-    /// Lets go of a single entry that is too large to keep.
+    /// Releases a single entry that is too large to keep.
     pub(super) fn trim(&mut self) {
         while self.oldest != NONE && self.bytes > MAX_BYTES {
             self.remove_oldest();
