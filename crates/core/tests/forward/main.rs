@@ -3,6 +3,7 @@
 
 mod client;
 mod delivery;
+mod directory;
 mod failures;
 mod secrets;
 mod strange;
