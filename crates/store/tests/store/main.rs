@@ -3,6 +3,7 @@
 
 mod faults;
 mod faulty;
+mod form;
 mod lifecycle;
 mod recovery;
 mod rotation;
