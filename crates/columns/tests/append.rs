@@ -50,7 +50,7 @@ fn batch_of(signal: Signal, seed: u64) -> RecordBatch {
 }
 
 fn store(signal: Signal, batches: &[RecordBatch]) -> Result<StoredBatch, BatchError> {
-    let checked = check_batches(signal, batches, &Limits::default())?;
+    let checked = check_batches(signal, batches.iter().cloned(), &Limits::default())?;
     Ok(BatchBuilder::new(signal).store(&checked))
 }
 
@@ -189,18 +189,17 @@ fn several_batches_become_one_and_stand_beside_otlp() {
 fn memory_is_counted_by_the_rows_and_not_by_what_lies_beside_them() {
     for kind in Kind::COMPARED {
         let (signal, batch) = (signal_of(kind), ordinary(kind, 4000));
-        let whole = check_batches(signal, std::slice::from_ref(&batch), &Limits::default()).unwrap();
+        let whole = check_batches(signal, [batch.clone()], &Limits::default()).unwrap();
         let by_otlp = check(signal, &kind.encoded(4000, 5), &Limits::default()).unwrap();
         assert!(whole.arrow_bytes() <= by_otlp.arrow_bytes, "{kind:?}");
         let stored = BatchBuilder::new(signal).store(&whole);
         assert!(memory(stored.batch()) <= stored.arrow_bytes(), "{kind:?}: {} bytes", memory(stored.batch()));
-        let parts = [batch.slice(1000, 40)];
-        let part = check_batches(signal, &parts, &Limits::default()).unwrap();
+        let part = check_batches(signal, [batch.slice(1000, 40)], &Limits::default()).unwrap();
         assert!(part.arrow_bytes() * 50 < whole.arrow_bytes(), "{kind:?}: {}", part.arrow_bytes());
         let stored = BatchBuilder::new(signal).store(&part);
         assert!(memory(stored.batch()) <= stored.arrow_bytes(), "{kind:?}: {} bytes", memory(stored.batch()));
         let limits = Limits { max_request_memory: whole.arrow_bytes() - 1, ..Limits::default() };
-        let error = check_batches(signal, std::slice::from_ref(&batch), &limits).unwrap_err();
+        let error = check_batches(signal, [batch.clone()], &limits).unwrap_err();
         assert!(matches!(error, BatchError::TooLarge { needed, limit } if needed > limit), "{error}");
     }
 }

@@ -40,7 +40,7 @@ pub trait Ingest: Send + Sync + 'static {
         &self,
         signal: Signal,
         protocol: Protocol,
-        batches: &[RecordBatch],
+        batches: Vec<RecordBatch>,
         reservation: Reservation,
     ) -> Result<(ExportOutcome, Kept)>;
 

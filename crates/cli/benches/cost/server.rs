@@ -196,7 +196,13 @@ impl Ingest for Baseline {
         Ok((ExportOutcome::default(), Box::pin(std::future::ready(Ok(())))))
     }
 
-    fn append(&self, _: Signal, _: Protocol, batches: &[RecordBatch], _: Reservation) -> Result<(ExportOutcome, Kept)> {
+    fn append(
+        &self,
+        _: Signal,
+        _: Protocol,
+        batches: Vec<RecordBatch>,
+        _: Reservation,
+    ) -> Result<(ExportOutcome, Kept)> {
         std::hint::black_box(batches);
         Ok((ExportOutcome::default(), Box::pin(std::future::ready(Ok(())))))
     }

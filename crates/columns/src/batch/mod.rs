@@ -42,21 +42,60 @@ pub(crate) use points::{Exemplars, Quantiles};
 pub(crate) use text::Text;
 pub(crate) use traces::{Events, Links, Traces};
 
-/// Batches that a builder may copy: the outcome of [`check_batches`].
-pub struct CheckedBatches<'a> {
+/// Batches that are to be kept together, each checked as it was added.
+pub struct CheckedBatches {
     signal: Signal,
-    pub(crate) tables: Vec<Table<'a>>,
+    batches: Vec<RecordBatch>,
     pub(crate) counts: Counts,
 }
 
-impl fmt::Debug for CheckedBatches<'_> {
+impl fmt::Debug for CheckedBatches {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { signal, counts, .. } = self;
         f.debug_struct("CheckedBatches").field("signal", signal).field("rows", &counts.rows).finish_non_exhaustive()
     }
 }
 
-impl CheckedBatches<'_> {
+/// Checks batches of schema v1 that are to be kept together; see [`CheckedBatches::push`].
+pub fn check_batches(
+    signal: Signal,
+    batches: impl IntoIterator<Item = RecordBatch>,
+    limits: &Limits,
+) -> Result<CheckedBatches, BatchError> {
+    let mut checked = CheckedBatches::new(signal);
+    batches.into_iter().try_for_each(|batch| checked.push(batch, limits))?;
+    Ok(checked)
+}
+
+impl CheckedBatches {
+    /// None yet.
+    pub fn new(signal: Signal) -> Self {
+        Self { signal, batches: Vec::new(), counts: Counts::default() }
+    }
+
+    /// Adds a batch, in whatever types other programs give its columns.
+    ///
+    /// # Errors
+    /// [`BatchError`] says which column, what it has and what is expected; of cells also the row, over all batches. Then
+    /// none of the batches should be kept.
+    pub fn push(&mut self, batch: RecordBatch, limits: &Limits) -> Result<(), BatchError> {
+        let context = Context::new(self.signal, limits);
+        let before = self.counts.rows;
+        let table = Table::of(self.signal, &batch)?;
+        self.counts.rows += table.rows;
+        table.check(&context, &mut self.counts).map_err(|bad| match bad {
+            Bad::Cell(flaw) => BatchError::Cell { row: before + flaw.row, column: flaw.column, message: flaw.message },
+            Bad::TooLarge(needed) => BatchError::TooLarge { needed, limit: context.limit },
+        })?;
+        self.batches.push(batch);
+        Ok(())
+    }
+
+    /// The columns of each batch.
+    pub(crate) fn tables(&self) -> impl Iterator<Item = Table<'_>> {
+        self.batches.iter().map(|batch| Table::of(self.signal, batch).expect("it was found when the batch was checked"))
+    }
+
     /// The signal.
     pub fn signal(&self) -> Signal {
         self.signal
@@ -71,30 +110,6 @@ impl CheckedBatches<'_> {
     pub fn arrow_bytes(&self) -> usize {
         self.counts.bytes(self.signal)
     }
-}
-
-/// Looks at batches of schema v1 that are to be kept together, in whatever types other programs give its columns.
-///
-/// # Errors
-/// [`BatchError`] says which column, what it has and what is expected; of cells also the row, over all batches.
-pub fn check_batches<'a>(
-    signal: Signal,
-    batches: &'a [RecordBatch],
-    limits: &Limits,
-) -> Result<CheckedBatches<'a>, BatchError> {
-    let context = Context::new(signal, limits);
-    let mut checked = CheckedBatches { signal, tables: Vec::with_capacity(batches.len()), counts: Counts::default() };
-    for batch in batches {
-        let before = checked.counts.rows;
-        let table = Table::of(signal, batch)?;
-        checked.counts.rows += table.rows;
-        table.check(&context, &mut checked.counts).map_err(|bad| match bad {
-            Bad::Cell(flaw) => BatchError::Cell { row: before + flaw.row, column: flaw.column, message: flaw.message },
-            Bad::TooLarge(needed) => BatchError::TooLarge { needed, limit: context.limit },
-        })?;
-        checked.tables.push(table);
-    }
-    Ok(checked)
 }
 
 /// The columns of one batch.

@@ -8,7 +8,7 @@ use std::time::Instant;
 use arrow_array::RecordBatch;
 use bytes::Bytes;
 use otlp_arrow_base::clock::Clock;
-use otlp_arrow_columns::{BatchBuilder, Limits, Payload, Refused, Signal};
+use otlp_arrow_columns::{BatchBuilder, CheckedBatches, Limits, Payload, Refused, Signal};
 
 use super::additions::Additions;
 use super::encoding::Encoding;
@@ -89,17 +89,26 @@ impl Core {
     }
 
     /// [`Core::take`] for rows in the columns of the storage schema, which are kept together or not at all.
-    pub(super) fn take_batches(
+    pub(super) fn take_batches<I: IntoIterator<Item = Result<RecordBatch>>>(
         &self,
         signal: Signal,
         protocol: Protocol,
-        batches: &[RecordBatch],
+        batches: I,
         mut reservation: Reservation,
-    ) -> Result<(ExportOutcome, impl Future<Output = Result<()>> + Send + 'static + use<>)> {
-        let checked = otlp_arrow_columns::check_batches(signal, batches, &self.limits)?;
-        reservation.grow(checked.arrow_bytes())?;
+    ) -> Result<(ExportOutcome, impl Future<Output = Result<()>> + Send + 'static + use<I>)> {
+        let mut checked = CheckedBatches::new(signal);
+        // Of what is read batch by batch no more is read than there is room for.
+        let mut held = reservation.sibling();
+        for batch in batches {
+            let before = checked.arrow_bytes();
+            checked.push(batch?, &self.limits)?;
+            held.grow(checked.arrow_bytes() - before)?;
+        }
+        reservation.grow(held.bytes())?;
         let outcome = ExportOutcome { accepted: checked.rows() as u64, ..ExportOutcome::default() };
         let payload = (checked.rows() > 0).then(|| Payload::Batch(BatchBuilder::new(signal).store(&checked)));
+        // What was handed over is not needed any more: whoever shares it need not wait for the disk.
+        drop((checked, held));
         let (payload, filtered) = self.staged(payload, &mut reservation)?;
         let appended = payload.map(|payload| Request::new(payload, reservation)).transpose()?;
         let count = self.count(signal, protocol, outcome.accepted, Refused::default(), filtered);
@@ -185,10 +194,10 @@ impl Ingest for Core {
         &self,
         signal: Signal,
         protocol: Protocol,
-        batches: &[RecordBatch],
+        batches: Vec<RecordBatch>,
         reservation: Reservation,
     ) -> Result<(ExportOutcome, Kept)> {
-        let (outcome, kept) = self.take_batches(signal, protocol, batches, reservation)?;
+        let (outcome, kept) = self.take_batches(signal, protocol, batches.into_iter().map(Ok), reservation)?;
         Ok((outcome, Box::pin(kept)))
     }
 

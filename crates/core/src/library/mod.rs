@@ -172,22 +172,25 @@ impl OtlpLibrary {
         signal: Signal,
         batch: RecordBatch,
     ) -> impl Future<Output = Result<ExportOutcome>> + Send + 'static + use<> {
-        self.append_together(signal, vec![batch])
+        self.append_together(signal, 0, [Ok(batch)])
     }
 
-    fn append_together(
+    /// [`OtlpLibrary::append`] for a table of several batches, read one by one: one commit, all of them or none.
+    fn append_together<I>(
         &self,
         signal: Signal,
-        batches: Vec<RecordBatch>,
-    ) -> impl Future<Output = Result<ExportOutcome>> + Send + 'static + use<> {
+        read_from: usize,
+        batches: I,
+    ) -> impl Future<Output = Result<ExportOutcome>> + Send + 'static + use<I>
+    where
+        I: IntoIterator<Item = Result<RecordBatch>> + Send + 'static,
+    {
         let core = Arc::clone(&self.running().core);
         async move {
             let done = async {
                 core.ensure_open()?;
-                let reservation = core.store.budget().reserve(signal, 0)?;
-                let (outcome, kept) = core.take_batches(signal, Protocol::LIBRARY, &batches, reservation)?;
-                // They were copied: whoever shares them need not wait for the disk.
-                drop(batches);
+                let reservation = core.store.budget().reserve(signal, read_from)?;
+                let (outcome, kept) = core.take_batches(signal, Protocol::LIBRARY, batches, reservation)?;
                 kept.await?;
                 Ok(outcome)
             };

@@ -29,12 +29,16 @@ pub trait Producer {
         deadline: Instant,
     ) -> impl Future<Output = Result<ExportOutcome>> + Send;
 
-    /// `append` for a table of several batches: one commit, all of it or nothing.
-    fn append_batches(
+    /// `append` for a table of several batches, read one by one: one commit, all of it or nothing. `read_from` is how many
+    /// bytes of memory they are read from.
+    fn append_batches<I>(
         &self,
         signal: Signal,
-        batches: Vec<RecordBatch>,
-    ) -> impl Future<Output = Result<ExportOutcome>> + Send + 'static;
+        read_from: usize,
+        batches: I,
+    ) -> impl Future<Output = Result<ExportOutcome>> + Send + 'static
+    where
+        I: IntoIterator<Item = Result<RecordBatch>> + Send + 'static;
 
     /// Counts and announces records that an SDK exporter could not hand over: as information if the exporter logs that
     /// itself.
@@ -67,12 +71,16 @@ impl Producer for OtlpLibrary {
         }
     }
 
-    fn append_batches(
+    fn append_batches<I>(
         &self,
         signal: Signal,
-        batches: Vec<RecordBatch>,
-    ) -> impl Future<Output = Result<ExportOutcome>> + Send + 'static {
-        self.append_together(signal, batches)
+        read_from: usize,
+        batches: I,
+    ) -> impl Future<Output = Result<ExportOutcome>> + Send + 'static
+    where
+        I: IntoIterator<Item = Result<RecordBatch>> + Send + 'static,
+    {
+        self.append_together(signal, read_from, batches)
     }
 
     fn not_kept(&self, signal: Signal, records: u64, error: &OtlpError, severity: Severity) {

@@ -49,8 +49,7 @@ pub(super) fn run(
     if batch.num_rows() == 0 {
         return Ok((None, filtered));
     }
-    let batches = [batch];
-    let checked = check_batches(signal, &batches, limits).map_err(|error| wrong(stages, error))?;
+    let checked = check_batches(signal, [batch], limits).map_err(|error| wrong(stages, error))?;
     reservation.grow(checked.arrow_bytes())?;
     Ok((Some(Payload::Batch(builder.store(&checked))), filtered))
 }

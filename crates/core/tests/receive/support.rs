@@ -77,7 +77,7 @@ impl Ingest for Inside {
         Ok((outcome, kept))
     }
 
-    fn append(&self, _: Signal, _: Protocol, _: &[RecordBatch], _: Reservation) -> Result<(ExportOutcome, Kept)> {
+    fn append(&self, _: Signal, _: Protocol, _: Vec<RecordBatch>, _: Reservation) -> Result<(ExportOutcome, Kept)> {
         unreachable!("these doors hand over OTLP")
     }
 

@@ -123,13 +123,13 @@ impl BatchBuilder {
 
     /// Appends the rows of checked batches of the signal of this builder. Only what is in the rows is copied: nothing that
     /// lies beside them in shared buffers, and no text of a dictionary that no row has.
-    pub fn append_batches(&mut self, batches: &CheckedBatches<'_>) {
+    pub fn append_batches(&mut self, batches: &CheckedBatches) {
         self.make_room(batches.rows(), &batches.counts);
-        batches.tables.iter().for_each(|table| self.copy(table));
+        batches.tables().for_each(|table| self.copy(&table));
     }
 
     /// The rows of checked batches alone, in exactly the form in which a commit has them. The builder was empty.
-    pub fn store(&mut self, batches: &CheckedBatches<'_>) -> StoredBatch {
+    pub fn store(&mut self, batches: &CheckedBatches) -> StoredBatch {
         self.append_batches(batches);
         StoredBatch::new(self.signal(), self.finish(), batches.counts)
     }
