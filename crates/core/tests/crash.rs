@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ExitCode, Stdio};
 use std::time::Duration;
 
 use arrow_array::RecordBatch;
@@ -17,10 +17,12 @@ use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
 use otlp_arrow::config::Durability;
 use otlp_arrow::store::failpoint::{Point, VARIABLE};
 use otlp_arrow::{Config, Format, OtlpLibrary, Signal};
+use otlp_arrow_testkit::harness::{Process, again, main as main_of};
+use otlp_arrow_testkit::tests;
 use prost::Message;
 
-/// Set in the process that writes: the directory, and the first request number.
-const CHILD: &str = "OTLP_ARROW_TEST_CRASH_CHILD";
+/// The process that writes; its job is the directory and the first request number.
+const WRITING: Process = ("OTLP_ARROW_TEST_CRASH_CHILD", child);
 /// Records of one request.
 const RECORDS: u64 = 40;
 
@@ -81,9 +83,7 @@ struct Oracle {
 
 impl Oracle {
     fn start(&self, dir: &Path, failpoint: Option<&str>) -> Child {
-        let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(["--exact", "the_writing_process", "--nocapture"]);
-        command.env(CHILD, format!("{}|{}", dir.display(), self.next));
+        let mut command = again(WRITING, &format!("{}|{}", dir.display(), self.next));
         match failpoint {
             Some(name) => command.env(VARIABLE, name),
             None => command.env_remove(VARIABLE),
@@ -96,8 +96,7 @@ impl Oracle {
         let (mut done, mut acknowledged) = (false, 0);
         for line in BufReader::new(child.stdout.take().unwrap()).lines() {
             let Ok(line) = line else { break };
-            // The test harness of the child speaks on the same line now and then.
-            let word = |word: &str| line.split(word).nth(1).and_then(|number| number.trim().parse::<u64>().ok());
+            let word = |word: &str| line.strip_prefix(word).and_then(|number| number.parse::<u64>().ok());
             if let Some(number) = word("sent ") {
                 self.sent.insert(number);
                 self.next = self.next.max(number + 1);
@@ -107,7 +106,7 @@ impl Oracle {
                 if Some(acknowledged) == kill {
                     child.kill().unwrap();
                 }
-            } else if line.ends_with("done") {
+            } else if line == "done" {
                 done = true;
             }
         }
@@ -142,18 +141,14 @@ impl Oracle {
     }
 }
 
-#[test]
-fn the_writing_process() {
-    if let Ok(job) = std::env::var(CHILD) {
-        child(&job);
-    }
+fn main() -> ExitCode {
+    main_of(
+        &[WRITING],
+        &tests![a_process_ended_at_any_named_place_loses_nothing, processes_killed_one_after_the_other_lose_nothing,],
+    )
 }
 
-#[test]
 fn a_process_ended_at_any_named_place_loses_nothing() {
-    if std::env::var(CHILD).is_ok() {
-        return;
-    }
     for point in Point::ALL {
         for side in ["before", "after"] {
             let dir = tempfile::tempdir().unwrap();
@@ -188,11 +183,7 @@ fn tear_the_newest(dir: &Path) {
     std::fs::OpenOptions::new().append(true).open(newest).unwrap().write_all(&[0xff; 333]).unwrap();
 }
 
-#[test]
 fn processes_killed_one_after_the_other_lose_nothing() {
-    if std::env::var(CHILD).is_ok() {
-        return;
-    }
     let dir = tempfile::tempdir().unwrap();
     let mut oracle = Oracle::default();
     for round in 0..8 {

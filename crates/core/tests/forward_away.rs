@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{ExitCode, Stdio};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,10 +17,12 @@ use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
 use otlp_arrow::config::DestinationConfig;
 use otlp_arrow::{Config, OtlpLibrary, Signal};
 use otlp_arrow_testkit::backend::{Backend, Received, Reply};
+use otlp_arrow_testkit::harness::{Process, again, main as main_of};
+use otlp_arrow_testkit::tests;
 use prost::Message;
 
-/// Set in the process that is ended: the directory, the remote's URL, its first and last request, and what it does then.
-const CHILD: &str = "OTLP_ARROW_TEST_AWAY_CHILD";
+/// The process that is ended; its job is the directory, the remote's URL, its first and last request, and what it does then.
+const ENDED: Process = ("OTLP_ARROW_TEST_AWAY_CHILD", the_process_that_is_ended);
 /// Records of one request.
 const RECORDS: u64 = 1_000;
 /// Requests of the whole run.
@@ -85,22 +87,28 @@ fn last_arrived(received: &[Received]) -> bool {
 
 /// A process of its own that ingests these requests; returns when they are acknowledged, with the process still there.
 fn start(dir: &Path, url: &str, requests: Range<u64>, then: &str) -> std::process::Child {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "the_process_that_is_ended", "--nocapture"]);
-    command.env(CHILD, format!("{}|{url}|{}|{}|{then}", dir.display(), requests.start, requests.end));
+    let mut command = again(ENDED, &format!("{}|{url}|{}|{}|{then}", dir.display(), requests.start, requests.end));
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    assert!(lines.any(|line| line.unwrap().ends_with("kept")), "the process ended before its requests were kept");
+    assert!(lines.any(|line| line.unwrap() == "kept"), "the process ended before its requests were kept");
     child
 }
 
-#[test]
-fn the_process_that_is_ended() {
-    let Ok(job) = std::env::var(CHILD) else { return };
+fn main() -> ExitCode {
+    main_of(
+        &[ENDED],
+        &tests![
+            a_remote_away_while_processes_end_in_every_way_gets_all_of_each_in_order,
+            a_process_killed_while_it_sends_repeats_at_most_one_second_of_it,
+        ],
+    )
+}
+
+fn the_process_that_is_ended(job: &str) {
     let [dir, url, first, end, then] = job.split('|').collect::<Vec<_>>().try_into().unwrap();
     let library = open(Path::new(dir), url);
     ingest(&library, first.parse().unwrap()..end.parse().unwrap());
-    println!("\nkept");
+    println!("kept");
     if then == "abort" {
         std::process::abort();
     }
@@ -108,11 +116,7 @@ fn the_process_that_is_ended() {
     std::thread::sleep(LONG);
 }
 
-#[test]
 fn a_remote_away_while_processes_end_in_every_way_gets_all_of_each_in_order() {
-    if std::env::var(CHILD).is_ok() {
-        return;
-    }
     let dir = tempfile::tempdir().unwrap();
     let backend = Backend::start();
     let (url, address): (String, SocketAddr) = (backend.url(), backend.address());
@@ -144,11 +148,7 @@ fn a_remote_away_while_processes_end_in_every_way_gets_all_of_each_in_order() {
     assert_eq!(std::fs::read_dir(dir.path().join("cursors/forward/away")).unwrap().count(), 0, "no cursor is left");
 }
 
-#[test]
 fn a_process_killed_while_it_sends_repeats_at_most_one_second_of_it() {
-    if std::env::var(CHILD).is_ok() {
-        return;
-    }
     let dir = tempfile::tempdir().unwrap();
     let backend = Backend::start();
     backend.reply(Reply::Grpc { status: 14, retry_after: None });

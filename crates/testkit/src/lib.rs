@@ -5,6 +5,7 @@ pub mod canonical;
 pub mod clock;
 pub mod fresh;
 pub mod generate;
+pub mod harness;
 pub mod http;
 pub mod numbered;
 pub mod payload;

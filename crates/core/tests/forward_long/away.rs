@@ -60,8 +60,7 @@ fn remote(records: u64, writers: u64) -> (Backend, Arc<Tally>) {
     (backend, tally)
 }
 
-#[test]
-fn six_hours_away_cost_nothing_but_disk() {
+pub(crate) fn six_hours_away_cost_nothing_but_disk() {
     let records = records();
     let requests = records / RECORDS;
     let part = |writer: u64| writer * requests / WRITERS..(writer + 1) * requests / WRITERS;
@@ -156,8 +155,7 @@ fn six_hours_away_cost_nothing_but_disk() {
     }
 }
 
-#[test]
-fn what_retention_takes_from_an_absent_remote_is_counted_to_the_record() {
+pub(crate) fn what_retention_takes_from_an_absent_remote_is_counted_to_the_record() {
     let records = (records() / WRITERS).max(60_000);
     let dir = tempfile::tempdir().unwrap();
     let (backend, tally) = remote(records, 1);

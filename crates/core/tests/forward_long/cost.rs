@@ -110,8 +110,7 @@ fn sizes() -> (u64, usize) {
     (setting("OTLP_ARROW_COST_ROUNDS", 1), setting("OTLP_ARROW_COST_REQUESTS", 20) as usize)
 }
 
-#[test]
-fn keeping_and_forwarding_costs_at_most_twice_keeping() {
+pub(crate) fn keeping_and_forwarding_costs_at_most_twice_keeping() {
     use ForwardCompression::{Gzip, None, Zstd};
     let (rounds, requests) = sizes();
     let messages = messages();
@@ -139,8 +138,7 @@ fn keeping_and_forwarding_costs_at_most_twice_keeping() {
     }
 }
 
-#[test]
-fn a_stuck_destination_slows_neither_ingest_nor_another_destination() {
+pub(crate) fn a_stuck_destination_slows_neither_ingest_nor_another_destination() {
     let (rounds, requests) = sizes();
     let messages = messages();
     let (sink, stuck) = (Sink::start(), Backend::start());

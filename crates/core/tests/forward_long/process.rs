@@ -2,19 +2,20 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::time::{Duration, Instant};
 
 use futures::executor::block_on;
 use otlp_arrow::config::DestinationConfig;
 use otlp_arrow::internal::Producer as _;
 use otlp_arrow::{Config, OtlpLibrary, Signal};
+use otlp_arrow_testkit::harness::{self, again};
 use serde_json::{Value, json};
 
 use crate::numbered::request;
 
-/// Set in the process: what to open, as JSON.
-const JOB: &str = "OTLP_ARROW_TEST_LONG_PROCESS";
+/// The other side; its job is what to open, as JSON.
+pub(crate) const PROCESS: harness::Process = ("OTLP_ARROW_TEST_LONG_PROCESS", the_process);
 /// Records of one request.
 pub(crate) const RECORDS: u64 = 1_000;
 const LONG: Duration = Duration::from_secs(60);
@@ -43,8 +44,7 @@ impl Process {
             "dir": job.dir, "url": job.url, "beside": job.beside,
             "retention_bytes": job.retention_bytes, "rotation_bytes": job.rotation_bytes,
         });
-        let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(["--exact", "process::the_process", "--nocapture"]).env(JOB, text.to_string());
+        let mut command = again(PROCESS, &text.to_string());
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let (input, output) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
         let mut process = Self { child, input, output };
@@ -56,8 +56,7 @@ impl Process {
         loop {
             let mut line = String::new();
             assert!(self.output.read_line(&mut line).unwrap() > 0, "the process ended");
-            // The test harness of the process says things too, without ending its line.
-            if let Some((_, answer)) = line.split_once("> ") {
+            if let Some(answer) = line.strip_prefix("> ") {
                 return serde_json::from_str(answer).unwrap();
             }
         }
@@ -114,13 +113,11 @@ fn open(dir: &Path, job: &Value, url: Option<&str>) -> OtlpLibrary {
     OtlpLibrary::open(config).unwrap()
 }
 
-#[test]
-fn the_process() {
-    let Ok(job) = std::env::var(JOB) else { return };
-    let job: Value = serde_json::from_str(&job).unwrap();
+fn the_process(job: &str) {
+    let job: Value = serde_json::from_str(job).unwrap();
     let library = open(Path::new(job["dir"].as_str().unwrap()), &job, job["url"].as_str());
     let beside = job["beside"].as_str().map(|dir| open(Path::new(dir), &job, None));
-    println!("\n> {{}}");
+    println!("> {{}}");
     for line in std::io::stdin().lines() {
         let question: Value = serde_json::from_str(&line.unwrap()).unwrap();
         let answer = match question["do"].as_str().unwrap() {

@@ -3,7 +3,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdout, Stdio};
 use std::time::{Duration, Instant};
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -12,10 +12,11 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use otlp_arrow::config::{DestinationConfig, ForwardCompression};
 use otlp_arrow::destinations::OTLP_GRPC;
 use otlp_arrow::{Config, OtlpLibrary};
+use otlp_arrow_testkit::harness::{Process, again};
 use serde_json::{Value, json};
 
-/// Set in the process: its destinations, as JSON.
-const JOB: &str = "OTLP_ARROW_TEST_SERVED";
+/// The service; its job is its destinations, as JSON.
+pub(crate) const SERVICE: Process = ("OTLP_ARROW_TEST_SERVED", the_service);
 const PATH: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
 const CONNECTIONS: usize = 2;
 
@@ -48,12 +49,11 @@ impl Served {
                 json!({"url": target.url, "compression": compression})
             })
             .collect();
-        let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(["--exact", "served::the_service", "--nocapture"]).env(JOB, Value::from(job).to_string());
+        let mut command = again(SERVICE, &Value::from(job).to_string());
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut output = BufReader::new(child.stdout.take().unwrap());
         let mut lines = output.by_ref().lines().map(Result::unwrap);
-        let line = lines.find_map(|line| line.split_once("> ").map(|(_, rest)| rest.to_owned())).unwrap();
+        let line = lines.find_map(|line| line.strip_prefix("> ").map(str::to_owned)).unwrap();
         let (grpc, http) = line.split_once(' ').unwrap();
         Self { child, _output: output, grpc: grpc.parse().unwrap(), http: http.parse().unwrap() }
     }
@@ -111,10 +111,8 @@ impl Drop for Served {
     }
 }
 
-#[test]
-fn the_service() {
-    let Ok(job) = std::env::var(JOB) else { return };
-    let targets: Vec<Value> = serde_json::from_str(&job).unwrap();
+fn the_service(job: &str) {
+    let targets: Vec<Value> = serde_json::from_str(job).unwrap();
     let dir = tempfile::tempdir().unwrap();
     let mut config = Config { output_dir: dir.path().to_owned(), ..Config::default() };
     config.listen.grpc = Some(([127, 0, 0, 1], 0).into());
@@ -132,7 +130,7 @@ fn the_service() {
     }
     let library = OtlpLibrary::open(config).unwrap();
     let addresses = library.addresses();
-    println!("\n> {} {}", addresses.grpc.unwrap(), addresses.http.unwrap());
+    println!("> {} {}", addresses.grpc.unwrap(), addresses.http.unwrap());
     std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
     // What a stuck destination did not take is of no interest any more.
     let _ = library.shutdown_blocking(None);

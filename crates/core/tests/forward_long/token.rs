@@ -33,8 +33,7 @@ fn open(dir: &Path, urls: [String; 2], tokens: [&str; 2], longest: Duration) -> 
     OtlpLibrary::open(config).unwrap()
 }
 
-#[test]
-fn a_token_that_is_wrong_for_long_loses_nothing_and_sets_nothing_aside() {
+pub(crate) fn a_token_that_is_wrong_for_long_loses_nothing_and_sets_nothing_aside() {
     let load = Duration::from_secs(setting("OTLP_ARROW_TOKEN_SECONDS", 2));
     // In an hour's run as it is by default, 5 minutes.
     let longest = (load / 12).clamp(Duration::from_millis(100), Duration::from_secs(300));

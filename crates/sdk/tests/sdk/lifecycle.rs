@@ -120,34 +120,6 @@ fn a_library_that_is_dropped_lives_on_in_its_exporters() {
     assert_eq!(spans(&open(dir.path())), once((0..100).map(|number| format!("span {number}"))));
 }
 
-/// Names the directory for the process that [`a_process_that_just_exits_keeps_what_was_acknowledged`] starts.
-const EXITS: &str = "OTLP_TEST_EXITS_IN";
-
-#[test]
-fn the_process_that_just_exits() {
-    let Ok(dir) = std::env::var(EXITS) else { return };
-    let library = open(Path::new(&dir));
-    let provider = SdkTracerProvider::builder().with_simple_exporter(library.span_exporter()).build();
-    for number in 0..100 {
-        provider.tracer("test").start(format!("span {number}"));
-    }
-    block_on(library.export_traces(vec![span("direct")])).unwrap();
-    std::process::exit(3);
-}
-
-#[test]
-fn a_process_that_just_exits_keeps_what_was_acknowledged() {
-    let dir = tempfile::tempdir().unwrap();
-    let child = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "lifecycle::the_process_that_just_exits"])
-        .env(EXITS, dir.path())
-        .output()
-        .unwrap();
-    assert_eq!(child.status.code(), Some(3), "{}", String::from_utf8_lossy(&child.stderr));
-    let wanted = (0..100).map(|number| format!("span {number}")).chain(["direct".into()]);
-    assert_eq!(spans(&open(dir.path())), once(wanted));
-}
-
 #[test]
 fn shutting_down_twice_and_during_exports_loses_nothing_that_was_kept() {
     let dir = tempfile::tempdir().unwrap();

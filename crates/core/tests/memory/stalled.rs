@@ -1,24 +1,22 @@
 //! A disk that stands still, and a program that never stops recording: memory stays within the budget and a little more.
 //! The doors of the service are tried alike in `crates/cli/tests/stalled.rs`.
-#![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
 use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
 use std::pin::pin;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::FutureExt;
 use otlp_arrow::store::failpoint::VARIABLE;
 use otlp_arrow::{Code, Config, OtlpLibrary, Signal};
+use otlp_arrow_testkit::harness::{Process, again};
 use otlp_arrow_testkit::payload;
 use otlp_arrow_testkit::process::{Running, memory};
 use prost::Message;
 
-/// Set in the process whose disk stands still: its directory.
-const CHILD: &str = "OTLP_ARROW_TEST_STALLED";
+/// The process whose disk stands still; its job is its directory.
+pub(crate) const STALLED: Process = ("OTLP_ARROW_TEST_STALLED", stalled_process);
 /// What issue 5 allows beyond the budget.
 const BEYOND: u64 = 64 << 20;
 /// So often the program is to be refused before memory is looked at.
@@ -38,8 +36,8 @@ fn requests() -> Vec<(Signal, Bytes)> {
 }
 
 /// Keeps asking for room through the calls of the host program, and says how often there was none.
-fn stalled_process(dir: &Path) {
-    let library = OtlpLibrary::open(Config { output_dir: dir.to_owned(), ..Config::default() }).unwrap();
+fn stalled_process(dir: &str) {
+    let library = OtlpLibrary::open(Config { output_dir: dir.into(), ..Config::default() }).unwrap();
     let requests = requests();
     let mut refused = 0;
     let end = Instant::now() + LATE;
@@ -51,7 +49,7 @@ fn stalled_process(dir: &Path) {
             assert_eq!(done.unwrap_err().code(), Code::BufferFull);
             refused += 1;
             if refused == REFUSALS {
-                println!("\nrefused");
+                println!("refused");
                 std::io::stdout().flush().unwrap();
             }
             std::thread::sleep(Duration::from_millis(1));
@@ -59,26 +57,16 @@ fn stalled_process(dir: &Path) {
     }
 }
 
-#[test]
-fn the_stalled_process() {
-    if let Ok(dir) = std::env::var(CHILD) {
-        stalled_process(Path::new(&dir));
-    }
-}
-
-#[test]
-fn memory_stays_within_the_budget_while_the_disk_stands_still() {
+pub(crate) fn memory_stays_within_the_budget_while_the_disk_stands_still() {
     let dir = tempfile::tempdir().unwrap();
-    let child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "the_stalled_process", "--nocapture"])
-        .env(CHILD, dir.path())
+    let child = again(STALLED, dir.path().to_str().unwrap())
         .env(VARIABLE, "write.before:2:stall")
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
     let mut child = Running(child);
     let mut lines = BufReader::new(child.0.stdout.take().unwrap()).lines().map_while(Result::ok);
-    assert!(lines.any(|line| line.ends_with("refused")), "nothing was refused: is the disk stalled?");
+    assert!(lines.any(|line| line == "refused"), "nothing was refused: is the disk stalled?");
     let (peak, budget) = (memory(&child.0, "VmHWM"), Config::default().buffer.max_bytes as u64);
     assert!(peak > budget / 2, "{peak} bytes: the budget was never used");
     assert!(peak <= budget + BEYOND, "{} MiB at peak, {} MiB of budget", peak >> 20, budget >> 20);
