@@ -15,6 +15,7 @@ import { dependencies } from './dependencies.js';
 import { features } from './features.js';
 import { freshness } from './fresh.js';
 import { fuzzShare } from './fuzz.js';
+import { partsLeftOut } from './parts.js';
 import { goPeers } from './peers.js';
 import { CommandFailed, ROOT, run, venvBin } from './run.js';
 import { addon, extension, extensionClippy, pythonEnvironment } from './setup.js';
@@ -48,6 +49,7 @@ const STEPS: readonly Step[] = [
   step('dependencies are allowed', () => dependencies()),
   step('rust tests', () => suite('cargo', ['test', '--quiet'])),
   step('public api', () => publicApi()),
+  step('parts left out', () => partsLeftOut()),
   step('node addon', () => addon()),
   step('generated files are fresh', () => freshness()),
   step('node tests', () => suite('npx', ['--no-install', 'vitest', 'run'])),

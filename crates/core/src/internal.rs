@@ -2,8 +2,19 @@
 //!
 //! Not part of the public interface: it changes without notice, in any version.
 
-pub use crate::doors::{Door, Doors, Ingest, Inside, Kept, answered, grpc_response, grpc_status_details};
+#[cfg(feature = "doors")]
+pub use crate::doors::{Door, Doors, Inside, answered, grpc_response, grpc_status_details};
+pub use crate::ingest::{Ingest, Kept};
 pub use crate::library::encoding::{Encoding, ExpectedSize};
 pub use crate::library::producer::Producer;
+
+/// The features of this build.
+pub const FEATURES: &[&str] = &[
+    #[cfg(feature = "doors")]
+    "doors",
+    #[cfg(feature = "forward")]
+    "forward",
+];
+
 pub use otlp_arrow_base::stats::{Protocol, Stats};
 pub use otlp_arrow_base::{EventSink, Status, status_of};

@@ -96,16 +96,19 @@ mod key;
 mod library;
 mod on_event;
 mod outcome;
+#[cfg(any(feature = "doors", feature = "forward"))]
 mod runtime;
 mod stage;
-#[cfg(test)]
+#[cfg(all(test, feature = "doors", feature = "forward"))]
 mod vocabulary;
 
 // Parts of the inside that other crates of this project still name by these paths.
 #[doc(hidden)]
 pub mod destinations;
+#[cfg(feature = "doors")]
 #[doc(hidden)]
 pub mod doors;
+#[cfg(feature = "forward")]
 #[doc(hidden)]
 pub mod forward;
 #[doc(hidden)]
@@ -116,9 +119,11 @@ pub use otlp_arrow_store as store;
 pub use otlp_arrow_store::file as ipc;
 
 pub use config::Config;
+#[cfg(feature = "doors")]
 #[doc(inline)]
 pub use doors::Addresses;
 pub use event_bus::EventReceiver;
+#[cfg(feature = "forward")]
 #[doc(inline)]
 pub use forward::{Forwarder, ForwarderInfo, Retried};
 pub use library::OtlpLibrary;

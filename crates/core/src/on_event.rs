@@ -8,7 +8,9 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+#[cfg(feature = "forward")]
 use otlp_arrow_net::client::post_json;
+#[cfg(feature = "forward")]
 use secrecy::ExposeSecret;
 
 use crate::config::OnEvent;
@@ -98,6 +100,7 @@ fn start(config: &OnEvent) -> std::io::Result<SyncSender<Counted>> {
 }
 
 fn run(config: &OnEvent, events: &Receiver<Counted>) {
+    #[cfg(feature = "forward")]
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return tracing::warn!(%error, "on_event has no runtime to run on"),
@@ -111,6 +114,7 @@ fn run(config: &OnEvent, events: &Receiver<Counted>) {
         {
             tracing::warn!(event = %event.name, "on_event.command {}: {problem}", words[0]);
         }
+        #[cfg(feature = "forward")]
         if let Some(url) = &config.webhook
             && let Err(problem) = runtime.block_on(post_json(url.expose_secret(), json, TIMEOUT))
         {

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::runtime::{Builder, EnterGuard, Handle};
+use tokio::runtime::{Builder, Handle};
 use tokio::task::JoinHandle;
 
 use crate::error::{Code, OtlpError, Result};
@@ -46,12 +46,14 @@ impl Runtime {
     }
 
     /// To spawn with from what outlives a borrow; after the runtime's end nothing runs that is spawned.
+    #[cfg(feature = "forward")]
     pub(crate) fn handle(&self) -> Handle {
         self.handle.clone()
     }
 
     /// Makes sockets and timers of the calling thread belong to this runtime.
-    pub(crate) fn enter(&self) -> EnterGuard<'_> {
+    #[cfg(feature = "doors")]
+    pub(crate) fn enter(&self) -> tokio::runtime::EnterGuard<'_> {
         self.handle.enter()
     }
 }

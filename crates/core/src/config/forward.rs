@@ -23,6 +23,9 @@ pub(super) fn forward(
 ) -> Vec<DestinationConfig> {
     let Some(node) = reader.at("forward") else { return Vec::new() };
     let Raw::List(items) = &node.raw else { return Vec::new() };
+    if !cfg!(feature = "forward") {
+        return Vec::new(); // Which is said of the key as a whole.
+    }
     let mut destinations = Vec::new();
     for (position, item) in items.iter().enumerate() {
         match &item.raw {

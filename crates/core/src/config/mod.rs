@@ -4,6 +4,7 @@
 //! tree into [`Config`] by the one table of keys (`keys`, `read`, `parse`). The schema, the documentation and the
 //! commented file come from the same table (`describe`).
 
+mod built_in;
 mod choice;
 mod describe;
 mod forward;
@@ -82,6 +83,7 @@ impl Config {
     /// Checks what must hold between keys, for a configuration that was built by hand: INVALID_CONFIG names the first
     /// rule that does not hold. What is parsed holds to them already.
     pub fn check(&self) -> Result<()> {
+        built_in::check(self)?;
         match parse::conflicts(self).first() {
             Some(conflict) => Err(OtlpError::new(Code::InvalidConfig, conflict.to_string())),
             None => Ok(()),

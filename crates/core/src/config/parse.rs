@@ -14,7 +14,7 @@ use super::raw::{Node, Origin, Raw};
 use super::read::{HIDDEN, Reader, plain};
 use super::types::*;
 use super::units::show_duration;
-use super::{hint, otel_env};
+use super::{built_in, hint, otel_env};
 use crate::destinations::Target;
 
 /// The defaults alone.
@@ -32,6 +32,7 @@ pub(crate) fn config(
     warnings: &mut Vec<String>,
 ) -> Config {
     check_names(root, "", reader);
+    built_in::check_keys(reader);
     let output_dir = reader.path("output_dir").unwrap_or_default();
     let durability = durability(reader);
     let config = Config {

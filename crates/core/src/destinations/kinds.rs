@@ -1,10 +1,15 @@
 //! The kinds of destinations that can be configured.
 
 use super::kind::Kind;
+#[cfg(feature = "forward")]
 use super::{otlp_grpc, otlp_http, stdout};
 
 /// The kinds that every configuration may name. A new one is one file and its line here.
+#[cfg(feature = "forward")]
 const STANDARD: &[Kind] = &[otlp_grpc::KIND, otlp_http::KIND, stdout::KIND];
+
+#[cfg(not(feature = "forward"))]
+const STANDARD: &[Kind] = &[super::OTLP_GRPC, super::OTLP_HTTP];
 
 /// The kinds of destinations that a configuration may name.
 #[derive(Clone, Debug)]

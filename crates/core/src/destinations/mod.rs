@@ -4,18 +4,26 @@
 //! data are [forwarding](crate::forward)'s, which knows no kind. To add one: a file with its [`Spec`], a
 //! [`DestinationKind`] that opens it and a [`Destination`] that sends, and its line in `kinds.rs`; schema, documentation,
 //! hints, types of other languages and counters follow from the `Spec`. A program adds its own with [`Kinds::with`].
+#![cfg_attr(not(feature = "forward"), allow(dead_code, reason = "what nothing forwards nothing asks for"))]
 
 mod answer;
 mod destination;
+#[cfg(feature = "forward")]
 mod http;
 mod kind;
 mod kinds;
+#[cfg(not(feature = "forward"))]
+mod left_out;
 mod options;
+#[cfg(feature = "forward")]
 mod otlp_grpc;
+#[cfg(feature = "forward")]
 mod otlp_http;
+#[cfg(feature = "forward")]
 mod otlp_status;
 mod request;
 mod settings;
+#[cfg(feature = "forward")]
 mod stdout;
 
 pub use crate::key::{Key, Kind as KeyKind};
@@ -23,9 +31,14 @@ pub use answer::{Answer, Class, RecordAnswer};
 pub use destination::{Destination, Sending, Server};
 pub use kind::{DestinationKind, Kind, Spec, Target};
 pub use kinds::Kinds;
+#[cfg(not(feature = "forward"))]
+pub use left_out::{OTLP_GRPC, OTLP_HTTP};
 pub use options::{OptionValue, Options};
+#[cfg(feature = "forward")]
 pub use otlp_grpc::KIND as OTLP_GRPC;
+#[cfg(feature = "forward")]
 pub use otlp_http::KIND as OTLP_HTTP;
 pub use request::{Content, Request, Rows, Takes};
 pub use settings::{Auth, Breaker, BreakerConfig, DestinationConfig, ForwardCompression, Retry, Tls};
+#[cfg(feature = "forward")]
 pub use stdout::KIND as STDOUT;

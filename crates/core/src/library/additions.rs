@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+#[cfg(feature = "doors")]
 use crate::doors::Door;
 use crate::event_bus::EventListener;
 use crate::stage::Stage;
@@ -13,6 +14,7 @@ pub(crate) struct Additions {
     /// Are told each event from the first moment on.
     pub(crate) listeners: Vec<EventListener>,
     /// Are answered beside those of the table.
+    #[cfg(feature = "doors")]
     pub(crate) doors: Vec<Door>,
     /// See each request between its check and its commit, in this order.
     pub(crate) stages: Vec<Arc<dyn Stage>>,
@@ -20,8 +22,9 @@ pub(crate) struct Additions {
 
 impl fmt::Debug for Additions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { listeners, doors, stages } = self;
-        let mut shown = f.debug_struct("Additions");
-        shown.field("listeners", &listeners.len()).field("doors", doors).field("stages", stages).finish()
+        let mut out = f.debug_struct("Additions");
+        #[cfg(feature = "doors")]
+        out.field("doors", &self.doors);
+        out.field("listeners", &self.listeners.len()).field("stages", &self.stages).finish()
     }
 }

@@ -8,6 +8,7 @@ use super::additions::Additions;
 use super::generation::Root;
 use super::thread::on_a_thread;
 use crate::config::Config;
+#[cfg(feature = "doors")]
 use crate::doors::Door;
 use crate::error::Result;
 use crate::event::Event;
@@ -41,6 +42,7 @@ impl Builder {
     }
 
     /// Answers one more protocol on the addresses that are listened on.
+    #[cfg(feature = "doors")]
     #[doc(hidden)]
     pub fn door(mut self, door: Door) -> Self {
         self.additions.doors.push(door);

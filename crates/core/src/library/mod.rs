@@ -6,6 +6,7 @@ pub(crate) mod encoding;
 mod generation;
 mod health;
 mod ingest;
+mod outward;
 pub(crate) mod producer;
 mod running;
 mod shutdown;
@@ -25,10 +26,12 @@ use self::generation::Root;
 use self::running::Running;
 use self::thread::on_a_thread;
 use crate::config::Config;
+#[cfg(feature = "doors")]
 use crate::doors::{Addresses, Doors};
 use crate::error::Result;
 use crate::event::Event;
 use crate::event_bus::EventReceiver;
+#[cfg(feature = "forward")]
 use crate::forward::Forwarder;
 use crate::outcome::ExportOutcome;
 use crate::stats::{Health, LibraryStats, Protocol};
@@ -113,8 +116,9 @@ impl OtlpLibrary {
     }
 
     /// The addresses that were bound, with the ports the system chose; none unless `listen` was given.
+    #[cfg(feature = "doors")]
     pub fn addresses(&self) -> Addresses {
-        self.running().doors.as_ref().map(Doors::addresses).unwrap_or_default()
+        self.running().outward.doors.as_ref().map(Doors::addresses).unwrap_or_default()
     }
 
     /// Keeps one OTLP protobuf export request (`ExportTraceServiceRequest` and its siblings). Resolves at the configured
@@ -216,8 +220,9 @@ impl OtlpLibrary {
     /// # library.shutdown_blocking(None)?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[cfg(feature = "forward")]
     pub fn forwarders(&self) -> Vec<Forwarder> {
-        self.running().forwarders()
+        self.running().outward.forwarders()
     }
 
     /// A snapshot of what is committed, over all writers of the directory: one batch of at most one file at a time.

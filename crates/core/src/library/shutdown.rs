@@ -52,19 +52,15 @@ pub(super) fn shut_down(root: &Root, whole: Option<Duration>, hand_over: impl Fn
     hand_over(deadline.share_until());
     root.set_closed();
     let running = root.running();
-    if let Some(doors) = &running.doors {
-        doors.close_blocking(deadline.share());
-    }
-    if let Some((forwarding, runtime)) = &running.forwarding {
+    running.outward.close_doors(deadline.share());
+    if running.outward.forwards() {
         let until = deadline.share_until();
         // What was accepted is committed first, so that it can still go out.
         let _ = block_until(running.core.store.flush(), until);
-        forwarding.drain_blocking(until, runtime);
+        running.outward.drain(until);
     }
     let mut report = running.core.store.close(deadline.at);
-    if let Some((forwarding, _)) = &running.forwarding {
-        report.undelivered_records = forwarding.end();
-    }
+    report.undelivered_records = running.outward.end();
     let until = deadline.clock.now() + CLOSE_WAIT;
     running.events.close(until);
     if let Some(untold) = &running.untold {
