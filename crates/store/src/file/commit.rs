@@ -9,10 +9,11 @@ use arrow_buffer::ToByteSlice;
 use arrow_schema::{Schema, SchemaRef};
 use otlp_arrow_columns::{BatchBuilder, ColumnSink};
 
+use super::frame::NOTE_CRC;
 use super::layout::{Shape, shapes};
-use super::message::{Form, MessageWriter, NOTE_CRC, Template, schema_message};
+use super::message::{Form, MessageWriter, Template, schema_message};
+use super::metadata::{META_SCHEMA, META_SIGNAL, META_VERSION, META_WRITER, SCHEMA_VERSION, signal_of};
 use super::output::Output;
-use super::{META_SCHEMA, META_SIGNAL, META_VERSION, META_WRITER, SCHEMA_VERSION, signal_of};
 use otlp_arrow_base::error::{Code, OtlpError, Result};
 
 /// Memory that grew beyond this for one commit is not kept for the next: heads and small buffers take far less.

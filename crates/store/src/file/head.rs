@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use arrow_ipc::{CompressionType, MessageHeader};
 
-use super::META_COMMIT;
-use super::message::{ALIGNMENT, CONTINUATION, EMPTY_NOTE, NOTE_CRC, PREFIX};
+use super::frame::{ALIGNMENT, CONTINUATION, EMPTY_NOTE, NOTE_CRC, PREFIX};
+use super::metadata::META_COMMIT;
 
 /// More metadata than any schema of ours needs in one message.
 const MAX_METADATA: usize = 4 << 20;

@@ -12,7 +12,7 @@ use super::body::{Body, Values};
 use super::error::{Result, damaged};
 use super::layout::{Shape, shapes};
 use super::message::MessageWriter;
-use super::unified::Unified;
+use super::unified::{Unified, position};
 
 /// What becomes of dictionary columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -251,11 +251,6 @@ fn taken(buffer: &[u8], len: usize) -> Result<&[u8]> {
 
 fn integers(bytes: &[u8]) -> impl Iterator<Item = i32> {
     bytes.chunks_exact(4).map(|bytes| i32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
-}
-
-/// A position in a buffer of 32-bit offsets.
-pub(crate) fn position(len: usize) -> Result<i32> {
-    i32::try_from(len).map_err(|_| damaged("a merged column has more than 2 GiB"))
 }
 
 // Returns where the last of `len` values ends within its own message.

@@ -10,6 +10,7 @@ pub mod compact;
 mod compress;
 pub(crate) mod error;
 pub mod form;
+mod frame;
 mod head;
 mod layout;
 mod merge;

@@ -5,11 +5,11 @@ use std::io;
 use arrow_ipc::MessageHeader;
 
 use super::body::{Found, Values};
-pub use super::check::Check;
-use super::message::CONTINUATION;
+pub use super::check::{Check, Commit};
+use super::frame::CONTINUATION;
+use super::metadata::{META_COMMIT, META_SCHEMA, META_WRITER};
 use super::parse::schema_entry;
 use super::window::Window;
-use super::{META_COMMIT, META_SCHEMA, META_WRITER};
 use crate::disk::storage::ReadFile;
 
 /// What a file of the IPC *file* format begins and ends with.
@@ -38,19 +38,6 @@ pub fn form(file: &dyn ReadFile) -> io::Result<Form> {
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(Form::Unknown),
         Err(error) => Err(error),
     }
-}
-
-/// One whole commit of a stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Commit {
-    /// Where its first byte is. The first commit begins with the schema message.
-    pub offset: u64,
-    /// Where the next commit begins.
-    pub end: u64,
-    /// Number of its first row within the file, from 0.
-    pub first_row: u64,
-    /// Its rows, at least 1.
-    pub rows: u64,
 }
 
 /// Walks the commits of a stream until one does not hold.

@@ -9,14 +9,15 @@ use arrow_ipc::{Block, FooterArgs, MetadataVersion};
 use arrow_schema::Schema;
 use flatbuffers::FlatBufferBuilder;
 
-use super::META_SCHEMA;
 use super::commit::{dictionary_templates, write_note};
 use super::compress::Compressor;
 use super::error::{ReadError, damaged};
+use super::frame::{ALIGNMENT, CONTINUATION};
 use super::head::Head;
 use super::layout::shapes;
 use super::merge::Merger;
-use super::message::{ALIGNMENT, CONTINUATION, Form, MessageWriter, Placed, Template, schema_message};
+use super::message::{Form, MessageWriter, Placed, Template, schema_message};
+use super::metadata::META_SCHEMA;
 use super::output::Output;
 use super::parse;
 use super::scan::MAGIC;

@@ -7,7 +7,6 @@ use hashbrown::HashTable;
 
 use super::body::Values;
 use super::error::{Result, damaged};
-use super::merge::position;
 
 /// Distinct values, numbered as they come.
 #[derive(Clone, Debug, Default)]
@@ -93,4 +92,9 @@ impl Unified {
 
 fn at<'v>(values: &'v Values<'_>, index: usize) -> Result<&'v [u8]> {
     values.get(index).ok_or_else(|| damaged("a dictionary value lies outside of its message"))
+}
+
+/// A position in a buffer of 32-bit offsets.
+pub(crate) fn position(len: usize) -> Result<i32> {
+    i32::try_from(len).map_err(|_| damaged("a merged column has more than 2 GiB"))
 }

@@ -4,11 +4,10 @@ use std::io;
 use std::path::Path;
 
 use super::body::{Body, Values, commit};
-use super::check::Check;
+use super::check::{Check, Commit};
 use super::error::{ReadError, Result, damaged};
+use super::frame::PREFIX;
 use super::head::{Head, Heads, metadata_len};
-use super::message::PREFIX;
-use super::scan::Commit;
 use crate::disk::storage::ReadFile;
 
 /// A part of a file in memory, which moves forward with what is asked for.

@@ -8,9 +8,8 @@ use otlp_arrow_columns::{BatchBuilder, Payload, Signal};
 
 use super::admission::Admission;
 use super::context::Context;
-use super::lane::Item;
 use super::live::{Elsewhere, Failed, LiveFile, OnDisk};
-use super::request::Request;
+use super::request::{Item, Request};
 use super::seal_queue::SealQueue;
 use crate::disk::fault::storage_error;
 use crate::file::CommitEncoder;

@@ -15,7 +15,7 @@ use super::admission::Admission;
 use super::commit_policy::{CommitPolicy, Decision, EAGER_BYTES, MAX_BYTES, MAX_ROWS, Waiting, share};
 use super::committer::Committer;
 use super::context::{Context, lock};
-use super::request::Request;
+use super::request::{Item, Request};
 use super::seal_queue::SealQueue;
 use crate::settings::Durability;
 use otlp_arrow_base::error::{Code, OtlpError, Result};
@@ -35,14 +35,6 @@ pub(crate) struct Lane {
     wake: Condvar,
     /// Wakes those who wait for the thread to end.
     ended: Condvar,
-}
-
-/// A request that waits, and who is told.
-pub(crate) struct Item {
-    pub(crate) request: Request,
-    /// `None` with durability `buffered`: it was acknowledged already.
-    pub(crate) done: Option<oneshot::Sender<Result<()>>>,
-    came: Instant,
 }
 
 #[derive(Default)]

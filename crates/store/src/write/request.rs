@@ -1,5 +1,8 @@
-//! What is handed to the store to be kept.
+//! What is handed to the store to be kept, and how it waits for its commit.
 
+use std::time::Instant;
+
+use futures::channel::oneshot;
 use otlp_arrow_columns::Payload;
 
 use super::budget::Reservation;
@@ -34,4 +37,13 @@ impl Request {
     pub(crate) fn committed(&self) -> CommittedRequest {
         CommittedRequest { bytes: self.payload.whole_bytes().cloned(), rows: self.payload.rows() as u64 }
     }
+}
+
+/// A request that waits, and who is told.
+pub(crate) struct Item {
+    pub(crate) request: Request,
+    /// `None` with durability `buffered`: it was acknowledged already.
+    pub(crate) done: Option<oneshot::Sender<Result<()>>>,
+    /// When it came.
+    pub(crate) came: Instant,
 }

@@ -176,7 +176,7 @@ proptest::proptest! {
         let file = sample::stream(&[20]);
         let text = file.windows(4).rposition(|window| window == b",000").unwrap();
         let note = file[..text + 20].windows(21).rposition(|w| w[20] == b',' && w[..20].iter().all(u8::is_ascii_digit));
-        let note = note.unwrap() + crate::file::message::NOTE_CRC;
+        let note = note.unwrap() + crate::file::frame::NOTE_CRC;
         assert_eq!(with_checksum(file.clone(), note), file);
         let mut bytes = file;
         for (at, byte) in changes {
