@@ -1,4 +1,4 @@
-//! The files: commit, rotation, sealing, recovery, retention, and reading while all of that goes on.
+//! The files: commit, rotation, sealing, recovery, retention, and reading while all of that happens.
 
 mod disk;
 pub mod file;
@@ -77,7 +77,7 @@ const DROP_DEADLINE: Duration = Duration::from_secs(5);
 impl Store {
     /// Opens the output directory: takes a writer id and adopts what dead writers left. Threads start with the first data.
     ///
-    /// A directory that cannot be written to is no error: new data is refused as retryable until it can be, and
+    /// A directory that cannot be written to is not an error: new data is refused as retryable until it can be, and
     /// `events` tells.
     pub fn open(settings: Settings, storage: Arc<dyn Storage>, events: EventSink) -> Result<Store> {
         let stats = Arc::new(Stats::default());

@@ -40,13 +40,13 @@ pub(crate) fn is_refusal(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported)
 }
 
-/// A file being appended to in whole pieces.
+/// A file being appended to in complete pieces.
 #[derive(Debug)]
 pub(crate) struct DirectWrite {
     file: File,
     piece: Aligned,
     used: usize,
-    /// Until the first piece that is not a whole one.
+    /// Until the first piece that is not a complete one.
     is_direct: bool,
 }
 

@@ -28,11 +28,11 @@ impl Fault {
     }
 }
 
-/// The error that a failed step is answered with: STORAGE_FULL if room is the trouble, else STORAGE_FAILED.
+/// The error that a failed step is answered with: STORAGE_FULL if there is no space, else STORAGE_FAILED.
 pub fn storage_error(step: &str, path: &Path, error: io::Error) -> OtlpError {
     let (code, remedy) = match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            (Code::StorageFull, "free some room or lower retention.max_bytes")
+            (Code::StorageFull, "free some space or lower retention.max_bytes")
         }
         io::ErrorKind::FileTooLarge => {
             (Code::StorageFull, "raise the limit of file sizes (ulimit -f) or lower rotation.max_bytes")
@@ -40,7 +40,7 @@ pub fn storage_error(step: &str, path: &Path, error: io::Error) -> OtlpError {
         io::ErrorKind::PermissionDenied => (Code::StorageFailed, "give this user the right to do that"),
         io::ErrorKind::ReadOnlyFilesystem => (Code::StorageFailed, "mount it for writing"),
         _ if is_too_many_files(&error) => (Code::StorageFailed, "raise the limit of open files (ulimit -n)"),
-        _ => (Code::StorageFailed, "look after the disk"),
+        _ => (Code::StorageFailed, "check the disk (free space, permissions, hardware)"),
     };
     let message = format!("cannot {step} {}: {error}; {remedy}, writing resumes by itself", path.display());
     OtlpError::with_source(code, message, error)
@@ -72,7 +72,7 @@ mod tests {
         let path = Path::new("dir/file");
         for (kind, code, word) in [
             (io::ErrorKind::StorageFull, Code::StorageFull, "retention.max_bytes"),
-            (io::ErrorKind::QuotaExceeded, Code::StorageFull, "free some room"),
+            (io::ErrorKind::QuotaExceeded, Code::StorageFull, "free some space"),
             (io::ErrorKind::FileTooLarge, Code::StorageFull, "ulimit -f"),
             (io::ErrorKind::PermissionDenied, Code::StorageFailed, "this user the right"),
             (io::ErrorKind::ReadOnlyFilesystem, Code::StorageFailed, "mount"),

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use otlp_arrow_base::clock::Clock;
 use otlp_arrow_columns::Signal;
 
-/// Names one writer for ever: 64 random bits, 16 hexadecimal digits as text.
+/// Names one writer forever: 64 random bits, 16 hexadecimal digits as text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct WriterId(pub u64);
 
@@ -160,7 +160,7 @@ impl Layout {
         self.root.join("otlp").join(signal.as_str())
     }
 
-    /// `writers`: one lock file for each writer that may have files to look after.
+    /// `writers`: one lock file for each writer that may have files to recover or to deliver.
     pub fn writers_dir(&self) -> PathBuf {
         self.root.join("writers")
     }

@@ -106,7 +106,7 @@ pub trait ReadFile: fmt::Debug + Send + Sync {
 
 /// A lock that is held until it is dropped.
 pub trait FileLock: fmt::Debug + Send + Sync {
-    /// Deletes the lock's file and then lets go, so that nobody can take a lock on a file that is going.
+    /// Deletes the lock's file and then releases it, so that nobody can take a lock on a file that is going.
     fn remove(self: Box<Self>) -> io::Result<()>;
 }
 

@@ -272,7 +272,7 @@ impl Drop for OsLock {
         if self.generation == sys::generation() {
             #[cfg(unix)]
             sys::keep_in_children(std::os::fd::AsRawFd::as_raw_fd(&file));
-            drop(file); // Closing lets go of the lock.
+            drop(file); // Closing releases the lock.
         } else {
             // In a forked child the handler has closed this descriptor already, and its number may be another file by now.
             std::mem::forget(file);

@@ -14,7 +14,7 @@ pub fn free_bytes(dir: &Path) -> io::Result<u64> {
     if unsafe { libc::statvfs(path.as_ptr(), answer.as_mut_ptr()) } != 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: statvfs returned 0, so it has filled the whole struct.
+    // SAFETY: statvfs returned 0, so it has filled the struct.
     let answer = unsafe { answer.assume_init() };
     #[allow(clippy::unnecessary_cast, reason = "these types differ between platforms")]
     Ok((answer.f_bavail as u64).saturating_mul(answer.f_frsize as u64))

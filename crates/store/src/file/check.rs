@@ -9,7 +9,7 @@ pub enum Check {
     Heads,
 }
 
-/// One whole commit of a stream.
+/// One complete commit of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Commit {
     /// Where its first byte is. The first commit begins with the schema message.

@@ -121,7 +121,7 @@ impl CommitEncoder {
         Ok(&self.joined)
     }
 
-    /// The bytes that append `batch` to a file of `first_row` rows; with `first_row` 0 they are a whole new file.
+    /// The bytes that append `batch` to a file of `first_row` rows; with `first_row` 0 they are a complete new file.
     ///
     /// Fails with INTERNAL for an empty batch, a column type that files may not contain, or a schema that is not the
     /// one of the file.

@@ -13,7 +13,7 @@ use super::unified::Unified;
 use super::window::Window;
 use crate::disk::storage::{ReadFile, Storage};
 
-/// A batch of a sealed file is full at so many rows: who reads back holds a whole batch, one for each writer it catches up with.
+/// A batch of a sealed file is full at so many rows: who reads back holds a complete batch, one for each writer it catches up with.
 pub const BATCH_ROWS: usize = 16_384;
 /// A batch of a sealed file is full at so many bytes of live messages.
 pub const BATCH_BYTES: usize = 4 << 20;
@@ -102,7 +102,7 @@ fn write(
     })
 }
 
-/// What a sealed file holds, if it is whole: footer, row numbers and the checksum of every message.
+/// What a sealed file holds, if it is complete: footer, row numbers and the checksum of every message.
 pub fn check(file: &dyn ReadFile) -> io::Result<Option<Sealed>> {
     let Some(contents) = Contents::read(file)? else { return Ok(None) };
     if !contents.verify(file)? {
@@ -111,7 +111,7 @@ pub fn check(file: &dyn ReadFile) -> io::Result<Option<Sealed>> {
     Ok(Some(Sealed { rows: contents.rows(), bytes: file.len()?, batches: contents.batches.len() }))
 }
 
-/// The first pass: where the commits are, and the dictionaries of the whole file. Checksums are the second pass's, which
+/// The first pass: where the commits are, and the dictionaries of all of the file. Checksums are the second pass's, which
 /// reads all of it anyway.
 struct Plan {
     schema: arrow_schema::Schema,

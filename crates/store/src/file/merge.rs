@@ -69,22 +69,22 @@ impl Column {
         Self { rows: 0, validity: None, parts }
     }
 
-    /// An empty column like this one, with room for as much: batches of one file are alike.
+    /// An empty column like this one, with capacity for as much: batches of one file are alike.
     fn again(&self) -> Self {
-        fn room<T>(like: &[T]) -> Vec<T> {
+        fn empty<T>(like: &[T]) -> Vec<T> {
             Vec::with_capacity(like.len())
         }
         fn offsets(like: &[i32]) -> Vec<i32> {
-            let mut offsets = room(like);
+            let mut offsets = empty(like);
             offsets.push(0);
             offsets
         }
         let parts = match &self.parts {
-            Parts::Fixed(width, bytes) => Parts::Fixed(*width, room(bytes)),
+            Parts::Fixed(width, bytes) => Parts::Fixed(*width, empty(bytes)),
             Parts::Bits(bits) => Parts::Bits(BooleanBufferBuilder::new(bits.len())),
-            Parts::Bytes(from, bytes) => Parts::Bytes(offsets(from), room(bytes)),
-            Parts::Numbers(dictionary, numbers) => Parts::Numbers(*dictionary, room(numbers)),
-            Parts::Plain(dictionary, from, bytes) => Parts::Plain(*dictionary, offsets(from), room(bytes)),
+            Parts::Bytes(from, bytes) => Parts::Bytes(offsets(from), empty(bytes)),
+            Parts::Numbers(dictionary, numbers) => Parts::Numbers(*dictionary, empty(numbers)),
+            Parts::Plain(dictionary, from, bytes) => Parts::Plain(*dictionary, offsets(from), empty(bytes)),
             Parts::List(from, child) => Parts::List(offsets(from), Box::new(child.again())),
             Parts::Struct(children) => Parts::Struct(children.iter().map(Column::again).collect()),
         };

@@ -156,7 +156,7 @@ pub(crate) fn is_first_commit_cut_short(file: &dyn ReadFile) -> io::Result<bool>
 /// walk: their notes are searched for byte by byte.
 fn seems_to_have_more(file: &dyn ReadFile) -> io::Result<bool> {
     let (mut window, end, key) = (Window::new(file, file.len()?, CHUNK), file.len()?, META_COMMIT.as_bytes());
-    // Pieces overlap, so that no note lies across two of them; a note at the seam is found where it is whole.
+    // Pieces overlap, so that no note lies across two of them; a note at the seam is found where it is complete.
     let (step, mut at, mut found) = (CHUNK - key.len() + 1, 0, 0);
     while at < end {
         let len = (end - at).min(CHUNK as u64) as usize;
@@ -197,7 +197,7 @@ impl StreamScan {
     }
 }
 
-/// The longest prefix of whole commits of `file`. Random bytes have none; an error is the disk's.
+/// The longest prefix of complete commits of `file`. Random bytes have none; an error is the disk's.
 pub fn stream(file: &dyn ReadFile, check: Check) -> io::Result<StreamScan> {
     let len = file.len()?;
     let mut walk = Commits::new(file, len, check);

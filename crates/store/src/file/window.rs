@@ -91,21 +91,21 @@ impl<'a> Window<'a> {
 
     /// Whether a message begins at `at` and the file ends before it does.
     pub(crate) fn reaches_beyond(&mut self, at: u64) -> io::Result<bool> {
-        let room = self.end.saturating_sub(at);
-        if room < PREFIX as u64 {
-            return Ok(room > 0);
+        let left = self.end.saturating_sub(at);
+        if left < PREFIX as u64 {
+            return Ok(left > 0);
         }
         let Some(len) = self.get(at, PREFIX)?.and_then(metadata_len) else { return Ok(false) };
         let Some(bytes) = self.get(at, PREFIX + len)? else { return Ok(true) };
-        Ok(Head::parse(bytes).is_some_and(|head| head.total() > room))
+        Ok(Head::parse(bytes).is_some_and(|head| head.total() > left))
     }
 
     /// The head of the message at `at`: its prefix and metadata, checked to be within the file together with its body.
     pub(crate) fn head(&mut self, at: u64) -> io::Result<Option<Head<'_>>> {
         let Some(len) = self.get(at, PREFIX)?.and_then(metadata_len) else { return Ok(None) };
         let Some(skip) = self.load(at, PREFIX + len)? else { return Ok(None) };
-        let room = self.end - at;
-        Ok(self.heads.parse(&self.bytes[skip..]).filter(|head| head.total() <= room))
+        let left = self.end - at;
+        Ok(self.heads.parse(&self.bytes[skip..]).filter(|head| head.total() <= left))
     }
 
     /// The message at `at`, head and body.

@@ -35,7 +35,7 @@ impl Budget {
         self.max / 4 * 3
     }
 
-    /// Reserves `bytes` for `signal`, or BUFFER_FULL; TOO_LARGE where even an empty buffer has no room.
+    /// Reserves `bytes` for `signal`, or BUFFER_FULL; TOO_LARGE where even an empty buffer is too small.
     pub fn reserve(self: &Arc<Self>, signal: Signal, bytes: usize) -> Result<Reservation> {
         let mut reservation = Reservation { budget: Arc::clone(self), signal, bytes: 0, beside: 0 };
         reservation.grow(bytes)?;

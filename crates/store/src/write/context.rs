@@ -169,7 +169,7 @@ impl Context {
         let (dir, path) = (self.layout.writers_dir(), self.layout.writer_lock(self.writer));
         let fail = |step: &str, path: &std::path::Path, error| storage_error(step, path, error);
         self.storage.create_dir_all(&dir).map_err(|error| fail("create", &dir, error))?;
-        // An adopter that just saw the file appear may hold it for a moment; it finds nothing and lets go.
+        // An adopter that just saw the file appear may hold it for a moment; it finds nothing and releases it.
         for _ in 0..100 {
             if let Some(lock) = self.storage.try_lock(&path).map_err(|error| fail("lock", &path, error))? {
                 if matches!(self.settings.durability, Durability::Synced) {
@@ -183,7 +183,7 @@ impl Context {
         Err(OtlpError::new(Code::StorageFailed, format!("the lock {} is held by another process", path.display())))
     }
 
-    /// [`Context::ensure_writer`] where somebody may have deleted the lock file, with ours or with the whole directory: then
+    /// [`Context::ensure_writer`] where somebody may have deleted the lock file, with ours or with all of the directory: then
     /// it is taken anew, or others would take our files for those of a dead writer.
     pub fn renew_writer(&self) -> Result<()> {
         let path = self.layout.writer_lock(self.writer);
@@ -193,7 +193,7 @@ impl Context {
         self.ensure_writer()
     }
 
-    /// Lets go of the writer; `remove` if no file of it needs anything any more.
+    /// Releases the writer; `remove` if no file of it needs anything any more.
     pub fn release_writer(&self, remove: bool) {
         let held = lock(&self.lock).take();
         if let Some(held) = held.filter(|_| remove)

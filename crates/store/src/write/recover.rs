@@ -1,4 +1,4 @@
-//! One stream of a dead writer: its longest whole prefix is sealed, the rest is set aside or counted.
+//! One stream of a dead writer: its longest prefix of complete commits is sealed, the rest is set aside or counted.
 
 use std::io;
 
@@ -24,7 +24,7 @@ pub(crate) enum Recovered {
     Sealed { rows: u64, bytes: u64 },
     /// Its sealed form was there already.
     Superseded,
-    /// It held no whole commit, or nothing at all, and is deleted.
+    /// It held no complete commit, or nothing at all, and is deleted.
     Empty,
     /// Nothing in it could be read; it is in `quarantine/`.
     Quarantined,
@@ -60,7 +60,7 @@ pub(crate) fn recover(ctx: &Context, signal: Signal, stem: &Stem, sealed_is_ther
     }
     if scan.tail_non_zero {
         let reason = format!(
-            "{} of {} bytes behind the last whole commit do not hold: a write that was cut short, or damage",
+            "{} of {} bytes behind the last complete commit do not hold: a write that was cut short, or damage",
             scan.len - scan.valid_len(),
             scan.len
         );
@@ -93,13 +93,14 @@ fn nothing_whole(
 ) -> Result<Recovered> {
     let path = ctx.log.path(signal, stem, Form::LIVE);
     // A first commit that was cut short was never acknowledged; anything else may be worth a person's look, above all
-    // damage in front of commits that are whole.
+    // damage in front of commits that are complete.
     let cut_short = scan.version.is_some()
         && file::scan::is_first_commit_cut_short(&*file).map_err(|error| storage_error("read", &path, error))?;
     drop(file);
     if !scan.tail_non_zero || cut_short {
         ctx.storage.remove(&path).map_err(|error| storage_error("delete", &path, error))?;
-        let message = format!("{} held no whole commit and is deleted: nothing in it was acknowledged", path.display());
+        let message =
+            format!("{} held no complete commit and was deleted: nothing in it was acknowledged", path.display());
         ctx.event(EventName::FileRecovered, Some(signal), Some(0), message);
         return Ok(Recovered::Empty);
     }

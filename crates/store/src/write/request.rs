@@ -20,7 +20,7 @@ pub struct Request {
 }
 
 impl Request {
-    /// A request that holds `reservation`, which covers its records as they are. BUFFER_FULL where there is no room for
+    /// A request that holds `reservation`, which covers its records as they are. BUFFER_FULL where there is no memory for
     /// the columns of the commit beside a batch.
     pub fn new(payload: Payload, mut reservation: Reservation) -> Result<Self> {
         // A batch that fills a commit is written as it is; smaller ones share one, and are copied together. For OTLP the

@@ -7,11 +7,11 @@ use otlp_arrow_columns::Signal;
 
 use crate::settings::Retention;
 
-/// Percent of the room that is each signal's share.
+/// Percent of the directory that is each signal's share.
 const SHARES: PerSignal<u64> = PerSignal { traces: 40, metrics: 20, logs: 40 };
 
 /// One sweep deletes at most this part of all files by age, so that a clock gone wrong cannot empty the directory before
-/// somebody sets it right: nothing needs the room at once.
+/// somebody sets it right: nothing needs the space at once.
 const BY_AGE_PART: usize = 10;
 /// Between two such sweeps lies this part of the age.
 const BY_AGE_PAUSE: u32 = 100;
@@ -39,7 +39,7 @@ pub(crate) enum Cause {
     /// Its last record is older than the signal's limit.
     Age,
     /// The directory is larger than it may be.
-    Room,
+    Size,
 }
 
 /// What one sweep deletes.
@@ -53,7 +53,7 @@ pub(crate) struct Plan {
     pub(crate) more_after: Option<Duration>,
 }
 
-/// Plans a sweep at `now`. `other_bytes` is everything in the directory that is no data file; `span` is how much later
+/// Plans a sweep at `now`. `other_bytes` is everything in the directory that is not a data file; `span` is how much later
 /// than its creation a file's last record may have come (the rotation age).
 pub(crate) fn plan(retention: &Retention, span: Duration, files: &[File], other_bytes: u64, now: SystemTime) -> Plan {
     let mut plan = Plan::default();
@@ -89,7 +89,7 @@ pub(crate) fn plan(retention: &Retention, span: Duration, files: &[File], other_
         };
         gone[at] = true;
         by_signal[files[at].signal] -= files[at].bytes;
-        plan.victims.push((at, Cause::Room));
+        plan.victims.push((at, Cause::Size));
     }
 }
 
@@ -177,18 +177,18 @@ mod tests {
     }
 
     #[test]
-    fn room_is_made_in_the_signal_furthest_above_its_share() {
+    fn space_is_made_in_the_signal_furthest_above_its_share() {
         use Signal::{Logs, Metrics, Traces};
         // Shares of 100 bytes: 40, 20, 40. Metrics is 15 above, traces 10, logs 5.
         let files =
             [file(Traces, 3, 25), file(Traces, 2, 25), file(Metrics, 5, 20), file(Metrics, 1, 15), file(Logs, 9, 45)];
         let plan = sweep(&files, 100);
         // 130 bytes: the oldest of metrics (then 110 and metrics 5 below), then the oldest of traces (85).
-        assert_eq!(plan.victims, [(2, Cause::Room), (0, Cause::Room)]);
+        assert_eq!(plan.victims, [(2, Cause::Size), (0, Cause::Size)]);
     }
 
     #[test]
-    fn a_signal_that_lives_from_others_room_gives_way_only_when_there_is_none() {
+    fn a_signal_that_uses_the_space_of_others_gives_way_only_when_there_is_none() {
         let files = [file(Signal::Traces, 3, 50), file(Signal::Traces, 2, 40)];
         assert_eq!(positions(&sweep(&files, 90)), [] as [usize; 0]);
         assert_eq!(positions(&sweep(&files, 89)), [0]);

@@ -220,7 +220,7 @@ impl SealQueue {
     }
 
     /// A file does not hold what was written to it: what still does is sealed, the rest set aside and counted as lost. Tried
-    /// again it would fail for ever, and new data be refused in the end.
+    /// again it would fail forever, and new data be refused in the end.
     fn salvage(&self, file: &Rotated) -> bool {
         let ctx = &*self.ctx;
         let kept = match recover(ctx, file.signal, &file.stem, false) {
@@ -244,7 +244,7 @@ impl SealQueue {
         true
     }
 
-    /// Deleting failed before, because somebody reads the file or the disk does not let us: tried for ever.
+    /// Deleting failed before, because somebody reads the file or the disk does not let us: tried forever.
     fn unlink_again(&self) {
         let files = std::mem::take(&mut lock(&self.state).to_unlink);
         for (signal, stem) in files {

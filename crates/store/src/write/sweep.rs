@@ -126,7 +126,7 @@ impl Sweeper {
         let overfull = total > settings.retention.max_bytes;
         swept.rotate = overfull && ctx.own.any_live();
         swept.again |= swept.rotate || postponed;
-        // Nothing is refused while there is something that will make room in a moment; and what was not seen may be too much.
+        // Nothing is refused while there is something that will make space in a moment; and what was not seen may be too much.
         if unknown.is_empty() {
             self.admission.space.swept(written, total, overfull && !swept.rotate && !postponed);
         }
@@ -274,7 +274,7 @@ fn announce_loss(ctx: &Context, file: &Data, cause: Cause, rows: u64) {
     }
     let why = match cause {
         Cause::Age => "they are older than retention keeps them",
-        Cause::Room => "there is no more room",
+        Cause::Size => "the directory is at its limit (retention.max_bytes)",
     };
     let message = format!("{unsaid} records of {} were deleted before they were delivered: {why}", file.stem);
     ctx.event(EventName::RecordsEvicted, Some(file.signal), Some(unsaid), message);

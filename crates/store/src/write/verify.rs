@@ -33,7 +33,7 @@ pub(crate) fn sealed_counts(ctx: &Context, signal: Signal, stem: &Stem, stream_i
             Ok(true)
         }
         FileState::Damaged => {
-            set_file_aside(ctx, signal, stem, form, "this file cannot be read as a whole sealed file")?;
+            set_file_aside(ctx, signal, stem, form, "this file cannot be read as a complete sealed file")?;
             Ok(false)
         }
     }
@@ -42,7 +42,7 @@ pub(crate) fn sealed_counts(ctx: &Context, signal: Signal, stem: &Stem, stream_i
 /// A reader found that a sealed file does not hold: it is set aside as well, unless a living process has to do with it.
 /// Whether it is gone from where readers look.
 fn set_unreadable_aside(ctx: &Context, signal: Signal, stem: &Stem) -> Result<bool> {
-    // Whoever forwards or follows it tells the loss and goes on behind it by itself.
+    // Whoever forwards or follows it reports the loss and continues behind it by itself.
     let needed = ctx.hooks.holds().iter().any(|hold| hold.first_needed(signal, stem).is_some());
     if needed || ctx.is_closed() {
         return Ok(false);

@@ -78,7 +78,9 @@ fn a_torn_tail_is_set_aside_and_the_commits_before_it_are_kept() {
     let tail = quarantine.iter().find(|name| name.ends_with(".tail")).unwrap();
     assert!(whole[..whole.len() - 7].ends_with(&std::fs::read(dir.path().join("quarantine").join(tail)).unwrap()));
     let reason = quarantine.iter().find(|name| name.ends_with(".reason")).unwrap();
-    assert!(std::fs::read_to_string(dir.path().join("quarantine").join(reason)).unwrap().contains("last whole commit"));
+    assert!(
+        std::fs::read_to_string(dir.path().join("quarantine").join(reason)).unwrap().contains("last complete commit")
+    );
 }
 
 #[test]
