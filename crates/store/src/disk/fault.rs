@@ -8,12 +8,12 @@ use otlp_arrow_base::event::EventName;
 
 /// Whether new data can be written. Pure.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Fault {
+pub struct StorageHealth {
     /// STORAGE_FULL or STORAGE_FAILED while new data is refused.
     now: Option<Code>,
 }
 
-impl Fault {
+impl StorageHealth {
     /// A write failed with `code`: the event to announce, unless it was announced already.
     pub fn failed(&mut self, code: Code) -> Option<EventName> {
         if self.now.replace(code) == Some(code) {
@@ -37,7 +37,7 @@ pub fn storage_error(step: &str, path: &Path, error: io::Error) -> OtlpError {
         io::ErrorKind::FileTooLarge => {
             (Code::StorageFull, "raise the limit of file sizes (ulimit -f) or lower rotation.max_bytes")
         }
-        io::ErrorKind::PermissionDenied => (Code::StorageFailed, "give this user the right to do that"),
+        io::ErrorKind::PermissionDenied => (Code::StorageFailed, "give this user permission to do that"),
         io::ErrorKind::ReadOnlyFilesystem => (Code::StorageFailed, "mount it for writing"),
         _ if is_too_many_files(&error) => (Code::StorageFailed, "raise the limit of open files (ulimit -n)"),
         _ => (Code::StorageFailed, "check the disk (free space, permissions, hardware)"),
@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn each_state_is_announced_once() {
-        let mut fault = Fault::default();
+        let mut fault = StorageHealth::default();
         assert_eq!(fault.succeeded(), None);
         assert_eq!(fault.failed(Code::StorageFull), Some(EventName::StorageFull));
         assert_eq!(fault.failed(Code::StorageFull), None);
@@ -74,7 +74,7 @@ mod tests {
             (io::ErrorKind::StorageFull, Code::StorageFull, "retention.max_bytes"),
             (io::ErrorKind::QuotaExceeded, Code::StorageFull, "free some space"),
             (io::ErrorKind::FileTooLarge, Code::StorageFull, "ulimit -f"),
-            (io::ErrorKind::PermissionDenied, Code::StorageFailed, "this user the right"),
+            (io::ErrorKind::PermissionDenied, Code::StorageFailed, "permission"),
             (io::ErrorKind::ReadOnlyFilesystem, Code::StorageFailed, "mount"),
             (io::ErrorKind::Other, Code::StorageFailed, "disk"),
         ] {

@@ -165,7 +165,7 @@ pub(crate) fn commit<'a>(
                 return if holds {
                     Body::new(&head, body)
                 } else {
-                    Err(damaged("the checksum of a commit does not hold"))
+                    Err(damaged("the checksum of a commit does not match"))
                 };
             }
             MessageHeader::DictionaryBatch => {

@@ -118,7 +118,7 @@ mod tests {
         for (error, code, text) in [
             (ReadError::gone("dir/file"), Code::StorageFailed, "dir/file is not there any more"),
             (damaged("dir/file ends early"), Code::StorageFailed, "dir/file ends early"),
-            (failing(), Code::StorageFailed, "give this user the right"),
+            (failing(), Code::StorageFailed, "give this user permission"),
             (OtlpError::new(Code::InvalidConfig, "columns").into(), Code::InvalidConfig, "columns"),
         ] {
             let (gone, damage) = (error.is_gone(), error.is_damage());

@@ -233,7 +233,7 @@ impl Column {
             }
         };
         // Bytes may lie anywhere in memory; arrays of wider values may not.
-        data.align_buffers(true).build().map_err(|error| damaged(format!("a column does not hold: {error}")))
+        data.align_buffers(true).build().map_err(|error| damaged(format!("a column is not valid: {error}")))
     }
 }
 
@@ -407,7 +407,7 @@ impl Merger {
         (self.rows, self.bytes) = (0, 0);
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options)
-            .map_err(|error| damaged(format!("a batch does not hold: {error}")))
+            .map_err(|error| damaged(format!("a batch is not valid: {error}")))
     }
 }
 

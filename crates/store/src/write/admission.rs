@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::context::Context;
 use super::space::DiskSpace;
 use super::wakeup::Wakeup;
-use crate::disk::fault::Fault;
+use crate::disk::fault::StorageHealth;
 use otlp_arrow_base::error::{Code, OtlpError, Result};
 use otlp_arrow_base::lock::lock;
 
@@ -25,7 +25,7 @@ pub(crate) struct Admission {
     /// Closed files that are not sealed.
     unsealed: AtomicUsize,
     /// Refusals before anything is tried.
-    refused: Mutex<Fault>,
+    refused: Mutex<StorageHealth>,
 }
 
 impl Admission {

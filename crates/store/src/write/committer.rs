@@ -177,7 +177,11 @@ impl Committer {
     fn forget(&self, ctx: &Context, gone: &LiveFile) {
         ctx.own.remove(&gone.stem);
         ctx.stats.dropped(self.signal, "deleted", gone.rows);
-        let message = format!("{} was deleted by somebody with its {} records", gone.path.display(), gone.rows);
+        let message = format!(
+            "{} was deleted, by another program or a person, with its {} records",
+            gone.path.display(),
+            gone.rows
+        );
         ctx.write_failed(self.signal, &OtlpError::new(Code::StorageFailed, message));
         if let Err(error) = ctx.renew_writer() {
             tracing::warn!(%error, "cannot take the writer's lock again");

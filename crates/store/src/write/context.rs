@@ -12,7 +12,7 @@ use otlp_arrow_columns::Signal;
 use super::budget::Budget;
 use super::notify::Notifier;
 use crate::disk::failpoint::Point;
-use crate::disk::fault::{Fault, storage_error};
+use crate::disk::fault::{StorageHealth, storage_error};
 use crate::disk::maintenance_lock::MaintenanceLock;
 use crate::disk::names::{Layout, Stem, WriterId};
 use crate::disk::storage::{FileLock, Storage};
@@ -53,7 +53,7 @@ pub struct Context {
     /// Files of a newer version, which are left alone and announced once.
     newer: Mutex<BTreeSet<Stem>>,
     seq: AtomicU32,
-    faults: [Mutex<Fault>; 3],
+    faults: [Mutex<StorageHealth>; 3],
     lock: Mutex<Option<Box<dyn FileLock>>>,
 }
 

@@ -88,10 +88,10 @@ impl fmt::Debug for Lane {
 }
 
 /// The answer to [`Lane::append`]: there already, or to come.
-type Answer = std::result::Result<oneshot::Receiver<Result<()>>, Result<()>>;
+type Acknowledgement = std::result::Result<oneshot::Receiver<Result<()>>, Result<()>>;
 
 /// Waits for an answer without needing any executor.
-pub(crate) async fn wait(answer: Answer) -> Result<()> {
+pub(crate) async fn wait(answer: Acknowledgement) -> Result<()> {
     match answer {
         Err(done) => done,
         Ok(receiver) => receiver
@@ -120,7 +120,7 @@ impl Lane {
         wait(self.enqueue(request))
     }
 
-    fn enqueue(self: &Arc<Self>, request: Request) -> Answer {
+    fn enqueue(self: &Arc<Self>, request: Request) -> Acknowledgement {
         let now = self.ctx.clock.now();
         let mut queue = lock(&self.queue);
         if queue.closing.is_some() {
@@ -314,7 +314,7 @@ impl Lane {
         // A defect in a decoder must not end the thread, or every later request would wait forever.
         let result = catch_unwind(AssertUnwindSafe(|| committer.commit(&items, began))).unwrap_or_else(|_| {
             committer.reset();
-            Err(OtlpError::new(Code::Internal, "committing this request failed by a defect: please report it"))
+            Err(OtlpError::new(Code::Internal, "committing this request failed because of a defect: please report it"))
         });
         let elapsed = self.ctx.clock.elapsed(began);
         self.ctx.commit_nanos.fetch_add(elapsed.as_nanos() as u64, Ordering::Relaxed);

@@ -6,7 +6,7 @@ use otlp_arrow_columns::Signal;
 
 use super::context::Context;
 use super::quarantine::{set_file_aside, set_tail_aside};
-use super::seal::{Outcome, seal, unlink};
+use super::seal::{SealOutcome, seal, unlink};
 use super::verify::{announce_newer, sealed_counts};
 use crate::disk::fault::storage_error;
 use crate::disk::names::Stem;
@@ -60,7 +60,7 @@ pub(crate) fn recover(ctx: &Context, signal: Signal, stem: &Stem, sealed_is_ther
     }
     if scan.tail_non_zero {
         let reason = format!(
-            "{} of {} bytes behind the last complete commit do not hold: a write that was cut short, or damage",
+            "{} of {} bytes behind the last complete commit are not valid: a write that was cut short, or damage",
             scan.len - scan.valid_len(),
             scan.len
         );
@@ -68,9 +68,11 @@ pub(crate) fn recover(ctx: &Context, signal: Signal, stem: &Stem, sealed_is_ther
     }
     drop(file);
     let bytes = match seal(ctx, signal, stem, scan.valid_len(), scan.rows(), &mut || true)? {
-        Outcome::Sealed(bytes) => bytes,
-        Outcome::Gone => return Ok(Recovered::Gone),
-        Outcome::Stopped => return Err(OtlpError::new(Code::Internal, "recovery was stopped by nobody")),
+        SealOutcome::Sealed(bytes) => bytes,
+        SealOutcome::Gone => return Ok(Recovered::Gone),
+        SealOutcome::Stopped => {
+            return Err(OtlpError::new(Code::Internal, "recovery stopped though nothing asked it to"));
+        }
     };
     if let Err(error) = unlink(ctx, signal, stem) {
         tracing::debug!(%error, path = %path.display(), "a stream that is sealed stays for now");
@@ -105,7 +107,7 @@ fn nothing_whole(
         return Ok(Recovered::Empty);
     }
     let reason = match scan.version {
-        Some(_) => "the first commit of this stream does not hold, and what follows counts from it",
+        Some(_) => "the first commit of this stream is damaged, and what follows counts from it",
         None => "nothing in this file can be read as a stream of commits",
     };
     set_file_aside(ctx, signal, stem, Form::LIVE, reason)?;

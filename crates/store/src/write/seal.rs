@@ -23,7 +23,7 @@ const NAME: &str = "name the sealed file";
 
 /// What became of a file that was to be sealed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub(crate) enum SealOutcome {
     /// `.arrow` is there, with so many bytes, and counts from now on.
     Sealed(u64),
     /// `go_on` said no.
@@ -40,13 +40,13 @@ pub(crate) fn seal(
     len: u64,
     rows: u64,
     go_on: &mut dyn FnMut() -> bool,
-) -> Result<Outcome, ReadError> {
+) -> Result<SealOutcome, ReadError> {
     let storage = &*ctx.storage;
     let (source, target) = (ctx.log.path(signal, stem, Form::LIVE), ctx.log.path(signal, stem, Form::SEALED));
     if let Err(error) = storage.open(&source)
         && error.kind() == io::ErrorKind::NotFound
     {
-        return Ok(Outcome::Gone);
+        return Ok(SealOutcome::Gone);
     }
     let tmp = ctx.layout.tmp(stem);
     storage
@@ -59,7 +59,7 @@ pub(crate) fn seal(
         SealingCompression::None => None,
     };
     let Some(sealed) = compact(storage, &source, len, &tmp, level, go_on)? else {
-        return Ok(Outcome::Stopped);
+        return Ok(SealOutcome::Stopped);
     };
     if sealed.rows != rows {
         let _ = storage.remove(&tmp);
@@ -86,7 +86,7 @@ pub(crate) fn seal(
     }
     let dir = ctx.layout.signal_dir(signal);
     ctx.sync_dir(&dir).map_err(|error| storage_error("sync", &dir, error))?;
-    Ok(Outcome::Sealed(sealed.bytes))
+    Ok(SealOutcome::Sealed(sealed.bytes))
 }
 
 /// Whether the sealed form is there with all of these rows. What cannot be read in its place is set aside.
@@ -99,7 +99,10 @@ fn holds(ctx: &Context, signal: Signal, stem: &Stem, rows: u64) -> Result<bool> 
     if there == rows {
         return Ok(true);
     }
-    let message = format!("{} is somebody else's, with {there} rows for {rows}: move it away", found.path.display());
+    let message = format!(
+        "{} is not ours: it has {there} rows where {rows} were committed; move it out of the directory",
+        found.path.display()
+    );
     Err(OtlpError::new(Code::Internal, message))
 }
 

@@ -10,7 +10,7 @@ use otlp_arrow_columns::Signal;
 use super::admission::{Admission, NO_YIELD};
 use super::context::{Context, lock};
 use super::recover::{Recovered, recover};
-use super::seal::{Outcome, seal, unlink};
+use super::seal::{SealOutcome, seal, unlink};
 use crate::disk::names::Stem;
 use crate::file::form::Form;
 use crate::log::files::Look;
@@ -99,7 +99,7 @@ impl SealQueue {
         lock(&self.state).sealing.push(file.stem.clone());
         match seal(&self.ctx, file.signal, &file.stem, file.len, file.rows, &mut || true) {
             Ok(outcome) => {
-                if let Outcome::Sealed(bytes) = outcome {
+                if let SealOutcome::Sealed(bytes) = outcome {
                     self.admission.wrote(bytes);
                 }
                 self.sealed(file);
@@ -180,23 +180,26 @@ impl SealQueue {
         let ctx = &*self.ctx;
         let mut go_on = || lock(&self.state).closing.is_none_or(|deadline| ctx.clock.now() < deadline);
         match seal(ctx, file.signal, &file.stem, file.len, file.rows, &mut go_on) {
-            Ok(Outcome::Sealed(bytes)) => {
+            Ok(SealOutcome::Sealed(bytes)) => {
                 self.admission.wrote(bytes);
                 self.sealed(file);
                 self.done();
             }
-            Ok(Outcome::Gone) => {
+            Ok(SealOutcome::Gone) => {
                 // Of what retention deletes, nothing is known any more.
                 let sealed = ctx.log.find_stem(file.signal, &file.stem, Look::Above(Form::LIVE));
                 if ctx.own.find(&file.stem).is_some() && sealed.is_err_and(|error| error.is_gone()) {
                     ctx.stats.dropped(file.signal, "deleted", file.rows);
-                    let message = format!("{} was deleted by somebody with its {} records", file.stem, file.rows);
+                    let message = format!(
+                        "{} was deleted, by another program or a person, with its {} records",
+                        file.stem, file.rows
+                    );
                     ctx.event(EventName::RecordsDropped, Some(file.signal), Some(file.rows), message);
                 }
                 self.sealed(file);
                 self.done();
             }
-            Ok(Outcome::Stopped) => {
+            Ok(SealOutcome::Stopped) => {
                 self.let_go(&file.stem);
                 lock(&self.state).files.push_front(file);
             }
