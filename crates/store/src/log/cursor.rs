@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use otlp_arrow_columns::Signal;
 
-use super::Log;
+use super::handle::Log;
 use crate::disk::names::WriterId;
 use crate::disk::storage::Storage;
 use crate::log::position::{Position, Positions};

@@ -8,7 +8,7 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use otlp_arrow_columns::Signal;
 
-use super::Log;
+use super::handle::Log;
 use crate::disk::names::{Stem, WriterId};
 use crate::disk::storage::ReadFile;
 use crate::file::error::{ReadError, Result};

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use arrow_array::RecordBatch;
 use otlp_arrow_columns::Signal;
 
-use super::Log;
 use super::files::{Entry, FileRows, Look};
+use super::handle::Log;
 use crate::disk::names::{Stem, WriterId};
 use crate::file::Wanted;
 use crate::file::error::{ReadError, Result};

@@ -5,8 +5,8 @@ use std::path::Path;
 use otlp_arrow_base::error::{Code, OtlpError, Result};
 use otlp_arrow_columns::Signal;
 
-use super::Log;
 use super::cursor::{Consumer, CursorFile, Saved};
+use super::handle::Log;
 use super::position::Positions;
 use crate::disk::fault::storage_error;
 use crate::disk::storage::{FileLock, Storage};

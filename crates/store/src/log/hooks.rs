@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use bytes::Bytes;
 use otlp_arrow_columns::Signal;
 
-use super::Log;
+use super::handle::Log;
 use crate::disk::names::{Stem, WriterId};
 use crate::disk::storage::FileLock;
 

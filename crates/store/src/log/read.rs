@@ -6,8 +6,8 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use otlp_arrow_columns::Signal;
 
-use super::Log;
 use super::files::{Entry, FileRows};
+use super::handle::Log;
 use super::own_files::OwnFile;
 use crate::disk::names::Stem;
 use crate::file::Wanted;
@@ -48,6 +48,13 @@ pub(crate) fn read(
     }
     let left = options.limit.unwrap_or(usize::MAX);
     Ok(Box::new(Snapshot { log: log.clone(), signal, wanted, waiting, current: None, left, keeper }))
+}
+
+impl Log {
+    /// What is committed now, over all writers: per writer in commit order, writers by the time they started.
+    pub fn read(&self, signal: Signal, options: &ReadOptions) -> Result<Batches> {
+        read(self, signal, options, None)
+    }
 }
 
 /// How one file is read.

@@ -12,9 +12,9 @@ use futures::channel::mpsc;
 use futures::{SinkExt, Stream};
 use otlp_arrow_columns::Signal;
 
-use super::Log;
 use super::commit_notifier::CommitNotifier;
 use super::follow::Follow;
+use super::handle::Log;
 use super::held_cursor::HeldCursor;
 use super::hooks::{Hooks, RetentionHold};
 use crate::disk::names::Stem;
