@@ -148,7 +148,7 @@ impl Follow {
     /// nothing comes: from 10 to 250 ms without a writer in this process, each second beside one.
     pub fn wait(&mut self, longest: Duration) {
         let pause = self.pause().min(longest);
-        self.log.commits().wait(self.seen, self.log.clock().slice(pause));
+        self.log.wait(self.seen, pause);
     }
 
     /// What [`Follow::wait`] sleeps if nothing wakes it, for those who wait for something else as well.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use otlp_arrow_base::clock::Clock;
 use otlp_arrow_base::stats::Stats;
@@ -14,7 +15,18 @@ use crate::disk::storage::Storage;
 use crate::disk::storage_os::OsStorage;
 use crate::file::form::{Form, Forms};
 
-/// One output directory as its readers see it. Cloning is cheap, and every clone is the same log.
+/// One output directory as everything that reads sees it. Cloning is cheap, and every clone is the same log.
+///
+/// - [`Log::entries`] lists the data files of a signal in reading order, each in the form that counts.
+/// - [`Log::open`] reads the rows of one of them, from any row on.
+/// - [`Log::committed`] says how much of one is committed, also while another process writes it.
+/// - [`Log::read`] reads everything that is there, [`Log::follow`] from positions on and what comes later.
+/// - [`Log::cursor`] keeps such positions on disk.
+///
+/// A position, a file and a row in it, stays valid when the file is sealed, or goes to another form that is registered.
+///
+/// The log of a [`Store`](crate::Store) knows what its writer has committed and is woken by each commit. The one of
+/// [`Log::read_only`] needs no writer.
 #[derive(Clone)]
 pub struct Log(Arc<Inner>);
 
@@ -53,7 +65,32 @@ impl Log {
         Self(Arc::new(Inner { storage, layout, forms, clock, writer: Some(writer), own, commits, stats }))
     }
 
-    /// The log of an output directory that this process does not write to. Nothing is created, locked or changed.
+    /// The log of an output directory that this process does not write to: nothing is created, locked or changed, and the
+    /// directory need not exist yet.
+    ///
+    /// Of a file that another process appends to, the commits count that are whole, checksums included. Files that are rotated,
+    /// sealed, taken over or deleted meanwhile are read to their end, passed over, or reported as gone.
+    ///
+    /// ```
+    /// use otlp_arrow_columns::Signal;
+    /// use otlp_arrow_store::position::Positions;
+    /// use otlp_arrow_store::{Log, ReadOptions, Wanted};
+    ///
+    /// # fn main() -> Result<(), otlp_arrow_base::OtlpError> {
+    /// let log = Log::read_only("output_dir");
+    /// for entry in log.entries(Signal::Traces)? {
+    ///     println!("{}: {} spans", entry.path.display(), log.committed(&entry)?.rows);
+    /// }
+    /// let columns = Some(vec!["name".to_owned(), "duration".to_owned()]);
+    /// let wanted = Wanted::new(Signal::Traces, &ReadOptions { columns, ..ReadOptions::default() })?;
+    /// let mut follow = log.follow(Signal::Traces, Positions::new(), wanted);
+    /// while let Some((batch, position)) = follow.next_batch()? {
+    ///     println!("{} spans up to row {} of {}", batch.num_rows(), position.row, position.stem);
+    /// }
+    /// // Everything that is committed is behind; `follow.wait` sleeps until more may be there.
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn read_only(output_dir: impl Into<PathBuf>) -> Self {
         Self(Arc::new(Inner {
             storage: Arc::new(OsStorage),
@@ -115,6 +152,11 @@ impl Log {
     /// The files of this process's writer that are not sealed yet.
     pub(crate) fn own(&self) -> &Arc<OwnFiles> {
         &self.0.own
+    }
+
+    /// Sleeps until this process's writer has committed more than `before`, or until the time is over.
+    pub(crate) fn wait(&self, before: u64, longest: Duration) {
+        self.0.commits.wait(before, self.0.clock.slice(longest));
     }
 
     /// Told of every commit of this process's writer.

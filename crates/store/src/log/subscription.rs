@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context as TaskContext, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arrow_array::RecordBatch;
 use futures::channel::mpsc;
@@ -22,6 +22,7 @@ use crate::disk::sys;
 use crate::file::Wanted;
 use crate::file::options::ReadOptions;
 use crate::log::position::{Position, Positions};
+use otlp_arrow_base::clock::Clock;
 use otlp_arrow_base::error::{Code, OtlpError, Result};
 use otlp_arrow_base::lock::lock;
 
@@ -188,10 +189,12 @@ impl Drop for Subscription {
         self.receiver.close();
         self.shared.stop.store(true, Ordering::SeqCst);
         self.hooks.remove_hold(&(Arc::clone(&self.shared) as Arc<dyn RetentionHold>));
-        let deadline = Instant::now() + Duration::from_secs(2);
-        while !lock(&self.shared.acknowledged).ended && Instant::now() < deadline {
+        // The thread ends in its own time, whatever the clock of the log is.
+        let clock = Clock::system();
+        let deadline = clock.now() + Duration::from_secs(2);
+        while !lock(&self.shared.acknowledged).ended && !clock.left(deadline).is_zero() {
             self.log.commits().notify();
-            std::thread::sleep(Duration::from_millis(1));
+            clock.sleep(Duration::from_millis(1));
         }
     }
 }
@@ -207,11 +210,11 @@ struct Reader {
 
 impl Reader {
     fn run(mut self) {
-        let mut written = Instant::now();
+        let mut written = self.log.clock().now();
         loop {
-            if written.elapsed() >= WRITE_EVERY {
+            if self.log.clock().elapsed(written) >= WRITE_EVERY {
                 self.write();
-                written = Instant::now();
+                written = self.log.clock().now();
             }
             // Counted before looking, so that nothing committed meanwhile is slept over.
             let before = self.log.commits().count();
@@ -223,7 +226,7 @@ impl Reader {
                 Ok(Some(found)) => Ok(found),
                 Ok(None) if closed => break,
                 Ok(None) => {
-                    self.log.commits().wait(before, LOOK_EVERY);
+                    self.log.wait(before, LOOK_EVERY);
                     continue;
                 }
                 Err(error) => Err(error.into()),
@@ -233,7 +236,7 @@ impl Reader {
                 break;
             }
             if failed {
-                self.log.commits().wait(before, LOOK_EVERY);
+                self.log.wait(before, LOOK_EVERY);
             }
         }
         let Self { log, shared, cursor, follower, sender } = self;
@@ -241,7 +244,7 @@ impl Reader {
         // The receiver may still acknowledge what it took: after a shutdown the cursor is kept until it is dropped.
         while !shared.stop.load(Ordering::SeqCst) {
             write(&log, &shared, &cursor, |_| true);
-            log.commits().wait(log.commits().count(), WRITE_EVERY);
+            log.wait(log.commits().count(), WRITE_EVERY);
         }
         write(&log, &shared, &cursor, |_| true);
         drop(cursor);
@@ -261,7 +264,7 @@ impl Reader {
                 Poll::Pending if self.shared.stop.load(Ordering::SeqCst) => return Err(()),
                 Poll::Pending => {
                     write(&self.log, &self.shared, &self.cursor, |_| true);
-                    self.log.commits().wait(before, WRITE_EVERY);
+                    self.log.wait(before, WRITE_EVERY);
                 }
             }
         }
