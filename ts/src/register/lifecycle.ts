@@ -1,82 +1,67 @@
+import { setTimeout as after } from 'node:timers/promises';
+import { isMainThread } from 'node:worker_threads';
+import type { ResourceMetrics } from '../encoder/types.js';
+import { closeNow } from '../exit.js';
 import type { OtlpLibrary } from '../library.js';
 import { lastMetrics } from './last-metrics.js';
 import { say } from './say.js';
+import { onSignals } from './signals.js';
 
-/** A processor or reader of the SDK. */
-export interface Pipeline {
-  forceFlush(): Promise<void>;
-}
-
-/** One that can hand over what it holds before it returns. */
-export interface Drain extends Pipeline {
+/** A processor that can hand over what it holds before it returns. */
+export interface Drain {
   drain(): void;
 }
 
-/** How long the end of the process may be held up, in milliseconds. */
-const PATIENCE_MS = 5_000;
-/** How long the last attempt may take, in milliseconds. */
-const LAST_MS = 500;
-const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
-
-/** The end of a program must not fail because an SDK is built in another way than expected. */
-function sendLast(metrics: Pipeline, library: OtlpLibrary): void {
-  try {
-    const last = lastMetrics(metrics);
-    if (last) library.exportMetrics(last).catch(() => undefined);
-  } catch (error) {
-    say(`the metrics of the last interval are lost: ${error instanceof Error ? error.message : error}`);
-  }
+/** A metric reader of the SDK. */
+export interface Reader {
+  collect(): Promise<{ resourceMetrics: ResourceMetrics }>;
 }
+
+/** How long the end by a signal may take, in milliseconds. */
+const PATIENCE_MS = 5_000;
+/** How much of it the callbacks of observable instruments may take. */
+const COLLECT_MS = 500;
 
 /**
  * Sees to it that nothing is lost when the program ends: by itself, by a signal, by an uncaught exception or by
- * `process.exit()`. Exit code and signal are the ones the program would have ended with.
+ * `process.exit()`. Exit code and signal are the ones the program would have ended with, and it is told of nothing more
+ * than without us: what is kept is kept in the last moment, without a further turn of the event loop.
  */
-export function flushAtTheEnd(records: readonly Drain[], metrics: Pipeline | undefined, library: OtlpLibrary): void {
-  /** Whether the metrics of the last interval are in the library. */
-  let collected = false;
+export function flushAtTheEnd(records: readonly Drain[], metrics: Reader | undefined, library: OtlpLibrary): void {
+  /** The metrics of the last interval, with those of observable instruments. */
+  let collected: ResourceMetrics | undefined;
 
-  /** True if everything is committed, false if that takes too long or fails. */
-  const flush = async (): Promise<boolean> => {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<boolean>(resolve => {
-      timer = setTimeout(resolve, PATIENCE_MS, false);
-    });
-    const pipelines = metrics ? [...records, metrics] : records;
-    const all = Promise.allSettled(pipelines.map(pipeline => pipeline.forceFlush())).then(() => library.flush());
-    const done = await Promise.race([all.then(() => true), late]).catch(() => false);
-    clearTimeout(timer);
-    return done;
+  const collect = async (): Promise<void> => {
+    if (metrics && !collected) collected = (await metrics.collect()).resourceMetrics;
   };
 
-  // The flush wakes the event loop, and so brings the event about once more.
-  let flushed = false;
-  process.on('beforeExit', () => {
-    if (flushed) return;
-    flushed = true;
-    void flush().then(done => {
-      collected = done;
-      // What still waits for room would hold the program up for its whole timeout.
-      if (!done) library.shutdown({ deadlineMs: LAST_MS }).catch(() => undefined);
-    });
-  });
+  /** Hands everything to the library. */
+  const drain = (): void => {
+    for (const pipeline of records) pipeline.drain();
+    // The end of a program must not fail because an SDK is built in another way than expected.
+    try {
+      const last = collected ?? (metrics && lastMetrics(metrics));
+      if (last) library.exportMetrics(last).catch(() => undefined);
+    } catch (error) {
+      say(`the metrics of the last interval are lost: ${error instanceof Error ? error.message : error}`);
+    }
+  };
+
+  // Exporting here would wake the event loop, and so bring the event about once more for everybody.
+  process.on('beforeExit', () => void collect().catch(() => undefined));
 
   // The library, whose own listener comes after this one, waits for it to be committed.
-  process.prependListener('exit', () => {
-    for (const pipeline of records) pipeline.drain();
-    if (metrics && !collected) sendLast(metrics, library);
-  });
+  process.prependListener('exit', drain);
 
-  for (const signal of SIGNALS) {
-    const onSignal = (): void => {
-      // A program with a listener of its own decides what the signal means.
-      const alone = process.listenerCount(signal) === 1;
-      void flush().then(() => {
-        if (!alone) return;
-        process.off(signal, onSignal);
-        process.kill(process.pid, signal);
-      });
-    };
-    process.on(signal, onSignal);
-  }
+  if (!isMainThread) return;
+  onSignals({
+    beside: () => {
+      for (const pipeline of records) pipeline.drain();
+    },
+    before: () => Promise.race([collect(), after(COLLECT_MS, undefined, { ref: false })]),
+    now: () => {
+      drain();
+      closeNow(PATIENCE_MS - COLLECT_MS);
+    },
+  });
 }

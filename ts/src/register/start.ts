@@ -1,12 +1,12 @@
 import { setTimeout as after } from 'node:timers/promises';
-import type { ReadableLogRecord, ReadableSpan, Resource } from '../encoder/types.js';
+import type { ReadableLogRecord, ReadableSpan } from '../encoder/types.js';
 import { OtlpLibrary } from '../library.js';
 import type { Signal } from '../signal.js';
 import { Batcher, type BatcherOptions } from './batcher.js';
 import { installed, load } from './find.js';
 import { destination } from './forward.js';
 import { instrumentations } from './instrumentations.js';
-import { flushAtTheEnd, type Pipeline } from './lifecycle.js';
+import { flushAtTheEnd, type Reader } from './lifecycle.js';
 import { registered } from './registered.js';
 import { say } from './say.js';
 
@@ -16,9 +16,6 @@ interface Sdk {
 }
 interface MetricsSdk {
   PeriodicExportingMetricReader: new (options: object) => Reader;
-}
-interface Reader extends Pipeline {
-  collect(): Promise<{ resourceMetrics: { resource: Resource } }>;
 }
 
 const SDK = '@opentelemetry/sdk-node';
@@ -95,7 +92,7 @@ async function opened(): Promise<OtlpLibrary> {
 async function settled(metrics: Reader): Promise<void> {
   const { resourceMetrics } = await metrics.collect();
   await Promise.race([
-    resourceMetrics.resource.waitForAsyncAttributes?.(),
+    resourceMetrics.resource?.waitForAsyncAttributes?.(),
     after(PATIENCE_MS, undefined, { ref: false }),
   ]);
 }
