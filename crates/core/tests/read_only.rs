@@ -1,13 +1,11 @@
 //! An output directory read by a process that does not write to it, while another process writes, rotates, seals, deletes and is
 //! killed.
-//!
-//! No `#[test]`s: this program is the writing process as well, which it starts itself.
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{ExitCode, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -20,33 +18,28 @@ use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
 use otlp_arrow::store::position::Positions;
 use otlp_arrow::store::{Follow, Log, ReadOptions, Wanted};
 use otlp_arrow::{Code, Config, OtlpLibrary, Signal};
+use otlp_arrow_testkit::harness::{Process, again, main as main_of};
 use otlp_arrow_testkit::process::Running;
+use otlp_arrow_testkit::tests;
 use prost::Message;
 
-/// Set in the process that writes: the directory, the first request number, how many requests, and bytes of retention and of
-/// rotation.
-const CHILD: &str = "OTLP_ARROW_TEST_READ_ONLY_CHILD";
+/// The process that writes; its job is the directory, the first request number, how many requests, and bytes of retention and
+/// of rotation.
+const WRITING: Process = ("OTLP_ARROW_TEST_READ_ONLY_CHILD", write);
 /// Records of one request.
 const RECORDS: u64 = 20;
 const LONG: Duration = Duration::from_secs(60);
 
-fn main() {
-    if let Ok(job) = std::env::var(CHILD) {
-        return write(&job);
-    }
-    let tests: [(&str, fn()); 4] = [
-        ("nothing_is_created_locked_or_changed", nothing_is_created_locked_or_changed),
-        (
-            "what_a_killed_process_and_the_next_one_write_comes_once",
+fn main() -> ExitCode {
+    main_of(
+        &[WRITING],
+        &tests![
+            nothing_is_created_locked_or_changed,
             what_a_killed_process_and_the_next_one_write_comes_once,
-        ),
-        ("what_is_committed_of_a_live_file_is_whole_commits", what_is_committed_of_a_live_file_is_whole_commits),
-        ("files_may_be_deleted_while_they_are_followed", files_may_be_deleted_while_they_are_followed),
-    ];
-    for (name, test) in tests {
-        test();
-        println!("test {name} ... ok");
-    }
+            what_is_committed_of_a_live_file_is_whole_commits,
+            files_may_be_deleted_while_they_are_followed,
+        ],
+    )
 }
 
 /// Writes numbered requests and says on standard output which are acknowledged.
@@ -97,9 +90,8 @@ impl Writer {
     }
 
     fn rotating(dir: &Path, first: u64, count: u64, max_bytes: u64, rotation: u64) -> Self {
-        let mut command = Command::new(std::env::current_exe().unwrap());
-        command.env(CHILD, format!("{}|{first}|{count}|{max_bytes}|{rotation}", dir.display())).stdout(Stdio::piped());
-        let mut process = Running(command.spawn().unwrap());
+        let job = format!("{}|{first}|{count}|{max_bytes}|{rotation}", dir.display());
+        let mut process = Running(again(WRITING, &job).stdout(Stdio::piped()).spawn().unwrap());
         let (kept, out) = (Arc::<Mutex<BTreeSet<u64>>>::default(), process.0.stdout.take().unwrap());
         let heard = Arc::clone(&kept);
         std::thread::spawn(move || {
