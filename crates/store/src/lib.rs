@@ -6,17 +6,15 @@ mod log;
 pub mod settings;
 mod write;
 
-pub use disk::{failpoint, names, storage, storage_os};
 #[doc(hidden)]
-pub use disk::{fault, sys};
+pub use disk::sys;
+pub use disk::{failpoint, names, storage, storage_os};
 pub use file::form;
 pub use file::{ReadError, Wanted};
 pub use log::files::{Entry, FileInfo, FileRows};
 pub use log::follow::Follow;
 pub use log::{Log, cursor, hooks, position, subscription};
 pub use write::budget;
-#[doc(hidden)]
-pub use write::context;
 
 use std::future::Future;
 use std::sync::{Arc, Mutex};

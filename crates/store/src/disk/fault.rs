@@ -8,14 +8,14 @@ use otlp_arrow_base::event::EventName;
 
 /// Whether new data can be written. Pure.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct StorageHealth {
+pub(crate) struct StorageHealth {
     /// STORAGE_FULL or STORAGE_FAILED while new data is refused.
     now: Option<Code>,
 }
 
 impl StorageHealth {
     /// A write failed with `code`: the event to announce, unless it was announced already.
-    pub fn failed(&mut self, code: Code) -> Option<EventName> {
+    pub(crate) fn failed(&mut self, code: Code) -> Option<EventName> {
         if self.now.replace(code) == Some(code) {
             return None;
         }
@@ -23,13 +23,13 @@ impl StorageHealth {
     }
 
     /// A write succeeded: the event to announce, if one had failed before.
-    pub fn succeeded(&mut self) -> Option<EventName> {
+    pub(crate) fn succeeded(&mut self) -> Option<EventName> {
         self.now.take().map(|_| EventName::StorageRecovered)
     }
 }
 
 /// The error that a failed step is answered with: STORAGE_FULL if there is no space, else STORAGE_FAILED.
-pub fn storage_error(step: &str, path: &Path, error: io::Error) -> OtlpError {
+pub(crate) fn storage_error(step: &str, path: &Path, error: io::Error) -> OtlpError {
     let (code, remedy) = match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             (Code::StorageFull, "free some space or lower retention.max_bytes")

@@ -3,8 +3,7 @@
 #[cfg(target_os = "linux")]
 pub(crate) mod direct;
 pub mod failpoint;
-#[doc(hidden)]
-pub mod fault;
+pub(crate) mod fault;
 pub(crate) mod maintenance_lock;
 pub mod names;
 pub mod storage;

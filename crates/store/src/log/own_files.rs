@@ -11,11 +11,11 @@ use crate::file::form::Committed;
 
 /// The files this writer has not sealed yet, with what of them is committed.
 #[derive(Debug, Default)]
-pub struct OwnFiles(Mutex<BTreeMap<Stem, OwnFile>>);
+pub(crate) struct OwnFiles(Mutex<BTreeMap<Stem, OwnFile>>);
 
 /// An unsealed file of this writer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OwnFile {
+pub(crate) struct OwnFile {
     pub signal: Signal,
     /// Bytes up to the end of the last commit.
     pub len: u64,
@@ -32,7 +32,7 @@ impl OwnFile {
 }
 
 impl OwnFiles {
-    pub fn set(&self, stem: &Stem, file: OwnFile) {
+    pub(crate) fn set(&self, stem: &Stem, file: OwnFile) {
         let mut files = lock(&self.0);
         match files.get_mut(stem) {
             Some(known) => *known = file,
@@ -42,11 +42,11 @@ impl OwnFiles {
         }
     }
 
-    pub fn remove(&self, stem: &Stem) {
+    pub(crate) fn remove(&self, stem: &Stem) {
         lock(&self.0).remove(stem);
     }
 
-    pub fn of(&self, signal: Signal) -> Vec<(Stem, OwnFile)> {
+    pub(crate) fn of(&self, signal: Signal) -> Vec<(Stem, OwnFile)> {
         lock(&self.0)
             .iter()
             .filter(|(_, file)| file.signal == signal)
@@ -54,22 +54,22 @@ impl OwnFiles {
             .collect()
     }
 
-    pub fn find(&self, stem: &Stem) -> Option<OwnFile> {
+    pub(crate) fn find(&self, stem: &Stem) -> Option<OwnFile> {
         lock(&self.0).get(stem).cloned()
     }
 
     /// The newest file of a signal that is not sealed.
-    pub fn newest(&self, signal: Signal) -> Option<Stem> {
+    pub(crate) fn newest(&self, signal: Signal) -> Option<Stem> {
         let files = lock(&self.0);
         let of_signal = files.iter().filter(|(_, file)| file.signal == signal);
         of_signal.map(|(stem, _)| stem).max_by_key(|stem| stem.seq).cloned()
     }
 
-    pub fn any_live(&self) -> bool {
+    pub(crate) fn any_live(&self) -> bool {
         lock(&self.0).values().any(|file| file.live)
     }
 
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         lock(&self.0).len()
     }
 }

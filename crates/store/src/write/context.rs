@@ -25,11 +25,11 @@ use otlp_arrow_base::clock::{Clock, WallClock};
 use otlp_arrow_base::error::{Code, OtlpError, Result};
 use otlp_arrow_base::event::EventSink;
 use otlp_arrow_base::event::{Event, EventName};
-pub use otlp_arrow_base::lock::lock;
+pub(crate) use otlp_arrow_base::lock::lock;
 use otlp_arrow_base::stats::Stats;
 
 /// One writer's means and state.
-pub struct Context {
+pub(crate) struct Context {
     pub storage: Arc<dyn Storage>,
     pub layout: Layout,
     pub settings: Settings,
@@ -67,7 +67,7 @@ impl fmt::Debug for Context {
 }
 
 impl Context {
-    pub fn new(
+    pub(crate) fn new(
         settings: Settings,
         storage: Arc<dyn Storage>,
         events: EventSink,
@@ -108,35 +108,35 @@ impl Context {
     }
 
     /// The name of the next file of this writer.
-    pub fn next_stem(&self) -> Stem {
+    pub(crate) fn next_stem(&self) -> Stem {
         Stem::new(self.wall.now(), self.writer, self.seq.fetch_add(1, Ordering::Relaxed))
     }
 
     /// A newer version wrote this file; whether that is news.
-    pub fn add_newer(&self, stem: &Stem) -> bool {
+    pub(crate) fn add_newer(&self, stem: &Stem) -> bool {
         lock(&self.newer).insert(stem.clone())
     }
 
-    pub fn is_newer(&self, stem: &Stem) -> bool {
+    pub(crate) fn is_newer(&self, stem: &Stem) -> bool {
         lock(&self.newer).contains(stem)
     }
 
     /// Nothing more will be committed.
-    pub fn set_closed(&self) {
+    pub(crate) fn set_closed(&self) {
         self.commits.end();
     }
 
-    pub fn is_closed(&self) -> bool {
+    pub(crate) fn is_closed(&self) -> bool {
         self.commits.has_ended()
     }
 
     /// Announces something.
-    pub fn event(&self, name: EventName, signal: Option<Signal>, count: Option<u64>, message: String) {
+    pub(crate) fn event(&self, name: EventName, signal: Option<Signal>, count: Option<u64>, message: String) {
         (self.events)(Event { signal, count, ..Event::new(name, self.clock.wall(), message) });
     }
 
     /// Writing failed: announced once, until it works again or fails differently.
-    pub fn write_failed(&self, signal: Signal, error: &OtlpError) {
+    pub(crate) fn write_failed(&self, signal: Signal, error: &OtlpError) {
         let event = lock(&self.faults[signal.index()]).failed(error.code());
         if let Some(event) = event {
             self.event(event, Some(signal), None, error.message().to_owned());
@@ -144,12 +144,12 @@ impl Context {
     }
 
     /// Writing fails, which was announced for all signals at once; that it works again will be told for each.
-    pub fn fails_already(&self, signal: Signal, error: &OtlpError) {
+    pub(crate) fn fails_already(&self, signal: Signal, error: &OtlpError) {
         lock(&self.faults[signal.index()]).failed(error.code());
     }
 
     /// Writing works, or will as far as anybody can tell.
-    pub fn write_works(&self, signal: Signal) {
+    pub(crate) fn write_works(&self, signal: Signal) {
         let event = lock(&self.faults[signal.index()]).succeeded();
         if let Some(event) = event {
             self.event(event, Some(signal), None, format!("{signal} can be written again"));
@@ -157,7 +157,7 @@ impl Context {
     }
 
     /// Takes the writer's lock if it is not held yet; no data file may exist before.
-    pub fn ensure_writer(&self) -> Result<()> {
+    pub(crate) fn ensure_writer(&self) -> Result<()> {
         let mut held = lock(&self.lock);
         if held.is_none() {
             *held = Some(self.take_writer_lock()?);
@@ -185,7 +185,7 @@ impl Context {
 
     /// [`Context::ensure_writer`] where somebody may have deleted the lock file, with ours or with all of the directory: then
     /// it is taken anew, or others would take our files for those of a dead writer.
-    pub fn renew_writer(&self) -> Result<()> {
+    pub(crate) fn renew_writer(&self) -> Result<()> {
         let path = self.layout.writer_lock(self.writer);
         if self.storage.is_missing(&path) {
             *lock(&self.lock) = None;
@@ -194,7 +194,7 @@ impl Context {
     }
 
     /// Releases the writer; `remove` if no file of it needs anything any more.
-    pub fn release_writer(&self, remove: bool) {
+    pub(crate) fn release_writer(&self, remove: bool) {
         let held = lock(&self.lock).take();
         if let Some(held) = held.filter(|_| remove)
             && let Err(error) = held.remove()
@@ -204,13 +204,13 @@ impl Context {
     }
 
     /// Makes the entries of `dir` survive a power cut.
-    pub fn sync_dir(&self, dir: &std::path::Path) -> io::Result<()> {
+    pub(crate) fn sync_dir(&self, dir: &std::path::Path) -> io::Result<()> {
         Point::DirectorySync.around(|| self.storage.sync_dir(dir))
     }
 
     /// [`Context::sync_dir`] for `dir` and what it lies in, up to where the output directory itself is named: a file
     /// survives only with every directory on the way to it.
-    pub fn sync_way_to(&self, dir: &std::path::Path) -> io::Result<()> {
+    pub(crate) fn sync_way_to(&self, dir: &std::path::Path) -> io::Result<()> {
         let root = self.layout.root();
         for dir in dir.ancestors().take_while(|dir| dir.starts_with(root)) {
             self.sync_dir(dir)?;

@@ -5,8 +5,7 @@ pub(crate) mod adopt;
 pub mod budget;
 pub(crate) mod commit_policy;
 pub(crate) mod committer;
-#[doc(hidden)]
-pub mod context;
+pub(crate) mod context;
 pub(crate) mod lane;
 pub(crate) mod live;
 pub(crate) mod maintenance;
