@@ -2,7 +2,7 @@
 //!
 //! Only this file asks the machine. Pure state machines take moments as arguments; what runs on a thread or in a task
 //! holds a [`Clock`] and waits with [`Clock::slice`], so that a test can move the time instead of waiting for it.
-#![allow(clippy::disallowed_methods, reason = "the one place that asks the machine's clocks and sleeps")]
+#![expect(clippy::disallowed_methods, reason = "the one place that asks the machine's clocks and sleeps")]
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};

@@ -1,5 +1,6 @@
 //! What every part of otlp-arrow shares and none owns: the error table, events, counters, the clock, and waiting.
 #![deny(unsafe_code)]
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests time what they start"))]
 
 pub mod clock;
 pub mod error;

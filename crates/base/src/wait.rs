@@ -7,6 +7,8 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
+use crate::clock::Clock;
+
 /// Longer than anybody waits.
 const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
@@ -48,7 +50,7 @@ pub fn block_until<F: Future>(future: F, deadline: Instant) -> Option<F::Output>
         if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
             return Some(output);
         }
-        let left = deadline.checked_duration_since(Instant::now())?;
+        let left = deadline.checked_duration_since(Clock::system().now())?;
         std::thread::park_timeout(left);
     }
 }

@@ -1,4 +1,5 @@
 //! The otlp-arrow command line as a library: the standalone binary, the npm package and the wheel all call [`run`].
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests time what they start"))]
 
 mod args;
 mod config;

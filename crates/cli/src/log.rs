@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use otlp_arrow::config::{Log, LogFormat, LogLevel};
+use otlp_arrow::internal::Clock;
 use tracing::callsite::Identifier;
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Metadata};
@@ -76,7 +77,7 @@ impl<S: tracing::Subscriber + for<'a> LookupSpan<'a>> Filter<S> for RateLimit {
     }
 
     fn event_enabled(&self, event: &Event<'_>, _: &Context<'_, S>) -> bool {
-        let (admitted, left_out) = self.admit(event.metadata().callsite(), Instant::now());
+        let (admitted, left_out) = self.admit(event.metadata().callsite(), Clock::system().now());
         if left_out > 0 {
             // Not an event of its own: nothing may be logged from inside a filter.
             let _ = writeln!(std::io::stderr(), "({left_out} more lines like the next one were left out)");

@@ -40,11 +40,10 @@ pub(crate) fn run_while(args: &TailArgs, io: &mut Io<'_>, mut again: impl FnMut(
         follows.push((signal, follow));
     }
     print(newest, io)?;
-    while args.follow {
-        let pause = follows.iter_mut().map(|(_, follow)| follow.pause()).min().unwrap_or_default();
-        if !again(pause) {
-            break;
-        }
+    if !args.follow {
+        return Ok(());
+    }
+    while again(follows.iter_mut().map(|(_, follow)| follow.pause()).min().unwrap_or_default()) {
         let mut more = Vec::new();
         for (signal, follow) in &mut follows {
             tail.more(*signal, follow, io, &mut more)?;

@@ -1,6 +1,6 @@
 //! A disk that stands still, and senders that never stop: memory of the service stays within the budget and a little more.
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs, clippy::disallowed_methods, reason = "tests")]
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;

@@ -5,7 +5,7 @@
 //! `instructions spans10 ours 20 [records]` (kind as named by `decode.rs`; ours, encode, check, to_json, from_json, scan,
 //! prost or rowwise).
 //! It prints the time of the fastest and of the middle round, which noise touches less than a mean.
-#![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout, reason = "benchmarks")]
+#![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout, clippy::disallowed_methods, reason = "benchmarks")]
 
 use std::hint::black_box;
 use std::time::Instant;

@@ -422,8 +422,7 @@ fn cells_that_no_decoder_writes_are_named_with_their_row() {
         // In the second of two batches: rows are counted over both.
         let error = store(signal, &[batch.clone(), with_column(batch, name, Arc::new(column))]).unwrap_err();
         let text = error.to_string();
-        let text = text.strip_prefix(&format!("row 4, column {name}: ")).unwrap_or_else(|| panic!("{text}")).to_owned();
-        text
+        text.strip_prefix(&format!("row 4, column {name}: ")).unwrap_or_else(|| panic!("{text}")).to_owned()
     };
     let traces = |name, wrong| at(name, wrong, &spans, Signal::Traces);
     assert_eq!(traces("kind", "boss"), "is not one of the names that docs/schema.md lists, nor the number of another");
@@ -671,6 +670,7 @@ fn broken_layouts_are_refused() {
             .len(3)
             .add_buffer(arrow_buffer::Buffer::from_vec(offsets.to_vec()))
             .add_buffer(arrow_buffer::Buffer::from(b"abc"));
+        // SAFETY: nothing is read by these offsets but by what is tested, which checks them.
         #[allow(unsafe_code, reason = "it is what a foreign function would hand over")]
         let column: ArrayRef = Arc::new(StringArray::from(unsafe { data.build_unchecked() }));
         let error = of("name", column);
@@ -680,10 +680,12 @@ fn broken_layouts_are_refused() {
         .len(3)
         .add_buffer(arrow_buffer::Buffer::from_vec(vec![0, 1, 2, 3]))
         .add_buffer(arrow_buffer::Buffer::from(b"a\xffc"));
+    // SAFETY: the text is read as bytes only, until what is tested has found that it is none.
     #[allow(unsafe_code, reason = "it is what a foreign function would hand over")]
     let column: ArrayRef = Arc::new(StringArray::from(unsafe { data.build_unchecked() }));
     assert_eq!(of("name", column), "row 1, column name: is not UTF-8");
     let views = arrow_buffer::ScalarBuffer::from(vec![0_u128, 40 | 7 << 64, 0]);
+    // SAFETY: nothing is read by these views but by what is tested, which checks them.
     #[allow(unsafe_code, reason = "it is what a foreign function would hand over")]
     let column: ArrayRef = Arc::new(unsafe { StringViewArray::new_unchecked(views, vec![], None) });
     assert!(of("scope_version", column).ends_with(broken));
@@ -693,6 +695,7 @@ fn broken_layouts_are_refused() {
             .len(3)
             .add_buffer(arrow_buffer::Buffer::from_vec(vec![0, 1, 2]))
             .add_child_data(values.to_data());
+    // SAFETY: nothing is read by these indexes but by what is tested, which checks them.
     #[allow(unsafe_code, reason = "it is what a foreign function would hand over")]
     let column: ArrayRef = Arc::new(DictionaryArray::<Int32Type>::from(unsafe { data.build_unchecked() }));
     assert_eq!(of("name", column), format!("row 2, column name: {broken}"));

@@ -1,5 +1,5 @@
 //! What is refused, how much of it, and what it costs.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};

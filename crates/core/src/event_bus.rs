@@ -6,10 +6,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use futures::Stream;
 use futures::channel::mpsc;
+use otlp_arrow_base::clock::Clock;
 
 use crate::event::EventSink;
 use crate::event::{Event, EventName, Severity};
@@ -33,6 +34,7 @@ pub(crate) struct EventBus {
 
 struct Shared {
     stats: Arc<Stats>,
+    clock: Clock,
     state: Mutex<State>,
     wake: Condvar,
     idle: Condvar,
@@ -57,8 +59,9 @@ impl fmt::Debug for EventBus {
 }
 
 impl EventBus {
-    pub(crate) fn new(stats: Arc<Stats>) -> Self {
-        Self { shared: Arc::new(Shared { stats, state: Mutex::default(), wake: Condvar::new(), idle: Condvar::new() }) }
+    pub(crate) fn new(stats: Arc<Stats>, clock: Clock) -> Self {
+        let (wake, idle) = (Condvar::new(), Condvar::new());
+        Self { shared: Arc::new(Shared { stats, clock, state: Mutex::default(), wake, idle }) }
     }
 
     /// Where everything inside announces what happens: counted here, delivered later.
@@ -89,11 +92,10 @@ impl EventBus {
         state.closed = true;
         self.shared.wake.notify_all();
         while state.thread_runs && (state.delivering || !state.queue.is_empty()) {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
+            if self.shared.clock.left(deadline).is_zero() {
                 break;
             }
-            state = self.shared.idle.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            state = self.shared.clock.wait(&self.shared.idle, state, deadline);
         }
         state.receivers.clear();
     }
@@ -125,7 +127,7 @@ impl Shared {
     fn run(&self) {
         let mut state = self.lock();
         loop {
-            let Some(event) = next(&mut state) else {
+            let Some(event) = next(&mut state, &self.clock) else {
                 if state.closed {
                     state.thread_runs = false;
                     self.idle.notify_all();
@@ -169,12 +171,12 @@ impl Shared {
 }
 
 /// The next event; after a queue that was full, first how many were lost.
-fn next(state: &mut State) -> Option<Event> {
+fn next(state: &mut State, clock: &Clock) -> Option<Event> {
     match std::mem::take(&mut state.dropped) {
         0 => state.queue.pop_front(),
         lost => {
             let message = format!("{lost} event(s) were not delivered because {QUEUE} were waiting");
-            Some(Event { count: Some(lost), ..Event::new(EventName::EventsDropped, SystemTime::now(), message) })
+            Some(Event { count: Some(lost), ..Event::new(EventName::EventsDropped, clock.wall(), message) })
         }
     }
 }
@@ -231,6 +233,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use std::sync::mpsc as sync;
+    use std::time::SystemTime;
 
     fn event(count: u64) -> Event {
         Event { count: Some(count), ..Event::new(EventName::StorageFull, SystemTime::UNIX_EPOCH, "") }
@@ -238,7 +241,7 @@ mod tests {
 
     #[test]
     fn listeners_and_receivers_are_told_in_order_also_what_happened_before() {
-        let bus = EventBus::new(Arc::default());
+        let bus = EventBus::new(Arc::default(), Clock::system());
         let (sender, told) = sync::channel();
         bus.listen(Arc::new(move |event| sender.send(event.count).unwrap()));
         let sink = bus.sink();
@@ -259,7 +262,7 @@ mod tests {
     #[test]
     fn a_listener_that_hangs_costs_events_and_never_the_caller() {
         let stats = Arc::new(Stats::default());
-        let bus = EventBus::new(Arc::clone(&stats));
+        let bus = EventBus::new(Arc::clone(&stats), Clock::system());
         let (release, blocked) = sync::channel::<()>();
         let (sender, told) = sync::channel();
         let blocked = Mutex::new(blocked);
@@ -282,7 +285,7 @@ mod tests {
 
     #[test]
     fn a_listener_that_panics_does_not_end_delivery() {
-        let bus = EventBus::new(Arc::default());
+        let bus = EventBus::new(Arc::default(), Clock::system());
         bus.listen(Arc::new(|_| panic!("on purpose")));
         let mut receiver = bus.receiver();
         (bus.sink())(event(1));

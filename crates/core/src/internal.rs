@@ -16,5 +16,6 @@ pub const FEATURES: &[&str] = &[
     "forward",
 ];
 
+pub use otlp_arrow_base::clock::Clock;
 pub use otlp_arrow_base::stats::{Protocol, Stats};
 pub use otlp_arrow_base::{EventSink, Status, status_of};

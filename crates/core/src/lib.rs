@@ -86,6 +86,7 @@
 //! [how it is built](https://github.com/otlp-arrow/otlp-arrow/blob/main/ARCHITECTURE.md).
 #![deny(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests time what they start"))]
 
 pub mod config;
 mod event_bus;

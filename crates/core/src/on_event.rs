@@ -8,6 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use otlp_arrow_base::clock::Clock;
 #[cfg(feature = "forward")]
 use otlp_arrow_net::client::post_json;
 #[cfg(feature = "forward")]
@@ -30,11 +31,12 @@ pub(crate) struct Untold(Arc<(Mutex<usize>, Condvar)>);
 
 impl Untold {
     /// Waits until everything was told, or `until`: a process that ends would take the last events with it.
-    pub(crate) fn wait(&self, until: Instant) {
+    pub(crate) fn wait(&self, until: Instant, clock: &Clock) {
         let (count, none) = &*self.0;
-        let patience = until.saturating_duration_since(Instant::now());
-        let count = count.lock().unwrap_or_else(PoisonError::into_inner);
-        drop(none.wait_timeout_while(count, patience, |count| *count > 0));
+        let mut count = count.lock().unwrap_or_else(PoisonError::into_inner);
+        while *count > 0 && !clock.left(until).is_zero() {
+            count = clock.wait(none, count, until);
+        }
     }
 }
 
@@ -145,12 +147,14 @@ fn run_command(words: &[String], input: &[u8], timeout: Duration) -> Result<(), 
 }
 
 fn wait(child: &mut Child, timeout: Duration) -> Option<ExitStatus> {
-    let deadline = Instant::now() + timeout;
-    while Instant::now() < deadline {
+    // Another program runs by the machine's clock.
+    let clock = Clock::system();
+    let deadline = clock.now() + timeout;
+    while !clock.left(deadline).is_zero() {
         if let Ok(Some(status)) = child.try_wait() {
             return Some(status);
         }
-        std::thread::sleep(LOOK);
+        clock.sleep(LOOK);
     }
     None
 }

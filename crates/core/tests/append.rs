@@ -91,7 +91,7 @@ fn counted(library: &OtlpLibrary, name: &str, labels: &[(&'static str, &str)]) -
 fn batches_are_read_followed_and_forwarded_equal() {
     for (memory, seeds) in [(64 << 20, 0..25_u64), (0, 100..125)] {
         let (dir, backend) = (tempfile::tempdir().unwrap(), Backend::start());
-        let mut destination = DestinationConfig::new("one", &backend.url());
+        let mut destination = DestinationConfig::new("one", backend.url());
         (destination.memory, destination.max_in_flight) = (memory, 1);
         let library = OtlpLibrary::open(Config { forward: vec![destination], ..config(dir.path()) }).unwrap();
         let mut expected = Signal::ALL.map(|_| Vec::new());
@@ -282,7 +282,7 @@ fn bodies(request: &[u8]) -> Vec<String> {
 #[test]
 fn a_stage_drops_records_that_then_are_nowhere() {
     let (dir, backend) = (tempfile::tempdir().unwrap(), Backend::start());
-    let config = Config { forward: vec![DestinationConfig::new("one", &backend.url())], ..config(dir.path()) };
+    let config = Config { forward: vec![DestinationConfig::new("one", backend.url())], ..config(dir.path()) };
     let library = OtlpLibrary::builder(config).stage(EverySecond).open().unwrap();
     let (request, spans) = (logs(101), payload::spans(5, 3, 1).encode_to_vec());
     for outcome in [

@@ -1,6 +1,6 @@
 //! Processes ended at each named place of the write path, and in the middle of anything: what was acknowledged is there,
 //! nothing is there that was not sent, no request is there in part, and nothing is there twice.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Write};

@@ -1,6 +1,6 @@
 //! A remote that is away for a long time while processes end in every way: everything arrives in the end, each writer's in
 //! order, and what arrives twice is at most what one second of sending was.
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::disallowed_methods, reason = "tests")]
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;

@@ -1,6 +1,6 @@
 //! An output directory read by a process that does not write to it, while another process writes, rotates, seals, deletes and is
 //! killed.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Write};

@@ -3,6 +3,7 @@
 //! [`server`] is connections, bodies with limits, and a router over services; [`client`] sends requests and reads
 //! answers; [`tls`], [`encoding`] and [`identity`] are for both. Nothing here knows what is recorded or forwarded.
 #![deny(unsafe_code)]
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests time what they start"))]
 
 pub mod client;
 pub mod encoding;

@@ -3,14 +3,14 @@
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use napi::bindgen_prelude::{Buffer, FnArgs, Function, PromiseRaw, spawn};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{Env, Status};
 use napi_derive::napi;
-use otlp_arrow::internal::{Producer as _, grpc_response, grpc_status_details, status_of};
+use otlp_arrow::internal::{Clock, Producer as _, grpc_response, grpc_status_details, status_of};
 use otlp_arrow::store::Wanted;
 use otlp_arrow::store::subscription::From;
 use otlp_arrow::{Addresses, Code, Config, Event, ExportOutcome, Forwarder, OtlpError, OtlpLibrary, Severity};
@@ -379,7 +379,7 @@ impl BindingLibrary {
                 match wait_ms {
                     None => library.export_otlp(signal, bytes).await,
                     Some(wait) => {
-                        let deadline = Instant::now() + milliseconds(wait);
+                        let deadline = Clock::system().now() + milliseconds(wait);
                         let sent = library.send_within(signal, bytes, deadline).await;
                         sent.inspect_err(|error| {
                             library.not_kept(signal, records.unwrap_or_default() as u64, error, Severity::Warn)

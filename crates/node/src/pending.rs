@@ -3,6 +3,8 @@
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Instant;
 
+use otlp_arrow::internal::Clock;
+
 /// How many there are.
 #[derive(Default)]
 pub(crate) struct Pending {
@@ -19,7 +21,7 @@ impl Pending {
 
     /// Blocks until there are none, or until `until`.
     pub(crate) fn wait(&self, until: Instant) {
-        let patience = until.saturating_duration_since(Instant::now());
+        let patience = Clock::system().left(until);
         let count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
         drop(self.none.wait_timeout_while(count, patience, |count| *count > 0));
     }

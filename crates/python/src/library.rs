@@ -1,13 +1,13 @@
 //! The recorder behind `otlp_arrow.OtlpLibrary`.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use otlp_arrow::Addresses;
 use otlp_arrow::ReadOptions;
 use otlp_arrow::config::{Loaded, Sources};
-use otlp_arrow::internal::Producer as _;
+use otlp_arrow::internal::{Clock, Producer as _};
 use otlp_arrow::store::Wanted;
 use otlp_arrow::store::subscription::From;
 use otlp_arrow::{Code, Config, Event, ExportOutcome, OtlpError, OtlpLibrary, Result, Severity, Signal};
@@ -152,7 +152,7 @@ impl Library {
 
     /// Returns when everything accepted before the call is committed.
     fn flush(&self, py: Python<'_>, timeout_seconds: Option<f64>) -> PyResult<()> {
-        let deadline = seconds(timeout_seconds).and_then(|timeout| Instant::now().checked_add(timeout));
+        let deadline = seconds(timeout_seconds).and_then(|timeout| Clock::system().now().checked_add(timeout));
         wait(py, deadline, self.library.flush())?.into_python(py)
     }
 
@@ -191,7 +191,7 @@ impl Library {
         let outcome = match patience {
             None => wait(py, None, self.library.export_otlp(signal, bytes))?,
             Some((limit, go_on)) => {
-                let deadline = Instant::now() + seconds(Some(limit)).unwrap_or(DAY).min(DAY);
+                let deadline = Clock::system().now() + seconds(Some(limit)).unwrap_or(DAY).min(DAY);
                 let export = self.library.send_within(signal, bytes, deadline);
                 wait_while(py, None, export, || go_on.call0()?.is_truthy())?.unwrap_or_else(|| {
                     Err(OtlpError::new(Code::Timeout, "the program ends, and the data cannot be written"))

@@ -7,6 +7,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
+use otlp_arrow::internal::Clock;
 use otlp_arrow::{Code, OtlpError};
 use pyo3::prelude::*;
 
@@ -32,7 +33,9 @@ where
     F: Future + Send,
     F::Output: Send,
 {
-    match wait_while(py, deadline, future, || Ok(deadline.is_none_or(|deadline| Instant::now() < deadline)))? {
+    match wait_while(py, deadline, future, || {
+        Ok(deadline.is_none_or(|deadline| !Clock::system().left(deadline).is_zero()))
+    })? {
         Some(output) => Ok(output),
         None => Err(to_python(py, &OtlpError::new(Code::Timeout, "the deadline passed before it was done"))),
     }
@@ -54,13 +57,14 @@ where
         let done = py.detach(|| {
             let waker = Waker::from(Arc::new(Unpark(thread::current())));
             let mut context = Context::from_waker(&waker);
-            let pause = Instant::now() + SIGNAL_CHECK;
+            let clock = Clock::system();
+            let pause = clock.now() + SIGNAL_CHECK;
             let until = deadline.map_or(pause, |deadline| deadline.min(pause));
             loop {
                 if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
                     return Some(output);
                 }
-                let left = until.saturating_duration_since(Instant::now());
+                let left = clock.left(until);
                 if left.is_zero() {
                     return None;
                 }

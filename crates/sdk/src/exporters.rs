@@ -19,6 +19,7 @@ use opentelemetry_sdk::trace::SpanData;
 
 use otlp_arrow::internal::{ExpectedSize, Producer as _};
 use otlp_arrow::{Code, ExportOutcome, OtlpError, OtlpLibrary, Result, Signal};
+use otlp_arrow_base::clock::Clock;
 use otlp_arrow_base::event::Severity;
 use otlp_arrow_base::wait::{after, block_until};
 
@@ -71,9 +72,9 @@ impl Way {
 
     /// Sends one request of `records` records and says what came of it, as the SDK wants to hear it.
     async fn send(&self, bytes: Bytes, records: u64) -> OTelSdkResult {
-        let started = Instant::now();
+        let started = Clock::system().now();
         let sent = self.library.send_within(self.signal, bytes, after(started, self.timeout)).await;
-        self.told(sent, records, started.elapsed())
+        self.told(sent, records, Clock::system().elapsed(started))
     }
 
     fn told(&self, sent: Result<ExportOutcome>, records: u64, waited: Duration) -> OTelSdkResult {
@@ -96,16 +97,18 @@ impl Way {
 
     fn warn(&self, outcome: &ExportOutcome) {
         let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
-        if warned.is_none_or(|last| last.elapsed() >= WARN_EVERY) {
-            *warned = Some(Instant::now());
+        let clock = Clock::system();
+        if warned.is_none_or(|last| clock.elapsed(last) >= WARN_EVERY) {
+            *warned = Some(clock.now());
             tracing::warn!(signal = %self.signal, "{} record(s) kept, {}", outcome.accepted, outcome.message);
         }
     }
 
     fn flush(&self, timeout: Duration) -> OTelSdkResult {
-        let started = Instant::now();
+        let clock = Clock::system();
+        let started = clock.now();
         match block_until(self.library.flush(), after(started, timeout)) {
-            Some(done) => done.map_err(|error| sdk_error(&error, started.elapsed())),
+            Some(done) => done.map_err(|error| sdk_error(&error, clock.elapsed(started))),
             None => Err(OTelSdkError::Timeout(timeout)),
         }
     }

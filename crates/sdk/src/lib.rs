@@ -33,6 +33,7 @@
 //!
 //! This crate is for `opentelemetry_sdk` 0.33. A program on another version sends OTLP to the listeners of the recorder.
 #![deny(unsafe_code)]
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests time what they start"))]
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]

@@ -1,5 +1,5 @@
 //! Whatever way telemetry came in, it goes out by any other with the same content: from memory, and read back from disk.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};

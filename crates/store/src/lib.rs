@@ -1,4 +1,5 @@
 //! The files: commit, rotation, sealing, recovery, retention, and reading while all of that happens.
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests time what they start"))]
 
 mod disk;
 pub mod file;

@@ -4,7 +4,7 @@
 //!
 //! `OTLP_ARROW_SCHEDULES=100000` makes a long run, from `OTLP_ARROW_FIRST_SEED` on; `OTLP_ARROW_SEED=7` replays one
 //! schedule, `OTLP_ARROW_TRACE=1` prints what it does to the disk. `OTLP_ARROW_THREADS` is how many run at a time.
-#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::print_stderr, clippy::disallowed_methods, reason = "tests")]
 
 mod support;
 

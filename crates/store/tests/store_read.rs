@@ -1,6 +1,6 @@
 //! `read()` in a loop while data comes in, files are rotated, sealed and deleted by retention: every record exactly once,
 //! each time.
-#![allow(clippy::unwrap_used, unreachable_pub, reason = "tests")]
+#![allow(clippy::unwrap_used, unreachable_pub, clippy::disallowed_methods, reason = "tests")]
 
 #[path = "support/settings.rs"]
 mod settings;

@@ -1,4 +1,5 @@
 //! Generators, fakes and clocks for the tests of otlp-arrow.
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "parts of tests")]
 
 pub mod backend;
 pub mod canonical;

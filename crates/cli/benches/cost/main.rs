@@ -9,7 +9,7 @@
 //! cargo bench --bench cost -- small                   1,000 requests of one record a second, ten minutes; --only numbers
 //! cargo bench --bench cost -- idle                    memory at rest
 //! ```
-#![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs, reason = "a benchmark")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs, clippy::disallowed_methods, reason = "a benchmark")]
 
 mod accounting;
 mod idle;

@@ -3,10 +3,11 @@
 mod shop;
 
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
 use bytes::Bytes;
 use futures::executor::block_on;
+use otlp_arrow::internal::Clock;
 use otlp_arrow::{Config, OtlpLibrary, Signal};
 use otlp_arrow_columns::{Limits, json};
 
@@ -24,7 +25,7 @@ const SHOWN: usize = 2;
 
 pub(crate) fn run(args: &DemoArgs, io: &mut Io<'_>) -> Outcome {
     let directory = &args.output_dir;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(Failure::failed)?.as_nanos();
+    let now = Clock::system().wall().duration_since(UNIX_EPOCH).map_err(Failure::failed)?.as_nanos();
     let now = u64::try_from(now).map_err(Failure::failed)?;
     let mut shop = Shop::new(now, SECONDS);
     let library = OtlpLibrary::open(Config { output_dir: directory.clone(), ..Config::default() })?;

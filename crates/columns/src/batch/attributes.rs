@@ -125,7 +125,7 @@ impl<'a> Attributes<'a> {
         }
         json::attribute(context, letter.to_ascii_lowercase(), value).map_err(|message| {
             let (key, letter) = (String::from_utf8_lossy(key), char::from(letter));
-            let shown = value.map_or("null".to_owned(), |value| shown(value));
+            let shown = value.map_or("null".to_owned(), shown);
             Flaw::new(
                 row,
                 self.lists.name(),

@@ -163,7 +163,7 @@ impl<'a> Metrics<'a> {
             }
             Summary => {
                 needs(self.sum.get(row).is_some(), true, "sum")?;
-                never(self.exemplar_lists.range(row).len() > 0, "exemplars")?;
+                never(!self.exemplar_lists.range(row).is_empty(), "exemplars")?;
             }
             Histogram | Exponential => {}
         }

@@ -13,7 +13,7 @@ mod otlp_http;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use otlp_arrow_base::clock::Clock;
 use otlp_arrow_columns::{Format, Signal};
@@ -120,7 +120,7 @@ impl Doors {
 
     /// [`Doors::close`] for callers without an executor.
     pub fn close_blocking(&self, patience: Duration) -> bool {
-        let latest = Instant::now() + patience + Duration::from_secs(1);
+        let latest = Clock::system().now() + patience + Duration::from_secs(1);
         block_until(self.drain(patience), latest).is_some_and(|drained| drained.unwrap_or(false))
     }
 

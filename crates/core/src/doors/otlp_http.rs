@@ -44,7 +44,7 @@ impl OtlpHttp {
     }
 
     /// OTLP/JSON as OTLP protobuf, with a reservation that covers it while it is written.
-    fn from_json(
+    fn protobuf_of(
         &self,
         signal: Signal,
         json: &[u8],
@@ -82,7 +82,7 @@ impl OtlpHttp {
         }
         if format == Format::Json {
             let long = bytes.len() > WORTH_A_THREAD / 8;
-            (bytes, reservation) = apart(long, || self.from_json(signal, &bytes, reservation.sibling()))?;
+            (bytes, reservation) = apart(long, || self.protobuf_of(signal, &bytes, reservation.sibling()))?;
         }
         let outcome = keep(&self.ingest, signal, self.protocol, bytes, reservation).await?;
         Ok(answer::plain(200, otlp::media_type(format), response(signal, &outcome, format)))

@@ -91,7 +91,7 @@ impl Forwarder {
     /// UNAVAILABLE says why it stopped. Blocks; call it from a thread that may wait.
     pub fn retry_rejected(&self, timeout: Duration) -> Result<Retried> {
         let state = Arc::clone(&self.state);
-        let (sender, receiver) = mpsc::channel();
+        let (sender, receiver) = mpsc::sync_channel(1);
         self.state.runtime.spawn(async move {
             let _ = sender.send(retry_rejected(&state).await);
         });

@@ -102,7 +102,7 @@ impl Forwarding {
     pub(crate) fn drain_blocking(&self, deadline: Instant, runtime: &Runtime) {
         self.ending.send_replace(true);
         let workers = self.take_workers();
-        let (sender, receiver) = mpsc::channel();
+        let (sender, receiver) = mpsc::sync_channel(1);
         let aborts: Vec<_> = workers.iter().map(JoinHandle::abort_handle).collect();
         runtime.spawn(async move {
             for worker in workers {

@@ -3,7 +3,6 @@
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
 
 use arrow_array::RecordBatch;
 use bytes::Bytes;
@@ -41,10 +40,11 @@ impl Core {
         additions: &Additions,
         events: &EventBus,
         stats: Arc<Stats>,
+        clock: Clock,
         closed: Arc<AtomicBool>,
     ) -> Self {
         let limits = Limits { nesting: config.limits.nesting, max_request_memory: config.limits.max_request_memory };
-        let store = Store::start(config.store_settings(), Arc::new(OsStorage), events.sink(), stats, Clock::system());
+        let store = Store::start(config.store_settings(), Arc::new(OsStorage), events.sink(), stats, clock);
         let (encoding, stages) = (Encoding::new(&config.resource), additions.stages.clone());
         Self { store, limits, closed, encoding, stages }
     }
@@ -117,10 +117,11 @@ impl Core {
 
     /// Waits for a request of the host program, and counts how it ended and how long it took.
     pub(super) async fn timed<T>(&self, signal: Signal, request: impl Future<Output = Result<T>>) -> Result<T> {
-        let started = Instant::now();
+        let clock = self.store.clock();
+        let started = clock.now();
         let done = request.await;
         let code = done.as_ref().err().map(OtlpError::code);
-        self.store.stats().request(signal, Protocol::LIBRARY, code, started.elapsed());
+        self.store.stats().request(signal, Protocol::LIBRARY, code, clock.elapsed(started));
         done
     }
 

@@ -3,7 +3,7 @@
 
 use std::future::Future;
 use std::pin::pin;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use arrow_array::RecordBatch;
 use bytes::Bytes;
@@ -62,7 +62,7 @@ impl Producer for OtlpLibrary {
             let changed = pin!(self.running().core.store.changed());
             match select(sent.as_mut(), changed).await {
                 Either::Left((done, _)) => return done,
-                Either::Right(_) if Instant::now() < deadline => {}
+                Either::Right(_) if !self.running().core.store.clock().left(deadline).is_zero() => {}
                 Either::Right(_) => {
                     let message = "the data was not written in time: check the disk, or raise the export timeout";
                     return Err(OtlpError::new(Code::Timeout, message));
@@ -87,7 +87,7 @@ impl Producer for OtlpLibrary {
         let store = &self.running().core.store;
         store.stats().not_kept(signal, Protocol::LIBRARY, error.code(), records);
         let message = format!("{records} record(s) of {signal} from an SDK exporter were not kept: {error}");
-        let event = Event::new(EventName::RecordsDropped, SystemTime::now(), message);
+        let event = Event::new(EventName::RecordsDropped, store.clock().wall(), message);
         store.announce(Event { severity, signal: Some(signal), count: Some(records), ..event });
     }
 
@@ -108,7 +108,7 @@ impl Producer for OtlpLibrary {
 async fn patient(library: &OtlpLibrary, signal: Signal, bytes: Bytes, deadline: Instant) -> Result<ExportOutcome> {
     loop {
         match library.export_otlp(signal, bytes.clone()).await {
-            Err(error) if error.retryable() && Instant::now() < deadline => {
+            Err(error) if error.retryable() && !library.running().core.store.clock().left(deadline).is_zero() => {
                 library.running().core.store.changed().await
             }
             done => return done,

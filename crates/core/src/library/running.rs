@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+
+use otlp_arrow_base::clock::Clock;
 
 use super::additions::Additions;
 use super::ingest::Core;
@@ -33,7 +34,7 @@ impl Running {
     pub(super) fn in_child(config: &Config, additions: &Additions, closed: Arc<AtomicBool>) -> Self {
         let mut running = Self::inward(config, additions, closed);
         if running.core.closed.load(Ordering::SeqCst) {
-            running.core.store.close(Instant::now());
+            running.core.store.close(running.core.store.clock().now());
         } else {
             running.outward = Outward::in_child(config, &running.core);
         }
@@ -43,7 +44,8 @@ impl Running {
     fn inward(config: &Config, additions: &Additions, closed: Arc<AtomicBool>) -> Self {
         let stats = Arc::new(Stats::default());
         Outward::count_in(&stats, additions);
-        let events = EventBus::new(Arc::clone(&stats));
+        let clock = Clock::system();
+        let events = EventBus::new(Arc::clone(&stats), clock.clone());
         for listener in &additions.listeners {
             events.listen(Arc::clone(listener));
         }
@@ -51,7 +53,7 @@ impl Running {
             events.listen(listener);
             untold
         });
-        let core = Arc::new(Core::open(config, additions, &events, stats, closed));
+        let core = Arc::new(Core::open(config, additions, &events, stats, clock, closed));
         Self { outward: Outward::default(), core, events, untold }
     }
 }
@@ -60,6 +62,6 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.outward.abandon();
-        self.events.close(Instant::now());
+        self.events.close(self.core.store.clock().now());
     }
 }

@@ -64,7 +64,7 @@ pub(super) fn shut_down(root: &Root, whole: Option<Duration>, hand_over: impl Fn
     let until = deadline.clock.now() + CLOSE_WAIT;
     running.events.close(until);
     if let Some(untold) = &running.untold {
-        untold.wait(until);
+        untold.wait(until, &deadline.clock);
     }
     answer(report)
 }

@@ -24,7 +24,10 @@ pub(super) async fn on_a_thread<T: Send + 'static>(
     })
 }
 
-fn run<T>(work: &Mutex<Option<(impl FnOnce() -> Result<T>, oneshot::Sender<Result<T>>)>>) {
+/// Work that somebody is yet to take, and who waits for what comes of it.
+type Untaken<W, T> = Mutex<Option<(W, oneshot::Sender<Result<T>>)>>;
+
+fn run<T>(work: &Untaken<impl FnOnce() -> Result<T>, T>) {
     let taken = work.lock().unwrap_or_else(PoisonError::into_inner).take();
     if let Some((work, sender)) = taken {
         // What nobody takes is dropped here: that may block too.

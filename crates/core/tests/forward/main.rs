@@ -1,5 +1,5 @@
 //! Forwarding: libraries and clients against a scripted remote.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
 
 mod client;
 mod delivery;

@@ -1,5 +1,5 @@
 //! The library from open to shutdown.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
 
 mod lifecycle;
 mod opening;

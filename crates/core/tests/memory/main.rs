@@ -1,5 +1,5 @@
 //! Memory while the disk stands still. Resident memory is read as Linux tells it.
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::disallowed_methods, reason = "tests")]
 
 #[cfg(target_os = "linux")]
 mod stalled;

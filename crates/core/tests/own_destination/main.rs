@@ -1,6 +1,6 @@
 //! A program brings a kind of destination of its own: one file (`lines.rs`) and one line (in `kinds`) give it keys,
 //! documentation, retries, splitting, a breaker, a cursor, refused records set aside, and counters.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods, reason = "tests")]
 
 mod lines;
 

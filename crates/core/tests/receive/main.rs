@@ -1,5 +1,5 @@
 //! The doors over real sockets: what every kind of request is answered, and what reaches the other side.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
 
 mod bodies;
 mod close;

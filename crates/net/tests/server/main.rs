@@ -1,5 +1,5 @@
 //! The server over sockets and other streams, with services that know no telemetry.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
 
 mod connections;
 mod routes;

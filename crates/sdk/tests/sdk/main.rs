@@ -1,5 +1,5 @@
 //! The Rust SDK's processors and readers over our exporters: what they are told, and what is in the files afterwards.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
 
 mod lifecycle;
 mod many;

@@ -1,5 +1,5 @@
 //! The store under load, faults, crashes of writers, and time.
-#![allow(clippy::unwrap_used, clippy::print_stdout, unreachable_pub, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, unreachable_pub, clippy::disallowed_methods, reason = "tests")]
 
 mod faults;
 mod faulty;
