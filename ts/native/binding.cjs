@@ -835,6 +835,7 @@ function __napiStampBindingTarget(exportsObject, target) {
 // linked import resolves to `undefined`.
 module.exports.__napiBindingTarget = __napiStampBindingTarget(nativeBinding, __napiLoadedBindingTarget)
 module.exports = nativeBinding
+module.exports.BindingAppend = nativeBinding.BindingAppend
 module.exports.BindingLibrary = nativeBinding.BindingLibrary
 module.exports.BindingReader = nativeBinding.BindingReader
 module.exports.BindingSubscription = nativeBinding.BindingSubscription

@@ -10,6 +10,17 @@ export type Outcome<T> = T | BindingError
  */
 export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-wasip1'
 
+/** A call of `append` that is not answered yet: a shutdown waits for it. */
+export declare class BindingAppend {
+  /**
+   * Keeps the rows of an Arrow IPC stream or file as one commit, and ends the call. The bytes are copied before this
+   * returns.
+   */
+  append(signalPosition: number, ipc: Uint8Array): Promise<Outcome<BindingOutcome>>
+  /** Ends the call without rows. */
+  abandon(): void
+}
+
 /** A recorder. */
 export declare class BindingLibrary {
   /**
@@ -22,6 +33,8 @@ export declare class BindingLibrary {
    * what became of it, with `number`.
    */
   exportPieces(number: number, signalPosition: number, steps: Uint32Array, text: Uint8Array, bytes: Uint8Array, waitMs?: number | undefined | null, records?: number | undefined | null): void
+  /** Begins a call of `append`, whose rows may still have to be written as Arrow IPC: a shutdown after this waits for it. */
+  beginAppend(): Outcome<BindingAppend>
   /** Counts records that could not be read, and so are in no request. */
   unreadable(signalPosition: number, records: number): void
   /** One request to an OTLP service of a gRPC server in JavaScript, and what to answer. It never waits for room. */
@@ -56,7 +69,7 @@ export declare class BindingLibrary {
 export declare class BindingReader {
   /** The next piece of the stream, or null after its end. */
   next(): Promise<Outcome<Buffer | undefined | null>>
-  /** Lets go of the files. */
+  /** Releases the files. */
   close(): void
 }
 
@@ -144,7 +157,7 @@ export declare function decode(signalPosition: number, data: Uint8Array, format:
 /** One zstd frame, decompressed: the codec of apache-arrow for sealed files. */
 export declare function decompressZstd(data: Uint8Array): Outcome<Buffer>
 
-/** An Arrow IPC stream of the storage schema as one OTLP request, `protobuf` or `json`. */
+/** An Arrow IPC stream or file of the storage schema as one OTLP request, `protobuf` or `json`. */
 export declare function encode(signalPosition: number, ipc: Uint8Array, format: string): Outcome<Buffer>
 
 /** The error table: every code and what it is on the wire. */

@@ -28,8 +28,14 @@ export async function arrow(): Promise<Arrow> {
   return (isCommonJs && loaded()) || import('apache-arrow');
 }
 
+/** Rows as one Arrow IPC stream. */
+export async function ipcOf(rows: Table | RecordBatch): Promise<Uint8Array> {
+  const { Table, tableToIPC } = await arrowOf(rows);
+  return tableToIPC('batches' in rows ? rows : new Table(rows), 'stream');
+}
+
 /** The build that `rows` are made with. */
-export async function arrowOf(rows: Table | RecordBatch): Promise<Arrow> {
+async function arrowOf(rows: Table | RecordBatch): Promise<Arrow> {
   const other = loaded();
   if (other && madeBy(other, rows)) return other;
   const own = await import('apache-arrow');

@@ -1,6 +1,6 @@
 import { types } from 'node:util';
 import type { RecordBatch, Table } from 'apache-arrow';
-import { arrow, arrowOf } from './apache-arrow.js';
+import { arrow, ipcOf } from './apache-arrow.js';
 import { bytesOf, oneOf, positionOf } from './arguments.js';
 import { unwrap } from './errors.js';
 import { native } from './native.js';
@@ -33,7 +33,7 @@ export async function decode(signal: Signal, bytes: Uint8Array, format: Format =
 /**
  * Turns rows back into one OTLP export request, equal to what they were made from.
  *
- * @param rows a table or record batch in the columns of the files, or the bytes of an Arrow IPC stream of them, also in
+ * @param rows a table or record batch in the columns of the files, or the bytes of an Arrow IPC stream or file of them, also in
  *   the types that polars and DuckDB give them
  */
 export async function encode(
@@ -42,10 +42,5 @@ export async function encode(
   format: Format = 'protobuf',
 ): Promise<Uint8Array> {
   const [position, wanted] = [positionOf(signal), oneOf('format', format, FORMATS)];
-  return unwrap(native.encode(position, types.isUint8Array(rows) ? rows : await ipc(rows), wanted));
-}
-
-async function ipc(rows: Table | RecordBatch): Promise<Uint8Array> {
-  const { Table, tableToIPC } = await arrowOf(rows);
-  return tableToIPC('batches' in rows ? rows : new Table(rows), 'stream');
+  return unwrap(native.encode(position, types.isUint8Array(rows) ? rows : await ipcOf(rows), wanted));
 }

@@ -1,6 +1,8 @@
+import { types } from 'node:util';
 import type { RecordBatch, Table } from 'apache-arrow';
 import type { BindingGrpcAnswer, BindingLibrary } from '../native/binding.cjs';
 import { Answers } from './answers.js';
+import { ipcOf } from './apache-arrow.js';
 import { bytesOf, invalidConfig, milliseconds, oneOf, positionOf, shown, textOf } from './arguments.js';
 import { toJson } from './config.js';
 import { encodeLogs, encodeMetrics, encodeTraces, type Sink } from './encoder/index.js';
@@ -94,6 +96,30 @@ export class OtlpLibrary implements AsyncDisposable {
   /** Keeps one OTLP protobuf export request. The bytes may be changed as soon as this returns. */
   async exportOtlp(signal: Signal, bytes: Uint8Array): Promise<ExportOutcome> {
     return this.#sent(this.#binding.exportOtlp(positionOf(signal), bytesOf(bytes), undefined, 0));
+  }
+
+  /**
+   * Keeps rows of the storage schema, all of them or none, as one commit. Resolves at the configured durability.
+   *
+   * Nullable columns may be left out; `duration` and `service_name` are derived again. INVALID_DATA names the column,
+   * what it has and what is expected, and of a cell the row; TOO_LARGE says how many bytes the rows need.
+   *
+   * @param rows a table or record batch of apache-arrow in the columns of the files (docs/schema.md), such as
+   *   {@link OtlpLibrary.read} gives, or the bytes of an Arrow IPC stream or file of them, also in the types that polars
+   *   and DuckDB give them; bytes may be changed as soon as this returns
+   */
+  async append(signal: Signal, rows: Table | RecordBatch | Uint8Array): Promise<ExportOutcome> {
+    const position = positionOf(signal);
+    const call = unwrap(this.#binding.beginAppend());
+    if (types.isUint8Array(rows)) return this.#sent(call.append(position, rows));
+    const written = ipcOf(rows).then(
+      ipc => call.append(position, ipc),
+      error => {
+        call.abandon();
+        throw error;
+      },
+    );
+    return this.#sent(written);
   }
 
   /** A span exporter for the SDK's processors. */

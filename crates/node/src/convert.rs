@@ -1,7 +1,5 @@
 //! Conversions that need no library.
 
-use arrow_array::RecordBatch;
-use arrow_ipc::reader::StreamDecoder;
 use arrow_ipc::writer::StreamWriter;
 use arrow_schema::ArrowError;
 use napi::bindgen_prelude::Buffer;
@@ -9,6 +7,7 @@ use napi_derive::napi;
 use otlp_arrow::{Code, Format, OtlpError};
 
 use crate::error::{Outcome, outcome, parse, signal};
+use crate::ipc::Batches;
 use crate::pieces::Pieces;
 
 /// One OTLP request as columns.
@@ -39,30 +38,15 @@ pub(crate) fn decode(signal_position: u32, data: &[u8], format: String) -> Outco
     outcome(decode())
 }
 
-/// An Arrow IPC stream of the storage schema as one OTLP request, `protobuf` or `json`.
+/// An Arrow IPC stream or file of the storage schema as one OTLP request, `protobuf` or `json`.
 #[napi(catch_unwind)]
 pub(crate) fn encode(signal_position: u32, ipc: &[u8], format: String) -> Outcome<Buffer> {
     let encode = || -> otlp_arrow::Result<Vec<u8>> {
-        let batches = batches(ipc).map_err(|error| invalid("this is not an Arrow IPC stream", error))?;
+        let batches = Batches::of(arrow_buffer::Buffer::from(ipc))?.collect::<otlp_arrow::Result<Vec<_>>>()?;
         otlp_arrow_columns::encode(signal(signal_position)?, &batches, parse::<Format>(&format)?)
             .map_err(|error| invalid(&format!("this is not a table of the storage schema: {error}"), error))
     };
     outcome(encode().map(Buffer::from))
-}
-
-/// Reads a stream that lies in memory. The reader of files would believe any length that it finds and allocate that much.
-fn batches(ipc: &[u8]) -> Result<Vec<RecordBatch>, ArrowError> {
-    let mut rest = arrow_buffer::Buffer::from(ipc);
-    let mut decoder = StreamDecoder::new();
-    let mut batches = Vec::new();
-    while let Some(batch) = decoder.decode(&mut rest)? {
-        batches.push(batch);
-    }
-    decoder.finish()?;
-    match decoder.schema() {
-        Some(_) => Ok(batches),
-        None => Err(ArrowError::IpcError("it ends before its schema".into())),
-    }
 }
 
 /// What [`crate::library::BindingLibrary::export_pieces`] makes of its pieces: one OTLP request in protobuf.

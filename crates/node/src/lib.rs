@@ -5,8 +5,10 @@
 //! async function.
 #![expect(missing_debug_implementations, reason = "JavaScript holds these values; nobody prints them in Rust")]
 
+mod append;
 mod convert;
 mod error;
+mod ipc;
 mod library;
 mod pending;
 mod pieces;

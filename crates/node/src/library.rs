@@ -15,8 +15,9 @@ use otlp_arrow::store::Wanted;
 use otlp_arrow::store::subscription::From;
 use otlp_arrow::{Addresses, Code, Config, Event, ExportOutcome, Forwarder, OtlpError, OtlpLibrary, Severity};
 
+use crate::append::BindingAppend;
 use crate::error::{Outcome, outcome, signal};
-use crate::pending::Pending;
+use crate::pending::{Entered, Pending};
 use crate::pieces::Pieces;
 use crate::reader::{BindingReader, read_options};
 use crate::runtime::{blocking, promise};
@@ -193,6 +194,12 @@ impl BindingLibrary {
         spawn(async move { answer.give(done.await) });
     }
 
+    /// Begins a call of `append`, whose rows may still have to be written as Arrow IPC: a shutdown after this waits for it.
+    #[napi(catch_unwind)]
+    pub fn begin_append(&self) -> Outcome<BindingAppend> {
+        outcome(self.enter().map(|(library, entered)| BindingAppend::new(library, entered)))
+    }
+
     /// Counts records that could not be read, and so are in no request.
     #[napi(catch_unwind)]
     pub fn unreadable(&self, signal_position: u32, records: f64) {
@@ -366,11 +373,7 @@ impl BindingLibrary {
         wait_ms: Option<f64>,
         records: Option<f64>,
     ) -> impl Future<Output = otlp_arrow::Result<ExportOutcome>> + Send + 'static {
-        let open = if self.closing.load(Ordering::SeqCst) {
-            Err(closed())
-        } else {
-            Ok((self.inner.clone(), Pending::enter(&self.pending)))
-        };
+        let open = self.enter();
         async move {
             let (library, entered) = open?;
             let export = async move {
@@ -390,6 +393,14 @@ impl BindingLibrary {
             let done = export.await;
             drop(entered);
             done
+        }
+    }
+
+    /// The library, and a place among the calls under way, while it is open.
+    fn enter(&self) -> otlp_arrow::Result<(OtlpLibrary, Entered)> {
+        match self.closing.load(Ordering::SeqCst) {
+            true => Err(closed()),
+            false => Ok((self.inner.clone(), Pending::enter(&self.pending))),
         }
     }
 

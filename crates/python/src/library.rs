@@ -18,7 +18,7 @@ use crate::detached::Detached;
 use crate::error::IntoPython;
 use crate::follow::{Forwarder, Subscription};
 use crate::sdk::{self, DefaultResource, Encoded};
-use crate::table::Table;
+use crate::table::{Stream, Table};
 use crate::wait::{seconds, wait, wait_while};
 
 /// Records accepted, records refused, why the first was refused.
@@ -88,6 +88,15 @@ impl Library {
     fn export_otlp(&self, py: Python<'_>, signal: &str, data: &Bound<'_, PyBytes>) -> PyResult<Outcome> {
         let signal = parse_signal(signal).into_python(py)?;
         self.export(py, signal, Bytes::copy_from_slice(data.as_bytes()), None)
+    }
+
+    /// Keeps the rows of an object with `__arrow_c_stream__` as one commit.
+    fn append(&self, py: Python<'_>, signal: &str, data: &Bound<'_, PyAny>) -> PyResult<Outcome> {
+        let signal = parse_signal(signal).into_python(py)?;
+        let rows = Stream::of(data)?;
+        let outcome = wait(py, None, self.library.append_batches(signal, 0, rows))?;
+        let ExportOutcome { accepted, rejected, message } = outcome.into_python(py)?;
+        Ok((accepted, rejected, message))
     }
 
     /// Counts and announces records that an exporter could not hand over, because of the error of this code. The exporter

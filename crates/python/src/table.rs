@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arrow_array::ffi_stream::{ArrowArrayStreamReader, FFI_ArrowArrayStream};
 use arrow_array::{RecordBatch, RecordBatchIterator, RecordBatchReader};
 use arrow_schema::{ArrowError, SchemaRef, ffi::FFI_ArrowSchema};
-use otlp_arrow::{OtlpError, Result};
+use otlp_arrow::{Code, OtlpError, Result};
 use otlp_arrow_columns::Decoded;
 use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
@@ -106,18 +106,41 @@ fn to_arrow(error: OtlpError) -> ArrowError {
 /// The batches of any object with `__arrow_c_stream__`: a table of pyarrow or polars, or one of ours.
 pub(crate) fn import(object: &Bound<'_, PyAny>) -> PyResult<Vec<RecordBatch>> {
     let py = object.py();
-    let Some(method) = object.getattr_opt(intern!(py, "__arrow_c_stream__"))? else {
-        return Err(PyTypeError::new_err(format!(
-            "expected an object with __arrow_c_stream__, such as a pyarrow.Table, got {}",
-            object.get_type().name()?
-        )));
-    };
-    let capsule = method.call0()?.cast_into::<PyCapsule>()?;
-    let pointer = capsule.pointer_checked(Some(STREAM))?.cast::<FFI_ArrowArrayStream>();
-    // SAFETY: a capsule of this name holds a valid stream by the Arrow PyCapsule interface. The stream is moved out of
-    // it; what stays is marked as released, so the capsule's destructor does nothing.
-    let stream = unsafe { FFI_ArrowArrayStream::from_raw(pointer.as_ptr()) };
-    let read = || ArrowArrayStreamReader::try_new(stream)?.collect::<std::result::Result<Vec<_>, ArrowError>>();
+    let stream = Stream::of(object)?;
     // Attached: a Python producer's callbacks take the interpreter themselves.
-    py.detach(read).map_err(|error| invalid_data(py, format!("the Arrow stream cannot be read: {error}")))
+    py.detach(|| stream.collect::<Result<Vec<_>>>()).into_python(py)
+}
+
+/// The batches of such an object, read one by one. A producer in Python takes the interpreter by itself, so whoever reads
+/// should not hold it.
+pub(crate) struct Stream(ArrowArrayStreamReader);
+
+impl Iterator for Stream {
+    type Item = Result<RecordBatch>;
+
+    fn next(&mut self) -> Option<Result<RecordBatch>> {
+        Some(self.0.next()?.map_err(unreadable))
+    }
+}
+
+fn unreadable(error: ArrowError) -> OtlpError {
+    OtlpError::with_source(Code::InvalidData, format!("the Arrow stream cannot be read: {error}"), error)
+}
+
+impl Stream {
+    pub(crate) fn of(object: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let py = object.py();
+        let Some(method) = object.getattr_opt(intern!(py, "__arrow_c_stream__"))? else {
+            return Err(PyTypeError::new_err(format!(
+                "expected an object with __arrow_c_stream__, such as a pyarrow.Table, got {}",
+                object.get_type().name()?
+            )));
+        };
+        let capsule = method.call0()?.cast_into::<PyCapsule>()?;
+        let pointer = capsule.pointer_checked(Some(STREAM))?.cast::<FFI_ArrowArrayStream>();
+        // SAFETY: a capsule of this name holds a valid stream by the Arrow PyCapsule interface. The stream is moved out of
+        // it; what stays is marked as released, so the capsule's destructor does nothing.
+        let stream = unsafe { FFI_ArrowArrayStream::from_raw(pointer.as_ptr()) };
+        py.detach(|| ArrowArrayStreamReader::try_new(stream).map(Self).map_err(unreadable)).into_python(py)
+    }
 }

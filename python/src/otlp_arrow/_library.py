@@ -120,6 +120,19 @@ class OtlpLibrary:
         """Keep one OTLP export request in protobuf."""
         return ExportOutcome(*self._native.export_otlp(signal, data))
 
+    def append(self, signal: Signal, data: ArrowStream) -> ExportOutcome:
+        """Keep rows of the storage schema, all of them or none, as one commit.
+
+        `data` is anything with ``__arrow_c_stream__`` that has the columns of the files (docs/schema.md): what `read`
+        and `decode` give, and tables of them in pyarrow, polars, DuckDB and pandas (``dtype_backend="pyarrow"``), whose
+        own types of text, bytes, lists and maps are understood. Nullable columns may be left out; ``duration`` and
+        ``service_name`` are derived again. A reader is read batch by batch, and no more of it than fits.
+
+        `InvalidDataError` names the column, what it has and what is expected, and of a cell the row; `TooLargeError`
+        says how many bytes the rows need. Refuses at once with a retryable error when there is no room.
+        """
+        return ExportOutcome(*self._native.append(signal, data))
+
     # SDK exporters
 
     def span_exporter(self, *, timeout_millis: float | None = None) -> ArrowSpanExporter:

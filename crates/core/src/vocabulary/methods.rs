@@ -30,7 +30,7 @@ const METHODS: &[(&str, Name, Name, Name, &str)] = &[
     ("export_metrics_ref", Same, None, Same, "TypeScript never copies what it is given"),
     ("export_logs", Same, Same, Same, ""),
     ("export_otlp", Same, Same, Same, ""),
-    ("append", Same, None, None, "TypeScript and Python follow"),
+    ("append", Same, Same, Same, ""),
     ("span_exporter", Same, Same, Same, ""),
     ("metric_exporter", Same, Same, Same, ""),
     ("log_exporter", Same, Same, Same, ""),
