@@ -5,8 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use futures::executor::block_on;
+use otlp_arrow_base::clock::ManualClock;
+use otlp_arrow_store::Settings;
 use otlp_arrow_store::hooks::{CommitHook, Committed};
 use otlp_arrow_store::settings::Durability;
+use otlp_arrow_store::storage_os::OsStorage;
 
 use crate::support::*;
 
@@ -86,10 +89,12 @@ fn a_request_is_kept_though_nobody_polls_its_future() {
 #[test]
 fn buffered_writes_by_itself_after_its_interval() {
     let dir = tempfile::tempdir().unwrap();
-    let mut config = config(dir.path());
-    config.durability = Durability::Buffered { write_interval: Duration::from_millis(50) };
-    let store = open(&config);
+    let (manual, write_interval) = (ManualClock::new(), Duration::from_secs(5));
+    let config = Settings { durability: Durability::Buffered { write_interval }, ..config(dir.path()) };
+    let store = open_by(&config, Arc::new(OsStorage), &Heard::default(), &manual);
     put(&store, [1]).unwrap();
+    assert_eq!(ids(&store), [] as [u64; 0], "the time stands still");
+    manual.advance(write_interval);
     until("it is written", || ids(&store) == [1]);
 }
 

@@ -6,10 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use otlp_arrow_base::Code;
+use otlp_arrow_base::clock::ManualClock;
 use otlp_arrow_base::event::EventName;
 use otlp_arrow_columns::Signal;
 use otlp_arrow_store::hooks::RetentionHold;
 use otlp_arrow_store::names::Stem;
+use otlp_arrow_store::storage_os::OsStorage;
 
 use crate::faulty::{Faulty, Op};
 use crate::support::*;
@@ -31,30 +33,39 @@ fn files_are_rotated_by_size_and_sealed_while_data_comes() {
 }
 
 #[test]
-fn a_file_is_rotated_by_age_though_nothing_comes() {
+fn a_file_is_rotated_by_age_though_nothing_comes_and_deleted_by_age_in_the_end() {
     let dir = tempfile::tempdir().unwrap();
-    let mut config = config(dir.path());
-    config.rotation.max_age = Duration::from_millis(100);
-    let store = open(&config);
+    let (manual, config) = (ManualClock::new(), config(dir.path()));
+    let store = open_by(&config, Arc::new(OsStorage), &Heard::default(), &manual);
     put(&store, [1]).unwrap();
-    until("the file is sealed", || {
+    manual.advance(config.rotation.max_age - Duration::from_secs(1));
+    assert_eq!(log_files(dir.path(), "arrows").len(), 1);
+    in_time(&manual, Duration::from_secs(1), "the file is sealed", || {
         log_files(dir.path(), "arrow").len() == 1 && log_files(dir.path(), "arrows").is_empty()
     });
     put(&store, [2]).unwrap();
     assert_eq!(ids(&store), [1, 2]);
+    // Its last record may be younger than the file by what it was open for.
+    manual.advance(config.retention.max_age(Signal::Logs) + config.rotation.max_age);
+    in_time(&manual, Duration::from_secs(1), "the file is deleted", || {
+        store.maintain();
+        ids(&store) == [2]
+    });
 }
 
 #[test]
 fn a_seal_that_fails_leaves_the_stream_and_is_tried_again() {
     for op in [Op::Rename, Op::SyncDir, Op::Sync] {
         let dir = tempfile::tempdir().unwrap();
-        let mut config = config(dir.path());
-        config.rotation.max_age = Duration::from_millis(50);
+        let (manual, config) = (ManualClock::new(), config(dir.path()));
         let (disk, heard) = (Faulty::default(), Heard::default());
-        let store = open_on(&config, Arc::new(disk.clone()), &heard);
+        let store = open_by(&config, Arc::new(disk.clone()), &heard, &manual);
         disk.fail(op, 1, io::ErrorKind::Other);
         put(&store, 0..10).unwrap();
-        until("it is sealed in the end", || log_files(dir.path(), "arrows").is_empty());
+        manual.advance(config.rotation.max_age);
+        in_time(&manual, Duration::from_millis(100), "it is sealed in the end", || {
+            log_files(dir.path(), "arrows").is_empty()
+        });
         assert_eq!(ids(&store), (0..10).collect::<Vec<_>>(), "{op:?}");
         assert_eq!(log_files(dir.path(), "arrow").len(), 1, "{op:?}");
         assert_eq!(names(dir.path(), "tmp"), [] as [&str; 0], "{op:?}");

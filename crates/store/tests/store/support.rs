@@ -2,10 +2,12 @@
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::executor::block_on;
 use otlp_arrow_base::Result;
+use otlp_arrow_base::clock::ManualClock;
 use otlp_arrow_base::event::{Event, EventName, EventSink};
 use otlp_arrow_columns::{Limits, Payload, Signal};
 use otlp_arrow_store::storage::Storage;
@@ -53,6 +55,19 @@ pub(crate) fn open(settings: &Settings) -> Store {
 
 pub(crate) fn open_on(settings: &Settings, storage: Arc<dyn Storage>, heard: &Heard) -> Store {
     Store::open(settings.clone(), storage, heard.sink()).unwrap()
+}
+
+/// A store whose time passes when the test says so.
+pub(crate) fn open_by(settings: &Settings, storage: Arc<dyn Storage>, heard: &Heard, manual: &ManualClock) -> Store {
+    Store::start(settings.clone(), storage, heard.sink(), Arc::default(), manual.clock())
+}
+
+/// [`until`] the condition holds, a step of the clock after the other.
+pub(crate) fn in_time(manual: &ManualClock, step: Duration, what: &str, mut condition: impl FnMut() -> bool) {
+    until(what, || {
+        manual.advance(step);
+        condition()
+    });
 }
 
 pub(crate) fn request(store: &Store, bytes: Bytes) -> Result<Request> {
