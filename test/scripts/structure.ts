@@ -21,6 +21,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   wire: ['write', 'read', 'signal', 'writer', 'merge', 'grpc', 'health', 'otlp', 'status', 'steps', 'lib'],
   columns: ['schema', 'column', 'decode', 'encode', 'lib'],
   store: ['disk', 'file', 'log', 'write', 'lib'],
+  net: ['time', 'identity', 'encoding', 'grpc', 'tls', 'client', 'server', 'lib'],
   core: ['key', 'destinations', 'config', 'forward', 'doors', 'library', 'lib'],
 };
 
@@ -36,6 +37,8 @@ const MATCHED_IN: readonly { readonly name: RegExp; readonly places: RegExp }[] 
   { name: /\bForm::(?:Live|Sealed)\b/, places: /^store\/(?:log|write)\// },
   // What a kind of destination needs is asked of its Spec; the OpenTelemetry variables can name these two.
   { name: /\b(?:OTLP_GRPC|OTLP_HTTP|STDOUT)\b/, places: /^core\/(?:destinations\/|config\/)/ },
+  // What a door is asked, and what it answers, is known to its own file.
+  { name: /\b(?:otlp_grpc|otlp_http)\b/, places: /^core\/(?:doors|destinations|config)\// },
   // A varint is written in one place, and read in one.
   { name: /\bas u8 \| 0x80\b/, places: /^wire\/write\.rs$/ },
   { name: /& 0x7f\) <</, places: /^wire\/read\.rs$/ },

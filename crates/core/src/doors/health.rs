@@ -6,7 +6,6 @@ use std::time::Duration;
 use http::Response;
 use http_body::Frame;
 use otlp_arrow_columns::Signal;
-use otlp_arrow_net::encoding::Encoding;
 use otlp_arrow_net::identity::Identity;
 use otlp_arrow_net::server::{Answer, Answering, Messages, Refusal, Request, Route, Service, answer};
 use otlp_arrow_wire::health::{self, Serving};
@@ -15,7 +14,6 @@ use tokio::sync::{Semaphore, mpsc, watch};
 
 use super::Door;
 use super::door::Inside;
-use super::otlp_grpc::ENCODING;
 use crate::ingest::Ingest;
 use crate::store::budget::Budget;
 
@@ -125,7 +123,7 @@ impl Health {
 async fn is_ours(request: &mut Request) -> Result<bool, Refusal> {
     // Not from the budget of the data: a full buffer must not look like a dead process.
     let reservation = Arc::new(Budget::new(MAX_REQUEST * 4)).reserve(Signal::Logs, 0)?;
-    let encoding = Encoding::parse(request.head.headers.get(ENCODING))?;
+    let encoding = request.message_encoding()?;
     let (request, _) = Messages::new(&mut request.body, encoding, MAX_REQUEST).one(reservation).await?;
     let name = health::service(&request).ok_or_else(|| Refusal::invalid("not a HealthCheckRequest"))?;
     Ok(name.is_empty() || Signal::ALL.into_iter().any(|signal| name == otlp::service(signal)))

@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use http::{Response, header::HeaderName};
+use http::Response;
 use otlp_arrow_columns::{Format, Signal};
-use otlp_arrow_net::encoding::Encoding;
 use otlp_arrow_net::identity::Identity;
 use otlp_arrow_net::server::{Answer, Answering, Messages, Refusal, Request, Route, Service, answer};
-use otlp_arrow_wire::{grpc, otlp};
+use otlp_arrow_wire::otlp;
 
 use super::Door;
 use super::door::Inside;
@@ -21,9 +20,6 @@ pub(super) const DOOR: Door = Door {
     on: |protocols| protocols.otlp_grpc,
     open: |inside| Arc::new(OtlpGrpc::new(inside)),
 };
-
-/// The header that says how messages are compressed.
-pub(super) const ENCODING: HeaderName = HeaderName::from_static(grpc::ENCODING);
 
 struct OtlpGrpc {
     ingest: Arc<dyn Ingest>,
@@ -39,7 +35,7 @@ impl OtlpGrpc {
 
     async fn export(&self, signal: Signal, request: &mut Request) -> Result<Response<Answer>, Refusal> {
         let reservation = self.ingest.budget().reserve(signal, request.weight())?;
-        let encoding = Encoding::parse(request.head.headers.get(ENCODING))?;
+        let encoding = request.message_encoding()?;
         let messages = Messages::new(&mut request.body, encoding, self.max_body);
         let (bytes, reservation) = messages.one(reservation).await?;
         let outcome = keep(&self.ingest, signal, self.protocol, bytes, reservation).await?;

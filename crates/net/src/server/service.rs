@@ -5,12 +5,14 @@ use std::future::Future;
 use std::pin::Pin;
 
 use http::Response;
+use http::header::HeaderName;
 use http::request::Parts;
-use otlp_arrow_wire::Signal;
+use otlp_arrow_wire::{Signal, grpc};
 
 use super::answer::Answer;
 use super::body::RequestBody;
 use super::refusal::Refusal;
+use crate::encoding::Encoding;
 use crate::identity::Identity;
 
 /// One protocol. The router finds it by path and calls it with each request; all that a protocol is lies behind this.
@@ -47,6 +49,8 @@ pub struct Request {
     pub signal: Option<Signal>,
 }
 
+const ENCODING: HeaderName = HeaderName::from_static(grpc::ENCODING);
+
 /// What a request takes besides its body and the text of its headers: its stream, its task and their tables.
 const REQUEST: usize = 4 << 10;
 
@@ -54,6 +58,11 @@ impl Request {
     /// What it takes before its body, and so is reserved with it: a client may open thousands and send no more.
     pub fn weight(&self) -> usize {
         REQUEST + header_bytes(&self.head)
+    }
+
+    /// How the messages of a gRPC call are compressed where they say that they are.
+    pub fn message_encoding(&self) -> Result<Option<Encoding>, Refusal> {
+        Ok(Encoding::parse(self.head.headers.get(ENCODING))?)
     }
 }
 

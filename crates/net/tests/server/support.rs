@@ -47,7 +47,7 @@ impl Echo {
 
     async fn answer(&self, request: &mut Request, identity: &Identity) -> Result<Response<Answer>, Refusal> {
         let mut reservation = self.budget.reserve(Signal::Logs, request.weight())?;
-        let encoding = Encoding::parse(request.head.headers.get("grpc-encoding"))?;
+        let encoding = request.message_encoding()?;
         match request.head.uri.path() {
             UNARY => {
                 let (message, _) = Messages::new(&mut request.body, encoding, MAX_BODY).one(reservation).await?;
