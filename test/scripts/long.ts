@@ -48,6 +48,12 @@ async function producers(): Promise<void> {
   await run(venvBin('pytest'), ['-q', '-k', 'sixteen_producers'], { cwd: join(ROOT, 'python'), env });
 }
 
+/** Other people's programs with `otlp-arrow/register`, on every version of Node.js. */
+async function guests(): Promise<void> {
+  await addon();
+  await run('npx', ['--no-install', 'vitest', 'run', 'test/guests'], { env: { GUESTS: 'all' } });
+}
+
 /** Each returns a reason if it cannot be tried here. */
 const RUNS: Readonly<Record<string, () => Promise<unknown>>> = {
   'round trips': () =>
@@ -69,6 +75,7 @@ const RUNS: Readonly<Record<string, () => Promise<unknown>>> = {
   producers,
   sizes,
   'small wire': () => smallWire(Number(share(31_000_000))),
+  guests,
   'windows under wine': windowsUnderWine,
   fuzzing: () => fuzz(Number(share((2 * 3600) / FUZZ_TARGETS))),
 };

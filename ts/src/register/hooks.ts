@@ -1,0 +1,101 @@
+import { createRequire, register } from 'node:module';
+import { isAbsolute } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { say } from './say.js';
+
+/** What an instrumentation of OpenTelemetry's own base class says it wraps. */
+interface Instrumentation {
+  readonly _modules?: readonly { readonly name: string; readonly files?: readonly { readonly name: string }[] }[];
+}
+
+/** An instrumentation, and the file from which its base class is seen. */
+export interface Found {
+  readonly instrumentation: unknown;
+  readonly from: string;
+}
+
+/** What is used of import-in-the-middle, by which OpenTelemetry's instrumentations see imports. */
+interface Middle {
+  createAddHookMessageChannel?(): {
+    registerOptions: { data: { include: (string | RegExp)[] }; transferList: never[] };
+  };
+}
+interface SyncMiddle {
+  supportsSyncHooks(): boolean;
+  register(options: { include: (string | RegExp)[] }): void;
+}
+
+/** From this version on Node.js warns of hooks in a thread of their own. */
+const ONLY_SYNC = 26;
+
+/**
+ * Lets instrumentations see what ECMAScript modules import; what CommonJS requires they see without it. Nothing is
+ * hooked unless one of them wraps something, and nothing but that is wrapped: a wrapped module is a copy with bindings
+ * of its own, which not every module bears.
+ */
+export async function hookModules(found: readonly Found[]): Promise<void> {
+  /** What is to be wrapped, by the copy of import-in-the-middle that tells of it. */
+  const wanted = new Map<string, Set<string | RegExp>>();
+  for (const { instrumentation, from } of found) {
+    const modules = (instrumentation as Instrumentation)._modules;
+    if (!Array.isArray(modules) || modules.length === 0) continue;
+    const middle = middleOf(from);
+    if (!middle) continue;
+    const names = wanted.get(middle) ?? new Set();
+    wanted.set(middle, names);
+    for (const name of modules.flatMap(patterns)) names.add(name);
+  }
+  for (const [middle, names] of wanted) await hook(middle, distinct(names));
+}
+
+/** The main file of import-in-the-middle as the base class of an instrumentation sees it. */
+function middleOf(from: string): string | undefined {
+  try {
+    return createRequire(createRequire(from).resolve('@opentelemetry/instrumentation')).resolve('import-in-the-middle');
+  } catch {
+    return undefined;
+  }
+}
+
+/** How the imports of a module look: by its name, and of its inner files by where they are. */
+function patterns(module: { name: string; files?: readonly { name: string }[] }): (string | RegExp)[] {
+  const files = (module.files ?? []).map(({ name }) => new RegExp(`/node_modules/${escaped(name)}$`));
+  return [isAbsolute(module.name) ? pathToFileURL(module.name).href : module.name, ...files];
+}
+
+const escaped = (text: string): string => text.replaceAll('\\', '/').replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&');
+
+function distinct(names: ReadonlySet<string | RegExp>): (string | RegExp)[] {
+  return [...new Map([...names].map(name => [String(name), name])).values()];
+}
+
+async function hook(middle: string, include: (string | RegExp)[]): Promise<void> {
+  const from = createRequire(middle);
+  const sync = await syncHooks(from);
+  if (sync) {
+    sync.register({ include });
+    return;
+  }
+  const { createAddHookMessageChannel } = from(middle) as Middle;
+  if (!createAddHookMessageChannel || Number.parseInt(process.versions.node, 10) >= ONLY_SYNC) {
+    say(
+      'what ECMAScript modules import is not instrumented, what CommonJS requires is: the import-in-the-middle that is installed ' +
+        `cannot wrap single modules in Node.js ${process.versions.node}. Update @opentelemetry/instrumentation`,
+    );
+    return;
+  }
+  const { registerOptions } = createAddHookMessageChannel();
+  registerOptions.data.include.push(...include);
+  register(pathToFileURL(from.resolve('import-in-the-middle/hook.mjs')).href, registerOptions);
+}
+
+/** Hooks in the program's own thread, where this Node.js and this import-in-the-middle have them. */
+async function syncHooks(from: NodeJS.Require): Promise<SyncMiddle | undefined> {
+  try {
+    const file = from.resolve('import-in-the-middle/register-hooks.mjs');
+    const middle = (await import(pathToFileURL(file).href)) as SyncMiddle;
+    return middle.supportsSyncHooks() ? middle : undefined;
+  } catch {
+    return undefined;
+  }
+}
