@@ -294,6 +294,9 @@ fn ipc_committed(file: &dyn ReadFile, check: Check) -> io::Result<Committed> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
+    use crate::disk::storage_os::OsStorage;
+    use crate::file::compact::compact;
+    use crate::file::sample::{self, InMemory};
 
     #[test]
     fn foreign_names_are_not_ours() {
@@ -313,6 +316,32 @@ mod tests {
         }
         let (stem, form) = forms.parse("20261121T074135.042Z-00000000000000ab-00000007.arrows").unwrap();
         assert_eq!((stem.seq, form), (7, Form::LIVE));
+    }
+
+    #[test]
+    fn each_form_tells_what_holds_of_a_file() {
+        let stream = sample::stream(&[3, 4]);
+        let dir = tempfile::tempdir().unwrap();
+        let (source, target) = (dir.path().join("a.arrows"), dir.path().join("a.arrow"));
+        std::fs::write(&source, &stream).unwrap();
+        compact(&OsStorage, &source, stream.len() as u64, &target, None, &mut || true).unwrap().unwrap();
+        let sealed = std::fs::read(target).unwrap();
+        for (form, whole) in [(Form::LIVE, &stream), (Form::SEALED, &sealed)] {
+            for check in [Check::Heads, Check::Full] {
+                let state = |bytes: &[u8]| form.state(&InMemory(bytes.to_vec()), check).unwrap();
+                let committed = |bytes: &[u8]| form.committed(&InMemory(bytes.to_vec()), check).unwrap();
+                assert_eq!(state(whole), FileState::Whole);
+                assert_eq!(committed(whole), Committed { rows: 7, bytes: whole.len() as u64 });
+                assert_eq!(state(&whole[..whole.len() - 9]), FileState::Damaged);
+                assert_eq!((state(&[]), committed(&[])), (FileState::Damaged, Committed::default()));
+            }
+            // One byte of a column: only who reads all of it sees that.
+            let mut changed = whole.clone();
+            let at = whole.len() / 2;
+            changed[at] ^= 0x40;
+            assert_ne!(form.state(&InMemory(changed), Check::Full).unwrap(), FileState::Whole, "{form:?} at {at}");
+        }
+        assert_eq!(Form::LIVE.committed(&InMemory(stream[..stream.len() - 9].to_vec()), Check::Full).unwrap().rows, 3);
     }
 
     #[test]
