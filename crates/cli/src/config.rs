@@ -5,8 +5,9 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use otlp_arrow::Code;
-use otlp_arrow::config::{self, CommandOption, Config, ConfigFile, Loaded, Role, Sources};
-use otlp_arrow::destinations::Kinds;
+use otlp_arrow::config::Config;
+use otlp_arrow::internal::config::{self, CommandOption, ConfigFile, Loaded, Role, Sources};
+use otlp_arrow::internal::destinations::Kinds;
 
 use crate::args::{ConfigCommand, InitArgs, Settings, Source};
 use crate::io::{Failure, Io, Outcome};

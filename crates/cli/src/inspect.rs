@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use otlp_arrow::Signal;
-use otlp_arrow::ipc::{META_SCHEMA, is_newer};
+use otlp_arrow_store::file::{META_SCHEMA, is_newer};
 use serde_json::{Value, json};
 
 use crate::args::InspectArgs;

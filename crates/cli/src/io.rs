@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, Write};
 
 use otlp_arrow::OtlpError;
-use otlp_arrow::store::ReadError;
+use otlp_arrow_store::ReadError;
 
 /// Standard output and standard error of a command. Only results go to `out`; progress and problems go to `err`.
 pub(crate) struct Io<'a> {

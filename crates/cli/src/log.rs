@@ -5,8 +5,8 @@ use std::io::{IsTerminal as _, Write as _};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use otlp_arrow::config::{Log, LogFormat, LogLevel};
 use otlp_arrow::internal::Clock;
+use otlp_arrow::internal::config::{Log, LogFormat, LogLevel};
 use tracing::callsite::Identifier;
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Metadata};

@@ -3,8 +3,8 @@
 #[cfg(test)]
 use std::future::Future;
 
-use otlp_arrow::config::Loaded;
-use otlp_arrow::destinations::Target;
+use otlp_arrow::internal::config::Loaded;
+use otlp_arrow::internal::destinations::Target;
 use otlp_arrow::{Config, OtlpLibrary, Signal};
 
 use crate::args::ServeArgs;

@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use otlp_arrow::ReadOptions;
 use otlp_arrow::Signal;
-use otlp_arrow::ipc::META_SIGNAL;
-use otlp_arrow::store::form::Forms;
-use otlp_arrow::store::names::Layout;
-use otlp_arrow::store::{FileRows, Log, ReadError, ReadOptions, Wanted};
+use otlp_arrow_store::file::META_SIGNAL;
+use otlp_arrow_store::form::Forms;
+use otlp_arrow_store::names::Layout;
+use otlp_arrow_store::{FileRows, Log, ReadError, Wanted};
 
 use crate::io::{Failure, Outcome};
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use arrow_array::RecordBatch;
 use otlp_arrow::Signal;
-use otlp_arrow::store::position::{Position, Positions};
-use otlp_arrow::store::{Entry, Follow, Log};
+use otlp_arrow_store::position::{Position, Positions};
+use otlp_arrow_store::{Entry, Follow, Log};
 
 use crate::args::TailArgs;
 use crate::config;

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
+use otlp_arrow::ReadOptions;
 use otlp_arrow::Signal;
-use otlp_arrow::store::{Log, ReadOptions};
+use otlp_arrow_store::Log;
 
 use crate::args::TraceArgs;
 use crate::config;

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use otlp_arrow::store::failpoint::VARIABLE;
 use otlp_arrow::{Config, Signal};
+use otlp_arrow_store::failpoint::VARIABLE;
 use otlp_arrow_testkit::payload::Kind;
 use otlp_arrow_testkit::process::{Running, memory};
 

@@ -15,8 +15,8 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use otlp_arrow::internal::{Doors, Ingest, Kept};
 use otlp_arrow::internal::{Protocol, Stats};
-use otlp_arrow::store::budget::{Budget, Reservation};
 use otlp_arrow::{Config, ExportOutcome, OtlpLibrary, Result, Signal};
+use otlp_arrow_store::budget::{Budget, Reservation};
 use otlp_arrow_testkit::payload;
 use prost::Message;
 

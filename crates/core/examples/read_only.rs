@@ -7,9 +7,9 @@
 
 use std::time::Duration;
 
-use otlp_arrow::store::position::Positions;
-use otlp_arrow::store::{Log, ReadOptions, Wanted};
 use otlp_arrow::{OtlpError, Signal};
+use otlp_arrow_store::position::Positions;
+use otlp_arrow_store::{Log, ReadOptions, Wanted};
 
 fn main() -> Result<(), OtlpError> {
     let dir = std::env::args().nth(1).unwrap_or_else(|| "output_dir".into());

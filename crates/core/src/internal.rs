@@ -1,4 +1,5 @@
-//! What the other crates of this project and its tests reach into.
+//! What the other crates of this project and its tests reach into, and the seams that kinds of doors and destinations are
+//! written on.
 //!
 //! Not part of the public interface: it changes without notice, in any version.
 
@@ -7,6 +8,9 @@ pub use crate::doors::{Door, Doors, Inside, answered, grpc_response, grpc_status
 pub use crate::ingest::{Ingest, Kept};
 pub use crate::library::encoding::{Encoding, ExpectedSize};
 pub use crate::library::producer::Producer;
+pub use otlp_arrow_base::clock::Clock;
+pub use otlp_arrow_base::stats::{Protocol, Stats};
+pub use otlp_arrow_base::{EventSink, Status, status_of};
 
 /// The features of this build.
 pub const FEATURES: &[&str] = &[
@@ -16,6 +20,19 @@ pub const FEATURES: &[&str] = &[
     "forward",
 ];
 
-pub use otlp_arrow_base::clock::Clock;
-pub use otlp_arrow_base::stats::{Protocol, Stats};
-pub use otlp_arrow_base::{EventSink, Status, status_of};
+/// Where a configuration comes from, and how it is shown.
+pub mod config {
+    pub use crate::config::describe::{commented_file, json_schema, markdown_table, print};
+    pub use crate::config::load::{CommandOption, ConfigFile, Loaded, Role, Sources};
+    pub use crate::config::raw::Origin;
+    pub use crate::config::read::Setting;
+    pub use crate::config::types::{Log, LogFormat, LogLevel};
+}
+
+/// What a kind of destination is written on.
+pub mod destinations {
+    pub use crate::destinations::{
+        Answer, Class, Content, Destination, DestinationKind, Key, KeyKind, Kinds, OptionValue, Options, RecordAnswer,
+        Request, Rows, Sending, Server, Spec, Takes, Target,
+    };
+}

@@ -89,7 +89,12 @@
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests time what they start"))]
 
 pub mod config;
+mod destinations;
+#[cfg(feature = "doors")]
+mod doors;
 mod event_bus;
+#[cfg(feature = "forward")]
+mod forward;
 mod ingest;
 #[doc(hidden)]
 pub mod internal;
@@ -103,41 +108,24 @@ mod stage;
 #[cfg(all(test, feature = "doors", feature = "forward"))]
 mod vocabulary;
 
-// Parts of the inside that other crates of this project still name by these paths.
-#[doc(hidden)]
-pub mod destinations;
-#[cfg(feature = "doors")]
-#[doc(hidden)]
-pub mod doors;
-#[cfg(feature = "forward")]
-#[doc(hidden)]
-pub mod forward;
-#[doc(hidden)]
-pub use otlp_arrow_base::{error, event, stats};
-#[doc(hidden)]
-pub use otlp_arrow_store as store;
-#[doc(hidden)]
-pub use otlp_arrow_store::file as ipc;
-
 pub use config::Config;
 #[cfg(feature = "doors")]
-#[doc(inline)]
 pub use doors::Addresses;
 pub use event_bus::EventReceiver;
 #[cfg(feature = "forward")]
-#[doc(inline)]
 pub use forward::{Forwarder, ForwarderInfo, Retried};
 pub use library::OtlpLibrary;
 pub use library::builder::Builder;
 #[doc(inline)]
 pub use otlp_arrow_base::stats::{BreakerState, Health, HealthStatus, LibraryStats, Problem, Snapshot};
-use otlp_arrow_base::wait;
 #[doc(inline)]
 pub use otlp_arrow_base::{Code, Event, EventName, OtlpError, PerSignal, Result, Severity};
+use otlp_arrow_base::{error, event, stats, wait};
 #[doc(inline)]
 pub use otlp_arrow_columns::{Decoded, Format, Signal, decode, encode};
+use otlp_arrow_store as store;
 #[doc(inline)]
-pub use otlp_arrow_store::subscription::{From as SubscribeFrom, Subscription};
+pub use otlp_arrow_store::subscription::{SubscribeFrom, Subscription};
 #[doc(inline)]
 pub use otlp_arrow_store::{Batches, ClosedReport, ReadOptions};
 pub use outcome::ExportOutcome;

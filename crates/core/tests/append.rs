@@ -13,9 +13,9 @@ use arrow_select::filter::filter_record_batch;
 use bytes::Bytes;
 use futures::executor::block_on;
 use opentelemetry_proto::tonic::collector::{logs, metrics, trace};
+use otlp_arrow::ReadOptions;
+use otlp_arrow::SubscribeFrom;
 use otlp_arrow::config::{DestinationConfig, Durability};
-use otlp_arrow::store::ReadOptions;
-use otlp_arrow::store::subscription::From;
 use otlp_arrow::{Code, Config, ExportOutcome, Format, OtlpError, OtlpLibrary, Result, Signal, Stage, Staged};
 use otlp_arrow_testkit::backend::{Backend, Received};
 use otlp_arrow_testkit::canonical::Canonical;
@@ -115,7 +115,7 @@ fn batches_are_read_followed_and_forwarded_equal() {
         check(&library, "live");
         for signal in Signal::ALL {
             let total = rows(&library, signal);
-            let mut subscription = library.subscribe(signal, "follower", From::Beginning).unwrap();
+            let mut subscription = library.subscribe(signal, "follower", SubscribeFrom::Beginning).unwrap();
             let mut followed = Vec::new();
             while followed.iter().map(RecordBatch::num_rows).sum::<usize>() < total {
                 followed.push(subscription.next_blocking().unwrap().unwrap());

@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 use futures::executor::block_on;
-use otlp_arrow::store::subscription::From;
+use otlp_arrow::SubscribeFrom;
 use otlp_arrow::{Config, OtlpLibrary, Signal};
 use otlp_arrow_testkit::payload::Kind;
 
@@ -127,7 +127,7 @@ fn a_subscription_goes_on_in_the_parent_and_ends_in_the_child() {
     let dir = tempfile::tempdir().unwrap();
     let library = OtlpLibrary::open(config(dir.path())).unwrap();
     put(&library, 10, 1);
-    let mut subscription = library.subscribe(Signal::Logs, "followed", From::Beginning).unwrap();
+    let mut subscription = library.subscribe(Signal::Logs, "followed", SubscribeFrom::Beginning).unwrap();
     assert_eq!(subscription.next_blocking().unwrap().unwrap().num_rows(), 10);
     let pid = fork(|| {
         let error = subscription.next_blocking().unwrap().unwrap_err();
@@ -136,9 +136,9 @@ fn a_subscription_goes_on_in_the_parent_and_ends_in_the_child() {
         subscription.ack();
         // SAFETY: the copy of a value that the parent owns is dropped once in this process, which ends by `_exit`.
         drop(unsafe { std::ptr::read(&subscription) });
-        let taken = library.subscribe(Signal::Logs, "followed", From::Beginning).unwrap_err();
+        let taken = library.subscribe(Signal::Logs, "followed", SubscribeFrom::Beginning).unwrap_err();
         assert_eq!(taken.code(), otlp_arrow::Code::Unavailable, "the name is the parent's still");
-        let mut own = library.subscribe(Signal::Logs, "child", From::Beginning).unwrap();
+        let mut own = library.subscribe(Signal::Logs, "child", SubscribeFrom::Beginning).unwrap();
         assert_eq!(own.next_blocking().unwrap().unwrap().num_rows(), 10);
     });
     assert_eq!(exit_code(pid), 0);

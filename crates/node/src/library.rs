@@ -10,10 +10,10 @@ use napi::bindgen_prelude::{Buffer, FnArgs, Function, PromiseRaw, spawn};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{Env, Status};
 use napi_derive::napi;
+use otlp_arrow::SubscribeFrom;
 use otlp_arrow::internal::{Clock, Producer as _, grpc_response, grpc_status_details, status_of};
-use otlp_arrow::store::Wanted;
-use otlp_arrow::store::subscription::From;
 use otlp_arrow::{Addresses, Code, Config, Event, ExportOutcome, Forwarder, OtlpError, OtlpLibrary, Severity};
+use otlp_arrow_store::Wanted;
 
 use crate::append::BindingAppend;
 use crate::error::{Outcome, outcome, signal};
@@ -281,7 +281,7 @@ impl BindingLibrary {
         let library = self.inner.clone();
         promise(env, async move {
             let opened = blocking(move || {
-                let from = if from_now { From::Now } else { From::Beginning };
+                let from = if from_now { SubscribeFrom::Now } else { SubscribeFrom::Beginning };
                 library.subscribe(signal(signal_position)?, &name, from)
             });
             outcome(opened.await.map(BindingSubscription::new))

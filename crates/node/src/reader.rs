@@ -9,7 +9,7 @@ use arrow_schema::Schema;
 use napi::Env;
 use napi::bindgen_prelude::{Buffer, PromiseRaw};
 use napi_derive::napi;
-use otlp_arrow::store::{Batches, ReadOptions};
+use otlp_arrow::{Batches, ReadOptions};
 use otlp_arrow::{Code, OtlpError, Result};
 use serde_json::Value;
 

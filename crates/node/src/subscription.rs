@@ -9,7 +9,7 @@ use napi::Env;
 use napi::bindgen_prelude::{Buffer, PromiseRaw};
 use napi::tokio::sync::{Mutex, Notify};
 use napi_derive::napi;
-use otlp_arrow::store::subscription::Subscription;
+use otlp_arrow::Subscription;
 use otlp_arrow::{Code, OtlpError, Result};
 
 use crate::error::{Outcome, outcome};

@@ -7,7 +7,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use futures::Stream;
-use otlp_arrow::store::subscription;
+use otlp_arrow::Subscription as Batches;
 use pyo3::prelude::*;
 
 use crate::detached::Detached;
@@ -20,15 +20,15 @@ use crate::wait::wait;
 #[pyclass(module = "otlp_arrow._native", frozen)]
 pub(crate) struct Subscription {
     /// None once closed. Locked only while something is looked up, so that `ack` and `close` work during a wait.
-    inner: Detached<Mutex<Option<subscription::Subscription>>>,
+    inner: Detached<Mutex<Option<Batches>>>,
 }
 
 impl Subscription {
-    pub(crate) fn new(inner: subscription::Subscription) -> Self {
+    pub(crate) fn new(inner: Batches) -> Self {
         Self { inner: Detached::new(Mutex::new(Some(inner))) }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<subscription::Subscription>> {
+    fn lock(&self) -> MutexGuard<'_, Option<Batches>> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

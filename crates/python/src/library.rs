@@ -6,11 +6,11 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use otlp_arrow::Addresses;
 use otlp_arrow::ReadOptions;
-use otlp_arrow::config::{Loaded, Sources};
+use otlp_arrow::SubscribeFrom;
+use otlp_arrow::internal::config::{Loaded, Sources};
 use otlp_arrow::internal::{Clock, Producer as _};
-use otlp_arrow::store::Wanted;
-use otlp_arrow::store::subscription::From;
 use otlp_arrow::{Code, Config, Event, ExportOutcome, OtlpError, OtlpLibrary, Result, Severity, Signal};
+use otlp_arrow_store::Wanted;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
@@ -133,7 +133,7 @@ impl Library {
     /// Follows what is committed from the durable position `name` on; a new name begins with the next commit or with
     /// the oldest record there is.
     fn subscribe(&self, py: Python<'_>, signal: &str, name: &str, now: bool) -> PyResult<Subscription> {
-        let from = if now { From::Now } else { From::Beginning };
+        let from = if now { SubscribeFrom::Now } else { SubscribeFrom::Beginning };
         py.detach(|| self.library.subscribe(parse_signal(signal)?, name, from)).map(Subscription::new).into_python(py)
     }
 

@@ -18,7 +18,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanExporter as _, SpanLinks};
 use otlp_arrow::ReadOptions;
 use otlp_arrow::config::{DestinationConfig, ForwardCompression};
-use otlp_arrow::destinations::{OTLP_GRPC, OTLP_HTTP};
+use otlp_arrow::config::{OTLP_GRPC, OTLP_HTTP};
 use otlp_arrow::{Config, Format, OtlpLibrary, Signal};
 use otlp_arrow_sdk::OtlpLibraryExt as _;
 use otlp_arrow_testkit::backend::{Backend, Received};

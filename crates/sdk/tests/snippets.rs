@@ -13,7 +13,7 @@ use opentelemetry_sdk::logs::SdkLoggerProvider;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use otlp_arrow::ReadOptions;
-use otlp_arrow::store::subscription::From;
+use otlp_arrow::SubscribeFrom;
 use otlp_arrow::{Config, OtlpLibrary, Signal};
 use tracing_subscriber::layer::SubscriberExt;
 
@@ -94,7 +94,7 @@ fn subscribe(library: OtlpLibrary) -> Result<usize, Box<dyn std::error::Error>> 
         }
         Ok(())
     };
-    let mut batches = library.subscribe(Signal::Traces, "my-exporter", From::Beginning)?;
+    let mut batches = library.subscribe(Signal::Traces, "my-exporter", SubscribeFrom::Beginning)?;
     while let Some(batch) = batches.next_blocking() {
         send(batch?).map(|()| batches.ack())?;
     }

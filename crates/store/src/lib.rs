@@ -180,7 +180,7 @@ impl Store {
     }
 
     /// Everything that is committed for `signal`, from the durable position `name` on; see [`Subscription`].
-    pub fn subscribe(&self, signal: Signal, name: &str, from: subscription::From) -> Result<Subscription> {
+    pub fn subscribe(&self, signal: Signal, name: &str, from: subscription::SubscribeFrom) -> Result<Subscription> {
         Subscription::open(&self.ctx.log, &self.ctx.hooks, signal, name, from)
     }
 

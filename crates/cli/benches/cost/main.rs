@@ -24,8 +24,8 @@ use std::time::{Duration, Instant};
 use accounting::Used;
 use load::Load;
 use otlp_arrow::Signal;
-use otlp_arrow::store::storage::Storage;
-use otlp_arrow::store::storage_os::OsStorage;
+use otlp_arrow_store::storage::Storage;
+use otlp_arrow_store::storage_os::OsStorage;
 use server::{Receiver, Server};
 
 /// What can be said on the command line.
@@ -306,6 +306,7 @@ fn settle(server: &Server, signal: Signal) {
 /// Rows of the files that were sealed since `known`.
 fn sealed_rows(server: &Server, signal: Signal, known: &[PathBuf]) -> f64 {
     let new = server.files(signal).0.into_iter().filter(|path| !known.contains(path));
-    let rows = new.map(|path| otlp_arrow::ipc::compact::check(&*OsStorage.open(&path).unwrap()).unwrap().unwrap().rows);
+    let rows =
+        new.map(|path| otlp_arrow_store::file::compact::check(&*OsStorage.open(&path).unwrap()).unwrap().unwrap().rows);
     rows.sum::<u64>() as f64
 }

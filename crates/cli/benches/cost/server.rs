@@ -12,8 +12,8 @@ use arrow_array::RecordBatch;
 use hyper::body::Bytes;
 use otlp_arrow::internal::{Doors, Ingest, Kept};
 use otlp_arrow::internal::{Protocol, Stats};
-use otlp_arrow::store::budget::{Budget, Reservation};
 use otlp_arrow::{Config, ExportOutcome, Result, Signal};
+use otlp_arrow_store::budget::{Budget, Reservation};
 
 use crate::accounting::Used;
 use crate::tonic;

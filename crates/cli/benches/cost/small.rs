@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use otlp_arrow::Signal;
-use otlp_arrow::ipc::compact;
-use otlp_arrow::ipc::scan::{self, Check};
-use otlp_arrow::store::storage::Storage;
-use otlp_arrow::store::storage_os::OsStorage;
+use otlp_arrow_store::file::compact;
+use otlp_arrow_store::file::scan::{self, Check};
+use otlp_arrow_store::storage::Storage;
+use otlp_arrow_store::storage_os::OsStorage;
 
 use crate::Options;
 use crate::accounting::{self, Used};

@@ -5,8 +5,9 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
+use otlp_arrow::ReadOptions;
 use otlp_arrow::Signal;
-use otlp_arrow::store::{ReadOptions, Wanted};
+use otlp_arrow_store::Wanted;
 use otlp_arrow_wire::read::Cursor;
 use otlp_arrow_wire::write;
 use serde::de::IgnoredAny;

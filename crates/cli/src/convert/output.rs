@@ -5,12 +5,12 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use arrow_array::RecordBatch;
-use otlp_arrow::ipc::CommitEncoder;
-use otlp_arrow::ipc::compact::compact;
-use otlp_arrow::store::names::WriterId;
-use otlp_arrow::store::storage_os::OsStorage;
 use otlp_arrow::{Code, Config, Format, Signal};
 use otlp_arrow_columns::{BatchBuilder, Limits, Refused, check, encode, json};
+use otlp_arrow_store::file::CommitEncoder;
+use otlp_arrow_store::file::compact::compact;
+use otlp_arrow_store::names::WriterId;
+use otlp_arrow_store::storage_os::OsStorage;
 
 use crate::io::{Failure, Outcome};
 use crate::source::extension;

@@ -6,39 +6,33 @@
 
 mod built_in;
 mod choice;
-mod describe;
+pub(crate) mod describe;
 mod forward;
 mod hint;
 pub(crate) mod keys;
-mod load;
+pub(crate) mod load;
 mod otel_env;
 mod parse;
-mod raw;
-mod read;
+pub(crate) mod raw;
+pub(crate) mod read;
 #[cfg(test)]
 mod tests;
-mod types;
+pub(crate) mod types;
 mod units;
 mod yaml;
 
-use crate::destinations::{Kind, OTLP_GRPC};
+#[cfg(not(feature = "forward"))]
+use crate::destinations::OTLP_GRPC;
 use crate::error::{Code, OtlpError, Result};
 
-pub use crate::destinations::{Auth, Breaker, BreakerConfig, DestinationConfig, ForwardCompression, Retry, Tls};
+pub use crate::destinations::{Auth, Breaker, BreakerConfig, DestinationConfig, ForwardCompression, Kind, Retry, Tls};
+#[cfg(feature = "forward")]
+pub use crate::destinations::{OTLP_GRPC, OTLP_HTTP, STDOUT};
 #[cfg(test)]
 pub(crate) use describe::default as default_value;
-#[doc(hidden)]
-pub use describe::{commented_file, json_schema, markdown_table, print};
-#[doc(hidden)]
-pub use load::{CommandOption, ConfigFile, Loaded, Role, Sources};
+use load::{Loaded, Sources};
 pub use otlp_arrow_store::settings::{Durability, Retention, Rotation, Sealing, SealingCompression};
-#[doc(hidden)]
-pub use raw::Origin;
-#[doc(hidden)]
-pub use read::Setting;
 pub use types::{Buffer, Config, Limits, Listen, OnEvent, Protocols, Storage};
-#[doc(hidden)]
-pub use types::{Log, LogFormat, LogLevel};
 
 /// The defaults of the table of keys: nothing is listened on, nothing forwarded.
 impl Default for Config {

@@ -11,7 +11,8 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::destinations::{Kinds, OTLP_HTTP, STDOUT, Target};
+use crate::destinations::{Kinds, Target};
+use crate::internal::config::*;
 use crate::key::Key;
 
 fn env(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {

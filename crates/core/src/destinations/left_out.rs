@@ -9,9 +9,9 @@ use super::settings::DestinationConfig;
 use crate::error::{Code, OtlpError, Result};
 
 /// OTLP over gRPC.
-pub const OTLP_GRPC: Kind = Kind::new(&LeftOut(Spec::new("otlp_grpc", "", Takes::Otlp, Target::OwnKeys)));
+pub(crate) const OTLP_GRPC: Kind = Kind::new(&LeftOut(Spec::new("otlp_grpc", "", Takes::Otlp, Target::OwnKeys)));
 /// OTLP over HTTP.
-pub const OTLP_HTTP: Kind = Kind::new(&LeftOut(Spec::new("otlp_http", "", Takes::Otlp, Target::OwnKeys)));
+pub(crate) const OTLP_HTTP: Kind = Kind::new(&LeftOut(Spec::new("otlp_http", "", Takes::Otlp, Target::OwnKeys)));
 
 #[derive(Debug)]
 struct LeftOut(Spec);

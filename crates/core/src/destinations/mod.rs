@@ -32,7 +32,7 @@ pub use destination::{Destination, Sending, Server};
 pub use kind::{DestinationKind, Kind, Spec, Target};
 pub use kinds::Kinds;
 #[cfg(not(feature = "forward"))]
-pub use left_out::{OTLP_GRPC, OTLP_HTTP};
+pub(crate) use left_out::{OTLP_GRPC, OTLP_HTTP};
 pub use options::{OptionValue, Options};
 #[cfg(feature = "forward")]
 pub use otlp_grpc::KIND as OTLP_GRPC;

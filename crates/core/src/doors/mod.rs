@@ -22,7 +22,7 @@ use tokio::sync::watch;
 
 use crate::config::{Config, Limits, Protocols};
 use crate::error::{Code, OtlpError, Result};
-pub use crate::ingest::{Ingest, Kept};
+use crate::ingest::Ingest;
 use crate::outcome::ExportOutcome;
 use crate::runtime::Runtime;
 use crate::stats::Stats;

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant, SystemTime};
 use otlp_arrow_columns::Signal;
 
 use super::log::{self, Files};
-use super::position::Position;
 use super::window::{Ticket, Window};
 use crate::store::cursor::CursorFile;
 use crate::store::hooks::AdoptedWriter;
 use crate::store::names::{Stem, WriterId};
+use crate::store::position::Position;
 
 /// One writer's log of one signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -12,7 +12,6 @@ use tokio::sync::Notify;
 
 use super::backlog::{Backlog, LogId};
 use super::log::Files;
-use super::position::{Position, Positions};
 use super::recent::{Fresh, Recent};
 use super::window::Ticket;
 use crate::stats::PerSignal;
@@ -20,6 +19,7 @@ use crate::store::Log;
 use crate::store::cursor::{Consumer, CursorFile, Saved};
 use crate::store::hooks::{AdoptedWriter, Committed};
 use crate::store::names::{Stem, WriterId};
+use crate::store::position::{Position, Positions};
 
 /// What to send next.
 #[derive(Debug)]

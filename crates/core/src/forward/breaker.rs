@@ -8,12 +8,12 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use crate::config::{Breaker as BreakerSettings, BreakerConfig};
-pub use crate::stats::BreakerState;
+pub(super) use crate::stats::BreakerState;
 
 /// Decides from the outcomes of requests when a closed breaker opens.
 ///
 /// Only failures of the destination or of the way there are reported; refused data is not.
-pub trait BreakerStrategy: fmt::Debug + Send {
+pub(super) trait BreakerStrategy: fmt::Debug + Send {
     /// One request was answered. Returns whether the breaker should open now.
     fn record(&mut self, success: bool, now: Instant) -> bool;
 
@@ -23,14 +23,14 @@ pub trait BreakerStrategy: fmt::Debug + Send {
 
 /// Opens after so many failures in a row.
 #[derive(Debug)]
-pub struct ConsecutiveFailures {
+pub(super) struct ConsecutiveFailures {
     limit: u32,
     failures: u32,
 }
 
 impl ConsecutiveFailures {
     /// Opens at the `limit`-th failure in a row.
-    pub fn new(limit: u32) -> Self {
+    pub(super) fn new(limit: u32) -> Self {
         Self { limit, failures: 0 }
     }
 }
@@ -48,7 +48,7 @@ impl BreakerStrategy for ConsecutiveFailures {
 
 /// Opens when failures reach a share of the requests within a sliding window.
 #[derive(Debug)]
-pub struct FailureRate {
+pub(super) struct FailureRate {
     rate: f64,
     minimum: usize,
     window: Duration,
@@ -61,7 +61,7 @@ impl FailureRate {
     const MOST: usize = 4096;
 
     /// Opens when at least `minimum` requests were answered within `window` and the share `rate` (0 to 1) of them failed.
-    pub fn new(rate: f64, minimum: u32, window: Duration) -> Self {
+    pub(super) fn new(rate: f64, minimum: u32, window: Duration) -> Self {
         Self { rate, minimum: minimum as usize, window, outcomes: VecDeque::new(), failures: 0 }
     }
 
@@ -92,7 +92,7 @@ impl BreakerStrategy for FailureRate {
 }
 
 /// The strategy a configuration names.
-pub fn strategy(config: &BreakerConfig) -> Box<dyn BreakerStrategy> {
+pub(super) fn strategy(config: &BreakerConfig) -> Box<dyn BreakerStrategy> {
     match *config {
         BreakerConfig::ConsecutiveFailures { failures } => Box::new(ConsecutiveFailures::new(failures)),
         BreakerConfig::FailureRate { rate, minimum, window } => Box::new(FailureRate::new(rate, minimum, window)),
@@ -102,21 +102,22 @@ pub fn strategy(config: &BreakerConfig) -> Box<dyn BreakerStrategy> {
 /// Permission to send one request. Its answer is reported with it.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "report the answer with Breaker::report, or give it back with Breaker::cancel"]
-pub struct Permit {
+pub(super) struct Permit {
     epoch: u64,
     probe: bool,
 }
 
 impl Permit {
     /// Whether this is the one request a half-open breaker lets through: send the oldest waiting data with it.
-    pub fn is_probe(&self) -> bool {
+    #[cfg(test)]
+    pub(super) fn is_probe(&self) -> bool {
         self.probe
     }
 }
 
 /// How a request ended, as far as the breaker is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub(super) enum Outcome {
     /// The destination answered: also when it refused this data for good.
     Answered,
     /// It did not answer, or asked to come back later.
@@ -127,7 +128,7 @@ pub enum Outcome {
 
 /// A change of state, for events and counters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Transition {
+pub(super) enum Transition {
     /// Now open, for so long.
     Opened(Duration),
     /// Now half-open.
@@ -138,7 +139,7 @@ pub enum Transition {
 
 /// One destination's circuit breaker.
 #[derive(Debug)]
-pub struct Breaker {
+pub(super) struct Breaker {
     strategy: Box<dyn BreakerStrategy>,
     open: Duration,
     max_open: Duration,
@@ -148,18 +149,17 @@ pub struct Breaker {
     open_until: Instant,
     openings: u32,
     probe_out: bool,
-    forced: bool,
     random: u64,
 }
 
 impl Breaker {
     /// A closed breaker. `seed` makes the jitter of open times reproducible.
-    pub fn new(settings: &BreakerSettings, now: Instant, seed: u64) -> Self {
+    pub(super) fn new(settings: &BreakerSettings, now: Instant, seed: u64) -> Self {
         Self::with_strategy(strategy(&settings.strategy), settings.open, settings.max_open, now, seed)
     }
 
     /// A closed breaker with a strategy of the caller's.
-    pub fn with_strategy(
+    pub(super) fn with_strategy(
         strategy: Box<dyn BreakerStrategy>,
         open: Duration,
         max_open: Duration,
@@ -175,30 +175,29 @@ impl Breaker {
             open_until: now,
             openings: 0,
             probe_out: false,
-            forced: false,
             random: seed | 1,
         }
     }
 
     /// Where it stands.
-    pub fn state(&self) -> BreakerState {
+    pub(super) fn state(&self) -> BreakerState {
         self.state
     }
 
-    /// When asking again makes sense: the end of the open time; `None` when it is not open or held open by hand.
-    pub fn wake_at(&self) -> Option<Instant> {
-        (self.state == BreakerState::Open && !self.forced).then_some(self.open_until)
+    /// When asking again makes sense: the end of the open time; `None` when it is not open.
+    pub(super) fn wake_at(&self) -> Option<Instant> {
+        (self.state == BreakerState::Open).then_some(self.open_until)
     }
 
     /// Whether its one probe is on its way: until it is answered nothing else may be sent.
-    pub fn awaits_probe(&self) -> bool {
+    pub(super) fn awaits_probe(&self) -> bool {
         self.state == BreakerState::HalfOpen && self.probe_out
     }
 
     /// Asks to send one request now.
-    pub fn acquire(&mut self, now: Instant) -> (Option<Permit>, Option<Transition>) {
+    pub(super) fn acquire(&mut self, now: Instant) -> (Option<Permit>, Option<Transition>) {
         let mut transition = None;
-        if self.state == BreakerState::Open && !self.forced && now >= self.open_until {
+        if self.state == BreakerState::Open && now >= self.open_until {
             self.enter(BreakerState::HalfOpen);
             transition = Some(Transition::HalfOpened);
         }
@@ -214,14 +213,14 @@ impl Breaker {
     }
 
     /// Gives a permit back unused.
-    pub fn cancel(&mut self, permit: Permit) {
+    pub(super) fn cancel(&mut self, permit: Permit) {
         if permit.epoch == self.epoch && permit.probe {
             self.probe_out = false;
         }
     }
 
     /// Reports how the request of `permit` ended.
-    pub fn report(&mut self, permit: Permit, outcome: Outcome, now: Instant) -> Option<Transition> {
+    pub(super) fn report(&mut self, permit: Permit, outcome: Outcome, now: Instant) -> Option<Transition> {
         if permit.epoch != self.epoch {
             return None;
         }
@@ -241,18 +240,8 @@ impl Breaker {
         }
     }
 
-    /// Opens it by hand until [`Breaker::release`].
-    pub fn force_open(&mut self) -> Option<Transition> {
-        self.forced = true;
-        (self.state != BreakerState::Open).then(|| {
-            self.enter(BreakerState::Open);
-            Transition::Opened(Duration::MAX)
-        })
-    }
-
-    /// Ends a hand-made opening, or any open time: the next request is a probe.
-    pub fn release(&mut self, now: Instant) {
-        self.forced = false;
+    /// Ends an open time early: the next request is a probe.
+    pub(super) fn release(&mut self, now: Instant) {
         self.open_until = now;
     }
 
@@ -377,11 +366,12 @@ mod tests {
     }
 
     #[test]
-    fn held_open_by_hand_until_released() {
+    fn open_until_released() {
         let now = Instant::now();
         let mut breaker = breaker(now);
-        assert!(breaker.force_open().is_some());
-        assert_eq!(breaker.acquire(now + 10_000 * SECOND).0, None);
+        let permit = breaker.acquire(now).0.unwrap();
+        assert!(breaker.report(permit, Outcome::Blocked, now).is_some());
+        assert_eq!(breaker.acquire(now).0, None);
         breaker.release(now);
         assert!(breaker.acquire(now).0.unwrap().is_probe());
     }

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant, SystemTime};
 use arrow_array::RecordBatch;
 use otlp_arrow_columns::Signal;
 
-use super::position::Position;
 use super::recent::JOINED_BYTES;
 use crate::error::Result;
 use crate::store::names::{Stem, WriterId};
+use crate::store::position::Position;
 use crate::store::{Entry, FileRows, Log, ReadError, ReadOptions, Wanted};
 
 /// How far marks are apart.

@@ -8,12 +8,12 @@ use super::backlog::LogId;
 use super::backlogs::Next;
 use super::batch::BatchToSend;
 use super::log::{Piece, Reader};
-use super::position::Position;
 use super::state::ForwardState;
 use crate::destinations::{Content, Rows};
 use crate::error::{Code, OtlpError, Result};
 use crate::event::EventName;
 use crate::store::ReadError;
+use crate::store::position::Position;
 
 /// Reading a damaged file is tried so often before it is given up.
 const ATTEMPTS: u32 = 5;

@@ -6,9 +6,9 @@ use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
 
-use super::position::Position;
 use crate::store::hooks::Committed;
 use crate::store::names::Stem;
+use crate::store::position::Position;
 
 /// Requests are joined up to so many bytes: a Collector with default settings refuses more than 4 MiB.
 pub(super) const JOINED_BYTES: usize = 1 << 20;

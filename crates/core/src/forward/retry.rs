@@ -10,7 +10,7 @@ const MOST_ASKED: Duration = Duration::from_secs(24 * 3600);
 
 /// The waiting times of one request's attempts. Pure: randomness comes from a seed, time is the caller's.
 #[derive(Clone, Debug)]
-pub struct Schedule {
+pub(super) struct Schedule {
     settings: Retry,
     next: Duration,
     random: u64,
@@ -18,13 +18,13 @@ pub struct Schedule {
 
 impl Schedule {
     /// A fresh schedule; `seed` makes the jitter reproducible.
-    pub fn new(settings: &Retry, seed: u64) -> Self {
+    pub(super) fn new(settings: &Retry, seed: u64) -> Self {
         Self { settings: settings.clone(), next: settings.initial, random: seed | 1 }
     }
 
     /// The time to wait after a failed attempt. `asked` is what RetryInfo or Retry-After said: the wait is at least that
     /// long, or a day, and later waits grow from it (OTLP specification, throttling).
-    pub fn after_failure(&mut self, asked: Option<Duration>) -> Duration {
+    pub(super) fn after_failure(&mut self, asked: Option<Duration>) -> Duration {
         let asked = asked.map(|asked| asked.min(MOST_ASKED));
         let base = self.next.max(asked.unwrap_or_default());
         self.next = base.mul_f64(self.settings.multiplier.max(1.0)).min(self.settings.max.max(base));
@@ -36,7 +36,7 @@ impl Schedule {
     }
 
     /// An attempt succeeded: the next failure starts from the beginning.
-    pub fn reset(&mut self) {
+    pub(super) fn reset(&mut self) {
         self.next = self.settings.initial;
     }
 }

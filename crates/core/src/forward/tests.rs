@@ -140,7 +140,7 @@ fn wait_for(what: &str, condition: impl Fn() -> bool) {
 fn a_worker_waits_by_the_clock_it_is_given() {
     let recorder = Recorder::start(&[Answer::passing("as scripted")], |_| {});
     let sent = recorder.export(3);
-    wait_for("the breaker", || recorder.info().state == BreakerState::Open);
+    wait_for("the breaker", || recorder.info().state == crate::stats::BreakerState::Open);
     assert_eq!(recorder.asked(), 1);
     recorder.clock.advance(100 * Duration::from_secs(1));
     assert!(recorder.info().lag_seconds >= 100.0, "{:?}", recorder.info());
@@ -190,7 +190,11 @@ fn records_that_are_answered_on_their_own_go_their_own_ways() {
     recorder.export(7);
     wait_for("the first answer", || recorder.delivered() == 4 && recorder.info().rejected_requests == 1);
     let info = recorder.info();
-    assert_eq!((info.state, info.lag_records), (BreakerState::Closed, 7), "the cursor waits for the last of them");
+    assert_eq!(
+        (info.state, info.lag_records),
+        (crate::stats::BreakerState::Closed, 7),
+        "the cursor waits for the last of them"
+    );
     assert_eq!(recorder.asked(), 1, "what is busy is not asked again at once");
     recorder.clock.advance(2 * HOUR);
     wait_for("the second answer", || recorder.info().lag_records == 0);

@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
-use super::position::Position;
 use crate::store::names::Stem;
+use crate::store::position::Position;
 
 /// Names one piece that was handed out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -35,7 +35,7 @@ use crate::event_bus::EventReceiver;
 use crate::forward::Forwarder;
 use crate::outcome::ExportOutcome;
 use crate::stats::{Health, LibraryStats, Protocol};
-use crate::store::subscription::{From, Subscription};
+use crate::store::subscription::{SubscribeFrom, Subscription};
 use crate::store::{Batches, ClosedReport, ReadOptions};
 
 /// A recorder: telemetry goes in as SDK objects or OTLP bytes, and is kept as Arrow files in one directory.
@@ -271,7 +271,7 @@ impl OtlpLibrary {
     /// # library.shutdown_blocking(None)?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn subscribe(&self, signal: Signal, name: &str, from: From) -> Result<Subscription> {
+    pub fn subscribe(&self, signal: Signal, name: &str, from: SubscribeFrom) -> Result<Subscription> {
         self.running().core.ensure_open()?;
         self.running().core.store.subscribe(signal, name, from)
     }

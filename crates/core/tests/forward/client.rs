@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use otlp_arrow::config::{Auth, DestinationConfig, ForwardCompression};
-use otlp_arrow::destinations::{Answer, Class, Kind, OTLP_GRPC, OTLP_HTTP};
+use otlp_arrow::config::{Kind, OTLP_GRPC, OTLP_HTTP};
+use otlp_arrow::internal::destinations::{Answer, Class};
 use otlp_arrow_testkit::backend::{Backend, Reply};
 use tokio::runtime::Runtime;
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::executor::block_on;
 use otlp_arrow::config::{BreakerConfig, DestinationConfig};
-use otlp_arrow::destinations::{OTLP_GRPC, OTLP_HTTP};
+use otlp_arrow::config::{OTLP_GRPC, OTLP_HTTP};
 use otlp_arrow::{EventName, OtlpLibrary, Signal};
 use otlp_arrow_testkit::backend::{Backend, Reply};
 use otlp_arrow_testkit::payload;

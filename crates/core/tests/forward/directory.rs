@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use otlp_arrow::store::names::{Stem, WriterId};
-use otlp_arrow::store::subscription::From;
+use otlp_arrow::SubscribeFrom;
 use otlp_arrow::{EventName, OtlpLibrary, Signal};
+use otlp_arrow_store::names::{Stem, WriterId};
 use otlp_arrow_testkit::backend::{Backend, Reply};
 
 use crate::support::{LONG, config, destination, event, events_of, export, wait_for};
@@ -98,7 +98,7 @@ fn every_file_of_a_used_directory_is_in_the_list_and_every_line_of_the_list_in_t
     backend.script([Reply::Grpc { status: 3, retry_after: None }]);
     export(&library, 20, 30);
     event(&events, EventName::RecordsRejected);
-    let mut subscription = library.subscribe(Signal::Logs, "mine", From::Beginning).unwrap();
+    let mut subscription = library.subscribe(Signal::Logs, "mine", SubscribeFrom::Beginning).unwrap();
     while subscription.next_blocking().unwrap().unwrap().num_rows() < 10 {}
     subscription.ack();
     wait_for("a sealed file", || {

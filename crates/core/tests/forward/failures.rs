@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use otlp_arrow::HealthStatus;
 use otlp_arrow::config::{BreakerConfig, DestinationConfig};
-use otlp_arrow::destinations::{Kind, OTLP_GRPC, OTLP_HTTP};
+use otlp_arrow::config::{Kind, OTLP_GRPC, OTLP_HTTP};
 use otlp_arrow::{EventName, OtlpLibrary};
 use otlp_arrow_testkit::backend::{Backend, Reply};
 

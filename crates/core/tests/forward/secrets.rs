@@ -7,8 +7,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use otlp_arrow::config::{DestinationConfig, Sources};
-use otlp_arrow::destinations::{OTLP_GRPC, OTLP_HTTP};
+use otlp_arrow::config::DestinationConfig;
+use otlp_arrow::config::{OTLP_GRPC, OTLP_HTTP};
+use otlp_arrow::internal::config::Sources;
 use otlp_arrow::{Config, EventName, OtlpLibrary};
 use otlp_arrow_testkit::backend::{Backend, Reply};
 use serde_json::json;
@@ -108,7 +109,7 @@ fn no_secret_is_told_even_by_a_destination_that_repeats_it() {
     };
     let mut loaded = Config::load(&sources).unwrap();
     none_of_them("the configuration in debug output", &format!("{sources:?} {loaded:?}"));
-    none_of_them("config print", &otlp_arrow::config::print(&loaded));
+    none_of_them("config print", &otlp_arrow::internal::config::print(&loaded));
     loaded.config.storage.min_free_bytes = 0;
     let library = OtlpLibrary::open(loaded.config).unwrap();
     let events = crate::support::events_of(&library);
@@ -169,7 +170,7 @@ fn credentials_in_a_url_are_refused_and_not_told() {
         let env = BTreeMap::from([("OTEL_EXPORTER_OTLP_ENDPOINT".to_owned(), url.to_owned())]);
         let arguments = json!({"forward": "env"});
         let told = match Config::load(&Sources { arguments, env, ..Sources::default() }) {
-            Ok(loaded) => format!("{loaded:?} {}", otlp_arrow::config::print(&loaded)),
+            Ok(loaded) => format!("{loaded:?} {}", otlp_arrow::internal::config::print(&loaded)),
             Err(error) => format!("{error} {error:?}"),
         };
         none_of_them("forward: env", &told);

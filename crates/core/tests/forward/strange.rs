@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use otlp_arrow::config::DestinationConfig;
-use otlp_arrow::destinations::{Answer, Class, OTLP_GRPC, OTLP_HTTP};
+use otlp_arrow::config::{OTLP_GRPC, OTLP_HTTP};
+use otlp_arrow::internal::destinations::{Answer, Class};
 use otlp_arrow::{EventName, OtlpLibrary};
 use otlp_arrow_testkit::backend::{Backend, Reply};
 

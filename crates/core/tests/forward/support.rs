@@ -11,7 +11,7 @@ use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, any_value::Value};
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
 use otlp_arrow::config::DestinationConfig;
-use otlp_arrow::destinations::{Content, Request};
+use otlp_arrow::internal::destinations::{Content, Request};
 use otlp_arrow::{Config, Event, EventName, OtlpLibrary, Signal};
 use otlp_arrow_testkit::backend::Received;
 use prost::Message;

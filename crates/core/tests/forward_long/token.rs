@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use futures::executor::block_on;
 use otlp_arrow::config::{Auth, DestinationConfig};
-use otlp_arrow::destinations::{Kind, OTLP_GRPC, OTLP_HTTP};
+use otlp_arrow::config::{Kind, OTLP_GRPC, OTLP_HTTP};
 use otlp_arrow::{Config, EventName, OtlpLibrary, Signal};
 use otlp_arrow_testkit::backend::{Backend, Reply};
 

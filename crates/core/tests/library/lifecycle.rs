@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use futures::executor::block_on;
+use otlp_arrow::SubscribeFrom;
 use otlp_arrow::config::Durability;
 use otlp_arrow::internal::Producer as _;
-use otlp_arrow::store::subscription::From;
 use otlp_arrow::{Code, OtlpLibrary, Signal};
 use otlp_arrow_testkit::numbered::logs;
 use otlp_arrow_testkit::payload::Kind;
@@ -140,5 +140,5 @@ fn a_closed_library_takes_no_subscription() {
     let dir = tempfile::tempdir().unwrap();
     let library = OtlpLibrary::open(config(dir.path())).unwrap();
     library.shutdown_blocking(None).unwrap();
-    assert_eq!(library.subscribe(Signal::Logs, "tail", From::Now).unwrap_err().code(), Code::Closed);
+    assert_eq!(library.subscribe(Signal::Logs, "tail", SubscribeFrom::Now).unwrap_err().code(), Code::Closed);
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use otlp_arrow::store::ReadOptions;
+use otlp_arrow::ReadOptions;
 use otlp_arrow::{Config, OtlpLibrary, Signal};
 use otlp_arrow_testkit::numbered::numbers;
 

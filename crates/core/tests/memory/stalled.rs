@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::FutureExt;
-use otlp_arrow::store::failpoint::VARIABLE;
 use otlp_arrow::{Code, Config, OtlpLibrary, Signal};
+use otlp_arrow_store::failpoint::VARIABLE;
 use otlp_arrow_testkit::harness::{Process, again};
 use otlp_arrow_testkit::payload;
 use otlp_arrow_testkit::process::{Running, memory};

@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use arrow_array::types::Int32Type;
 use arrow_array::{DictionaryArray, RecordBatch, StringArray};
-use otlp_arrow::destinations::{
-    Answer, Class, Content, Destination, DestinationConfig, DestinationKind, Key, KeyKind, Kind, RecordAnswer, Request,
-    Sending, Spec, Takes, Target,
+use otlp_arrow::PerSignal;
+use otlp_arrow::config::{DestinationConfig, Kind};
+use otlp_arrow::internal::destinations::{
+    Answer, Class, Content, Destination, DestinationKind, Key, KeyKind, RecordAnswer, Request, Sending, Spec, Takes,
+    Target,
 };
-use otlp_arrow::stats::PerSignal;
 use otlp_arrow::{Code, OtlpError, Result};
 
 pub(crate) const KIND: Kind = Kind::new(&LinesKind);

@@ -14,10 +14,10 @@ use bytes::Bytes;
 use futures::executor::block_on;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
-use otlp_arrow::config::{self, Sources};
-use otlp_arrow::destinations::{
-    Answer, Content, Destination, DestinationConfig, DestinationKind, Kind, Kinds, Request, Sending, Spec, Takes,
-    Target,
+use otlp_arrow::config::{DestinationConfig, Kind};
+use otlp_arrow::internal::config::{self, Sources};
+use otlp_arrow::internal::destinations::{
+    Answer, Content, Destination, DestinationKind, Kinds, Request, Sending, Spec, Takes, Target,
 };
 use otlp_arrow::{Config, EventName, OtlpLibrary, Result, Signal};
 use prost::Message;
@@ -110,7 +110,7 @@ fn its_keys_are_parsed_printed_documented_and_checked_like_any_other() {
     let mut by_hand = DestinationConfig::of(lines::KIND, "default", "");
     assert_eq!(by_hand.options.count("max_records"), Some(100));
     assert!(by_hand.protocol.open(&by_hand).unwrap_err().message().contains("lines.path is missing"));
-    by_hand.options.set("path", otlp_arrow::destinations::OptionValue::Path("/tmp/l".into()));
+    by_hand.options.set("path", otlp_arrow::internal::destinations::OptionValue::Path("/tmp/l".into()));
     by_hand.protocol.open(&by_hand).unwrap();
 
     let schema = config::json_schema(&kinds());

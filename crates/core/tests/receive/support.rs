@@ -9,9 +9,9 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use otlp_arrow::internal::{Doors, Ingest, Kept};
 use otlp_arrow::internal::{Protocol, Stats};
-use otlp_arrow::store::budget::{Budget, Reservation};
 use otlp_arrow::{Code, Config, ExportOutcome, OtlpError, Result, Signal};
 use otlp_arrow_columns::Refused;
+use otlp_arrow_store::budget::{Budget, Reservation};
 pub(crate) use otlp_arrow_testkit::http::*;
 use prost::Message;
 

@@ -35,7 +35,7 @@ const AHEAD: usize = 1;
 
 /// Where a subscription that has no cursor yet begins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum From {
+pub enum SubscribeFrom {
     /// With the oldest record there is.
     #[default]
     Beginning,
@@ -87,13 +87,13 @@ impl fmt::Debug for Subscription {
 }
 
 impl Subscription {
-    pub(crate) fn open(log: &Log, hooks: &Arc<Hooks>, signal: Signal, name: &str, from: From) -> Result<Self> {
+    pub(crate) fn open(log: &Log, hooks: &Arc<Hooks>, signal: Signal, name: &str, from: SubscribeFrom) -> Result<Self> {
         log.clear_cursor_folders();
         let (cursor, known) = HeldCursor::take(log, signal, name)?;
         let positions = match (known, from) {
             (Some(positions), _) => positions,
-            (None, From::Beginning) => Positions::new(),
-            (None, From::Now) => {
+            (None, SubscribeFrom::Beginning) => Positions::new(),
+            (None, SubscribeFrom::Now) => {
                 let positions = log.ends(signal)?;
                 // Kept at once: a later subscription of this name goes on from here.
                 cursor.write(&**log.storage(), &positions)?;

@@ -15,7 +15,7 @@ use otlp_arrow_store::form::{Committed, FileForm, FileState, Form, RowReader};
 use otlp_arrow_store::position::Positions;
 use otlp_arrow_store::storage::ReadFile;
 use otlp_arrow_store::storage_os::OsStorage;
-use otlp_arrow_store::subscription::From;
+use otlp_arrow_store::subscription::SubscribeFrom;
 use otlp_arrow_store::{Entry, Log, ReadError, ReadOptions, Settings, Store, Wanted};
 
 use crate::support::*;
@@ -204,7 +204,7 @@ fn a_store_reads_follows_recovers_and_deletes_a_registered_form() {
     let mut config = three_files(dir.path());
     {
         let store = with_toys(&config);
-        let mut subscription = store.subscribe(Signal::Logs, "mine", From::Beginning).unwrap();
+        let mut subscription = store.subscribe(Signal::Logs, "mine", SubscribeFrom::Beginning).unwrap();
         let mut found = Vec::new();
         while found.len() < 10 {
             found.extend(numbers(&subscription.next_blocking().unwrap().unwrap()));
@@ -220,7 +220,7 @@ fn a_store_reads_follows_recovers_and_deletes_a_registered_form() {
     // What was acknowledged in another form is behind.
     let store = with_toys(&config);
     assert_eq!(ids(&store), (0..30).collect::<Vec<_>>());
-    let mut subscription = store.subscribe(Signal::Logs, "mine", From::Beginning).unwrap();
+    let mut subscription = store.subscribe(Signal::Logs, "mine", SubscribeFrom::Beginning).unwrap();
     let mut found = Vec::new();
     while found.len() < 20 {
         found.extend(numbers(&subscription.next_blocking().unwrap().unwrap()));

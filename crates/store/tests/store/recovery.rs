@@ -7,7 +7,7 @@ use otlp_arrow_columns::Signal;
 use otlp_arrow_store::Settings;
 use otlp_arrow_store::file::compact::compact;
 use otlp_arrow_store::storage_os::OsStorage;
-use otlp_arrow_store::subscription::From;
+use otlp_arrow_store::subscription::SubscribeFrom;
 use otlp_arrow_store::{ReadOptions, Store};
 
 use crate::faulty::{Faulty, Op};
@@ -372,7 +372,7 @@ fn a_file_of_ones_own_that_is_damaged_once_sealed_is_set_aside_as_well() {
     let store = one_file_each(&config, 3);
     std::fs::write(log_files(dir.path(), "arrow").remove(0), "").unwrap();
     // Who has yet to deliver it is told of it, not left without it.
-    let subscription = store.subscribe(Signal::Logs, "slow", From::Beginning).unwrap();
+    let subscription = store.subscribe(Signal::Logs, "slow", SubscribeFrom::Beginning).unwrap();
     assert_eq!(read_on(&store).1.len(), 1);
     assert_eq!(names(dir.path(), "quarantine"), [] as [&str; 0]);
     drop(subscription);

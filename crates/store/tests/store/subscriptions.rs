@@ -6,12 +6,12 @@ use std::time::Duration;
 use otlp_arrow_base::Code;
 use otlp_arrow_columns::Signal;
 use otlp_arrow_store::Store;
-use otlp_arrow_store::subscription::{From, Subscription};
+use otlp_arrow_store::subscription::{SubscribeFrom, Subscription};
 
 use crate::support::*;
 
 fn follow(store: &Store, name: &str) -> Subscription {
-    store.subscribe(Signal::Logs, name, From::Beginning).unwrap()
+    store.subscribe(Signal::Logs, name, SubscribeFrom::Beginning).unwrap()
 }
 
 /// The next `count` records; batches must end there.
@@ -146,9 +146,9 @@ fn now_skips_what_is_there_and_is_remembered() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(&config(dir.path()));
     put(&store, 0..10).unwrap();
-    drop(store.subscribe(Signal::Logs, "tail", From::Now).unwrap());
+    drop(store.subscribe(Signal::Logs, "tail", SubscribeFrom::Now).unwrap());
     put(&store, 10..15).unwrap();
-    let mut subscription = store.subscribe(Signal::Logs, "tail", From::Now).unwrap();
+    let mut subscription = store.subscribe(Signal::Logs, "tail", SubscribeFrom::Now).unwrap();
     assert_eq!(take(&mut subscription, 5), (10..15).collect::<Vec<_>>());
 }
 
@@ -188,10 +188,10 @@ fn a_name_has_one_subscriber_and_must_be_a_name() {
     let dir = tempfile::tempdir().unwrap();
     let (first, second) = (open(&config(dir.path())), open(&config(dir.path())));
     let subscription = follow(&first, "tail");
-    assert_eq!(second.subscribe(Signal::Logs, "tail", From::Now).unwrap_err().code(), Code::Unavailable);
+    assert_eq!(second.subscribe(Signal::Logs, "tail", SubscribeFrom::Now).unwrap_err().code(), Code::Unavailable);
     drop(subscription);
     drop(follow(&second, "tail"));
-    assert_eq!(first.subscribe(Signal::Logs, "../up", From::Now).unwrap_err().code(), Code::InvalidConfig);
+    assert_eq!(first.subscribe(Signal::Logs, "../up", SubscribeFrom::Now).unwrap_err().code(), Code::InvalidConfig);
 }
 
 #[test]
