@@ -19,7 +19,7 @@ const TEST_CRATES = ['testkit', 'minimal'];
 /** Rooms within a crate from the ground up: folders or files below `src`; what is not named stands above all of them. */
 const ROOMS: Readonly<Record<string, readonly string[]>> = {
   wire: ['write', 'read', 'signal', 'writer', 'merge', 'grpc', 'health', 'otlp', 'status', 'steps', 'lib'],
-  columns: ['schema', 'column', 'decode', 'encode', 'lib'],
+  columns: ['schema', 'column', 'batch', 'decode', 'encode', 'lib'],
   store: ['disk', 'file', 'log', 'write', 'lib'],
   net: ['time', 'identity', 'encoding', 'grpc', 'tls', 'client', 'server', 'lib'],
   core: ['key', 'destinations', 'config', 'forward', 'doors', 'library', 'lib'],

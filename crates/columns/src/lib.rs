@@ -13,6 +13,7 @@
 
 mod batch;
 mod column;
+mod counts;
 mod decode;
 mod encode;
 pub mod json;

@@ -8,7 +8,7 @@ use super::error::{BatchError, Checked, Flaw};
 use super::find::Finder;
 use super::json;
 use super::text::Text;
-use crate::decode::plan::Counts;
+use crate::counts::Counts;
 
 /// Resource and scope of every row.
 pub(crate) struct Common<'a> {

@@ -3,7 +3,7 @@
 use std::hash::{BuildHasher, RandomState};
 
 use super::error::Bad;
-use crate::decode::plan::Counts;
+use crate::counts::Counts;
 use crate::{Limits, Signal};
 
 /// The deepest nesting whatever the limits say, as for OTLP.

@@ -10,7 +10,7 @@ use super::error::{BatchError, Checked, Flaw};
 use super::find::Finder;
 use super::json;
 use super::text::Text;
-use crate::decode::plan::Counts;
+use crate::counts::Counts;
 
 /// A batch of log records.
 pub(crate) struct Logs<'a> {

@@ -13,7 +13,7 @@ use super::lists::{Lists, NumberLists, structs};
 use super::logs::TIME;
 use super::points::{Exemplars, Quantiles};
 use super::text::Text;
-use crate::decode::plan::Counts;
+use crate::counts::Counts;
 use crate::names::{METRIC_TYPES, TEMPORALITIES};
 
 /// A batch of data points.

@@ -24,7 +24,7 @@ use std::fmt;
 
 use arrow_array::RecordBatch;
 
-use crate::decode::plan::Counts;
+use crate::counts::Counts;
 use crate::schema::{VERSION, VERSION_KEY, schema};
 use crate::{Limits, Signal};
 pub(crate) use attributes::Attributes;

@@ -12,7 +12,7 @@ use super::error::{BatchError, Checked, Flaw};
 use super::find::Finder;
 use super::lists::has_null;
 use super::logs::TIME;
-use crate::decode::plan::Children;
+use crate::counts::Children;
 use crate::schema;
 
 /// The elements of `quantiles`.

@@ -14,7 +14,7 @@ use super::find::Finder;
 use super::lists::{Lists, has_null, structs};
 use super::logs::TIME;
 use super::text::Text;
-use crate::decode::plan::{Children, Counts};
+use crate::counts::{Children, Counts};
 use crate::names::{KINDS, STATUS_CODES};
 use crate::schema;
 

@@ -9,7 +9,8 @@ use otlp_arrow_wire::merge::merged;
 use otlp_arrow_wire::read::{Cursor, Stop, Wire, fields};
 use otlp_arrow_wire::write::FIXED64;
 
-use super::plan::{Children, Counts, Flaw, Plan};
+use super::plan::{Flaw, Plan};
+use crate::counts::{Children, Counts};
 use crate::json::{INVALID_VALUE, INVALID_VALUE_FIELD};
 use crate::render::{json_string_len, key_value};
 use crate::text::is_utf8;

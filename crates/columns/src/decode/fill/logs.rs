@@ -8,7 +8,7 @@ use otlp_arrow_wire::read::{Block, Cursor, Wire};
 
 use super::push_types_dictionary;
 use crate::column::{Attributes, Counters, Dictionary, Ids, Letters, Numbers, Text, Times, Zeros};
-use crate::decode::plan::Counts;
+use crate::counts::Counts;
 use crate::render::{Value, letter};
 use crate::sink::ColumnSink;
 

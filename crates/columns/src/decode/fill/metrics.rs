@@ -11,7 +11,7 @@ use super::points::{Exemplars, NumberLists, Quantiles, Skips};
 use super::{Enumeration, push_types_dictionary};
 use crate::Signal;
 use crate::column::{Attributes, Booleans, Counters, Dictionary, Letters, Lists, Numbers, Times, Zeros};
-use crate::decode::plan::Counts;
+use crate::counts::Counts;
 use crate::names::{METRIC_TYPES, TEMPORALITIES};
 use crate::render::json_object;
 use crate::schema;

@@ -14,7 +14,7 @@ use otlp_arrow_wire::read::{Block, Cursor, Wire};
 
 use crate::batch::{Own, Table};
 use crate::column::Zeros;
-use crate::decode::plan::Counts;
+use crate::counts::Counts;
 use crate::schema::schema;
 use crate::sink::ColumnSink;
 use crate::{Checked, CheckedBatches, Payload, Signal, StoredBatch};

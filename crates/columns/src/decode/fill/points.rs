@@ -12,7 +12,8 @@ use otlp_arrow_wire::read::{Block, Cursor, Wire};
 use super::push_types;
 use crate::Signal;
 use crate::column::{Again, Attributes, Ids, Letters, Lists, Numbers, Text, Times, Zeros};
-use crate::decode::plan::{Children, Plan};
+use crate::counts::Children;
+use crate::decode::plan::Plan;
 use crate::schema;
 use crate::sink::{ColumnSink, no_null};
 

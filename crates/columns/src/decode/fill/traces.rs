@@ -12,7 +12,7 @@ use otlp_arrow_wire::read::{Block, Cursor, Wire};
 use super::{Enumeration, push_types, push_types_dictionary};
 use crate::Signal;
 use crate::column::{Again, Attributes, Counters, Dictionary, Ids, Letters, Lists, Numbers, Text, Times, Zeros};
-use crate::decode::plan::{Children, Counts};
+use crate::counts::{Children, Counts};
 use crate::names::{KINDS, STATUS_CODES};
 use crate::schema;
 use crate::sink::{ColumnSink, no_null};
