@@ -19,7 +19,12 @@ export interface Home {
   remove(): void;
 }
 
-/** The last line says why where the packages cannot be had. */
+/** One case in three, another third in each process; `npm run test:long` tries them all. */
+export function share<T>(cases: readonly T[]): readonly T[] {
+  return process.env.GUESTS === 'all' ? cases : cases.filter((_, n) => n % 3 === process.pid % 3);
+}
+
+/** Makes one; where the packages cannot be had, says why. */
 export async function home(packages: readonly string[]): Promise<Home | string> {
   const folder = mkdtempSync(join(tmpdir(), 'otlp-arrow-guest-'));
   const made = { folder, remove: () => rmSync(folder, { recursive: true, force: true }) };

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { directory, readDirectory } from '../node/support.js';
-import { both, type Home, home, need, program } from './guests.js';
+import { both, type Home, home, need, program, share } from './guests.js';
 
 const PACKAGES = ['se3@npm:signal-exit@3.0.7', 'se4@npm:signal-exit@4.1.0', 'proper-lockfile@4', 'write-file-atomic@4'];
 
@@ -132,12 +132,8 @@ const CASES: readonly Case[] = [
   },
 ];
 
-/** One in three, another third in each process; `npm run test:long` tries them all. */
-const third = process.env.GUESTS === 'all' ? undefined : process.pid % 3;
-const SHARE = CASES.filter((_, n) => third === undefined || n % 3 === third);
-
 describe.skipIf(process.platform === 'win32')('signals', () => {
-  test.concurrent.each(SHARE)(
+  test.concurrent.each(share(CASES))(
     '$name',
     async ({ name, program, signals = ['SIGTERM'], later = [] }) => {
       const { folder } = made as Home;

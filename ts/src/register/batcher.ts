@@ -13,10 +13,14 @@ export interface BatcherOptions {
   readonly queue: number;
   /** The longest a record waits for others, in milliseconds. */
   readonly delayMs: number;
+  /** Whether records are handed over at the end of the current task: a worker thread can end at any time. */
+  readonly atOnce?: boolean;
 }
 
 /** Exports under way at once. */
 const IN_FLIGHT = 4;
+/** The same where each task hands over what it has. */
+const IN_FLIGHT_AT_ONCE = 64;
 const SAMPLED = 1;
 
 /**
@@ -27,7 +31,12 @@ const SAMPLED = 1;
 export class Batcher<T> {
   readonly #exporter: BatchExporter<T>;
   readonly #options: BatcherOptions;
+  readonly #inFlight: number;
+  /** Of how many records there are before an export begins by itself. */
+  readonly #enough: number;
   readonly #underWay = new Set<Promise<void>>();
+  #changed: (() => void) | undefined;
+  #soon = false;
   #waiting: T[] = [];
   #timer: NodeJS.Timeout | undefined;
   #dropped = 0;
@@ -35,6 +44,23 @@ export class Batcher<T> {
   constructor(exporter: BatchExporter<T>, options: BatcherOptions) {
     this.#exporter = exporter;
     this.#options = options;
+    this.#inFlight = options.atOnce ? IN_FLIGHT_AT_ONCE : IN_FLIGHT;
+    this.#enough = options.atOnce ? 1 : options.batch;
+  }
+
+  /** Whether records wait here. */
+  get waiting(): boolean {
+    return this.#waiting.length > 0;
+  }
+
+  /** Whether the exporter has some that are not committed. */
+  get underWay(): boolean {
+    return this.#underWay.size > 0;
+  }
+
+  /** Calls back when one of the two changes. */
+  watch(changed: () => void): void {
+    this.#changed = changed;
   }
 
   onStart(): void {}
@@ -72,13 +98,24 @@ export class Batcher<T> {
       return;
     }
     this.#waiting.push(record);
-    if (this.#waiting.length >= batch && this.#underWay.size < IN_FLIGHT) this.#send();
+    if (this.#waiting.length === 1) this.#changed?.();
+    if (this.#waiting.length >= batch && this.#underWay.size < this.#inFlight) this.#send();
+    else if (this.#options.atOnce) this.#atEndOfTask();
     else this.#timer ??= setTimeout(() => this.#tick(), delayMs).unref();
+  }
+
+  #atEndOfTask(): void {
+    if (this.#soon) return;
+    this.#soon = true;
+    queueMicrotask(() => {
+      this.#soon = false;
+      while (this.#waiting.length > 0 && this.#underWay.size < this.#inFlight) this.#send();
+    });
   }
 
   #tick(): void {
     this.#timer = undefined;
-    if (this.#waiting.length > 0 && this.#underWay.size < IN_FLIGHT) this.#send();
+    if (this.#waiting.length > 0 && this.#underWay.size < this.#inFlight) this.#send();
     if (this.#waiting.length > 0) this.#timer = setTimeout(() => this.#tick(), this.#options.delayMs).unref();
   }
 
@@ -91,9 +128,11 @@ export class Batcher<T> {
       });
     });
     this.#underWay.add(done);
+    this.#changed?.();
     void done.then(() => {
       this.#underWay.delete(done);
-      if (this.#waiting.length >= this.#options.batch) this.#send();
+      if (this.#waiting.length >= this.#enough) this.#send();
+      this.#changed?.();
     });
   }
 }

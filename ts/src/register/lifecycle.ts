@@ -6,10 +6,12 @@ import type { OtlpLibrary } from '../library.js';
 import { lastMetrics } from './last-metrics.js';
 import { say } from './say.js';
 import { onSignals } from './signals.js';
+import { asWorker, type Holding, workers } from './workers.js';
 
 /** A processor that can hand over what it holds before it returns. */
-export interface Drain {
+export interface Drain extends Holding {
   drain(): void;
+  watch(changed: () => void): void;
 }
 
 /** A metric reader of the SDK. */
@@ -19,7 +21,7 @@ export interface Reader {
 
 /** How long the end by a signal may take, in milliseconds. */
 const PATIENCE_MS = 5_000;
-/** How much of it the callbacks of observable instruments may take. */
+/** How much of it the callbacks of observable instruments may take, and worker threads as much again. */
 const COLLECT_MS = 500;
 
 /**
@@ -50,18 +52,32 @@ export function flushAtTheEnd(records: readonly Drain[], metrics: Reader | undef
   // Exporting here would wake the event loop, and so bring the event about once more for everybody.
   process.on('beforeExit', () => void collect().catch(() => undefined));
 
-  // The library, whose own listener comes after this one, waits for it to be committed.
-  process.prependListener('exit', drain);
+  if (!isMainThread) {
+    process.prependListener('exit', drain);
+    const tell = asWorker(records, async () => {
+      await collect().catch(() => undefined);
+      drain();
+      await library.flush();
+    });
+    for (const pipeline of records) pipeline.watch(tell);
+    return;
+  }
 
-  if (!isMainThread) return;
+  const askWorkers = workers();
+  const end = (): void => {
+    drain();
+    askWorkers();
+  };
+  // The library, whose own listener comes after this one, waits for it to be committed.
+  process.prependListener('exit', end);
   onSignals({
     beside: () => {
       for (const pipeline of records) pipeline.drain();
     },
     before: () => Promise.race([collect(), after(COLLECT_MS, undefined, { ref: false })]),
     now: () => {
-      drain();
-      closeNow(PATIENCE_MS - COLLECT_MS);
+      end();
+      closeNow(PATIENCE_MS - 2 * COLLECT_MS);
     },
   });
 }

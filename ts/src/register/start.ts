@@ -1,4 +1,5 @@
 import { setTimeout as after } from 'node:timers/promises';
+import { isMainThread } from 'node:worker_threads';
 import type { ReadableLogRecord, ReadableSpan } from '../encoder/types.js';
 import { OtlpLibrary } from '../library.js';
 import type { Signal } from '../signal.js';
@@ -103,6 +104,7 @@ function settings(prefix: string, delayMs: number): BatcherOptions {
     queue,
     batch: Math.min(number(`${prefix}_MAX_EXPORT_BATCH_SIZE`) ?? 512, queue),
     delayMs: number(`${prefix}_SCHEDULE_DELAY`) ?? delayMs,
+    atOnce: !isMainThread,
   };
 }
 
