@@ -25,11 +25,11 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// How often a running command is looked at.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// How many events were not told yet.
+/// How many events a webhook or a command was not told yet.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Untold(Arc<(Mutex<usize>, Condvar)>);
+pub(crate) struct PendingEvents(Arc<(Mutex<usize>, Condvar)>);
 
-impl Untold {
+impl PendingEvents {
     /// Waits until everything was told, or `until`: a process that ends would take the last events with it.
     pub(crate) fn wait(&self, until: Instant, clock: &Clock) {
         let (count, none) = &*self.0;
@@ -43,19 +43,19 @@ impl Untold {
 /// An event that is counted until it is told or left out.
 struct Counted {
     event: Event,
-    untold: Untold,
+    pending: PendingEvents,
 }
 
 impl Counted {
-    fn new(event: &Event, untold: &Untold) -> Self {
-        *untold.0.0.lock().unwrap_or_else(PoisonError::into_inner) += 1;
-        Self { event: event.clone(), untold: untold.clone() }
+    fn new(event: &Event, pending: &PendingEvents) -> Self {
+        *pending.0.0.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        Self { event: event.clone(), pending: pending.clone() }
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        let (count, none) = &*self.untold.0;
+        let (count, none) = &*self.pending.0;
         let mut count = count.lock().unwrap_or_else(PoisonError::into_inner);
         *count -= 1;
         if *count == 0 {
@@ -64,15 +64,15 @@ impl Drop for Counted {
     }
 }
 
-/// A listener for the event bus, and what it has not told yet; `None` where nobody is to be told.
-pub(crate) fn listener(config: &OnEvent) -> Option<(EventListener, Untold)> {
+/// A listener for the event bus, and what it has still to tell; `None` where nobody is to be told.
+pub(crate) fn listener(config: &OnEvent) -> Option<(EventListener, PendingEvents)> {
     if config.webhook.is_none() && config.command.is_none() {
         return None;
     }
     let config = config.clone();
     let sender: Mutex<Option<SyncSender<Counted>>> = Mutex::default();
-    let untold = Untold::default();
-    let counting = untold.clone();
+    let pending = PendingEvents::default();
+    let counting = pending.clone();
     let listener: EventListener = Arc::new(move |event| {
         let mut sender = sender.lock().unwrap_or_else(PoisonError::into_inner);
         let queue = match &*sender {
@@ -90,7 +90,7 @@ pub(crate) fn listener(config: &OnEvent) -> Option<(EventListener, Untold)> {
             Err(TrySendError::Disconnected(_)) => *sender = None,
         }
     });
-    Some((listener, untold))
+    Some((listener, pending))
 }
 
 /// The thread ends when the library, and with it the queue, is gone.

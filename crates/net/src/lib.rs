@@ -10,5 +10,5 @@ pub mod encoding;
 pub mod grpc;
 pub mod identity;
 pub mod server;
-mod time;
+pub mod time;
 pub mod tls;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use otlp_arrow_base::clock::Clock;
 
 /// What comes of `work`; `None` if `deadline` passes first. `None` for a deadline waits as long as it takes.
-pub(crate) async fn until<T>(clock: &Clock, deadline: Option<Instant>, work: impl Future<Output = T>) -> Option<T> {
+pub async fn until<T>(clock: &Clock, deadline: Option<Instant>, work: impl Future<Output = T>) -> Option<T> {
     let Some(deadline) = deadline else { return Some(work.await) };
     // By the machine's clock, one timer that is armed when `work` has to wait, and no further look at the clock.
     if clock.slice(Duration::MAX) == Duration::MAX {
@@ -25,7 +25,7 @@ pub(crate) async fn until<T>(clock: &Clock, deadline: Option<Instant>, work: imp
 }
 
 /// Returns when so much time has passed.
-pub(crate) async fn sleep(clock: &Clock, wait: Duration) {
+pub async fn sleep(clock: &Clock, wait: Duration) {
     let began = clock.now();
     loop {
         let left = wait.saturating_sub(clock.elapsed(began));

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use otlp_arrow_base::clock::Clock;
 use otlp_arrow_net::server::Service;
 use tokio::sync::watch;
 
@@ -16,6 +17,8 @@ pub struct Inside {
     pub ingest: Arc<dyn Ingest>,
     /// Bounds on what comes in.
     pub limits: Limits,
+    /// What waiting goes by.
+    pub clock: Clock,
     /// True once the doors are closing.
     pub stopped: watch::Receiver<bool>,
 }

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use http::Response;
 use http_body::Frame;
+use otlp_arrow_base::clock::Clock;
 use otlp_arrow_columns::Signal;
 use otlp_arrow_net::identity::Identity;
 use otlp_arrow_net::server::{Answer, Answering, Messages, Refusal, Request, Route, Service, answer};
+use otlp_arrow_net::time::sleep;
 use otlp_arrow_wire::health::{self, Serving};
 use otlp_arrow_wire::otlp;
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -47,6 +49,7 @@ struct Health {
 struct Status {
     ingest: Arc<dyn Ingest>,
     stopped: watch::Receiver<bool>,
+    clock: Clock,
 }
 
 impl Status {
@@ -64,7 +67,8 @@ impl Status {
 
 impl Health {
     fn new(inside: &Inside) -> Self {
-        let status = Status { ingest: Arc::clone(&inside.ingest), stopped: inside.stopped.clone() };
+        let status =
+            Status { ingest: Arc::clone(&inside.ingest), stopped: inside.stopped.clone(), clock: inside.clock.clone() };
         Self { status, watchers: Arc::new(Semaphore::new(WATCHERS)) }
     }
 
@@ -109,7 +113,7 @@ impl Health {
                     return;
                 }
                 tokio::select! {
-                    () = tokio::time::sleep(LOOK) => {}
+                    () = sleep(&status.clock, LOOK) => {}
                     _ = stopped.changed() => {}
                     () = frames.closed() => return,
                 }

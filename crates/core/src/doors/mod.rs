@@ -81,19 +81,20 @@ impl Doors {
     /// Binds the addresses of `config.listen` and answers on them. BIND_FAILED if one is taken, INVALID_CONFIG if one
     /// is open to others and `insecure` is not set.
     pub fn open(config: &Config, ingest: Arc<dyn Ingest>) -> Result<Self> {
-        Self::open_on(Arc::new(Runtime::new()?), config, ingest, &[])
+        Self::open_on(Arc::new(Runtime::new()?), Clock::system(), config, ingest, &[])
     }
 
-    /// [`Doors::open`] on the threads of others, with further doors beside those of `DOORS`.
+    /// [`Doors::open`] on the threads of others and by their clock, with further doors beside those of `DOORS`.
     pub(crate) fn open_on(
         runtime: Arc<Runtime>,
+        clock: Clock,
         config: &Config,
         ingest: Arc<dyn Ingest>,
         further: &[Door],
     ) -> Result<Self> {
         let (stop, stopped) = watch::channel(false);
-        let mut router = Router::new(limits(&config.limits), Clock::system(), Arc::clone(ingest.stats()));
-        let inside = Inside { ingest, limits: config.limits.clone(), stopped };
+        let mut router = Router::new(limits(&config.limits), clock.clone(), Arc::clone(ingest.stats()));
+        let inside = Inside { ingest, limits: config.limits.clone(), clock, stopped };
         for door in DOORS.iter().chain(further) {
             router.mount((door.open)(&inside), (door.on)(&config.protocols))?;
         }
@@ -120,6 +121,7 @@ impl Doors {
 
     /// [`Doors::close`] for callers without an executor.
     pub fn close_blocking(&self, patience: Duration) -> bool {
+        // The threads that the doors wait on are the machine's, whatever clock they go by.
         let latest = Clock::system().now() + patience + Duration::from_secs(1);
         block_until(self.drain(patience), latest).is_some_and(|drained| drained.unwrap_or(false))
     }

@@ -42,7 +42,8 @@ impl Outward {
             outward.forward(config, core, &runtime)?;
             #[cfg(feature = "doors")]
             if listens {
-                let doors = Doors::open_on(runtime, config, Arc::clone(core) as _, &additions.doors);
+                let clock = core.store.clock().clone();
+                let doors = Doors::open_on(runtime, clock, config, Arc::clone(core) as _, &additions.doors);
                 outward.doors = Some(doors.inspect_err(|_| outward.abandon())?);
             }
         }

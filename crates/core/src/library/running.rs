@@ -11,7 +11,7 @@ use super::outward::Outward;
 use crate::config::Config;
 use crate::error::Result;
 use crate::event_bus::EventBus;
-use crate::on_event::{self, Untold};
+use crate::on_event::{self, PendingEvents};
 use crate::stats::Stats;
 
 /// What runs.
@@ -21,7 +21,7 @@ pub(super) struct Running {
     pub(super) core: Arc<Core>,
     pub(super) events: EventBus,
     /// What a webhook or a command was not told yet.
-    pub(super) untold: Option<Untold>,
+    pub(super) pending_events: Option<PendingEvents>,
 }
 
 impl Running {
@@ -49,12 +49,12 @@ impl Running {
         for listener in &additions.listeners {
             events.listen(Arc::clone(listener));
         }
-        let untold = on_event::listener(&config.on_event).map(|(listener, untold)| {
+        let pending_events = on_event::listener(&config.on_event).map(|(listener, pending)| {
             events.listen(listener);
-            untold
+            pending
         });
         let core = Arc::new(Core::open(config, additions, &events, stats, clock, closed));
-        Self { outward: Outward::default(), core, events, untold }
+        Self { outward: Outward::default(), core, events, pending_events }
     }
 }
 

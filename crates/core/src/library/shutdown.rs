@@ -63,8 +63,8 @@ pub(super) fn shut_down(root: &Root, whole: Option<Duration>, hand_over: impl Fn
     report.undelivered_records = running.outward.end();
     let until = deadline.clock.now() + CLOSE_WAIT;
     running.events.close(until);
-    if let Some(untold) = &running.untold {
-        untold.wait(until, &deadline.clock);
+    if let Some(pending) = &running.pending_events {
+        pending.wait(until, &deadline.clock);
     }
     answer(report)
 }
