@@ -1,6 +1,6 @@
 /** Other people's programs, run without us and with us: the two may not differ but by what is recorded. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -43,9 +43,10 @@ export async function home(packages: readonly string[]): Promise<Home | string> 
   return made;
 }
 
-/** Makes a package visible from a folder. */
+/** Makes a package visible from a folder, unless it has one. */
 export function link(folder: string, name: string, target: string): void {
   const place = join(folder, 'node_modules', name);
+  if (existsSync(place)) return;
   mkdirSync(dirname(place), { recursive: true });
   symlinkSync(target, place, 'junction');
 }

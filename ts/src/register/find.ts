@@ -1,25 +1,63 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
-/** Folders whose packages count as installed, the program's before ours: its own script's, the working directory, here. */
-export function roots(): string[] {
+interface Manifest {
+  readonly dependencies?: object;
+  readonly devDependencies?: object;
+  readonly optionalDependencies?: object;
+}
+
+/** A package, and a file of a package that sees it. */
+export interface Seen {
+  readonly name: string;
+  readonly root: string;
+}
+
+/** Folders of the program, and those above them: a workspace's root is one of them. */
+function folders(): string[] {
+  const script = process.argv[1];
+  const found = new Set<string>();
+  for (const place of [script ? dirname(resolve(script)) : process.cwd(), process.cwd()]) {
+    for (let folder = place; ; folder = dirname(folder)) {
+      found.add(folder);
+      if (folder === dirname(folder)) break;
+    }
+  }
+  return [...found];
+}
+
+/** The package.json files of the program and of the workspace it is a part of: for strict package managers only what they name is there. */
+function manifests(): string[] {
+  return folders()
+    .map(folder => join(folder, 'package.json'))
+    .filter(file => existsSync(file));
+}
+
+/** From where packages count as installed, the program's before ours: its own script, the working directory, their packages, here. */
+function roots(): string[] {
   const script = process.argv[1];
   const places = [script ? dirname(resolve(script)) : process.cwd(), process.cwd()];
-  return [...new Set(places.map(place => join(place, 'package.json'))), import.meta.url];
+  return [...new Set([...places.map(place => join(place, 'package.json')), ...manifests(), import.meta.url])];
 }
 
 /** The file of a package as seen from the program, to look further from; undefined if it is not installed. */
 export function installed(name: string): string | undefined {
   for (const root of roots()) {
-    try {
-      return createRequire(root).resolve(name);
-    } catch {
-      // Not seen from here.
-    }
+    const file = seenFrom({ name, root });
+    if (file) return file;
   }
   return undefined;
+}
+
+/** The file of a package as seen from another. */
+export function seenFrom({ name, root }: Seen): string | undefined {
+  try {
+    return createRequire(root).resolve(name);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Loads a package as another one, given by its file, sees it: so both are of one version. */
@@ -29,14 +67,33 @@ export async function load<T>(name: string, from: string): Promise<T> {
   return module.default ?? module;
 }
 
-/** The folders named node_modules/@opentelemetry that the program sees. */
-export function scopeFolders(): string[] {
-  const found = new Set<string>();
+/** The packages of the scope that are in folders the program sees. */
+export function inScope(scope: string): Seen[] {
+  const found: Seen[] = [];
   for (const root of roots()) {
-    for (const folder of createRequire(root).resolve.paths('@opentelemetry/api') ?? []) {
-      const scope = join(folder, '@opentelemetry');
-      if (existsSync(scope)) found.add(scope);
+    for (const folder of createRequire(root).resolve.paths(`${scope}/any`) ?? []) {
+      const place = join(folder, scope);
+      if (!existsSync(place)) continue;
+      for (const name of readdirSync(place).sort()) {
+        found.push({ name: `${scope}/${name}`, root: join(place, 'package.json') });
+      }
     }
   }
-  return [...found];
+  return found;
+}
+
+/** What the program and its workspace name in their package.json, wherever a package manager keeps it. */
+export function dependencies(): Seen[] {
+  return manifests().flatMap(root => named(root).map(name => ({ name, root })));
+}
+
+function named(file: string): string[] {
+  try {
+    const manifest = JSON.parse(readFileSync(file, 'utf8')) as Manifest;
+    const { dependencies, optionalDependencies, devDependencies } = manifest;
+    return Object.keys({ ...dependencies, ...optionalDependencies, ...devDependencies }).sort();
+  } catch {
+    // Not ours to complain of.
+    return [];
+  }
 }

@@ -1,50 +1,73 @@
-import { readdirSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { installed, load, scopeFolders } from './find.js';
+import { isMainThread } from 'node:worker_threads';
+import { dependencies, inScope, installed, load, type Seen, seenFrom } from './find.js';
 import { type Found, hookModules } from './hooks.js';
 import { say } from './say.js';
 
 const ALL = '@opentelemetry/auto-instrumentations-node';
+const SCOPE = '@opentelemetry';
+const OFFICIAL = `${SCOPE}/instrumentation-`;
+/** What others call theirs: @prisma/instrumentation, @fastify/otel. */
+const THIRD_PARTY = /instrumentation|otel\b|opentelemetry/;
 
 type Constructor = new () => unknown;
 
-/** Every instrumentation the program has installed: the collection of them if it is there, else each by itself. */
+/**
+ * Every instrumentation the program has installed: the collection of them if it is there, else each by itself; and those
+ * of others that the program names itself.
+ */
 export async function instrumentations(): Promise<unknown[]> {
   const all = installed(ALL);
-  const found = all ? await collection(all) : await single();
+  const seen = new Set<string>();
+  const found = all ? await collection(all) : await each([...dependencies(), ...inScope(SCOPE)], isOfficial, seen);
+  found.push(...(await each(dependencies(), isThirdParty, seen)));
+  if (found.length === 0) sayNone();
   await hookModules(found);
   return found.map(({ instrumentation }) => instrumentation);
 }
+
+const isOfficial = (name: string): boolean => name.startsWith(OFFICIAL);
+const isThirdParty = (name: string): boolean => !name.startsWith(`${SCOPE}/`) && THIRD_PARTY.test(name);
 
 async function collection(from: string): Promise<Found[]> {
   const { getNodeAutoInstrumentations } = await load<{ getNodeAutoInstrumentations(): unknown[] }>(ALL, from);
   return getNodeAutoInstrumentations().map(instrumentation => ({ instrumentation, from }));
 }
 
-async function single(): Promise<Found[]> {
+async function each(packages: readonly Seen[], wanted: (name: string) => boolean, seen: Set<string>): Promise<Found[]> {
   const found: Found[] = [];
-  const seen = new Set<string>();
-  for (const scope of scopeFolders()) {
-    for (const folder of readdirSync(scope).sort()) {
-      if (!folder.startsWith('instrumentation-') || seen.has(folder)) continue;
-      seen.add(folder);
-      found.push(...(await ofPackage(`@opentelemetry/${folder}`, scope)));
-    }
+  for (const one of packages) {
+    if (!wanted(one.name) || seen.has(one.name) || !seenFrom(one)) continue;
+    seen.add(one.name);
+    found.push(...(await ofPackage(one)));
   }
   return found;
 }
 
 /** The instrumentations a package exports; one that cannot be loaded is left out and named. */
-async function ofPackage(name: string, scope: string): Promise<Found[]> {
+async function ofPackage({ name, root }: Seen): Promise<Found[]> {
   try {
-    const from = createRequire(`${scope}/package.json`).resolve(name);
-    const module = await load<Record<string, unknown>>(name, `${scope}/package.json`);
-    const classes = Object.entries(module).filter(
-      (entry): entry is [string, Constructor] => entry[0].endsWith('Instrumentation') && typeof entry[1] === 'function',
-    );
-    return classes.map(([, Class]) => ({ instrumentation: new Class(), from }));
+    const from = seenFrom({ name, root })!;
+    const module = await load<Record<string, unknown>>(name, root);
+    return Object.entries(module)
+      .filter(isInstrumentation)
+      .map(([, Class]) => ({ instrumentation: new Class(), from }));
   } catch (error) {
     say(`${name} is not used: ${error instanceof Error ? error.message : error}`);
     return [];
   }
+}
+
+function isInstrumentation(entry: [string, unknown]): entry is [string, Constructor] {
+  const [name, value] = entry;
+  return (
+    name.endsWith('Instrumentation') &&
+    typeof value === 'function' &&
+    typeof (value.prototype as { setTracerProvider?: unknown } | undefined)?.setTracerProvider === 'function'
+  );
+}
+
+/** A program whose spans are all its own may well want that, and says so by switching the log off. */
+function sayNone(): void {
+  if (!isMainThread || process.env.OTLP_ARROW_LOG__LEVEL?.trim().toLowerCase() === 'off') return;
+  say(`no instrumentation was found, only what the program records itself is kept: npm install ${ALL}`);
 }
