@@ -29,7 +29,8 @@
 //!
 //! - **In**: [`OtlpLibrary::export_otlp`] takes OTLP protobuf. The crate
 //!   [`otlp-arrow-sdk`](https://docs.rs/otlp-arrow-sdk) adds exporters for `opentelemetry_sdk`. With
-//!   [`Config::listen`] other programs send OTLP over gRPC and HTTP to this one.
+//!   [`Config::listen`] other programs send OTLP over gRPC and HTTP to this one. [`OtlpLibrary::append`] takes record batches, and a
+//!   [`Stage`] sees everything before it is kept.
 //! - **Out**: [`OtlpLibrary::read`] is a snapshot of what is kept; [`OtlpLibrary::subscribe`] follows it from a durable
 //!   position with a name, which is what custom exporters are written on. The files are Arrow IPC: DuckDB, polars, pyarrow and
 //!   DataFusion open them while the recorder runs. [`decode`] and [`encode`] convert without a recorder.
@@ -61,7 +62,7 @@
 //!
 //! # What it is not
 //!
-//! - Not a collector: it keeps and forwards what it is sent, and scrapes nothing.
+//! - Not a collector: it keeps and forwards what it is sent. It scrapes nothing, and changes nothing unless a [`Stage`] does.
 //! - Not a query engine: it reads columns and ranges of time. For SQL, open the files with a tool that has it.
 //! - Not an archive: [`Config::retention`] deletes by age and size.
 //! - Not exactly-once: after a crash a destination may get again what it had.

@@ -171,6 +171,20 @@ impl OtlpLibrary {
     /// INVALID_DATA names the column, what it has and what is expected, of a cell also the row. TOO_LARGE where the rows
     /// need more memory than one request may have. As [`OtlpLibrary::export_otlp`], it refuses at once with a retryable
     /// error when there is no room.
+    ///
+    /// ```
+    /// use otlp_arrow::{Config, Format, OtlpLibrary, Signal, decode};
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// # let config = Config { output_dir: directory.path().join("telemetry"), ..Config::default() };
+    /// let json = br#"{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"body":{"stringValue":"hello"}}]}]}]}"#;
+    /// let batch = decode(Signal::Logs, json, Format::Json)?.batch;
+    /// let library = OtlpLibrary::open(config)?;
+    /// let outcome = futures::executor::block_on(library.append(Signal::Logs, batch))?;
+    /// assert_eq!(outcome.accepted, 1);
+    /// # library.shutdown_blocking(None)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn append(
         &self,
         signal: Signal,
