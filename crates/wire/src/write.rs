@@ -10,20 +10,33 @@ pub const LEN: u8 = 2;
 /// Wire type of four bytes.
 pub const FIXED32: u8 = 5;
 
-/// Gives the bytes of a variable-length integer to `put`, one after the other.
+/// What bytes can be appended to, one by one.
+pub trait PutByte {
+    /// Appends one.
+    fn put_byte(&mut self, byte: u8);
+}
+
+impl PutByte for Vec<u8> {
+    #[inline(always)]
+    fn put_byte(&mut self, byte: u8) {
+        self.push(byte);
+    }
+}
+
+/// Appends a variable-length integer to anything that takes bytes.
 #[inline(always)]
-pub fn each_varint_byte(mut value: u64, mut put: impl FnMut(u8)) {
+pub fn put_varint(out: &mut impl PutByte, mut value: u64) {
     while value >= 0x80 {
-        put(value as u8 | 0x80);
+        out.put_byte(value as u8 | 0x80);
         value >>= 7;
     }
-    put(value as u8);
+    out.put_byte(value as u8);
 }
 
 /// Appends a variable-length integer.
 #[inline]
 pub fn varint(out: &mut Vec<u8>, value: u64) {
-    each_varint_byte(value, |byte| out.push(byte));
+    put_varint(out, value);
 }
 
 /// Fills `place` with a variable-length integer. One that could be shorter is longer than it need be, which every reader
@@ -106,6 +119,17 @@ pub fn close_in_place(out: &mut [u8], open: Open) {
     fill_varint(&mut out[open.at..open.at + open.room], len as u64);
 }
 
+/// Ends a length-delimited field whose room is enough and as a rule too much: its content moves to the end of its length.
+#[inline]
+pub fn close_narrow(out: &mut Vec<u8>, open: Open) {
+    let Open { at, room } = open;
+    let len = open.content(out);
+    let needed = varint_len(len as u64);
+    out.copy_within(at + room.., at + needed);
+    out.truncate(at + needed + len);
+    fill_varint(&mut out[at..at + needed], len as u64);
+}
+
 /// Ends a length-delimited field: writes its length, and moves its content when the guess was wrong.
 #[inline]
 pub fn close(out: &mut Vec<u8>, open: Open) {
@@ -150,6 +174,19 @@ mod tests {
                 bytes_field(&mut expected, 3, &(0..len).map(|i| i as u8).collect::<Vec<_>>());
                 assert_eq!(out, expected, "{len} bytes, {room} kept free");
             }
+        }
+    }
+
+    #[test]
+    fn a_room_that_is_too_much_is_closed_up() {
+        for len in [0usize, 1, 127, 128, 16_383, 16_384] {
+            let mut out = vec![7];
+            let message = open(&mut out, 3, 4);
+            out.extend((0..len).map(|i| i as u8));
+            close_narrow(&mut out, message);
+            let mut expected = vec![7];
+            bytes_field(&mut expected, 3, &(0..len).map(|i| i as u8).collect::<Vec<_>>());
+            assert_eq!(out, expected, "{len}");
         }
     }
 

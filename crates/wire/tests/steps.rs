@@ -333,16 +333,25 @@ fn a_header_says_how_much_there_is() {
     }
 }
 
-/// Doubles are named again by one word: only the limit of a request keeps them from filling the memory.
+/// Doubles and keys are named again by one word: only the limit of a request keeps them from filling the memory.
 #[test]
 fn a_short_tape_does_not_make_an_endless_request() {
     let words = (1 << 17) - 1;
     let mut steps = tape().step(Step::PackedDoubles, 0x0a, words).steps;
     steps.resize(1 + 2 * words as usize, 0);
     steps.extend(vec![tape().step(Step::SameDoubles, 0x0a, 0).steps[0]; 100_000]);
-    let tape = Tape { steps: &steps, text: &[], bytes: &[], ascii: true };
-    assert!(tape.most() < MAX_MESSAGE + 4 * steps.len() * 4);
-    assert!(matches!(made(&tape), Err(BadSteps::TooLong { length }) if length < MAX_MESSAGE + 8 * words as usize + 8));
+    let doubles = Tape { steps: &steps, text: &[], bytes: &[], ascii: true };
+    assert!(doubles.most() < MAX_MESSAGE + 200 * steps.len());
+    assert!(
+        matches!(made(&doubles), Err(BadSteps::TooLong { length }) if length < MAX_MESSAGE + 8 * words as usize + 8)
+    );
+
+    let mut key = tape().sized(Step::Key, 0, 1 << 20);
+    key.steps.extend(vec![tape().step(Step::AttributeTrue, ATTRIBUTE, 0).steps[0]; 100_000]);
+    let text = vec![b'k'; 1 << 20];
+    let keys = Tape { steps: &key.steps, text: &text, bytes: &[], ascii: true };
+    assert!(keys.most() < MAX_MESSAGE + 200 * key.steps.len() + 4 * text.len());
+    assert!(matches!(made(&keys), Err(BadSteps::TooLong { length }) if length < MAX_MESSAGE + 2 * text.len()));
 }
 
 #[test]

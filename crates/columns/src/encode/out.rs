@@ -3,7 +3,7 @@
 //! Bytes beyond the written part exist already, so that short texts are copied by whole words: the surplus is written
 //! over by what follows.
 
-use otlp_arrow_wire::write::{FIXED32, FIXED64, LEN, VARINT, each_varint_byte, varint_len};
+use otlp_arrow_wire::write::{FIXED32, FIXED64, LEN, PutByte, VARINT, put_varint, varint_len};
 
 /// A text is copied in pieces of this many bytes.
 const WIDE: usize = 32;
@@ -23,6 +23,13 @@ pub(super) struct Out {
 pub(super) struct Open {
     at: usize,
     room: usize,
+}
+
+impl PutByte for Out {
+    #[inline(always)]
+    fn put_byte(&mut self, byte: u8) {
+        self.few([byte]);
+    }
 }
 
 impl Out {
@@ -73,7 +80,7 @@ impl Out {
 
     #[inline(always)]
     fn raw_varint(&mut self, value: u64) {
-        each_varint_byte(value, |byte| self.few([byte]));
+        put_varint(self, value);
     }
 
     /// A variable-length integer without a tag.

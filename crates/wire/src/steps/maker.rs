@@ -1,7 +1,7 @@
 //! Carries out the steps: a request in protobuf, every length as short as it can be up to [`SHORTENED`].
 
 use super::texts::Texts;
-use super::{BadSteps, ESCAPE, MAX_MESSAGE, MAX_OPEN, STEP_BITS, Step, TAG_BITS, Tape};
+use super::{BadSteps, ESCAPE, MAX_MESSAGE, MAX_OPEN, SHORT_KEY, STEP_BITS, Step, TAG_BITS, Tape};
 use crate::write::{self, Open, varint, varint_len};
 
 /// Longer messages keep the four bytes their length was given at first, which every reader accepts.
@@ -61,13 +61,18 @@ impl<'a> Maker<'a> {
         while let Some(&word) = self.steps.next() {
             let step = Step::of(word & ((1 << STEP_BITS) - 1)).ok_or(MALFORMED)?;
             self.step(step, (word >> STEP_BITS) as u8, word >> (STEP_BITS + TAG_BITS))?;
-            // One step adds no more than it takes away, or repeats what one before it added.
-            let length = self.out.len() - self.start;
-            if length >= MAX_MESSAGE {
-                return Err(BadSteps::TooLong { length });
-            }
         }
-        if self.open.is_empty() && self.bytes.is_empty() && self.texts.is_empty() { Ok(()) } else { Err(MALFORMED) }
+        if !self.open.is_empty() || !self.bytes.is_empty() || !self.texts.is_empty() {
+            return Err(MALFORMED);
+        }
+        self.check_limit()
+    }
+
+    /// Whether the request may go on growing. Asked before what was written once is written again: all else that a step
+    /// adds is taken from the text and the bytes, or short.
+    fn check_limit(&self) -> Made {
+        let length = self.out.len() - self.start;
+        if length >= MAX_MESSAGE { Err(BadSteps::TooLong { length }) } else { Ok(()) }
     }
 
     fn step(&mut self, step: Step, tag: u8, argument: u32) -> Made {
@@ -177,6 +182,7 @@ impl<'a> Maker<'a> {
                 self.close()?;
             }
             Step::SameDoubles => {
+                self.check_limit()?;
                 varint(self.out, tag.into());
                 varint(self.out, self.doubles.len() as u64);
                 self.out.extend_from_slice(&self.doubles);
@@ -227,7 +233,11 @@ impl<'a> Maker<'a> {
     fn key(&self, slot: u32) -> Made<(usize, usize)> {
         let slot = slot as usize;
         let end = *self.key_ends.get(slot).ok_or(MALFORMED)?;
-        Ok((if slot == 0 { 0 } else { self.key_ends[slot - 1] }, end))
+        let start = if slot == 0 { 0 } else { self.key_ends[slot - 1] };
+        if end - start > SHORT_KEY {
+            self.check_limit()?;
+        }
+        Ok((start, end))
     }
 
     /// A `KeyValue` up to the content of its value, which takes `inner` bytes, less than 128.
@@ -263,7 +273,7 @@ impl<'a> Maker<'a> {
             return Err(BadSteps::TooLong { length });
         }
         if length < SHORTENED {
-            write::close(self.out, open);
+            write::close_narrow(self.out, open);
         } else {
             write::close_in_place(self.out, open);
         }

@@ -73,18 +73,22 @@ impl<'a> Tape<'a> {
 
     /// The most bytes that [`Tape::make`] appends, also before an error.
     ///
-    /// A step takes its text and its bytes away and adds a few; but it may name a key, or repeat the doubles before it,
-    /// that were written once. So the bound is a product, which [`MAX_MESSAGE`] and one step more ends.
+    /// What a step adds it takes from the text or the bytes, or it is short, with a key of up to 128 bytes. But a step may
+    /// also name a longer key, or repeat the doubles before it, that were written once: a product, which [`MAX_MESSAGE`]
+    /// ends. So a tape of 4 `n` bytes makes at most 160 `n` and twice its text and bytes, beyond [`MAX_MESSAGE`].
     pub fn most(&self) -> usize {
         // A step with key and value: the lengths and tags of three messages. A number of 64 bits takes two words and at
         // most ten bytes. Half a character is four bytes, and written as three twice.
         const STEP: usize = 32;
         let (words, text) = (self.steps.len(), self.text.len());
-        let own = text * 3 / 2 + self.bytes.len() + words * 5;
-        let again = (text * 3 / 2 + STEP).max(words * 4);
-        own.saturating_add(words.saturating_mul(STEP.saturating_add(again))).min(MAX_MESSAGE + own + again + STEP)
+        let own = text * 3 / 2 + self.bytes.len() + words * (STEP + SHORT_KEY);
+        let again = STEP + (text * 3 / 2).max(words * 4);
+        own.saturating_add(words.saturating_mul(again).min(MAX_MESSAGE + again))
     }
 }
+
+/// A key of so many bytes may be named again and again: the words that name it are a part of what is made.
+const SHORT_KEY: usize = 128;
 
 /// Why a tape is not a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
