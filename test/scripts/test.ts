@@ -20,6 +20,7 @@ import { goPeers } from './peers.js';
 import { CommandFailed, ROOT, run, venvBin } from './run.js';
 import { addon, extension, extensionClippy, pythonEnvironment } from './setup.js';
 import { everythingRan, forbidden, NO_SKIPS } from './skips.js';
+import { structure } from './structure.js';
 import { workflows } from './workflows.js';
 
 interface Step {
@@ -44,6 +45,7 @@ const python = join(ROOT, 'python');
 const STEPS: readonly Step[] = [
   step('lint rust format', () => cargo('fmt', '--all', '--check')),
   step('lint typescript', () => run('npx', ['--no-install', 'biome', 'check', '.'])),
+  step('structure', () => structure()),
   step('rust clippy', () => cargo('clippy', '--quiet', '--all-targets', '--', '-D', 'warnings')),
   step('each dependency once', () => features()),
   step('dependencies are allowed', () => dependencies()),
