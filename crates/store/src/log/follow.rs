@@ -34,6 +34,8 @@ pub struct Follow {
     files: BTreeMap<WriterId, Vec<Entry>>,
     positions: Positions,
     open: BTreeMap<WriterId, Open>,
+    /// Last files of writers of which everything is behind and that do not grow: not opened again at every look.
+    finished: BTreeMap<WriterId, Stem>,
     looked: Option<Instant>,
     /// Files whose content does not hold: told once, then passed over.
     unreadable: BTreeSet<Stem>,
@@ -63,7 +65,7 @@ impl Log {
     /// Everything of `signal` that is committed behind `positions`, of other writers from their first file on, and what is
     /// committed from now on.
     pub fn follow(&self, signal: Signal, positions: Positions, wanted: Wanted) -> Follow {
-        let (order, files, open, unreadable) = Default::default();
+        let (order, files, open, finished, unreadable) = Default::default();
         Follow {
             log: self.clone(),
             signal,
@@ -72,6 +74,7 @@ impl Log {
             files,
             positions,
             open,
+            finished,
             looked: None,
             unreadable,
             failed: None,
@@ -111,7 +114,8 @@ impl Follow {
         for at in 0..self.order.len() {
             let writer = self.order[at];
             while let Some(stem) = self.current(writer) {
-                let step = match self.read(&stem) {
+                let finished = self.finished.get(&writer) == Some(&stem);
+                let step = match if finished { Ok(Step::Finished) } else { self.read(&stem) } {
                     Ok(step) => step,
                     Err(error) => {
                         if self.is_damage(&error, &stem) {
@@ -133,7 +137,10 @@ impl Follow {
                     Step::Nothing => break,
                     Step::Finished => {
                         self.open.remove(&writer);
-                        let Some(next) = self.after(&stem) else { break };
+                        let Some(next) = self.after(&stem) else {
+                            self.finished.insert(writer, stem);
+                            break;
+                        };
                         self.positions.insert(writer, Position::start_of(next));
                     }
                 }
@@ -295,5 +302,135 @@ impl Follow {
         let batch = rows.next_batch()?;
         self.open.insert(stem.writer, Open { stem: stem.clone(), rows });
         Ok(batch.map_or(Step::Finished, Step::Batch))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::sync::Arc;
+
+    use otlp_arrow_base::clock::ManualClock;
+
+    use super::*;
+    use crate::disk::names::Layout;
+    use crate::disk::storage::Storage;
+    use crate::disk::storage_os::OsStorage;
+    use crate::file::CommitEncoder;
+    use crate::file::form::{Form, Forms};
+    use crate::file::options::ReadOptions;
+    use crate::file::sample;
+
+    /// A directory with a writer of another process, whose files are written by hand.
+    struct Other {
+        log: Log,
+        clock: ManualClock,
+        dir: tempfile::TempDir,
+    }
+
+    impl Other {
+        fn new() -> Self {
+            let (dir, clock) = (tempfile::tempdir().unwrap(), ManualClock::new());
+            let layout = Layout::new(dir.path());
+            std::fs::create_dir_all(layout.signal_dir(Signal::Logs)).unwrap();
+            let log = Log::reading(Arc::new(OsStorage), layout, Forms::default(), clock.clock());
+            Self { log, clock, dir }
+        }
+
+        fn stem(seq: u32) -> Stem {
+            Stem { created_ms: 1, writer: WriterId(7), seq }
+        }
+
+        /// Appends the bytes of a commit of `rows` rows behind `first`, all but the last `cut`.
+        fn append(&self, seq: u32, first: u64, rows: u64, cut: usize) {
+            let commit = CommitEncoder::new("7").encode(&sample::batch(first, rows), first).unwrap().to_vec();
+            let path = self.log.path(Signal::Logs, &Self::stem(seq), Form::LIVE);
+            let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path).unwrap();
+            std::io::Write::write_all(&mut file, &commit[..commit.len() - cut]).unwrap();
+        }
+
+        fn seal(&self, seq: u32) {
+            let [live, sealed] =
+                [Form::LIVE, Form::SEALED].map(|form| self.log.path(Signal::Logs, &Self::stem(seq), form));
+            let len = OsStorage.open(&live).unwrap().len().unwrap();
+            crate::file::compact::compact(&OsStorage, &live, len, &sealed, None, &mut || true).unwrap().unwrap();
+            std::fs::remove_file(live).unwrap();
+        }
+
+        fn follow(&self) -> Follow {
+            self.log.follow(Signal::Logs, Positions::new(), Wanted::new(Signal::Logs, &ReadOptions::default()).unwrap())
+        }
+    }
+
+    fn rows(follow: &mut Follow) -> Vec<u64> {
+        std::iter::from_fn(|| follow.next_batch().unwrap()).map(|(batch, _)| batch.num_rows() as u64).collect()
+    }
+
+    #[test]
+    fn an_open_file_is_read_on_at_once_and_the_directory_is_listed_now_and_then() {
+        let other = Other::new();
+        let mut follow = other.follow();
+        other.append(1, 0, 3, 0);
+        assert_eq!(rows(&mut follow), [3]);
+        other.append(1, 3, 4, 0);
+        assert_eq!(rows(&mut follow), [4], "no time has passed");
+        other.append(2, 0, 5, 0);
+        assert_eq!(rows(&mut follow), [0; 0], "a new file is in the next listing");
+        other.clock.advance(LIST);
+        assert_eq!(rows(&mut follow), [5]);
+        assert!(other.dir.path().read_dir().unwrap().count() == 1, "nothing was created");
+    }
+
+    #[test]
+    fn pauses_grow_while_nothing_comes_and_begin_anew_with_what_does() {
+        let other = Other::new();
+        let mut follow = other.follow();
+        let pauses = |follow: &mut Follow| (0..7).map(|_| follow.pause().as_millis()).collect::<Vec<_>>();
+        assert_eq!(pauses(&mut follow), [10, 20, 40, 80, 160, 250, 250]);
+        other.append(1, 0, 3, 0);
+        assert_eq!(rows(&mut follow), [3]);
+        assert_eq!(follow.pause(), FIRST_PAUSE);
+    }
+
+    #[test]
+    fn a_commit_that_is_not_all_there_yet_comes_when_it_is() {
+        let other = Other::new();
+        let mut follow = other.follow();
+        other.append(1, 0, 3, 0);
+        assert_eq!(rows(&mut follow), [3]);
+        let path = other.log.path(Signal::Logs, &Other::stem(1), Form::LIVE);
+        let whole = std::fs::metadata(&path).unwrap().len();
+        other.append(1, 3, 4, 9);
+        assert_eq!(rows(&mut follow), [0; 0]);
+        // Its writer takes it back, as after a failed write, and writes another one.
+        std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(whole).unwrap();
+        assert_eq!(rows(&mut follow), [0; 0]);
+        other.append(1, 3, 6, 0);
+        assert_eq!(rows(&mut follow), [6]);
+        other.append(1, 9, 1, 0);
+        other.seal(1);
+        other.clock.advance(LIST);
+        assert_eq!(rows(&mut follow), [1], "read before it was sealed, or after");
+        other.append(2, 0, 2, 0);
+        other.clock.advance(LIST);
+        assert_eq!(rows(&mut follow), [2]);
+    }
+
+    #[test]
+    fn a_file_that_fails_is_passed_over_when_that_is_asked_for() {
+        let other = Other::new();
+        for seq in 1..4 {
+            other.append(seq, 0, u64::from(seq), 0);
+            other.seal(seq);
+        }
+        std::fs::write(other.log.path(Signal::Logs, &Other::stem(2), Form::SEALED), b"ARROW1 and no more").unwrap();
+        let mut follow = other.follow();
+        assert!(!follow.skip(), "nothing failed yet");
+        assert_eq!(follow.next_batch().unwrap().unwrap().1, Position { stem: Other::stem(1), row: 1 });
+        assert!(follow.next_batch().unwrap_err().is_damage());
+        assert!(follow.skip());
+        assert_eq!(rows(&mut follow), [3]);
+        assert_eq!(follow.positions()[&WriterId(7)], Position { stem: Other::stem(3), row: 3 });
     }
 }

@@ -92,16 +92,13 @@ impl Log {
     /// # }
     /// ```
     pub fn read_only(output_dir: impl Into<PathBuf>) -> Self {
-        Self(Arc::new(Inner {
-            storage: Arc::new(OsStorage),
-            layout: Layout::new(output_dir),
-            forms: Forms::default(),
-            clock: Clock::system(),
-            writer: None,
-            own: Arc::default(),
-            commits: Arc::default(),
-            stats: Arc::default(),
-        }))
+        Self::reading(Arc::new(OsStorage), Layout::new(output_dir), Forms::default(), Clock::system())
+    }
+
+    /// [`Log::read_only`] of any storage, by any clock.
+    pub(crate) fn reading(storage: Arc<dyn Storage>, layout: Layout, forms: Forms, clock: Clock) -> Self {
+        let (own, commits, stats) = Default::default();
+        Self(Arc::new(Inner { storage, layout, forms, clock, writer: None, own, commits, stats }))
     }
 
     /// The same log, in which files of one more form are found as well.
