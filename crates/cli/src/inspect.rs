@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use otlp_arrow::Signal;
+use otlp_arrow::stats::PerSignal;
 use otlp_arrow_store::file::{META_SCHEMA, is_newer};
 use serde_json::{Value, json};
 
@@ -51,7 +51,7 @@ struct Summary {
 
 #[derive(Default)]
 struct Report {
-    signals: [Summary; 3],
+    signals: PerSignal<Summary>,
     /// Files set aside: where, how many, bytes.
     aside: Vec<(&'static str, PathBuf, u64, u64)>,
     unreadable: Vec<(PathBuf, String)>,
@@ -61,7 +61,7 @@ struct Report {
 
 impl Report {
     fn add(&mut self, source: Source) {
-        let outcome = match self.signals[source.signal.index()].add(&source) {
+        let outcome = match self.signals[source.signal].add(&source) {
             Ok(Known::Yes) => return,
             Ok(Known::Newer) => return self.newer.push(source.path),
             Err(Failure::Failed(text) | Failure::Usage(text)) => text,
@@ -92,7 +92,7 @@ impl Report {
     }
 
     fn print(&self, io: &mut Io<'_>) -> Outcome {
-        for (signal, summary) in Signal::ALL.into_iter().zip(&self.signals) {
+        for (signal, summary) in self.signals.iter() {
             if summary.sealed + summary.live == 0 {
                 writeln!(io.out, "{signal}: none")?;
                 continue;
@@ -136,11 +136,8 @@ impl Report {
     }
 
     fn json(&self) -> Value {
-        let signals: serde_json::Map<String, Value> = Signal::ALL
-            .into_iter()
-            .zip(&self.signals)
-            .map(|(signal, summary)| (signal.as_str().to_owned(), summary.json()))
-            .collect();
+        let signals: serde_json::Map<String, Value> =
+            self.signals.iter().map(|(signal, summary)| (signal.as_str().to_owned(), summary.json())).collect();
         let aside: serde_json::Map<String, Value> = self
             .aside
             .iter()

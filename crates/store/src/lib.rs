@@ -61,7 +61,7 @@ pub struct Store {
     ctx: Arc<Context>,
     admission: Arc<Admission>,
     seals: Arc<SealQueue>,
-    lanes: [Arc<Lane>; 3],
+    lanes: PerSignal<Arc<Lane>>,
     maintenance: Arc<Maintenance>,
     /// The process it was opened in; in a forked child its threads do not exist.
     generation: u64,
@@ -101,9 +101,9 @@ impl Store {
         let ctx = Arc::new(Context::new(settings, storage, events, stats, clock));
         let admission = Arc::new(Admission::new(Arc::clone(&ctx), Arc::clone(&wakeup)));
         let seals = Arc::new(SealQueue::new(Arc::clone(&ctx), Arc::clone(&admission)));
-        let lanes = Signal::ALL.map(|signal| Lane::new(signal, &ctx, &admission, &seals));
+        let lanes = PerSignal::from_fn(|signal| Lane::new(signal, &ctx, &admission, &seals));
         if let Err(error) = ctx.ensure_writer() {
-            lanes.iter().for_each(|lane| lane.fails_already(&error));
+            lanes.values().for_each(|lane| lane.fails_already(&error));
             ctx.event(EventName::StorageFailed, None, None, error.message().to_owned());
         }
         let maintenance = Maintenance::new(&ctx, wakeup, &admission, &seals, lanes.clone());
@@ -165,7 +165,7 @@ impl Store {
     /// Hands a request to the commit thread of its signal. The future resolves at the configured durability;
     /// the request is kept or not whether or not the future is polled.
     pub fn append(&self, request: Request) -> impl Future<Output = Result<()>> + Send + 'static + use<> {
-        self.lanes[request.payload.signal().index()].append(request)
+        self.lanes[request.payload.signal()].append(request)
     }
 
     /// Resolves when something that made [`Store::append`] or the budget refuse may have changed, at the latest after 100 ms.
@@ -175,7 +175,7 @@ impl Store {
 
     /// Resolves when everything appended before the call is committed at the configured durability (`buffered`: written).
     pub fn flush(&self) -> impl Future<Output = Result<()>> + Send + 'static {
-        let lanes = self.lanes.each_ref().map(|lane| lane.flush());
+        let lanes: Vec<_> = self.lanes.values().map(|lane| lane.flush()).collect();
         async move { futures::future::join_all(lanes).await.into_iter().collect() }
     }
 
@@ -195,11 +195,11 @@ impl Store {
     /// Fills in what the store knows.
     pub fn report(&self, stats: &mut LibraryStats) {
         let totals = self.lanes.each_ref().map(|lane| lane.totals());
-        stats.accepted_records = PerSignal::from_fn(|signal| totals[signal.index()].accepted);
-        stats.committed_records = PerSignal::from_fn(|signal| totals[signal.index()].committed);
-        stats.waiting_records = PerSignal::from_fn(|signal| totals[signal.index()].waiting);
-        stats.dropped_records = PerSignal::from_fn(|signal| totals[signal.index()].dropped);
-        stats.queued_requests = PerSignal::from_fn(|signal| totals[signal.index()].queued_requests);
+        stats.accepted_records = totals.each_ref().map(|of| of.accepted);
+        stats.committed_records = totals.each_ref().map(|of| of.committed);
+        stats.waiting_records = totals.each_ref().map(|of| of.waiting);
+        stats.dropped_records = totals.each_ref().map(|of| of.dropped);
+        stats.queued_requests = totals.map(|of| of.queued_requests);
         stats.buffer_bytes = self.ctx.budget.used() as u64;
         stats.buffer_max_bytes = self.ctx.budget.max() as u64;
         stats.disk_bytes = self.ctx.stats.disk_bytes();
@@ -210,7 +210,7 @@ impl Store {
     pub fn troubles(&self) -> Vec<(Signal, OtlpError)> {
         let refused = self.admission.check().err();
         let of = |lane: &Arc<Lane>| lane.trouble().or_else(|| refused.clone());
-        Signal::ALL.into_iter().zip(&self.lanes).filter_map(|(signal, lane)| Some((signal, of(lane)?))).collect()
+        self.lanes.iter().filter_map(|(signal, lane)| Some((signal, of(lane)?))).collect()
     }
 
     /// A snapshot of what is committed, over all writers of the directory.
@@ -234,14 +234,14 @@ impl Store {
         if self.generation != sys::generation() {
             return ClosedReport::default(); // Everything in it belongs to the parent process.
         }
-        for lane in &self.lanes {
+        for lane in self.lanes.values() {
             lane.begin_close(commit_until);
         }
         // Attempts that are on their way at the deadline still tell what became of them.
         let grace = commit_until + Duration::from_millis(200);
         let lanes = self.lanes.each_ref().map(|lane| lane.join(grace));
-        let uncommitted_records = lanes.iter().map(|(_, records)| records).sum();
-        let committing = lanes.iter().any(|(ended, _)| !ended);
+        let uncommitted_records = lanes.values().map(|(_, records)| records).sum();
+        let committing = lanes.values().any(|(ended, _)| !ended);
         self.ctx.set_closed();
         let sealing = !self.seals.close(seal_until);
         self.maintenance.close(seal_until.max(commit_until));

@@ -8,6 +8,7 @@ use std::time::UNIX_EPOCH;
 use bytes::Bytes;
 use futures::executor::block_on;
 use otlp_arrow::internal::Clock;
+use otlp_arrow::stats::PerSignal;
 use otlp_arrow::{Config, OtlpLibrary, Signal};
 use otlp_arrow_columns::{Limits, json};
 
@@ -29,17 +30,17 @@ pub(crate) fn run(args: &DemoArgs, io: &mut Io<'_>) -> Outcome {
     let now = u64::try_from(now).map_err(Failure::failed)?;
     let mut shop = Shop::new(now, SECONDS);
     let library = OtlpLibrary::open(Config { output_dir: directory.clone(), ..Config::default() })?;
-    let mut counts = [0; 3];
+    let mut counts = PerSignal::<u64>::default();
     for _ in 0..PURCHASES {
         for (signal, request) in shop.purchase() {
-            counts[signal.index()] += export(&library, signal, &request)?;
+            counts[signal] += export(&library, signal, &request)?;
         }
     }
-    counts[Signal::Metrics.index()] += export(&library, Signal::Metrics, &shop.metrics())?;
+    counts[Signal::Metrics] += export(&library, Signal::Metrics, &shop.metrics())?;
     block_on(library.shutdown(None))?;
     drop(library);
 
-    let recorded: Vec<String> = Signal::ALL.map(|signal| count(counts[signal.index()], signal)).into();
+    let recorded: Vec<String> = counts.into_iter().map(|(signal, records)| count(records, signal)).collect();
     let recorded = list(&recorded.iter().map(String::as_str).collect::<Vec<_>>());
     writeln!(io.out, "recorded {recorded} of a made-up shop in {}", directory.display())?;
     let ids = shop.traces();

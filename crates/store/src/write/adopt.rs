@@ -133,7 +133,7 @@ impl Adopter {
     }
 }
 
-type Streams = BTreeSet<(usize, Stem)>;
+type Streams = BTreeSet<(Signal, Stem)>;
 
 /// Every other writer that has a lock file, a stream or something unfinished in `tmp/`, with its streams. A directory that
 /// cannot be listed does not stand in the way of the others.
@@ -156,7 +156,7 @@ fn candidates(ctx: &Context) -> BTreeMap<WriterId, Streams> {
                 && form == Form::LIVE
                 && !ctx.is_newer(&stem)
             {
-                writers.entry(stem.writer).or_default().insert((signal.index(), stem));
+                writers.entry(stem.writer).or_default().insert((signal, stem));
             }
         }
     }

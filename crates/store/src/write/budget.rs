@@ -5,13 +5,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use otlp_arrow_columns::Signal;
 
+use otlp_arrow_base::PerSignal;
 use otlp_arrow_base::error::{Code, OtlpError, Result};
 
 /// Bytes that accepted and arriving data may take, all signals and connections together.
 #[derive(Debug)]
 pub struct Budget {
     max: usize,
-    used: [AtomicUsize; 3],
+    used: PerSignal<AtomicUsize>,
 }
 
 impl Budget {
@@ -27,7 +28,7 @@ impl Budget {
 
     /// Bytes reserved now.
     pub fn used(&self) -> usize {
-        self.used.iter().map(|used| used.load(Ordering::Relaxed)).sum()
+        self.used.values().map(|used| used.load(Ordering::Relaxed)).sum()
     }
 
     /// Bytes that one signal may reserve: three quarters.
@@ -81,7 +82,7 @@ impl Reservation {
                 ),
             ));
         }
-        let used = &self.budget.used[self.signal.index()];
+        let used = &self.budget.used[self.signal];
         let before = used.fetch_add(more, Ordering::Relaxed);
         if before + more > self.budget.share() || self.budget.used() > self.budget.max {
             used.fetch_sub(more, Ordering::Relaxed);
@@ -103,6 +104,6 @@ impl Reservation {
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        self.budget.used[self.signal.index()].fetch_sub(self.bytes, Ordering::Relaxed);
+        self.budget.used[self.signal].fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }

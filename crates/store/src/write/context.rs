@@ -21,6 +21,7 @@ use crate::log::commit_notifier::CommitNotifier;
 use crate::log::hooks::Hooks;
 use crate::log::own_files::OwnFiles;
 use crate::settings::{Durability, Settings};
+use otlp_arrow_base::PerSignal;
 use otlp_arrow_base::clock::{Clock, WallClock};
 use otlp_arrow_base::error::{Code, OtlpError, Result};
 use otlp_arrow_base::event::EventSink;
@@ -53,7 +54,7 @@ pub(crate) struct Context {
     /// Files of a newer version, which are left alone and announced once.
     newer: Mutex<BTreeSet<Stem>>,
     seq: AtomicU32,
-    faults: [Mutex<StorageHealth>; 3],
+    faults: PerSignal<Mutex<StorageHealth>>,
     lock: Mutex<Option<Box<dyn FileLock>>>,
 }
 
@@ -137,7 +138,7 @@ impl Context {
 
     /// Writing failed: announced once, until it works again or fails differently.
     pub(crate) fn write_failed(&self, signal: Signal, error: &OtlpError) {
-        let event = lock(&self.faults[signal.index()]).failed(error.code());
+        let event = lock(&self.faults[signal]).failed(error.code());
         if let Some(event) = event {
             self.event(event, Some(signal), None, error.message().to_owned());
         }
@@ -145,12 +146,12 @@ impl Context {
 
     /// Writing fails, which was announced for all signals at once; that it works again will be told for each.
     pub(crate) fn fails_already(&self, signal: Signal, error: &OtlpError) {
-        lock(&self.faults[signal.index()]).failed(error.code());
+        lock(&self.faults[signal]).failed(error.code());
     }
 
     /// Writing works, or will as far as anybody can tell.
     pub(crate) fn write_works(&self, signal: Signal) {
-        let event = lock(&self.faults[signal.index()]).succeeded();
+        let event = lock(&self.faults[signal]).succeeded();
         if let Some(event) = event {
             self.event(event, Some(signal), None, format!("{signal} can be written again"));
         }

@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use otlp_arrow_base::PerSignal;
+
 use super::admission::Admission;
 use super::adopt::{Adopter, Report};
 use super::context::Context;
@@ -22,7 +24,7 @@ pub(crate) struct Maintenance {
     ctx: Arc<Context>,
     admission: Arc<Admission>,
     wakeup: Arc<Wakeup>,
-    lanes: [Arc<Lane>; 3],
+    lanes: PerSignal<Arc<Lane>>,
     adopter: Adopter,
     sweeper: Sweeper,
 }
@@ -34,7 +36,7 @@ impl Maintenance {
         wakeup: Arc<Wakeup>,
         admission: &Arc<Admission>,
         seals: &Arc<SealQueue>,
-        lanes: [Arc<Lane>; 3],
+        lanes: PerSignal<Arc<Lane>>,
     ) -> Arc<Self> {
         let adopter = Adopter::new(Arc::clone(ctx), Arc::clone(admission));
         let sweeper = Sweeper::new(Arc::clone(ctx), Arc::clone(admission), Arc::clone(seals));
@@ -91,7 +93,7 @@ impl Maintenance {
         let swept = self.sweeper.sweep();
         if swept.rotate {
             // Only live files are left to make space: closed, they can go like all others.
-            for lane in &self.lanes {
+            for lane in self.lanes.values() {
                 lane.rotate();
             }
         }

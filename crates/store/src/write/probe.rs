@@ -8,14 +8,15 @@ use super::admission::Admission;
 use super::context::Context;
 use super::lane::Lane;
 use crate::disk::fault::storage_error;
+use otlp_arrow_base::PerSignal;
 use otlp_arrow_base::error::Result;
 
 /// Between two tries.
 pub(crate) const PROBE_EVERY: Duration = Duration::from_secs(1);
 
 /// Tries the disk where that is needed; whether a signal is still in trouble.
-pub(crate) fn probe(ctx: &Context, admission: &Admission, lanes: &[Arc<Lane>; 3]) -> bool {
-    let troubled: Vec<_> = lanes.iter().filter(|lane| lane.trouble().is_some()).collect();
+pub(crate) fn probe(ctx: &Context, admission: &Admission, lanes: &PerSignal<Arc<Lane>>) -> bool {
+    let troubled: Vec<_> = lanes.values().filter(|lane| lane.trouble().is_some()).collect();
     // Where data comes, its commits are the better probe.
     let quiet: Vec<_> = troubled.iter().filter(|lane| lane.is_quiet(PROBE_EVERY)).collect();
     if !quiet.is_empty() && try_the_disk(ctx, admission).is_ok() {
