@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use otlp_arrow::stats::PerSignal;
+use otlp_arrow::PerSignal;
 use otlp_arrow_store::file::{META_SCHEMA, is_newer};
 use serde_json::{Value, json};
 

@@ -8,8 +8,7 @@ use std::time::UNIX_EPOCH;
 use bytes::Bytes;
 use futures::executor::block_on;
 use otlp_arrow::internal::Clock;
-use otlp_arrow::stats::PerSignal;
-use otlp_arrow::{Config, OtlpLibrary, Signal};
+use otlp_arrow::{Config, OtlpLibrary, PerSignal, Signal};
 use otlp_arrow_columns::{Limits, json};
 
 use crate::args::DemoArgs;
