@@ -3,7 +3,7 @@
 //!
 //! `cargo bench -p otlp-arrow-columns --bench instructions --no-run`, then under `valgrind --tool=callgrind`:
 //! `instructions spans10 ours 20 [records]` (kind as named by `decode.rs`; ours, encode, check, to_json, from_json, scan,
-//! prost or rowwise).
+//! prost, rowwise, or for a batch append, append_plain, without dictionaries, or check_batch).
 //! It prints the time of the fastest and of the middle round, which noise touches less than a mean.
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout, clippy::disallowed_methods, reason = "benchmarks")]
 
@@ -13,10 +13,12 @@ use std::time::Instant;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use otlp_arrow_columns::{BatchBuilder, Format, Limits, Signal, check, decode, encode_protobuf, json};
+use otlp_arrow_columns::{BatchBuilder, Format, Limits, Signal, check, check_batches, decode, encode_protobuf, json};
 use otlp_arrow_testkit::payload::Kind;
 use prost::Message;
 
+#[path = "support/plain.rs"]
+mod plain;
 #[path = "../tests/support/rowwise.rs"]
 mod rowwise;
 #[path = "support/scan.rs"]
@@ -47,6 +49,7 @@ fn main() {
     };
     let bytes = kind.encoded(records, 1);
     let batches = [decode(signal, &bytes, Format::Protobuf).unwrap().batch];
+    let plain = plain::plain(&batches[0]);
     let text = json::from_protobuf(signal, &bytes).unwrap();
     let limits = Limits::default();
     let mut builder = BatchBuilder::new(signal);
@@ -56,6 +59,12 @@ fn main() {
         let bytes = black_box(&bytes[..]);
         match way.as_str() {
             "check" => drop(black_box(check(signal, bytes, &limits).unwrap())),
+            "append" | "append_plain" => {
+                let given = if way == "append" { &batches[0] } else { &plain };
+                let checked = check_batches(signal, [black_box(given).clone()], &limits).unwrap();
+                drop(black_box(builder.store(&checked)));
+            }
+            "check_batch" => drop(black_box(check_batches(signal, [batches[0].clone()], &limits).unwrap())),
             "encode" => drop(black_box(encode_protobuf(signal, black_box(&batches)).unwrap())),
             "to_json" => drop(black_box(json::from_protobuf(signal, bytes).unwrap())),
             "from_json" => drop(black_box(json::to_protobuf(signal, black_box(&text), &limits).unwrap())),

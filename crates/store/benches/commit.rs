@@ -1,4 +1,5 @@
-//! What a commit costs beside arrow's own stream writer, and what sealing costs per record at each level of zstd.
+//! What a commit costs beside arrow's own stream writer, what it costs from OTLP and from a batch, and what sealing costs
+//! per record at each level of zstd.
 #![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs, reason = "a benchmark")]
 
 use std::hint::black_box;
@@ -8,11 +9,15 @@ use std::path::Path;
 use arrow_array::RecordBatch;
 use arrow_ipc::writer::StreamWriter;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use otlp_arrow_columns::{BatchBuilder, Limits, Signal};
+use otlp_arrow_columns::{BatchBuilder, Limits, Signal, check_batches};
 use otlp_arrow_store::file::CommitEncoder;
 use otlp_arrow_store::file::compact::compact;
 use otlp_arrow_store::storage_os::OsStorage;
 use otlp_arrow_testkit::payload::Kind;
+use plain::plain;
+
+#[path = "../../columns/benches/support/plain.rs"]
+mod plain;
 
 fn signal(kind: Kind) -> Signal {
     match kind {
@@ -59,6 +64,41 @@ fn commits(c: &mut Criterion) {
                     black_box(writer.get_ref().len())
                 });
             });
+        }
+    }
+    group.finish();
+}
+
+/// From what a caller hands over to the bytes of a commit: the same records as one OTLP request, as a batch, and as a batch
+/// without dictionaries, which `read` gives.
+fn payloads(c: &mut Criterion) {
+    let limits = Limits::default();
+    let mut group = c.benchmark_group("payload");
+    for kind in Kind::COMPARED {
+        let signal = signal(kind);
+        for rows in [100, 10_000] {
+            let (bytes, batch) = (kind.encoded(rows, 1), batch(kind, rows, 1));
+            let plain = plain(&batch);
+            let mut builder = BatchBuilder::new(signal);
+            let mut encoder = CommitEncoder::new("00000000000000aa");
+            group.throughput(Throughput::Elements(rows as u64));
+            let name = format!("{}/{rows}", kind.name());
+            group.bench_function(BenchmarkId::new("otlp", &name), |b| {
+                b.iter(|| {
+                    let checked = otlp_arrow_columns::check(signal, black_box(&bytes), &limits).unwrap();
+                    builder.append(&bytes, &checked);
+                    black_box(encoder.encode_parts(&builder.finish(), 1).unwrap().bytes())
+                });
+            });
+            for (way, given) in [("batch", &batch), ("plain", &plain)] {
+                group.bench_function(BenchmarkId::new(way, &name), |b| {
+                    b.iter(|| {
+                        let checked = check_batches(signal, [black_box(given).clone()], &limits).unwrap();
+                        let stored = builder.store(&checked);
+                        black_box(encoder.encode_parts(stored.batch(), 1).unwrap().bytes())
+                    });
+                });
+            }
         }
     }
     group.finish();
@@ -142,5 +182,5 @@ fn seals(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, commits, small, seals);
+criterion_group!(benches, commits, payloads, small, seals);
 criterion_main!(benches);

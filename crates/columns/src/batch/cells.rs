@@ -56,6 +56,11 @@ impl<'a, T: ArrowPrimitiveType> Numbers<'a, T> {
         self.get(row).unwrap_or_default()
     }
 
+    /// Whether every row is null.
+    pub(crate) fn is_null(&self) -> bool {
+        self.nulls.map_or(self.values.is_empty(), |nulls| nulls.null_count() == nulls.len())
+    }
+
     /// The values of some rows, if none of them is null.
     pub(crate) fn values(&self, rows: Range<usize>) -> Option<&'a [T::Native]> {
         let none_null = self.nulls.is_none_or(|nulls| nulls.null_count() == 0);

@@ -61,6 +61,12 @@ impl<'a> Lists<'a> {
         is_null(self.nulls, row) || matches!(self.offsets, Offsets::Small([]))
     }
 
+    /// Whether every row is null.
+    pub(crate) fn are_null(&self) -> bool {
+        let missing = matches!(self.offsets, Offsets::Small([]));
+        missing || self.nulls.is_some_and(|nulls| nulls.null_count() == nulls.len())
+    }
+
     #[inline(always)]
     fn span(&self, row: usize) -> Option<Range<usize>> {
         let (start, end) = match self.offsets {
@@ -91,6 +97,9 @@ impl<'a> Lists<'a> {
 
     /// Checks the offsets, and the elements of each row by `check`; how many elements there are.
     pub(super) fn check(&self, rows: usize, mut check: impl FnMut(Range<usize>) -> Result<(), Flaw>) -> Checked<usize> {
+        if !self.required && self.are_null() {
+            return Ok(0);
+        }
         let mut elements = 0_usize;
         for row in 0..rows {
             let range = self.sound(row)?;

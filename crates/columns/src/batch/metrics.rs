@@ -125,11 +125,14 @@ impl<'a> Metrics<'a> {
         counts.numbers[3] += self.negative.counts.check(rows)?;
         let mut known = Known::default();
         let [exemplars, quantiles] = &mut counts.children;
-        for row in 0..rows {
+        let some = |lists: &Lists<'_>| if lists.are_null() { 0..0 } else { 0..rows };
+        for row in some(&self.exemplar_lists) {
             let range = self.exemplar_lists.sound(row)?;
             if let Some(of) = &self.exemplars {
                 of.check(context, &mut known, row, range, exemplars)?;
             }
+        }
+        for row in some(&self.quantile_lists) {
             let range = self.quantile_lists.sound(row)?;
             if let Some(of) = &self.quantiles {
                 of.check(row, range, quantiles)?;

@@ -43,22 +43,29 @@ pub(super) fn dictionary<'a>(
     rows: usize,
     mut key: impl FnMut(&mut Dictionary, &'a [u8]) -> Option<i32>,
 ) {
-    let push = |to: &mut Dictionary, key| if key == NULL { to.push_null() } else { to.push_key(key) };
     if let Some(texts) = from.dictionary() {
         memo.start(texts);
-        for row in 0..rows {
-            let Some(slot) = from.slot(row) else {
-                to.push_null();
-                continue;
-            };
+        let mut key_of = |to: &mut Dictionary, slot: Option<usize>| {
+            let slot = slot?;
             if memo.keys[slot] == UNSEEN {
                 memo.keys[slot] = key(to, from.at(slot)).unwrap_or(NULL);
             }
-            push(to, memo.keys[slot]);
+            Some(memo.keys[slot]).filter(|key| *key != NULL)
+        };
+        // Most columns have the same text for many rows.
+        let mut start = 0;
+        let mut slot = from.slot(0);
+        for row in 1..=rows {
+            let next = if row < rows { from.slot(row) } else { None };
+            if next != slot || row == rows {
+                let key = key_of(to, slot);
+                to.fill(key, row - start);
+                (start, slot) = (row, next);
+            }
         }
         return;
     }
-    let mut last: Option<(&[u8], i32)> = None;
+    let mut last: Option<(&[u8], Option<i32>)> = None;
     for row in 0..rows {
         let Some(text) = from.get(row) else {
             to.push_null();
@@ -66,10 +73,13 @@ pub(super) fn dictionary<'a>(
         };
         let found = match last {
             Some((before, found)) if same(before, text) => found,
-            _ => key(to, text).unwrap_or(NULL),
+            _ => key(to, text),
         };
         last = Some((text, found));
-        push(to, found);
+        match found {
+            Some(key) => to.push_key(key),
+            None => to.push_null(),
+        }
     }
 }
 
@@ -150,6 +160,7 @@ pub(super) fn known_text(to: &mut Text, from: &batch::Text<'_>, row: usize) {
 pub(super) fn numbers<T: ArrowPrimitiveType>(to: &mut Numbers<T>, from: &batch::Numbers<'_, T>, rows: usize) {
     match from.values(0..rows) {
         Some(values) => to.push_all(values),
+        None if from.is_null() => to.push_nulls(rows),
         None => (0..rows).for_each(|row| to.push_option(from.get(row))),
     }
 }
@@ -179,6 +190,9 @@ pub(super) fn ids<const N: usize>(to: &mut Ids<N>, from: &batch::Ids<'_, N>, row
 
 /// Appends lists of numbers.
 pub(super) fn lists<T: ArrowPrimitiveType>(to: &mut NumberLists<T>, from: &batch::NumberLists<'_, T>, rows: usize) {
+    if from.lists.are_null() {
+        return to.push_nulls(rows);
+    }
     for row in 0..rows {
         let list = from.get(row);
         to.push_all(list.unwrap_or_default());

@@ -23,18 +23,9 @@ impl Metrics {
             let int = from.value_int.get(row);
             self.value.push_option(int.map(|int| int as f64).or_else(|| from.value.get(row)));
             self.value_int.push_option(int);
-            if let Some(quantiles) = &from.quantiles {
-                self.quantiles.copy(quantiles, from.quantile_lists.range(row));
-            }
-            match from.quantile_lists.is_null(row) {
-                true => self.quantile_lists.push_nulls(1),
-                false => self.quantile_lists.push(self.quantiles.len()),
-            }
-            if let Some(exemplars) = &from.exemplars {
-                self.exemplars.copy(exemplars, from.exemplar_lists.range(row));
-            }
-            self.exemplar_lists.push_known(self.exemplars.len());
         }
+        self.copy_quantiles(from, rows);
+        self.copy_exemplars(from, rows);
         copy::types(memo, &mut self.attribute_types, &from.attributes, rows);
         copy::counters(&mut self.flags, &from.flags, 0..rows);
         copy::numbers(&mut self.count, &from.count, rows);
@@ -48,6 +39,35 @@ impl Metrics {
         copy::numbers(&mut self.zero_threshold, &from.zero_threshold, rows);
         self.positive.copy(&from.positive, rows);
         self.negative.copy(&from.negative, rows);
+    }
+}
+
+impl Metrics {
+    fn copy_quantiles(&mut self, from: &batch::Metrics<'_>, rows: usize) {
+        if from.quantile_lists.are_null() {
+            return self.quantile_lists.push_nulls(rows);
+        }
+        for row in 0..rows {
+            if let Some(quantiles) = &from.quantiles {
+                self.quantiles.copy(quantiles, from.quantile_lists.range(row));
+            }
+            match from.quantile_lists.is_null(row) {
+                true => self.quantile_lists.push_nulls(1),
+                false => self.quantile_lists.push(self.quantiles.len()),
+            }
+        }
+    }
+
+    fn copy_exemplars(&mut self, from: &batch::Metrics<'_>, rows: usize) {
+        if from.exemplar_lists.are_null() {
+            return self.exemplar_lists.push_nulls(rows);
+        }
+        for row in 0..rows {
+            if let Some(exemplars) = &from.exemplars {
+                self.exemplars.copy(exemplars, from.exemplar_lists.range(row));
+            }
+            self.exemplar_lists.push_known(self.exemplars.len());
+        }
     }
 }
 
