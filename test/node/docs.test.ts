@@ -184,6 +184,16 @@ const send = async batch => {
   expect(ended, ended.stderr).toMatchObject({ code: 0, stdout: 'hello /\n', stderr: '' });
 });
 
+test('append', async () => {
+  const head = `const other = await OtlpLibrary.open({ outputDir: './old' });`;
+  const make = `${SPAN}\n${FLUSH}`.replaceAll('library', 'other');
+  const spans = snippet('simple-spans').replace('library.', 'other.');
+  const code = `${snippet('open')}\n${head}\n${spans}\n${make}\n${snippet('append')}\nprocess.exit(0);`;
+  const ended = await run('append', code);
+  expect(ended, ended.stderr).toMatchObject({ code: 0, stderr: '' });
+  expect((await readDirectory(ended.outputDir, 'traces'))[0]).toMatchObject({ name: 'hello' });
+});
+
 test('every snippet is tried, and has fewer than five lines', () => {
   const names = [...all.keys()];
   expect(names.filter(name => name.startsWith('node/')).toSorted()).toEqual([...tried].toSorted());

@@ -31,6 +31,7 @@ TRIED = {
     "beside",
     "forward",
     "subscribe",
+    "append",
 }
 
 SPAN = "provider.get_tracer('docs').start_span('hello', attributes={'http.route': '/'}).end()"
@@ -123,6 +124,23 @@ def send(batch):
 provider.force_flush()
 """
     assert run_python(program("open", "batch-spans", SPAN, head, "subscribe"), cwd=tmp_path) == "hello\n"
+
+
+def test_a_table_of_elsewhere(tmp_path: Path) -> None:
+    made = """
+from opentelemetry.trace import Status, StatusCode
+tracer = provider.get_tracer("docs")
+for name, code in (("fine", StatusCode.OK), ("broken", StatusCode.ERROR)):
+    span = tracer.start_span(name)
+    span.set_status(Status(code))
+    span.end()
+provider.shutdown()
+library.shutdown()
+"""
+    run_python(program("open", "simple-spans", made).replace("./telemetry", "./old"), cwd=tmp_path)
+    run_python(program("open", "append"), cwd=tmp_path)
+    (span,) = read_directory(tmp_path / "telemetry", "traces")
+    assert (span["name"], span["status_code"]) == ("broken", "error")
 
 
 posix = pytest.mark.skipif(os.name == "nt", reason="the commands are for a POSIX shell")

@@ -82,6 +82,14 @@ async fn readme() -> Tried {
     Ok(())
 }
 
+async fn append(other: OtlpLibrary, library: OtlpLibrary) -> Tried {
+    for batch in other.read(Signal::Traces, &ReadOptions::default())? {
+        library.append(Signal::Traces, batch?).await?;
+    }
+    library.shutdown(None).await?;
+    Ok(())
+}
+
 /// Sends the two spans that were recorded, and ends with the library.
 fn subscribe(library: OtlpLibrary) -> Result<usize, Box<dyn std::error::Error>> {
     let mut sent = 0;
@@ -115,6 +123,11 @@ fn what_the_snippets_record_is_kept() {
         let batches = library.read(signal, &ReadOptions::default()).unwrap();
         assert_eq!(batches.map(|batch| batch.unwrap().num_rows()).sum::<usize>(), records, "{signal:?}");
     }
+    let copy =
+        || OtlpLibrary::open(Config { output_dir: Path::new("./copy").to_owned(), ..Config::default() }).unwrap();
+    futures::executor::block_on(append(library.clone(), copy())).unwrap();
+    let copied = copy().read(Signal::Traces, &ReadOptions::default()).unwrap();
+    assert_eq!(copied.map(|batch| batch.unwrap().num_rows()).sum::<usize>(), 2);
     assert_eq!(subscribe(library).unwrap(), 2);
     std::env::set_current_dir(std::env::temp_dir()).unwrap();
 }
