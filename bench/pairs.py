@@ -2,10 +2,10 @@
 
     python bench/pairs.py OLD NEW [--pairs 15] [--limit 1.03] -- ARGUMENTS
 
-OLD and NEW are programs that do a fixed amount of work when started with ARGUMENTS (`instructions` of the columns crate,
-`fixed` of the store crate). Each pair runs both, the order changing from pair to pair. Printed are the median of the
-ratios NEW / OLD of user plus system time, with their spread, and the medians themselves in seconds; the exit status is 1
-where the median ratio is above the limit. Unix only.
+OLD and NEW are programs that do a fixed amount of work when started with ARGUMENTS (`instructions` of the columns
+crate, `fixed` of the store crate). Each pair runs both, the order changing from pair to pair. Printed are the median of
+the ratios NEW / OLD of user plus system time, with their spread, and the medians themselves in seconds; the exit status
+is 1 where the median ratio is above the limit. Unix only.
 """
 
 import argparse
@@ -16,7 +16,7 @@ import sys
 
 
 def cpu_seconds(command: list[str]) -> float:
-    """Runs a command to its end; user and system time in seconds."""
+    """Run a command to its end; user and system time in seconds."""
     child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
@@ -26,7 +26,7 @@ def cpu_seconds(command: list[str]) -> float:
 
 
 def main() -> int:
-    """Runs the pairs and prints one line."""
+    """Run the pairs and print one line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("old")
     parser.add_argument("new")

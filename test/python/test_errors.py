@@ -60,5 +60,5 @@ def test_names_are_checked(library: OtlpLibrary) -> None:
         decode("traces", b"", "xml")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="__arrow_c_stream__"):
         encode("traces", [1, 2])  # type: ignore[arg-type]
-    with pytest.raises(errors.InvalidConfigError, match="no column"):
+    with pytest.raises(errors.InvalidConfigError, match="is not a column"):
         library.read("traces", columns=["nam"])
