@@ -1,11 +1,11 @@
 /** Rows of the storage schema that go in: read, followed and forwarded as if they had come by OTLP. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type RecordBatch, Schema, Table, tableToIPC, Utf8, vectorFromArray } from 'apache-arrow';
+import { type RecordBatch, Schema, Table, tableFromIPC, tableToIPC, Utf8, vectorFromArray } from 'apache-arrow';
 import { decode, encode, OtlpLibrary, type Signal } from 'otlp-arrow';
 import { describe, expect, test, vi } from 'vitest';
 import { rows as cells } from './cells.js';
-import { directory, open, rows } from './support.js';
+import { directory, open, rows, span } from './support.js';
 
 const FIXTURES = new URL('../fixtures/', import.meta.url);
 const read = (name: string) => readFileSync(new URL(name, FIXTURES));
@@ -67,6 +67,19 @@ describe('rows come as', () => {
     const folder = join(outputDir, 'otlp/traces');
     for (const file of readdirSync(folder)) await library.append('traces', readFileSync(join(folder, file)));
     expect(await asJson('traces', library)).toBe(expected(name));
+  });
+  test('a live file of several commits, each with dictionaries of its own', async () => {
+    const [outputDir, library] = [directory(), await open()];
+    const from = await open({ outputDir });
+    for (const letter of 'abcd') await from.exportTraces([span(letter), span(letter + letter)]);
+    const folder = join(outputDir, 'otlp/traces');
+    const bytes = readFileSync(join(folder, readdirSync(folder)[0]!));
+    await library.append('traces', bytes);
+    const opened = tableFromIPC(bytes);
+    expect(opened.batches).toHaveLength(4);
+    await library.append('traces', opened);
+    const names = ['a', 'aa', 'b', 'bb', 'c', 'cc', 'd', 'dd'];
+    expect(rows(await library.read('traces')).map(row => row.name)).toEqual([...names, ...names]);
   });
   test('what was read', async () => {
     const [from, library] = [await open(), await open()];

@@ -62,10 +62,17 @@ def test_what_is_read_goes_back_in_equal(tmp_path: Path, name: str) -> None:
     signal, request = request_of(name)
     with OtlpLibrary(output_dir=tmp_path / "a") as a, OtlpLibrary(output_dir=tmp_path / "b") as b:
         kept = a.export_otlp(signal, request).accepted
-        for rows_again in (a.read(signal), pl.DataFrame(a.read(signal)), a.read(signal, dictionaries=True)):
-            assert b.append(signal, rows_again).accepted == kept
         expected = pa.table(a.read(signal))
-        assert cells(pa.table(b.read(signal))) == cells(expected) * 3
+        again = [
+            a.read(signal),
+            a.read(signal, dictionaries=True),
+            expected,
+            pl.DataFrame(a.read(signal)),
+            by_duckdb(expected),
+        ]
+        for held in again:
+            assert b.append(signal, held).accepted == kept
+        assert cells(pa.table(b.read(signal))) == cells(expected) * len(again)
 
 
 @pytest.mark.parametrize("name", CASES)

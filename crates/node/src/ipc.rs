@@ -42,7 +42,7 @@ impl Iterator for Batches {
                 None => end_of(decoder),
             }),
             Source::File { decoder, bytes, blocks } => {
-                let Some(block) = blocks.pop_front() else { return None };
+                let block = blocks.pop_front()?;
                 guarded(|| decoder.read_record_batch(&block, &part(bytes, &block)?))
             }
             Source::End => return None,

@@ -9,7 +9,7 @@ use futures::executor::block_on;
 use otlp_arrow_base::Result;
 use otlp_arrow_base::clock::ManualClock;
 use otlp_arrow_base::event::{Event, EventName, EventSink};
-use otlp_arrow_columns::{Limits, Payload, Signal};
+use otlp_arrow_columns::{BatchBuilder, Limits, Payload, Signal, check_batches};
 use otlp_arrow_store::storage::Storage;
 use otlp_arrow_store::storage_os::OsStorage;
 use otlp_arrow_store::{ReadOptions, Request, Settings, Store};
@@ -70,10 +70,17 @@ pub(crate) fn in_time(manual: &ManualClock, step: Duration, what: &str, mut cond
     });
 }
 
+/// A request, one half of them as OTLP and the other as batches: what holds of the store must hold for both.
 pub(crate) fn request(store: &Store, bytes: Bytes) -> Result<Request> {
     let checked = otlp_arrow_columns::check(Signal::Logs, &bytes, &Limits::default())?;
     let reservation = store.budget().reserve(Signal::Logs, bytes.len() + checked.arrow_bytes)?;
-    Ok(Request { payload: Payload::Otlp { signal: Signal::Logs, bytes, checked }, reservation })
+    if bytes.iter().fold(0, |all, byte| all ^ byte) & 1 == 0 {
+        return Request::new(Payload::Otlp { signal: Signal::Logs, bytes, checked }, reservation);
+    }
+    let mut builder = BatchBuilder::new(Signal::Logs);
+    builder.append(&bytes, &checked);
+    let checked = check_batches(Signal::Logs, [builder.finish()], &Limits::default()).unwrap();
+    Request::new(Payload::Batch(builder.store(&checked)), reservation)
 }
 
 /// Appends and waits for the acknowledgement.
