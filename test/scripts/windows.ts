@@ -10,7 +10,9 @@ import { run } from './run.js';
 const TARGET = 'x86_64-pc-windows-gnu';
 const COMPILER = 'x86_64-w64-mingw32-gcc';
 /** The node crate needs a libnode to link with, which this target does not have. */
-const CRATES = ['otlp-arrow-columns', 'otlp-arrow', 'otlp-arrow-cli'];
+const CRATES = ['wire', 'columns', 'base', 'store', 'net', 'sdk', 'cli']
+  .map(name => `otlp-arrow-${name}`)
+  .concat('otlp-arrow');
 
 /** Rust's standard library asks this library for random numbers; Wine 8 does not have it. */
 const RANDOM = `#include <windows.h>
