@@ -3,7 +3,7 @@
 /// What became of the records of one export.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ExportOutcome {
-    /// Records that are kept.
+    /// Records that are kept, and those that a stage dropped.
     pub accepted: u64,
     /// Records that were refused as invalid.
     pub rejected: u64,
