@@ -174,3 +174,11 @@ pub(super) fn has_null(structs: &StructArray, range: &Range<usize>) -> bool {
     let nulls = structs.nulls();
     nulls.is_some() && range.clone().any(|at| is_null(nulls, at))
 }
+
+/// Refuses the row with the number `row` if an element of its list, which is this range, is null.
+pub(super) fn without_null(structs: &StructArray, name: &'static str, row: usize, range: &Range<usize>) -> Checked<()> {
+    if has_null(structs, range) {
+        return Err(Flaw::new(row, name, "has an element that is null").into());
+    }
+    Ok(())
+}

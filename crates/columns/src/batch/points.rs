@@ -8,9 +8,9 @@ use arrow_array::types::{Float64Type, Int64Type, TimestampNanosecondType};
 use super::attributes::{Attributes, Known};
 use super::cells::{Ids, Numbers};
 use super::context::Context;
-use super::error::{BatchError, Checked, Flaw};
+use super::error::{BatchError, Checked};
 use super::find::Finder;
-use super::lists::has_null;
+use super::lists::without_null;
 use super::logs::TIME;
 use crate::counts::Children;
 use crate::schema;
@@ -45,9 +45,7 @@ impl<'a> Quantiles<'a> {
     }
 
     pub(super) fn check(&self, row: usize, range: Range<usize>, size: &mut Children) -> Checked<()> {
-        if has_null(self.structs, &range) {
-            return Err(Flaw::new(row, "quantiles", "has an element that is null").into());
-        }
+        without_null(self.structs, "quantiles", row, &range)?;
         size.items += range.len();
         self.quantile.check(range.clone()).map_err(|flaw| flaw.at(row))?;
         Ok(self.value.check(range).map_err(|flaw| flaw.at(row))?)
@@ -77,9 +75,7 @@ impl<'a> Exemplars<'a> {
         range: Range<usize>,
         size: &mut Children,
     ) -> Checked<()> {
-        if has_null(self.structs, &range) {
-            return Err(Flaw::new(row, "exemplars", "has an element that is null").into());
-        }
+        without_null(self.structs, "exemplars", row, &range)?;
         size.items += range.len();
         let check = || -> Checked<()> {
             self.time.check(range.clone())?;

@@ -9,9 +9,9 @@ use super::attributes::{Attributes, Known};
 use super::cells::{Ids, Numbers};
 use super::common::COUNT;
 use super::context::Context;
-use super::error::{Bad, BatchError, Checked, Flaw};
+use super::error::{Bad, BatchError, Checked};
 use super::find::Finder;
-use super::lists::{Lists, has_null, structs};
+use super::lists::{Lists, structs, without_null};
 use super::logs::TIME;
 use super::text::Text;
 use crate::counts::{Children, Counts};
@@ -160,9 +160,7 @@ impl<'a> Events<'a> {
         range: Range<usize>,
         size: &mut Children,
     ) -> Checked<()> {
-        if has_null(self.structs, &range) {
-            return Err(Flaw::new(row, "events", "has an element that is null").into());
-        }
+        without_null(self.structs, "events", row, &range)?;
         size.items += range.len();
         let check = || -> Checked<()> {
             self.time.check(range.clone())?;
@@ -196,9 +194,7 @@ impl<'a> Links<'a> {
         range: Range<usize>,
         size: &mut Children,
     ) -> Checked<()> {
-        if has_null(self.structs, &range) {
-            return Err(Flaw::new(row, "links", "has an element that is null").into());
-        }
+        without_null(self.structs, "links", row, &range)?;
         size.items += range.len();
         let check = || -> Checked<()> {
             self.trace_id.check(range.clone())?;
