@@ -29,15 +29,18 @@ export interface OtlpConfig {
   buffer?: {
     /**
      * Memory for data that is accepted and not yet committed, all signals together; one signal takes at most three
-     * quarters. @default '128MiB'
+     * quarters, and beside it one request at a time may take what its limits allow. @default '128MiB'
      */
     maxBytes?: Size;
   };
   /** Bounds on what others send. */
   limits?: {
-    /** The most memory one request may take as columns. @default '256MiB' */
+    /** The most memory one request may take as columns; twice buffer.max_bytes where that is less. @default '256MiB' */
     maxRequestMemory?: Size;
-    /** The largest request body, before and after decompression. @default '64MiB' */
+    /**
+     * The largest request body, before and after decompression and as protobuf; half of buffer.max_bytes where that is
+     * less. @default '64MiB'
+     */
     maxBody?: Size;
     /** Open connections. @default 1024 */
     maxConnections?: number;

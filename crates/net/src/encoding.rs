@@ -6,6 +6,7 @@ use std::io::{self, Read, Write};
 use bytes::Bytes;
 use http::HeaderValue;
 use otlp_arrow_base::error::{Code, OtlpError, Result};
+use otlp_arrow_store::budget::WORTH_TRIMMING;
 
 /// A compression of bodies and messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,7 +155,15 @@ fn read(
         }
     }
     out.truncate(filled);
-    Ok(out.into())
+    Ok(trimmed(out))
+}
+
+/// Bytes that a buffer holds, without the room that was made for more where that is worth a call of the allocator.
+pub fn trimmed(mut buffer: Vec<u8>) -> Bytes {
+    if buffer.len() >= WORTH_TRIMMING {
+        buffer.shrink_to_fit();
+    }
+    buffer.into()
 }
 
 #[cfg(test)]

@@ -19,6 +19,8 @@ pub struct Settings {
     pub commit_interval: Duration,
     /// Bytes of memory for data that is accepted and not yet committed.
     pub buffer_max_bytes: usize,
+    /// Bytes of memory that one request may take where it is larger than the buffer allows; one such request at a time.
+    pub request_max_bytes: usize,
     /// When a live file is closed.
     pub rotation: Rotation,
     /// The form of sealed files.
@@ -98,6 +100,7 @@ impl Settings {
             durability: Durability::Written,
             commit_interval: Duration::from_millis(10),
             buffer_max_bytes: 128 << 20,
+            request_max_bytes: 320 << 20,
             rotation: Rotation { max_bytes: 64 << 20, max_age: Duration::from_secs(900) },
             sealing: Sealing { compression: SealingCompression::Zstd, level: 1 },
             forms: Forms::default(),

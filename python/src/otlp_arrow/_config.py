@@ -29,7 +29,7 @@ class Buffer(TypedDict, total=False):
 
     max_bytes: str
     """Memory for data that is accepted and not yet committed, all signals together; one signal takes at most three
-    quarters. Default: `128MiB`.
+    quarters, and beside it one request at a time may take what its limits allow. Default: `128MiB`.
     """
 
 
@@ -37,10 +37,12 @@ class Limits(TypedDict, total=False):
     """Bounds on what others send."""
 
     max_request_memory: str
-    """The most memory one request may take as columns. Default: `256MiB`."""
+    """The most memory one request may take as columns; twice buffer.max_bytes where that is less. Default: `256MiB`."""
 
     max_body: str
-    """The largest request body, before and after decompression. Default: `64MiB`."""
+    """The largest request body, before and after decompression and as protobuf; half of buffer.max_bytes where that is
+    less. Default: `64MiB`.
+    """
 
     max_connections: int
     """Open connections. Default: `1024`."""

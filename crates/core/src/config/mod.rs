@@ -15,6 +15,7 @@ mod otel_env;
 mod parse;
 pub(crate) mod raw;
 pub(crate) mod read;
+mod request_memory;
 #[cfg(test)]
 mod tests;
 pub(crate) mod types;

@@ -14,7 +14,7 @@ use super::raw::{Node, Origin, Raw};
 use super::read::{HIDDEN, Reader, plain};
 use super::types::*;
 use super::units::show_duration;
-use super::{built_in, hint, otel_env};
+use super::{built_in, hint, otel_env, request_memory};
 use crate::destinations::Target;
 
 /// The defaults alone.
@@ -35,11 +35,13 @@ pub(crate) fn config(
     built_in::check_keys(reader);
     let output_dir = reader.path("output_dir").unwrap_or_default();
     let durability = durability(reader);
+    let buffer = Buffer { max_bytes: reader.memory("buffer.max_bytes") };
+    request_memory::set_defaults(reader, buffer.max_bytes);
     let config = Config {
         output_dir,
         durability,
         commit_interval: reader.duration("commit_interval"),
-        buffer: Buffer { max_bytes: reader.memory("buffer.max_bytes") },
+        buffer,
         limits: Limits {
             max_request_memory: reader.memory("limits.max_request_memory"),
             max_body: reader.memory("limits.max_body"),

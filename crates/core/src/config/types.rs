@@ -10,6 +10,7 @@ use otlp_arrow_store::settings::{Durability, Retention, Rotation, Sealing};
 use secrecy::SecretString;
 
 use super::choice::choice;
+use super::request_memory;
 use crate::destinations::DestinationConfig;
 
 /// Everything that can be set. Field names are the keys of the configuration file.
@@ -162,6 +163,7 @@ impl Config {
             durability: self.durability,
             commit_interval: self.commit_interval,
             buffer_max_bytes: self.buffer.max_bytes,
+            request_max_bytes: request_memory::most(self.buffer.max_bytes, &self.limits),
             rotation: self.rotation.clone(),
             sealing: self.sealing.clone(),
             forms: Forms::default(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{Response, header};
 use otlp_arrow_columns::{DecodeError, Format, Limits, Signal};
-use otlp_arrow_net::encoding::Encoding;
+use otlp_arrow_net::encoding::{Encoding, trimmed};
 use otlp_arrow_net::identity::Identity;
 use otlp_arrow_net::server::{
     Answer, Answering, Refusal, Request, Route, Service, WORTH_A_THREAD, answer, apart, unpacked,
@@ -50,15 +50,16 @@ impl OtlpHttp {
         json: &[u8],
         mut reservation: Reservation,
     ) -> Result<(Bytes, Reservation), Refusal> {
-        let most = self.limits.max_request_memory;
-        // Protobuf is nearly always the smaller of the two; only lists of short numbers grow, and are read twice.
+        // As protobuf a request may take no more than one that was sent so. It is nearly always the smaller of the two;
+        // only lists of short numbers grow, and are read twice.
+        let most = self.limits.max_body.min(self.limits.max_request_memory);
         let mut room = json.len().min(most);
         loop {
             reservation.grow(room - reservation.bytes())?;
             let limits = Limits { nesting: self.limits.nesting, max_request_memory: room };
             match otlp_arrow_columns::json::to_protobuf(signal, json, &limits) {
                 Err(DecodeError::TooLarge { .. }) if room < most => room = room.saturating_mul(GROWTH).min(most),
-                read => return Ok((read.map_err(OtlpError::from)?.into(), reservation)),
+                read => return Ok((trimmed(read.map_err(OtlpError::from)?), reservation)),
             }
         }
     }
@@ -78,11 +79,15 @@ impl OtlpHttp {
         if let Some(encoding) = encoding {
             let mut grown = reservation.sibling();
             bytes = unpacked(encoding, &bytes, max, &mut grown)?;
-            reservation = grown;
+            reservation.become_sibling(grown);
+            reservation.settle(bytes.len());
         }
         if format == Format::Json {
             let long = bytes.len() > WORTH_A_THREAD / 8;
-            (bytes, reservation) = apart(long, || self.protobuf_of(signal, &bytes, reservation.sibling()))?;
+            let read = apart(long, || self.protobuf_of(signal, &bytes, reservation.sibling()))?;
+            bytes = read.0;
+            reservation.become_sibling(read.1);
+            reservation.settle(bytes.len());
         }
         let outcome = keep(&self.ingest, signal, self.protocol, bytes, reservation).await?;
         Ok(answer::plain(200, otlp::media_type(format), response(signal, &outcome, format)))

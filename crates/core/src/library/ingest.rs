@@ -104,7 +104,7 @@ impl Core {
             checked.push(batch?, &self.limits)?;
             held.grow(checked.arrow_bytes() - before)?;
         }
-        reservation.grow(held.bytes())?;
+        reservation.grow_as(&held)?;
         let outcome = ExportOutcome { accepted: checked.rows() as u64, ..ExportOutcome::default() };
         let payload = (checked.rows() > 0).then(|| Payload::Batch(BatchBuilder::new(signal).store(&checked)));
         // What was handed over is not needed any more: whoever shares it need not wait for the disk.

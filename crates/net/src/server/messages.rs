@@ -116,7 +116,7 @@ impl<B: BorrowMut<RequestBody>> Messages<B> {
         }
     }
 
-    fn plain(&self, compressed: bool, message: Bytes, reservation: Reservation) -> Result<Message, Refusal> {
+    fn plain(&self, compressed: bool, message: Bytes, mut reservation: Reservation) -> Result<Message, Refusal> {
         match (compressed, self.encoding) {
             (false, _) => Ok((message, reservation)),
             (true, None) => {
@@ -124,8 +124,11 @@ impl<B: BorrowMut<RequestBody>> Messages<B> {
             }
             (true, Some(encoding)) => {
                 let mut grown = reservation.sibling();
-                let message = unpacked(encoding, &message, self.max, &mut grown)?;
-                Ok((message, grown))
+                let plain = unpacked(encoding, &message, self.max, &mut grown)?;
+                drop(message);
+                reservation.become_sibling(grown);
+                reservation.settle(plain.len());
+                Ok((plain, reservation))
             }
         }
     }

@@ -92,7 +92,7 @@ impl Context {
             wall: WallClock::start(clock.clone()),
             stats,
             events,
-            budget: Arc::new(Budget::new(settings.buffer_max_bytes)),
+            budget: Arc::new(Budget::new(settings.buffer_max_bytes).with_largest(settings.request_max_bytes)),
             settings,
             changed: Notifier::new(clock.clone()),
             clock,

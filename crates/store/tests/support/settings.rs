@@ -13,6 +13,7 @@ pub fn settings(output_dir: impl Into<PathBuf>) -> Settings {
         durability: Durability::Written,
         commit_interval: Duration::from_millis(10),
         buffer_max_bytes: 128 << 20,
+        request_max_bytes: 320 << 20,
         rotation: Rotation { max_bytes: 64 << 20, max_age: Duration::from_secs(900) },
         sealing: Sealing { compression: SealingCompression::Zstd, level: 1 },
         retention: Retention { max_age: PerSignal { traces: day, metrics: 7 * day, logs: day }, max_bytes: 4 << 30 },
