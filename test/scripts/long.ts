@@ -73,7 +73,9 @@ const RUNS: Readonly<Record<string, () => Promise<unknown>>> = {
   'small requests': () => cost(scale, 'small'),
   'idle memory': () => cost(scale, 'idle'),
   'largest requests': () =>
-    run('cargo', ['test', '--release', '--quiet', '--test', 'library', 'largest'], { env: { OTLP_ARROW_LARGEST: '1' } }),
+    run('cargo', ['test', '--release', '--quiet', '--test', 'library', 'largest'], {
+      env: { OTLP_ARROW_LARGEST: '1' },
+    }),
   producers,
   sizes,
   'small wire': () => smallWire(Number(share(31_000_000))),
