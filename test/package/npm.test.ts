@@ -18,9 +18,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
-import { rolldown } from 'rolldown';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { blocks } from '../node/markdown.js';
+import { manifest, packageName, platform } from '../scripts/platforms.js';
+import { tarballs } from './packed.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const home = mkdtempSync(join(tmpdir(), 'otlp-arrow-npm-'));
@@ -54,18 +55,16 @@ function closure(name: string, from: string, found = new Map<string, string>()):
 }
 
 beforeAll(async () => {
-  const { stdout } = await execute(process.execPath, [join(root, 'test/dist/scripts/package.js'), '--built'], root);
-  const own = [...stdout.matchAll(/^(.+\.tgz) /gm)].map(match => match[1]!.trim());
-  expect(own).toHaveLength(2);
-  const tarballs = join(home, 'tarballs');
-  mkdirSync(tarballs);
+  const own = await tarballs();
+  const arrow = join(home, 'tarballs');
+  mkdirSync(arrow);
   await execute(
     'npm',
-    ['pack', '--ignore-scripts', '--pack-destination', tarballs, ...closure('apache-arrow', root).values()],
+    ['pack', '--ignore-scripts', '--pack-destination', arrow, ...closure('apache-arrow', root).values()],
     root,
   );
   writeFileSync(join(home, 'package.json'), '{"private":true}');
-  const others = readdirSync(tarballs).map(name => join(tarballs, name));
+  const others = readdirSync(arrow).map(name => join(arrow, name));
   await execute('npm', ['install', '--offline', '--no-audit', '--no-fund', ...own, ...others]);
 }, 120_000);
 
@@ -170,7 +169,7 @@ test('every entry loads, and the types are there', async () => {
     "await import('otlp-arrow/arrow'); console.log('ok')",
   ]);
   expect(stdout).toBe('ok\n');
-  expect(readdirSync(join(installed, 'ts/native')).toSorted()).toEqual(['binding.cjs', 'binding.d.cts']);
+  expect(readdirSync(join(installed, 'ts/native'))).toEqual(['binding.d.cts']);
 });
 
 test('the entries are declared for a TypeScript that knows no exports as well', () => {
@@ -181,31 +180,12 @@ test('the entries are declared for a TypeScript that knows no exports as well', 
     expect(file).toBe(exports[`./${name}`].types);
 });
 
-test.each([
-  ['esm', true, false],
-  ['cjs', true, false],
-  // Some bundlers write CommonJS without the place of a module.
-  ['cjs', true, true],
-  ['esm', false, false],
-  ['cjs', false, false],
-] as const)(
-  'in a bundle of form %s, inside %s, without a place %s: works outside, says what to do inside',
-  async (format, inside, nowhere) => {
-    const entry = join(home, 'bundled.mjs');
-    writeFileSync(entry, "import { OtlpLibrary } from 'otlp-arrow';\nconsole.log(typeof OtlpLibrary.open);\n");
-    const bundle = await rolldown({
-      input: entry,
-      platform: 'node',
-      external: inside ? [] : ['otlp-arrow'],
-      ...(nowhere ? { transform: { define: { 'import.meta.url': 'undefined' } } } : {}),
-    });
-    const file = join(home, `bundle-${inside}-${nowhere}.${format === 'cjs' ? 'cjs' : 'mjs'}`);
-    await bundle.write({ file, format, codeSplitting: false });
-    await bundle.close();
-    const ran = execute(process.execPath, [file]);
-    if (inside)
-      await expect(ran).rejects.toThrow(/is part of a bundle.*Leave it out of the bundle.*--external:otlp-arrow/);
-    else expect((await ran).stdout).toBe('function\n');
+test.each(['installed.js', 'installed-bun.js'])(
+  'each platform there is a package for is written out in %s, for tools that read it',
+  file => {
+    const code = readFileSync(join(root, 'ts/dist/addon', file), 'utf8');
+    const named = [...code.matchAll(/\('(@otlp-arrow\/node-[\w-]+)/g)].map(([, name]) => name);
+    expect(named.toSorted()).toEqual(manifest.napi.targets.map(triple => packageName(platform(triple))).toSorted());
   },
 );
 

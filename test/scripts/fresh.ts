@@ -3,7 +3,7 @@ import { lockIsFresh } from './lock.js';
 import { run } from './run.js';
 
 /** Files that a build writes over, and that are committed. */
-const GENERATED = ['ts/native/binding.cjs', 'ts/native/binding.d.cts', 'Cargo.lock'];
+const GENERATED = ['ts/native/binding.d.cts', 'Cargo.lock'];
 
 /** Fails naming the files that the build just changed. */
 export async function freshness(): Promise<void> {

@@ -18,6 +18,7 @@ const DIST = join(ROOT, 'dist');
 /** What an npm package and the standalone binary may weigh. */
 const PACKAGE_MB = 8;
 const BINARY_MB = 12;
+const MAIN = 'index.cjs';
 
 const { values } = parseArgs({
   options: {
@@ -75,6 +76,7 @@ function platformPackage(of: Platform): string {
     join(folder, 'README.md'),
     `The compiled addon of [otlp-arrow](https://www.npmjs.com/package/otlp-arrow) for ${of.abi}.\n`,
   );
+  writeFileSync(join(folder, MAIN), main(of));
   const { version, license, repository, engines } = manifest;
   const { os, cpu, libc } = of;
   write(join(folder, 'package.json'), {
@@ -87,10 +89,18 @@ function platformPackage(of: Platform): string {
     os: [os],
     cpu: [cpu],
     ...(libc ? { libc: [libc] } : {}),
-    main: addonFile(of),
-    files: [addonFile(of)],
+    main: MAIN,
+    files: [MAIN, addonFile(of)],
   });
   return folder;
+}
+
+/**
+ * Says where the addon is instead of loading it: tools that copy what a program needs know a path that is put together
+ * like this, and those that make one file of many, some of which follow it, refuse an addon.
+ */
+function main(of: Platform): string {
+  return `'use strict';\nmodule.exports = require('node:path').join(__dirname, '${addonFile(of)}');\n`;
 }
 
 /** Writes the root package as it is published, with its platforms as optional dependencies, and returns its folder. */
@@ -99,17 +109,18 @@ function rootPackage(): string {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(join(folder, 'ts/native'), { recursive: true });
   cpSync(join(ROOT, 'ts/dist'), join(folder, 'ts/dist'), { recursive: true });
-  for (const file of ['ts/native/binding.cjs', 'ts/native/binding.d.cts', 'README.md', 'LICENSE']) {
+  for (const file of ['ts/native/binding.d.cts', 'README.md', 'LICENSE']) {
     copyFileSync(join(ROOT, file), join(folder, file));
   }
   const {
     devDependencies: _,
     scripts: __,
-    imports: ___,
     ...published
   } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as Record<string, unknown>;
+  // By this one the suites reach what is not exported.
+  const { '#dist/*': ___, ...imports } = published.imports as Record<string, unknown>;
   const platforms = manifest.napi.targets.map(triple => [packageName(platform(triple)), manifest.version]);
-  write(join(folder, 'package.json'), { ...published, optionalDependencies: Object.fromEntries(platforms) });
+  write(join(folder, 'package.json'), { ...published, imports, optionalDependencies: Object.fromEntries(platforms) });
   return folder;
 }
 

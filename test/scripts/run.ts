@@ -4,8 +4,10 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** The repository's root. */
-export const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
+/** The repository's root; the suites of vitest read this file as it is, not as it was compiled. */
+export const ROOT = fileURLToPath(
+  new URL(import.meta.url.includes('/test/dist/') ? '../../../' : '../../', import.meta.url),
+);
 
 const windows = process.platform === 'win32';
 

@@ -1,15 +1,6 @@
 /** A result, or the error as a value: napi keeps no error code of an async function. */
 export type Outcome<T> = T | BindingError
 
-
-/**
- * Which binding artifact the generated loader actually loaded: `'native'` for
- * a native addon, otherwise the `platformArchABI` of the WASI flavor. Every
- * flavor napi-rs can build is listed, because `NAPI_RS_NATIVE_LIBRARY_PATH`
- * can point the loader at a WASI artifact this package does not build itself.
- */
-export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-wasip1'
-
 /** A call of `append` that is not answered yet: a shutdown waits for it. */
 export declare class BindingAppend {
   /**
@@ -47,6 +38,8 @@ export declare class BindingLibrary {
   shutdownNow(deadlineMs: number): Outcome<undefined>
   /** Attributes of the resource that records without one belong to. */
   resource(): Array<Array<string>>
+  /** The output directory. */
+  directory(): string
   /** Everything that is committed from the durable position `name` on. */
   subscribe(signalPosition: number, name: string, fromNow: boolean): Promise<Outcome<BindingSubscription>>
   /** How each destination stands, as JSON. */
@@ -174,3 +167,6 @@ export declare function open(config: string, onEvent: (event: string) => void, o
  * program's name.
  */
 export declare function run(arguments: Array<string>): Promise<number>
+
+/** The version of the package this addon was built for: one copied from elsewhere may be of another. */
+export declare function version(): string

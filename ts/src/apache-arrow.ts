@@ -11,15 +11,25 @@ type Arrow = typeof import('apache-arrow');
 /** Whether the program began with a CommonJS module. */
 export const isCommonJs = require.main !== undefined;
 
-/** The CommonJS build, loaded if it is not yet. */
-export function commonJs(): Arrow {
-  return require('apache-arrow') as Arrow;
+/** The CommonJS build, loaded if it is not yet; undefined in a bundle that has no packages beside it. */
+export function commonJs(): Arrow | undefined {
+  const file = commonJsFile();
+  return file === undefined ? undefined : (require(file) as Arrow);
 }
 
 /** The CommonJS build if somebody has loaded it. */
 function loaded(): Arrow | undefined {
-  const module = require.cache?.[require.resolve('apache-arrow')];
+  const file = commonJsFile();
+  const module = file === undefined ? undefined : require.cache?.[file];
   return module?.loaded ? (module.exports as Arrow) : undefined;
+}
+
+function commonJsFile(): string | undefined {
+  try {
+    return require.resolve('apache-arrow');
+  } catch {
+    return undefined;
+  }
 }
 
 /** The build to make tables with. */

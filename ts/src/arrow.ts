@@ -21,6 +21,6 @@ export const zstdCodec: Codec = {
 
 compressionRegistry.set(CompressionType.ZSTD, zstdCodec);
 // What require() gives is another copy, with a registry of its own.
-if (isCommonJs) commonJs().compressionRegistry.set(CompressionType.ZSTD, zstdCodec);
+if (isCommonJs) commonJs()?.compressionRegistry.set(CompressionType.ZSTD, zstdCodec);
 
 export { compressionRegistry };

@@ -5,6 +5,7 @@ import { Answers } from './answers.js';
 import { ipcOf } from './apache-arrow.js';
 import { bytesOf, invalidConfig, milliseconds, oneOf, positionOf, shown, textOf } from './arguments.js';
 import { toJson } from './config.js';
+import { tellOfCopies } from './copies.js';
 import { encodeLogs, encodeMetrics, encodeTraces, type Sink } from './encoder/index.js';
 import type { Skipped } from './encoder/records.js';
 import type { ReadableLogRecord, ReadableSpan, Resource, ResourceMetrics } from './encoder/types.js';
@@ -68,7 +69,11 @@ export class OtlpLibrary implements AsyncDisposable {
     this.#events = events;
     this.#answers = answers;
     this.#resource = { attributes: Object.fromEntries(binding.resource() as [string, string][]) };
-    this.#forget = closeAtExit(binding);
+    const [forget, closed] = [closeAtExit(binding), tellOfCopies(binding.directory())];
+    this.#forget = () => {
+      forget();
+      closed();
+    };
   }
 
   /** Opens the output directory and starts recording; what a crash left there is recovered. */

@@ -1,16 +1,23 @@
-import { createRequire } from 'node:module';
+import module from 'node:module';
+import { isAbsolute } from 'node:path';
 
-/** What to do about a copy of this package inside a bundle, where what it loads is not beside it. */
-export const BUNDLED =
-  'otlp-arrow is part of a bundle, which cannot hold its native addon. Leave it out of the bundle and install it beside: ' +
-  '`--external:otlp-arrow` for esbuild, `externals` for webpack, `external` for Rollup and Vite';
+/** The place of this file or, in a bundle that gives its modules none, of the bundle or of what was started. */
+export const here: string = place();
+
+/**
+ * Loads CommonJS modules as a file sees them. Bundlers read calls of `createRequire` and warn of those they cannot work
+ * out, unless it is called by another name.
+ */
+export const requireFrom = (place: string): NodeJS.Require => module.createRequire(place);
 
 /** Loads CommonJS modules as this package sees them. */
-export const require = create();
+export const require = requireFrom(here);
 
-function create(): NodeJS.Require {
-  // A bundle in CommonJS form has none.
-  const here: string | undefined = import.meta.url;
-  if (here === undefined) throw new Error(BUNDLED);
-  return createRequire(here);
+function place(): string {
+  // A bundle in CommonJS form may have none.
+  const own: string | undefined = import.meta.url;
+  if (own?.startsWith('file:')) return own;
+  // A module of ECMAScript form has no such name: its bundle may.
+  const bundle = typeof __filename === 'string' ? __filename : process.argv[1];
+  return bundle !== undefined && isAbsolute(bundle) ? bundle : process.execPath;
 }

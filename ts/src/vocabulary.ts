@@ -107,3 +107,6 @@ export type ForwarderField =
 
 /** The fields of an event. */
 export type EventField = 'count' | 'destination' | 'message' | 'name' | 'severity' | 'signal' | 'time';
+
+/** The version of the package, which that of its addon must be. */
+export const VERSION = '0.1.0';

@@ -1,6 +1,7 @@
 //! `BindingLibrary`: the core's `OtlpLibrary` for JavaScript.
 
 use std::future::Future;
+use std::path::{PathBuf, absolute};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -69,6 +70,7 @@ pub struct BindingLibrary {
     /// Set at once by a shutdown; the core is told when what was called before is in.
     closing: AtomicBool,
     resource: Vec<(String, String)>,
+    directory: PathBuf,
 }
 
 impl BindingLibrary {
@@ -82,6 +84,7 @@ impl BindingLibrary {
             pending: Arc::default(),
             closing: AtomicBool::new(false),
             resource: config.resource.clone(),
+            directory: absolute(&config.output_dir).unwrap_or_else(|_| config.output_dir.clone()),
             inner: OtlpLibrary::builder(config).on_event(on_event).open()?,
         })
     }
@@ -267,6 +270,12 @@ impl BindingLibrary {
     #[napi(catch_unwind)]
     pub fn resource(&self) -> Vec<Vec<String>> {
         self.resource.iter().map(|(name, value)| vec![name.clone(), value.clone()]).collect()
+    }
+
+    /// The output directory.
+    #[napi(catch_unwind)]
+    pub fn directory(&self) -> String {
+        self.directory.to_string_lossy().into_owned()
     }
 
     /// Everything that is committed from the durable position `name` on.

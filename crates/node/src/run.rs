@@ -1,4 +1,4 @@
-//! The command line.
+//! The command line, and the version.
 
 use std::panic::catch_unwind;
 
@@ -8,6 +8,12 @@ use napi::bindgen_prelude::PromiseRaw;
 use napi_derive::napi;
 
 use crate::runtime::promise;
+
+/// The version of the package this addon was built for: one copied from elsewhere may be of another.
+#[napi(catch_unwind)]
+pub(crate) fn version() -> &'static str {
+    env!("CARGO_PKG_VERSION")
+}
 
 /// Exit code after a panic, the same as that of a Rust program.
 const PANICKED: i32 = 101;

@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { here } from '../require.js';
 
 interface Manifest {
   readonly dependencies?: object;
@@ -39,7 +40,7 @@ function manifests(): string[] {
 function roots(): string[] {
   const script = process.argv[1];
   const places = [script ? dirname(resolve(script)) : process.cwd(), process.cwd()];
-  return [...new Set([...places.map(place => join(place, 'package.json')), ...manifests(), import.meta.url])];
+  return [...new Set([...places.map(place => join(place, 'package.json')), ...manifests(), here])];
 }
 
 /** The file of a package as seen from the program, to look further from; undefined if it is not installed. */

@@ -8,8 +8,15 @@
 import { say } from './say.js';
 import { start } from './start.js';
 
+/** Set by the first copy of this package that comes here: a program and its bundle may each have one. */
+const STARTED = Symbol.for('otlp-arrow.register');
+const shared = globalThis as { [STARTED]?: boolean };
+
 try {
-  await start();
+  if (!shared[STARTED]) {
+    shared[STARTED] = true;
+    await start();
+  }
 } catch (error) {
   const reason = error instanceof Error ? error.message : String(error);
   say(`telemetry is not recorded: ${reason}`);

@@ -46,6 +46,11 @@ pub(super) fn vocabulary(vocabulary: &Vocabulary) -> String {
         let gap = if position == 0 { "" } else { "\n" };
         let _ = writeln!(out, "{gap}/** {meaning} */\n{}", union(name, words));
     }
+    let version = env!("CARGO_PKG_VERSION");
+    let _ = writeln!(
+        out,
+        "\n/** The version of the package, which that of its addon must be. */\nexport const VERSION = '{version}';"
+    );
     out
 }
 
