@@ -29,7 +29,8 @@ export interface OtlpConfig {
   buffer?: {
     /**
      * Memory for data that is accepted and not yet committed, all signals together; one signal takes at most three
-     * quarters, and beside it one request at a time may take what its limits allow. @default '128MiB'
+     * quarters, and beside it one request at a time may take what its limits allow; by default a quarter of the limit
+     * of memory (cgroup) where that is less. @default '128MiB'
      */
     maxBytes?: Size;
   };
@@ -62,7 +63,10 @@ export interface OtlpConfig {
   };
   /** Space that is left to others on the disk. */
   storage?: {
-    /** New data is refused when the disk would have less room than this. @default '256MiB' */
+    /**
+     * New data is refused when the disk would have less room than this; by default 5 % of the volume where that is
+     * less. @default '256MiB'
+     */
     minFreeBytes?: Size;
   };
   /** Addresses to listen on; true for the two standard ones, false for none. */
@@ -78,7 +82,7 @@ export interface OtlpConfig {
   };
   /** When a live file is closed. */
   rotation?: {
-    /** A live file is closed at this size. @default '64MiB' */
+    /** A live file is closed at this size; by default 1/32 of the space where that is less. @default '64MiB' */
     maxBytes?: Size;
     /** A live file is closed at this age; at most a quarter of each retention age. @default '15m' */
     maxAge?: Duration;
@@ -100,7 +104,11 @@ export interface OtlpConfig {
       /** Metrics older than this are deleted. @default '7d' */
       maxAge?: Duration;
     };
-    /** The most the directory may take; the oldest files go first. @default '4GiB' */
+    /**
+     * The most the directory may take; the oldest files go first; by default half of the space (what is free and what
+     * the directory takes) where that is less, and then down to a quarter of it while others fill the volume. @default
+     * '4GiB'
+     */
     maxBytes?: Size;
   };
   /** Where data is forwarded to: one destination, several, or env for the OTEL_EXPORTER_OTLP_* variables. */

@@ -33,6 +33,7 @@ export type EventName =
   | 'breaker_closed'
   | 'records_rejected'
   | 'records_dropped'
+  | 'settings_ignored'
   | 'events_dropped';
 
 /** How much an event asks of a person. */

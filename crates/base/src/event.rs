@@ -78,6 +78,7 @@ event_names! {
     BreakerClosed: Info "breaker_closed" = "A circuit breaker closed.";
     RecordsRejected: Warn "records_rejected" = "`count` records were refused as invalid, by us or by a destination.";
     RecordsDropped: Warn "records_dropped" = "`count` records could not be kept.";
+    SettingsIgnored: Warn "settings_ignored" = "Part of what the environment says is ignored: a variable that sets no key, or a wrong value in one of OpenTelemetry's.";
     EventsDropped: Warn "events_dropped" = "`count` events found the queue full and were not delivered.";
 }
 

@@ -16,7 +16,7 @@ pub(crate) fn run(command: ConfigCommand, io: &mut Io<'_>) -> Outcome {
     match command {
         ConfigCommand::Print(settings) => {
             let loaded = load(&settings)?;
-            for warning in &loaded.warnings {
+            for warning in loaded.warnings.iter().chain(&loaded.notes) {
                 io.note(format_args!("otlp-arrow: {warning}"));
             }
             write!(io.out, "{}", config::print(&loaded))?;
@@ -66,7 +66,7 @@ pub(crate) fn load(settings: &Settings) -> Outcome<Loaded> {
 /// The directory that a reading command reads.
 pub(crate) fn directory(source: &Source) -> Outcome<PathBuf> {
     let directory = match &source.output_dir {
-        Some(directory) => directory.clone(),
+        Some(directory) => at_home(directory)?,
         None => parsed(&sources(source.config.as_deref())?)?.config.output_dir,
     };
     if directory.is_dir() {
@@ -76,6 +76,15 @@ pub(crate) fn directory(source: &Source) -> Outcome<PathBuf> {
         "there is no directory {}: name the one to read with --output-dir DIR",
         directory.display()
     )))
+}
+
+/// A directory of the command line with a leading `~/`, which a shell leaves in `--output-dir=~/x`.
+fn at_home(directory: &Path) -> Outcome<PathBuf> {
+    let Some(text) = directory.to_str() else { return Ok(directory.to_owned()) };
+    let sources = Sources::process()?;
+    config::home(text, &sources.env)
+        .map(PathBuf::from)
+        .map_err(|problem| Failure::Usage(format!("otlp-arrow: --output-dir {text} {problem}")))
 }
 
 fn sources(file: Option<&Path>) -> Outcome<Sources> {

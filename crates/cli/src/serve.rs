@@ -48,12 +48,9 @@ pub(crate) fn run_until(args: &ServeArgs, io: &mut Io<'_>, stop: impl Future<Out
 
 /// Opens the library, and says where it listens and where the files go.
 fn open(loaded: Loaded, io: &mut Io<'_>) -> Outcome<OtlpLibrary> {
-    for warning in &loaded.warnings {
-        tracing::warn!("{warning}");
-    }
     let quiet = takes_stdout(&loaded.config);
     let (directory, protocols) = (loaded.config.output_dir.clone(), loaded.config.protocols.clone());
-    let library = OtlpLibrary::open(loaded.config)?;
+    let library = OtlpLibrary::builder(loaded.config.clone()).ignored(&loaded).open()?;
     let addresses = library.addresses();
     let answers: Vec<&str> = otlp_arrow::internal::answered(&protocols).collect();
     let out = io.words(quiet);

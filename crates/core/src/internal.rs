@@ -23,6 +23,7 @@ pub const FEATURES: &[&str] = &[
 /// Where a configuration comes from, and how it is shown.
 pub mod config {
     pub use crate::config::describe::{commented_file, json_schema, markdown_table, print};
+    pub use crate::config::expand::home;
     pub use crate::config::load::{CommandOption, ConfigFile, Loaded, Role, Sources};
     pub use crate::config::raw::Origin;
     pub use crate::config::read::Setting;

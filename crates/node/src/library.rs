@@ -12,6 +12,7 @@ use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{Env, Status};
 use napi_derive::napi;
 use otlp_arrow::SubscribeFrom;
+use otlp_arrow::internal::config::{Loaded, Sources};
 use otlp_arrow::internal::{Clock, Producer as _, grpc_response, grpc_status_details, status_of};
 use otlp_arrow::{Addresses, Code, Config, Event, ExportOutcome, Forwarder, OtlpError, OtlpLibrary, Severity};
 use otlp_arrow_store::Wanted;
@@ -75,7 +76,7 @@ pub struct BindingLibrary {
 
 impl BindingLibrary {
     fn open(
-        config: Config,
+        loaded: Loaded,
         on_event: impl Fn(&Event) + Send + Sync + 'static,
         on_done: Arc<OnDone>,
     ) -> otlp_arrow::Result<Self> {
@@ -83,9 +84,9 @@ impl BindingLibrary {
             on_done,
             pending: Arc::default(),
             closing: AtomicBool::new(false),
-            resource: config.resource.clone(),
-            directory: absolute(&config.output_dir).unwrap_or_else(|_| config.output_dir.clone()),
-            inner: OtlpLibrary::builder(config).on_event(on_event).open()?,
+            resource: loaded.config.resource.clone(),
+            directory: absolute(&loaded.config.output_dir).unwrap_or_else(|_| loaded.config.output_dir.clone()),
+            inner: OtlpLibrary::builder(loaded.config.clone()).ignored(&loaded).on_event(on_event).open()?,
         })
     }
 }
@@ -153,7 +154,8 @@ pub(crate) fn open<'env>(
             let arguments = serde_json::from_str(&config).map_err(|error| {
                 OtlpError::with_source(Code::InvalidConfig, "the configuration is not an object", error)
             })?;
-            BindingLibrary::open(Config::from_value(arguments)?, listener, on_done)
+            let loaded = Config::load(&Sources { arguments, ..Sources::process()? })?;
+            BindingLibrary::open(loaded, listener, on_done)
         });
         outcome(opened.await)
     })

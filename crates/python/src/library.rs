@@ -33,7 +33,6 @@ pub(crate) struct Library {
     library: Detached<OtlpLibrary>,
     resource: DefaultResource,
     output_dir: String,
-    warnings: Vec<String>,
 }
 
 #[pymethods]
@@ -43,22 +42,13 @@ impl Library {
     fn new(py: Python<'_>, config: &str, deliver: Py<PyAny>) -> PyResult<Self> {
         let listener = listener(deliver);
         py.detach(|| {
-            let Loaded { config, warnings, .. } = load(config)?;
-            let output_dir = config.output_dir.display().to_string();
-            let resource = DefaultResource::new(&config.resource);
-            Ok(Self {
-                library: Detached::new(OtlpLibrary::builder(config).on_event(listener).open()?),
-                resource,
-                output_dir,
-                warnings,
-            })
+            let loaded = load(config)?;
+            let output_dir = loaded.config.output_dir.display().to_string();
+            let resource = DefaultResource::new(&loaded.config.resource);
+            let builder = OtlpLibrary::builder(loaded.config.clone()).ignored(&loaded);
+            Ok(Self { library: Detached::new(builder.on_event(listener).open()?), resource, output_dir })
         })
         .into_python(py)
-    }
-
-    /// What the configuration leaves out, and why.
-    fn warnings(&self) -> Vec<String> {
-        self.warnings.clone()
     }
 
     fn output_dir(&self) -> &str {

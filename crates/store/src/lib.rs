@@ -7,9 +7,9 @@ mod log;
 pub mod settings;
 mod write;
 
-#[doc(hidden)]
-pub use disk::sys;
 pub use disk::{failpoint, names, storage, storage_os};
+#[doc(hidden)]
+pub use disk::{sys, volume};
 pub use file::form;
 pub use file::{ReadError, Wanted};
 pub use log::files::{Entry, FileInfo, FileRows};

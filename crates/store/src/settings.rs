@@ -31,6 +31,26 @@ pub struct Settings {
     pub retention: Retention,
     /// New data is refused when the file system would have fewer free bytes than this.
     pub min_free_bytes: u64,
+    /// Whether the oldest files make way when it would, as long as the directory has more than a quarter of
+    /// `retention.max_bytes`.
+    pub makes_way: bool,
+}
+
+impl Settings {
+    /// So much is free beyond `min_free_bytes` when files have made way.
+    pub(crate) fn headroom(&self) -> u64 {
+        self.retention.max_bytes / 16
+    }
+
+    /// How large the directory may be while the file system has `free` bytes and the directory `total`.
+    pub(crate) fn most_bytes(&self, total: u64, free: u64) -> u64 {
+        let most = self.retention.max_bytes;
+        let lacking = self.min_free_bytes.saturating_add(self.headroom()).saturating_sub(free);
+        if !self.makes_way || lacking == 0 {
+            return most;
+        }
+        total.saturating_sub(lacking).clamp(most / 4, most)
+    }
 }
 
 /// What an acknowledgement means.
@@ -109,6 +129,26 @@ impl Settings {
                 max_bytes: 4 << 30,
             },
             min_free_bytes: 256 << 20,
+            makes_way: false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_make_way_for_what_is_lacking_down_to_a_quarter() {
+        let mut settings = Settings::sample(std::path::Path::new("x"));
+        (settings.retention.max_bytes, settings.min_free_bytes) = (1600, 50);
+        assert_eq!(settings.most_bytes(1500, 0), 1600, "only where they may");
+        settings.makes_way = true;
+        // 150 are to be free, of which 100 are headroom.
+        for (total, free, most) in
+            [(1500, 150, 1600), (1500, 149, 1499), (1500, 0, 1350), (420, 0, 400), (100, 0, 400), (3000, 100, 1600)]
+        {
+            assert_eq!(settings.most_bytes(total, free), most, "{total} {free}");
         }
     }
 }

@@ -29,7 +29,8 @@ class Buffer(TypedDict, total=False):
 
     max_bytes: str
     """Memory for data that is accepted and not yet committed, all signals together; one signal takes at most three
-    quarters, and beside it one request at a time may take what its limits allow. Default: `128MiB`.
+    quarters, and beside it one request at a time may take what its limits allow; by default a quarter of the limit
+    of memory (cgroup) where that is less. Default: `128MiB`.
     """
 
 
@@ -74,7 +75,9 @@ class Storage(TypedDict, total=False):
     """Space that is left to others on the disk."""
 
     min_free_bytes: str
-    """New data is refused when the disk would have less room than this. Default: `256MiB`."""
+    """New data is refused when the disk would have less room than this; by default 5 % of the volume where that is
+    less. Default: `256MiB`.
+    """
 
 
 class Listen(TypedDict, total=False):
@@ -102,7 +105,7 @@ class Rotation(TypedDict, total=False):
     """When a live file is closed."""
 
     max_bytes: str
-    """A live file is closed at this size. Default: `64MiB`."""
+    """A live file is closed at this size; by default 1/32 of the space where that is less. Default: `64MiB`."""
 
     max_age: str
     """A live file is closed at this age; at most a quarter of each retention age. Default: `15m`."""
@@ -139,7 +142,10 @@ class Retention(TypedDict, total=False):
     metrics: RetentionMetrics
 
     max_bytes: str
-    """The most the directory may take; the oldest files go first. Default: `4GiB`."""
+    """The most the directory may take; the oldest files go first; by default half of the space (what is free and what
+    the directory takes) where that is less, and then down to a quarter of it while others fill the volume. Default:
+    `4GiB`.
+    """
 
 
 class AuthApiKey(TypedDict, total=False):

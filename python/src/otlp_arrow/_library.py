@@ -91,8 +91,6 @@ class OtlpLibrary:
         elif on_event is not None:
             arguments["on_event"] = on_event
         self._native = _native.Library(_as_json(arguments), _deliver_to(callback))
-        for warning in self._native.warnings():
-            _logger.warning("%s", warning)
         _open.add(self)
 
     # SDK objects and OTLP bytes

@@ -40,6 +40,7 @@ EventName = Literal[
     "breaker_closed",
     "records_rejected",
     "records_dropped",
+    "settings_ignored",
     "events_dropped",
 ]
 """What happened."""

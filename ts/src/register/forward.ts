@@ -10,8 +10,9 @@ const ENDPOINTS = ['', 'TRACES_', 'METRICS_', 'LOGS_'].map(signal => `OTEL_EXPOR
  */
 export function destination(environment: NodeJS.ProcessEnv): OtlpConfig {
   const told = ENDPOINTS.some(name => (environment[name] ?? '').trim() !== '');
-  const own = Object.keys(environment).some(
-    name => name === 'OTLP_ARROW_CONFIG' || name.startsWith('OTLP_ARROW_FORWARD'),
+  // Kubernetes makes OTLP_ARROW_FORWARDER_SERVICE_HOST of a service: only our own names count.
+  const own = Object.entries(environment).some(
+    ([name, value]) => value && /^OTLP_ARROW_(?:CONFIG|FORWARD(?:__.*)?)$/.test(name),
   );
   return told && !own && !existsSync('otlp-arrow.yaml') ? { forward: 'env' } : {};
 }

@@ -73,6 +73,11 @@ pub fn print(loaded: &Loaded) -> String {
     let mut open: Vec<String> = Vec::new();
     for setting in &loaded.settings {
         let path = segments(&setting.key);
+        // In a file these begin a variable.
+        let value = match &setting.value {
+            value if value.contains("${") || value.contains("$$") => &value.replace('$', "$$"),
+            value => value,
+        };
         let shared = open.iter().zip(&path).take_while(|(a, b)| a == b).count().min(path.len() - 1);
         let mut dash = None;
         for (depth, segment) in path.iter().enumerate().skip(shared) {
@@ -82,9 +87,9 @@ pub fn print(loaded: &Loaded) -> String {
                 None => "  ".repeat(depth),
             };
             match (segment.starts_with('['), last) {
-                (true, true) => lines.push((format!("{lead}- {}", setting.value), Some(&setting.origin))),
+                (true, true) => lines.push((format!("{lead}- {value}"), Some(&setting.origin))),
                 (true, false) => dash = Some(format!("{lead}- ")),
-                (false, true) => lines.push((format!("{lead}{segment}: {}", setting.value), Some(&setting.origin))),
+                (false, true) => lines.push((format!("{lead}{segment}: {value}"), Some(&setting.origin))),
                 (false, false) => lines.push((format!("{lead}{segment}:"), None)),
             }
         }

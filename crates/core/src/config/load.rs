@@ -4,23 +4,16 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::fit::Surroundings;
 use super::keys::{STANDARD_LISTEN, Table};
 use super::raw::{Node, Origin, Raw};
 use super::read::{Reader, Setting};
-use super::{Config, parse, yaml};
+use super::variables::{FILE_VARIABLE, Variable, links_ignored, template, unknown_ignored, what_is};
+use super::{Config, expand, fit, parse, yaml};
 use crate::destinations::Kinds;
 use crate::error::{Code, OtlpError, Result};
 use crate::key::Kind;
 
-const PREFIX: &str = "OTLP_ARROW_";
-const FILE_VARIABLE: &str = "OTLP_ARROW_CONFIG";
-/// Variables of our tests; what they change is not configuration.
-const TEST_PREFIX: &str = "OTLP_ARROW_TEST_";
-/// As well, in builds for tests; other builds know nothing of it.
-#[cfg(feature = "failpoints")]
-const TEST_VARIABLES: [&str; 1] = [otlp_arrow_store::failpoint::VARIABLE];
-#[cfg(not(feature = "failpoints"))]
-const TEST_VARIABLES: [&str; 0] = [];
 const STANDARD_FILE: &str = "otlp-arrow.yaml";
 
 /// Where a configuration comes from, highest first: options, arguments, variables, file, defaults of the role.
@@ -30,14 +23,19 @@ pub struct Sources {
     pub options: Vec<CommandOption>,
     /// An object of keys, or null.
     pub arguments: serde_json::Value,
-    /// Environment variables: `OTLP_ARROW_*`, those of OpenTelemetry, and those that secrets refer to.
+    /// Environment variables: `OTLP_ARROW_*`, those of OpenTelemetry, and those that secrets and the file refer to.
     pub env: BTreeMap<String, String>,
+    /// Names of variables whose value is not UTF-8.
+    pub not_text: Vec<String>,
     /// The file.
     pub file: ConfigFile,
     /// Whose defaults hold.
     pub role: Role,
     /// The kinds of destinations that may be named.
     pub kinds: Kinds,
+    /// The root of the file system, where limits of memory are told. Without it, sizes that nobody set are those of the table,
+    /// whatever volume and memory can bear.
+    pub system: Option<PathBuf>,
 }
 
 /// One option of the command line that sets a key.
@@ -80,8 +78,11 @@ pub struct Loaded {
     pub config: Config,
     /// Every key that has a value, in the order of the documentation; secrets are hidden.
     pub settings: Vec<Setting>,
-    /// What was left out of OpenTelemetry's own variables, and why.
+    /// What was left out of the environment, and why: wrong values of OpenTelemetry's own variables, and variables that set
+    /// no key.
     pub warnings: Vec<String>,
+    /// What was left out of the environment and is nobody's mistake: variables that a platform made.
+    pub notes: Vec<String>,
     /// The file that was read.
     pub file: Option<PathBuf>,
 }
@@ -89,19 +90,18 @@ pub struct Loaded {
 impl Sources {
     /// The environment of this process and the file it names; no arguments.
     pub fn process() -> Result<Self> {
-        let mut env = BTreeMap::new();
+        let (mut env, mut not_text) = (BTreeMap::new(), Vec::new());
         for (name, value) in std::env::vars_os() {
             match (name.into_string(), value.into_string()) {
                 (Ok(name), Ok(value)) => {
                     env.insert(name, value);
                 }
-                (Ok(name), Err(_)) if name.starts_with(PREFIX) => {
-                    return Err(invalid(format!("{name} has a value that is not UTF-8")));
-                }
+                (Ok(name), Err(_)) => not_text.push(name),
                 _ => {}
             }
         }
-        Ok(Self { env, file: ConfigFile::Standard, ..Self::default() })
+        let system = Some(PathBuf::from("/"));
+        Ok(Self { env, not_text, file: ConfigFile::Standard, system, ..Self::default() })
     }
 }
 
@@ -123,16 +123,10 @@ pub(crate) fn load(sources: &Sources) -> Result<Loaded> {
     }
     let file = file_of(sources)?;
     if let Some(path) = &file {
-        lay(&mut root, read_file(path)?, path, &mut errors);
+        lay(&mut root, read_file(path, &sources.env, &mut errors)?, path, &mut errors);
     }
-    for (name, value) in &sources.env {
-        if let Some(path) = variable_path(name).filter(|_| !value.is_empty()) {
-            match assignment(&table, &path, value, Origin::Variable(name.clone())) {
-                Ok(layer) => root.overlay(normal(layer)),
-                Err(problem) => errors.push(problem),
-            }
-        }
-    }
+    let (mut warnings, mut notes) = (Vec::new(), Vec::new());
+    lay_variables(&mut root, sources, &table, &mut errors, &mut warnings, &mut notes);
     lay(&mut root, Node::from_json(&sources.arguments, &Origin::Argument), Path::new("the argument"), &mut errors);
     for option in &sources.options {
         match assignment(
@@ -147,13 +141,17 @@ pub(crate) fn load(sources: &Sources) -> Result<Loaded> {
     }
     as_list(&mut root);
 
-    let mut warnings = Vec::new();
     let mut reader = Reader::new(&table, &root, &sources.env);
-    let config = parse::config(&mut reader, &root, &sources.env, &mut warnings);
+    if let Some(system) = &sources.system {
+        let output_dir = Reader::new(&table, &root, &sources.env).path("output_dir").unwrap_or_default();
+        fit::set_defaults(&mut reader, &Surroundings::of(&output_dir, system));
+    }
+    let mut config = parse::config(&mut reader, &root, &sources.env, &mut warnings);
+    config.fit.at_open = false;
     errors.append(&mut reader.errors);
     let settings = reader.settings;
     match errors.len() {
-        0 => Ok(Loaded { config, settings, warnings, file }),
+        0 => Ok(Loaded { config, settings, warnings, notes, file }),
         1 => Err(invalid(errors.remove(0))),
         n => Err(invalid(format!("{n} settings are wrong:\n  {}", errors.join("\n  ")))),
     }
@@ -173,6 +171,7 @@ fn file_of(sources: &Sources) -> Result<Option<PathBuf>> {
             return Ok(standard.is_file().then_some(standard));
         }
     };
+    let path = at_home(path, &sources.env).map_err(|problem| invalid(format!("{origin} {problem}")))?;
     if path.is_file() {
         return Ok(Some(path));
     }
@@ -182,7 +181,15 @@ fn file_of(sources: &Sources) -> Result<Option<PathBuf>> {
     )))
 }
 
-fn read_file(path: &Path) -> Result<Node> {
+/// [`expand::home`] for a path that may not be text.
+fn at_home(path: PathBuf, env: &BTreeMap<String, String>) -> std::result::Result<PathBuf, String> {
+    match path.to_str() {
+        Some(text) => expand::home(text, env).map(PathBuf::from),
+        None => Ok(path),
+    }
+}
+
+fn read_file(path: &Path, env: &BTreeMap<String, String>, errors: &mut Vec<String>) -> Result<Node> {
     let text = std::fs::read_to_string(path).map_err(|error| {
         OtlpError::with_source(
             Code::InvalidConfig,
@@ -190,7 +197,40 @@ fn read_file(path: &Path) -> Result<Node> {
             error,
         )
     })?;
-    yaml::read_file(path, &text).map_err(invalid)
+    let (tree, problems) = yaml::read_file(path, &text, env).map_err(invalid)?;
+    errors.extend(problems);
+    Ok(tree)
+}
+
+/// Lays the variables on top that set keys, and tells of those that look as if they did.
+fn lay_variables(
+    root: &mut Node,
+    sources: &Sources,
+    table: &Table,
+    errors: &mut Vec<String>,
+    warnings: &mut Vec<String>,
+    notes: &mut Vec<String>,
+) {
+    let mut links: Vec<&str> = Vec::new();
+    let text = sources.env.iter().filter(|(_, value)| !value.is_empty());
+    let text = text.map(|(name, value)| (name, Some(value)));
+    for (name, value) in text.chain(sources.not_text.iter().map(|name| (name, None))) {
+        match (what_is(table, name, value.map_or("", String::as_str)), value) {
+            (Variable::Other, _) => {}
+            (Variable::Link, _) => links.push(name),
+            (Variable::Unknown(problem), _) => warnings.push(unknown_ignored(name, &problem)),
+            (Variable::Sets(_), None) => errors.push(format!("{name} has a value that is not UTF-8")),
+            (Variable::Sets(path), Some(value)) => {
+                match assignment(table, &path, value, Origin::Variable(name.clone())) {
+                    Ok(layer) => root.overlay(normal(layer)),
+                    Err(problem) => errors.push(problem),
+                }
+            }
+        }
+    }
+    if !links.is_empty() {
+        notes.push(links_ignored(&links));
+    }
 }
 
 /// Lays a whole source on top.
@@ -235,19 +275,12 @@ fn as_list(root: &mut Node) {
     }
 }
 
-/// `OTLP_ARROW_BUFFER__MAX_BYTES` as a path; nothing for a variable that is not a key.
-fn variable_path(name: &str) -> Option<Vec<String>> {
-    let other = name == FILE_VARIABLE || TEST_VARIABLES.contains(&name) || name.starts_with(TEST_PREFIX);
-    let rest = name.strip_prefix(PREFIX).filter(|_| !other)?;
-    Some(rest.to_ascii_lowercase().split("__").map(str::to_owned).collect())
-}
-
 /// A dotted key as a path. What follows a key with names of its own is one name, dots and all.
 fn option_path(table: &Table, key: &str) -> Vec<String> {
     let mut path: Vec<String> = Vec::new();
     let mut rest = key;
     loop {
-        let open = table.lookup(&table_path(&path)).is_some_and(|key| key.kind.is_open());
+        let open = table.lookup(&template(&path)).is_some_and(|key| key.kind.is_open());
         match rest.split_once('.') {
             Some((first, tail)) if !open => {
                 path.push(first.to_owned());
@@ -261,22 +294,9 @@ fn option_path(table: &Table, key: &str) -> Vec<String> {
     }
 }
 
-/// The table's name of a path: positions after `forward` are left out.
-fn table_path(path: &[String]) -> String {
-    match path {
-        [first, position, rest @ ..] if first == "forward" && position.parse::<usize>().is_ok() => {
-            [&["forward[]".to_owned()], rest].concat().join(".")
-        }
-        [first, rest @ ..] if first == "forward" && !rest.is_empty() => {
-            [&["forward[]".to_owned()], rest].concat().join(".")
-        }
-        _ => path.join("."),
-    }
-}
-
 /// A tree with this one value in it. Text that stands where a list or a map may is read as YAML if it looks like one.
 fn assignment(table: &Table, path: &[String], value: &str, origin: Origin) -> std::result::Result<Node, String> {
-    let structured = match table.lookup(&table_path(path)).map(|key| &key.kind) {
+    let structured = match table.lookup(&template(path)).map(|key| &key.kind) {
         Some(Kind::Secret) => !matches!(origin, Origin::Variable(_)),
         Some(kind) => matches!(kind, Kind::Attributes | Kind::Command | Kind::Headers | Kind::Signals),
         None => true,

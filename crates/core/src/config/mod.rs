@@ -7,10 +7,13 @@
 mod built_in;
 mod choice;
 pub(crate) mod describe;
+pub(crate) mod expand;
+pub(crate) mod fit;
 mod forward;
 mod hint;
 pub(crate) mod keys;
 pub(crate) mod load;
+mod memory_limit;
 mod otel_env;
 mod parse;
 pub(crate) mod raw;
@@ -20,6 +23,8 @@ mod request_memory;
 mod tests;
 pub(crate) mod types;
 mod units;
+mod value;
+mod variables;
 mod yaml;
 
 #[cfg(not(feature = "forward"))]
@@ -71,6 +76,9 @@ impl Config {
         let loaded = Self::load(&Sources { arguments, ..Sources::process()? })?;
         for warning in &loaded.warnings {
             tracing::warn!("{warning}");
+        }
+        for note in &loaded.notes {
+            tracing::info!("{note}");
         }
         Ok(loaded.config)
     }

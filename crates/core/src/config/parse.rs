@@ -8,6 +8,7 @@ use otlp_arrow_store::settings::{Durability, Retention, Rotation, Sealing};
 use secrecy::SecretString;
 
 use super::choice::{Choice, DurabilityWord};
+use super::fit::Fit;
 use super::forward::forward;
 use super::keys::{self, Table};
 use super::raw::{Node, Origin, Raw};
@@ -72,6 +73,7 @@ pub(crate) fn config(
         on_event: OnEvent { webhook: webhook(reader), command: reader.command("on_event.command") },
         log: Log { level: reader.choice("log.level"), format: reader.choice("log.format") },
         shutdown_timeout: reader.duration("shutdown_timeout"),
+        fit: Fit { at_open: true, makes_way: !reader.is_set("retention.max_bytes") },
     };
     for conflict in conflicts(&config) {
         let blamed = conflict.keys.iter().find(|key| reader.is_set(key)).unwrap_or(&conflict.keys[0]);
@@ -219,7 +221,8 @@ fn check_names(node: &Node, prefix: &str, reader: &mut Reader<'_>) {
     for (name, child) in entries {
         let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
         if !known.contains(&name.as_str()) {
-            reader.errors.push(unknown(table, &path, name, prefix, &child.origin));
+            let problem = unknown(table, &path, name, prefix);
+            reader.errors.push(format!("{problem} (from {})", child.origin));
             continue;
         }
         if table.lookup(&path).is_some() {
@@ -241,12 +244,13 @@ fn check_names(node: &Node, prefix: &str, reader: &mut Reader<'_>) {
     }
 }
 
-fn unknown(table: &Table, path: &str, name: &str, prefix: &str, origin: &Origin) -> String {
+/// That `path`, which is `name` below `prefix`, is not a key, and which one was meant.
+pub(super) fn unknown(table: &Table, path: &str, name: &str, prefix: &str) -> String {
     let known = table.children(prefix);
     let elsewhere = || {
         let paths = || table.keys().iter().map(|key| &*key.path);
         let last = |path: &'_ str| path.rsplit('.').next().map_or(0, |name| path.len() - name.len());
-        paths().find(|path| *path == name).or_else(|| {
+        paths().find(|path| *path == name || path.replace('.', "_") == name).or_else(|| {
             let near = hint::nearest(name, paths().map(|path| &path[last(path)..]))?;
             paths().find(|path| &path[last(path)..] == near)
         })
@@ -254,13 +258,14 @@ fn unknown(table: &Table, path: &str, name: &str, prefix: &str, origin: &Origin)
     let remedy = match hint::nearest(name, known.iter().copied()) {
         Some(near) if prefix.is_empty() => format!("did you mean {near}?"),
         Some(near) => format!("did you mean {prefix}.{near}?"),
+        None if known.is_empty() => format!("{prefix} has no keys of its own"),
         None => match elsewhere() {
             Some(near) if near == name => format!("write it nested: {}", nested(near)),
             Some(near) => format!("did you mean {near}?"),
             None => format!("known here: {}", known.join(", ")),
         },
     };
-    format!("{path} is not a key: {remedy} (from {origin})")
+    format!("{path} is not a key: {remedy}")
 }
 
 /// `buffer.max_bytes` as it is written in a file.

@@ -9,6 +9,8 @@ use std::path::PathBuf;
 pub enum Origin {
     /// Nobody set it.
     Default,
+    /// Nobody set it, and the default of the table is too large for this.
+    Fitted(String),
     /// The object or keyword arguments a program passed.
     Argument,
     /// An option of the command line, such as `--grpc`.
@@ -28,6 +30,7 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Origin::Default => f.write_str("default"),
+            Origin::Fitted(what) => write!(f, "default, for {what}"),
             Origin::Argument => f.write_str("argument"),
             Origin::Option(option) => f.write_str(option),
             Origin::Variable(name) => f.write_str(name),

@@ -10,9 +10,12 @@ use otlp_arrow_columns::Signal;
 use secrecy::SecretString;
 
 use super::choice::Choice;
+use super::expand::home;
 use super::keys::Table;
 use super::raw::{Node, Origin, Raw};
 use super::units;
+pub(crate) use super::value::HIDDEN;
+use super::value::{filled, not_one_of, quote, refused, scalar, within, word};
 use crate::destinations::{self, OTLP_GRPC, OptionValue};
 use crate::key::{Key, Kind};
 
@@ -27,15 +30,12 @@ pub struct Setting {
     pub origin: Origin,
 }
 
-/// What secrets are shown as.
-pub(crate) const HIDDEN: &str = "***";
-
 pub(crate) struct Reader<'a> {
     table: &'a Table,
     root: &'a Node,
     env: &'a BTreeMap<String, String>,
-    /// Where a key has another default than in the table.
-    defaults: BTreeMap<String, String>,
+    /// Where a key has another default than in the table, and what that is for if a person may wonder.
+    defaults: BTreeMap<String, (String, Option<String>)>,
     pub(crate) errors: Vec<String>,
     pub(crate) settings: Vec<Setting>,
 }
@@ -56,7 +56,12 @@ impl<'a> Reader<'a> {
 
     /// Replaces the default of a key.
     pub(crate) fn set_default(&mut self, path: &str, default: String) {
-        self.defaults.insert(path.to_owned(), default);
+        self.defaults.insert(path.to_owned(), (default, None));
+    }
+
+    /// Replaces the default of a key by one that fits `what`, which is told as where it comes from.
+    pub(crate) fn set_default_for(&mut self, path: &str, default: String, what: String) {
+        self.defaults.insert(path.to_owned(), (default, Some(what)));
     }
 
     /// The value somebody set at `path`.
@@ -113,9 +118,9 @@ impl<'a> Reader<'a> {
                 Err(problem) => self.fail(path, &format!("= {} {problem}", quote(&node.raw, &key.kind))),
             }
         }
-        let default = self.defaults.get(path).cloned().unwrap_or_else(|| key.default.to_owned());
+        let (default, what) = self.defaults.get(path).cloned().unwrap_or_else(|| (key.default.to_owned(), None));
         let default = (!default.is_empty()).then(|| parse(&Raw::Text(default), key).ok())??;
-        self.record(path, show(&default), Origin::Default);
+        self.record(path, show(&default), what.map_or(Origin::Default, Origin::Fitted));
         Some(default)
     }
 
@@ -247,12 +252,13 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn path(&mut self, path: &str) -> Option<PathBuf> {
+        let env = self.env;
         let parse = |raw: &Raw, key: &Key| match raw {
             // A slip, in all likelihood; one who means it can quote it. Variables and options are text anyway.
             Raw::Number(text) => {
                 Err(format!("is a number: use {}, in quotes if it is meant: \"{text}\"", key.kind.allowed()))
             }
-            _ => filled(raw, key).map(PathBuf::from),
+            _ => home(&filled(raw, key)?, env).map(PathBuf::from),
         };
         self.value(path, parse, |value| plain(&value.to_string_lossy()))
     }
@@ -324,8 +330,14 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn command(&mut self, path: &str) -> Option<Vec<String>> {
+        let env = self.env;
         let parse = |raw: &Raw, key: &Key| match raw {
-            Raw::List(items) if !items.is_empty() => items.iter().map(|item| filled(&item.raw, key)).collect(),
+            Raw::List(items) if !items.is_empty() => {
+                let mut words: Vec<String> =
+                    items.iter().map(|item| filled(&item.raw, key)).collect::<Result<_, _>>()?;
+                words[0] = home(&words[0], env)?;
+                Ok(words)
+            }
             _ => Err(refused(key)),
         };
         self.value(path, parse, |words: &Vec<String>| {
@@ -426,7 +438,8 @@ fn secret(raw: &Raw, env: &BTreeMap<String, String>) -> Result<SecretString, Str
                 .cloned()
                 .ok_or_else(|| format!("names the environment variable {name}, which is not set"))?,
             [(kind, Node { raw: Raw::Text(path), .. })] if kind == "file" => {
-                let text = std::fs::read_to_string(path)
+                let path = home(path, env)?;
+                let text = std::fs::read_to_string(&path)
                     .map_err(|error| format!("names the file {path}, which cannot be read ({error})"))?;
                 text.trim_end_matches(['\r', '\n']).to_owned()
             }
@@ -435,58 +448,4 @@ fn secret(raw: &Raw, env: &BTreeMap<String, String>) -> Result<SecretString, Str
         _ => return Err("is neither text nor a reference".to_owned()),
     };
     if text.is_empty() { Err("is an empty secret".to_owned()) } else { Ok(text.into()) }
-}
-
-fn within<T: PartialOrd>(value: T, from: T, to: T, key: &Key) -> Result<T, String> {
-    if value >= from && value <= to { Ok(value) } else { Err(format!("is out of range: use {}", key.kind.allowed())) }
-}
-
-fn not_one_of(given: &str, key: &Key) -> String {
-    let words = match &key.kind {
-        Kind::Choice(words) => &**words,
-        _ => &[],
-    };
-    match super::hint::nearest(given, words.iter().map(|(word, _)| *word)) {
-        Some(near) => format!("{}: did you mean {near}?", refused(key)),
-        None => refused(key),
-    }
-}
-
-fn refused(key: &Key) -> String {
-    format!("is not allowed: use {}", key.kind.allowed())
-}
-
-/// The text of a scalar that stands where one word is wanted.
-fn word(raw: &Raw, key: &Key) -> Result<String, String> {
-    match raw {
-        Raw::Text(text) | Raw::Number(text) => Ok(text.clone()),
-        _ => Err(refused(key)),
-    }
-}
-
-fn filled(raw: &Raw, key: &Key) -> Result<String, String> {
-    let text = word(raw, key)?;
-    if text.is_empty() { Err(refused(key)) } else { Ok(text) }
-}
-
-fn scalar(raw: &Raw) -> Option<String> {
-    match raw {
-        Raw::Text(text) | Raw::Number(text) => Some(text.clone()),
-        Raw::Flag(flag) => Some(flag.to_string()),
-        _ => None,
-    }
-}
-
-/// A value as an error quotes it; never a secret.
-fn quote(raw: &Raw, kind: &Kind) -> String {
-    match raw {
-        _ if kind.is_secret() => HIDDEN.to_owned(),
-        Raw::Text(text) if matches!(kind, Kind::Url) && text.contains('@') => HIDDEN.to_owned(),
-        Raw::Text(text) => serde_json::Value::from(text.as_str()).to_string(),
-        Raw::Number(text) => text.clone(),
-        Raw::Flag(flag) => flag.to_string(),
-        Raw::Null => "null".to_owned(),
-        Raw::List(_) => "a list".to_owned(),
-        Raw::Map(_) => "a map".to_owned(),
-    }
 }

@@ -21,8 +21,24 @@ pub(super) fn defaults(buffer_max_bytes: usize) -> (usize, usize) {
 /// Has the two limits follow the budget where nobody set them.
 pub(super) fn set_defaults(reader: &mut Reader<'_>, buffer_max_bytes: usize) {
     let (body, memory) = defaults(buffer_max_bytes);
-    reader.set_default("limits.max_body", show_size(body as u64));
-    reader.set_default("limits.max_request_memory", show_size(memory as u64));
+    let what = format!("a buffer of {}", show_size(buffer_max_bytes as u64));
+    if body < MAX_BODY {
+        reader.set_default_for("limits.max_body", show_size(body as u64), what.clone());
+    }
+    if memory < MAX_REQUEST_MEMORY {
+        reader.set_default_for("limits.max_request_memory", show_size(memory as u64), what);
+    }
+}
+
+/// [`set_defaults`] for limits that were built by hand: those that are at the default of the table.
+pub(super) fn fit(limits: &mut Limits, buffer_max_bytes: usize) {
+    let (body, memory) = defaults(buffer_max_bytes);
+    if limits.max_body == MAX_BODY {
+        limits.max_body = body;
+    }
+    if limits.max_request_memory == MAX_REQUEST_MEMORY {
+        limits.max_request_memory = memory;
+    }
 }
 
 /// The most that one request may take that is larger than a share of the budget: its body twice, as it was sent and as it

@@ -10,6 +10,7 @@ use otlp_arrow_store::settings::{Durability, Retention, Rotation, Sealing};
 use secrecy::SecretString;
 
 use super::choice::choice;
+use super::fit::Fit;
 use super::request_memory;
 use crate::destinations::DestinationConfig;
 
@@ -51,6 +52,9 @@ pub struct Config {
     pub log: Log,
     /// How long `shutdown` may take.
     pub shutdown_timeout: Duration,
+    /// What is still to be fitted to the volume and the memory of this process.
+    #[doc(hidden)]
+    pub fit: Fit,
 }
 
 /// Memory for data that is accepted and not yet committed.
@@ -169,6 +173,7 @@ impl Config {
             forms: Forms::default(),
             retention: self.retention.clone(),
             min_free_bytes: self.storage.min_free_bytes,
+            makes_way: self.fit.makes_way,
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 #[cfg(feature = "doors")]
 use crate::doors::Door;
+use crate::event::Severity;
 use crate::event_bus::EventListener;
 use crate::stage::Stage;
 
@@ -18,6 +19,8 @@ pub(crate) struct Additions {
     pub(crate) doors: Vec<Door>,
     /// See each request between its check and its commit, in this order.
     pub(crate) stages: Vec<Arc<dyn Stage>>,
+    /// What parsing the configuration ignored, with whether it is a mistake: told when it is opened, and not in children.
+    pub(crate) ignored: Vec<(Severity, String)>,
 }
 
 impl fmt::Debug for Additions {

@@ -1,6 +1,6 @@
 //! Opening a recorder, with what the host program adds to the configuration.
 
-use std::path::absolute;
+use std::path::{Path, absolute};
 use std::sync::Arc;
 
 use super::OtlpLibrary;
@@ -8,10 +8,12 @@ use super::additions::Additions;
 use super::generation::Root;
 use super::thread::on_a_thread;
 use crate::config::Config;
+use crate::config::fit::Surroundings;
+use crate::config::load::Loaded;
 #[cfg(feature = "doors")]
 use crate::doors::Door;
 use crate::error::Result;
-use crate::event::Event;
+use crate::event::{Event, Severity};
 use crate::stage::Stage;
 
 /// Opens an [`OtlpLibrary`] with more than a configuration: see [`OtlpLibrary::builder`].
@@ -31,6 +33,17 @@ impl Builder {
     /// thread of the library. See [`OtlpLibrary::on_event`].
     pub fn on_event(mut self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
         self.additions.listeners.push(Arc::new(listener));
+        self
+    }
+
+    /// Tells as the first events what parsing the configuration ignored.
+    #[doc(hidden)]
+    pub fn ignored(mut self, loaded: &Loaded) -> Self {
+        let told =
+            |severity: Severity, texts: &[String]| texts.iter().map(move |text| (severity, text.clone())).collect();
+        let [warnings, notes]: [Vec<_>; 2] =
+            [told(Severity::Warn, &loaded.warnings), told(Severity::Info, &loaded.notes)];
+        self.additions.ignored = [warnings, notes].concat();
         self
     }
 
@@ -63,6 +76,7 @@ impl Builder {
         if let Ok(absolute) = absolute(&config.output_dir) {
             config.output_dir = absolute;
         }
+        let config = config.fitted(|output_dir| Surroundings::of(output_dir, Path::new("/")));
         Ok(OtlpLibrary { root: Arc::new(Root::open(config, additions)?) })
     }
 }

@@ -10,6 +10,7 @@ use super::ingest::Core;
 use super::outward::Outward;
 use crate::config::Config;
 use crate::error::Result;
+use crate::event::{Event, EventName};
 use crate::event_bus::EventBus;
 use crate::on_event::{self, PendingEvents};
 use crate::stats::Stats;
@@ -27,6 +28,10 @@ pub(super) struct Running {
 impl Running {
     pub(super) fn open(config: &Config, additions: &Additions, closed: Arc<AtomicBool>) -> Result<Self> {
         let mut running = Self::inward(config, additions, closed);
+        for (severity, message) in &additions.ignored {
+            let event = Event::new(EventName::SettingsIgnored, running.core.store.clock().wall(), message.clone());
+            running.core.store.announce(Event { severity: *severity, ..event });
+        }
         running.outward = Outward::open(config, additions, &running.core)?;
         Ok(running)
     }

@@ -10,3 +10,5 @@ pub mod storage;
 pub mod storage_os;
 #[doc(hidden)]
 pub mod sys;
+#[doc(hidden)]
+pub mod volume;

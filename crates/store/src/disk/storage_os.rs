@@ -126,7 +126,7 @@ impl Storage for OsStorage {
     }
 
     fn free_bytes(&self, dir: &Path) -> io::Result<u64> {
-        sys::free_bytes(dir)
+        sys::free_and_size(dir).map(|(free, _)| free)
     }
 
     fn try_lock(&self, path: &Path) -> io::Result<Option<Box<dyn FileLock>>> {

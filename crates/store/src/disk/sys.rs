@@ -4,9 +4,9 @@
 use std::io;
 use std::path::Path;
 
-/// Bytes this user may still write on the file system that holds `dir`.
+/// Bytes this user may still write on the file system that holds `dir`, and all bytes of it.
 #[cfg(unix)]
-pub fn free_bytes(dir: &Path) -> io::Result<u64> {
+pub fn free_and_size(dir: &Path) -> io::Result<(u64, u64)> {
     use std::os::unix::ffi::OsStrExt;
     let path = std::ffi::CString::new(dir.as_os_str().as_bytes())?;
     let mut answer = std::mem::MaybeUninit::<libc::statvfs>::uninit();
@@ -17,19 +17,39 @@ pub fn free_bytes(dir: &Path) -> io::Result<u64> {
     // SAFETY: statvfs returned 0, so it has filled the struct.
     let answer = unsafe { answer.assume_init() };
     #[allow(clippy::unnecessary_cast, reason = "these types differ between platforms")]
-    Ok((answer.f_bavail as u64).saturating_mul(answer.f_frsize as u64))
+    let bytes = |blocks: u64| blocks.saturating_mul(answer.f_frsize as u64);
+    #[allow(clippy::unnecessary_cast, reason = "these types differ between platforms")]
+    Ok((bytes(answer.f_bavail as u64), bytes(answer.f_blocks as u64)))
 }
 
-/// Bytes this user may still write on the volume that holds `dir`.
+/// Bytes this user may still write on the volume that holds `dir`, and all that this user may have there.
 #[cfg(windows)]
-pub fn free_bytes(dir: &Path) -> io::Result<u64> {
+pub fn free_and_size(dir: &Path) -> io::Result<(u64, u64)> {
     use std::os::windows::ffi::OsStrExt;
     use windows_sys::Win32::Storage::FileSystem::GetDiskFreeSpaceExW;
     let wide: Vec<u16> = dir.as_os_str().encode_wide().chain([0]).collect();
-    let mut free = 0u64;
-    // SAFETY: `wide` ends in NUL, `free` is a place for the first answer, and the other two may be null.
-    let done = unsafe { GetDiskFreeSpaceExW(wide.as_ptr(), &mut free, std::ptr::null_mut(), std::ptr::null_mut()) };
-    if done == 0 { Err(io::Error::last_os_error()) } else { Ok(free) }
+    let (mut free, mut size) = (0u64, 0u64);
+    // SAFETY: `wide` ends in NUL, `free` and `size` are places for the first two answers, and the third may be null.
+    let done = unsafe { GetDiskFreeSpaceExW(wide.as_ptr(), &mut free, &mut size, std::ptr::null_mut()) };
+    if done == 0 { Err(io::Error::last_os_error()) } else { Ok((free, size)) }
+}
+
+/// Whether the file system that holds `dir` is kept in memory.
+#[cfg(target_os = "linux")]
+pub fn is_in_memory(dir: &Path) -> io::Result<bool> {
+    use std::os::unix::ffi::OsStrExt;
+    const TMPFS: i64 = 0x0102_1994;
+    const RAMFS: i64 = 0x8584_58f6;
+    let path = std::ffi::CString::new(dir.as_os_str().as_bytes())?;
+    let mut answer = std::mem::MaybeUninit::<libc::statfs>::uninit();
+    // SAFETY: `path` ends in NUL and `answer` is a place for one statfs; both outlive the call.
+    if unsafe { libc::statfs(path.as_ptr(), answer.as_mut_ptr()) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: statfs returned 0, so it has filled the struct.
+    let kind = unsafe { answer.assume_init() }.f_type;
+    #[allow(clippy::unnecessary_cast, reason = "this type differs between platforms")]
+    Ok(matches!(kind as i64 & 0xffff_ffff, TMPFS | RAMFS))
 }
 
 /// Has what is written to a file that was opened with `O_DIRECT` go through the cache from now on.

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::context::Context;
 use super::space::DiskSpace;
@@ -13,8 +13,13 @@ use otlp_arrow_base::lock::lock;
 
 /// With so many files waiting, sealing no longer yields to ingest.
 pub(crate) const NO_YIELD: usize = 4;
-/// With so many files waiting, new data is refused.
+/// With so many files waiting, new data is refused,
 const TOO_MANY: usize = 16;
+/// or, where the oldest files make way, also those that wait, with as many as have so many bytes.
+const TOO_MUCH: u64 = 1 << 30;
+
+/// The longest a commit waits for files that make way.
+const MAKING_ROOM: Duration = Duration::from_secs(1);
 
 /// What is known about the space for new data.
 #[derive(Debug)]
@@ -36,7 +41,7 @@ impl Admission {
     /// Whether new data may come at all: STORAGE_FULL while too much waits to be sealed, or nothing can be deleted.
     pub(crate) fn check(&self) -> Result<()> {
         let waiting = self.unsealed.load(Ordering::Relaxed);
-        if waiting >= TOO_MANY {
+        if waiting >= self.too_many() {
             let message =
                 format!("{waiting} files wait to be sealed: data comes faster than it can be compressed, send again");
             return Err(OtlpError::new(Code::StorageFull, message));
@@ -52,6 +57,12 @@ impl Admission {
         Ok(())
     }
 
+    fn too_many(&self) -> usize {
+        let settings = &self.ctx.settings;
+        let files = if settings.makes_way { TOO_MUCH / settings.rotation.max_bytes.max(1) } else { 0 };
+        usize::try_from(files).unwrap_or(usize::MAX).max(TOO_MANY)
+    }
+
     /// [`Admission::check`] for data that comes now: a refusal is announced once, until [`Admission::space_again`].
     pub(crate) fn admit(&self) -> Result<()> {
         self.check().inspect_err(|error| {
@@ -65,7 +76,22 @@ impl Admission {
     /// Makes sure that the file system takes `more` bytes: STORAGE_FULL otherwise.
     pub(crate) fn check_free(&self, more: u64, now: Instant) -> Result<()> {
         let ctx = &self.ctx;
-        self.space.check(&*ctx.storage, ctx.layout.root(), ctx.settings.min_free_bytes, more, now)
+        let left = self.space.check(&*ctx.storage, ctx.layout.root(), ctx.settings.min_free_bytes, more, now)?;
+        if ctx.settings.makes_way && left < ctx.settings.headroom() {
+            self.maintenance.ask();
+        }
+        Ok(())
+    }
+
+    /// [`Admission::check_free`], for which the oldest files make way where they may: waits until they are gone.
+    pub(crate) fn make_room(&self, more: u64, now: Instant) -> Result<()> {
+        let refused = self.check_free(more, now);
+        if refused.is_ok() || !self.ctx.settings.makes_way {
+            return refused;
+        }
+        let clock = &self.ctx.clock;
+        self.maintenance.ask_and_wait(clock.now() + MAKING_ROOM);
+        self.check_free(more, clock.now())
     }
 
     /// So many bytes were written; the directory is looked at when it seems to have grown too large.

@@ -99,7 +99,17 @@ impl Committer {
                 None => self.encoder.encode_rows(&mut self.builder, first_row)?,
             };
             let len = encoded.bytes() as u64;
-            self.admission.check_free(len, now)?;
+            if let Err(error) = self.admission.make_room(len, now) {
+                match self.live.take() {
+                    // Closed, it can make way as well.
+                    Some(live) if attempt == 0 && ctx.settings.makes_way && live.rows > 0 => {
+                        live.close(&ctx, &self.seals);
+                        continue;
+                    }
+                    live => self.live = live,
+                }
+                return Err(error);
+            }
             let mut live = match self.live.take() {
                 Some(live) => live,
                 None => create(&ctx, self.signal, now)?,

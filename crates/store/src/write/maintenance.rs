@@ -74,6 +74,7 @@ impl Maintenance {
         let mut pause = SOON;
         while self.wakeup.sleep(pause) {
             let swept = self.make_space();
+            self.wakeup.swept();
             let troubled = probe(&self.ctx, &self.admission, &self.lanes);
             pause = match (swept.again, troubled) {
                 (true, _) => SOON,

@@ -34,7 +34,7 @@ struct Free {
 }
 
 impl DiskSpace {
-    /// Makes sure that `more` bytes may be written: STORAGE_FULL otherwise.
+    /// Makes sure that `more` bytes may be written: STORAGE_FULL otherwise. Returns how many more may be.
     pub(crate) fn check(
         &self,
         storage: &dyn Storage,
@@ -42,7 +42,7 @@ impl DiskSpace {
         min_free: u64,
         more: u64,
         now: Instant,
-    ) -> Result<()> {
+    ) -> Result<u64> {
         let mut free = lock(&self.free);
         let fresh = |free: &Free| {
             now.saturating_duration_since(free.asked) < ASK_EVERY && free.written_since + more < ASK_AFTER
@@ -51,7 +51,7 @@ impl DiskSpace {
             // A file system that cannot be asked will say itself when it is full.
             *free = storage.free_bytes(root).ok().map(|bytes| Free { bytes, asked: now, written_since: 0 });
         }
-        let Some(known) = free.as_mut() else { return Ok(()) };
+        let Some(known) = free.as_mut() else { return Ok(u64::MAX) };
         let left = known.bytes.saturating_sub(known.written_since);
         if left < min_free.saturating_add(more) {
             *free = None;
@@ -59,13 +59,13 @@ impl DiskSpace {
                 Code::StorageFull,
                 format!(
                     "the file system of {} has {left} free bytes and {min_free} are left to others \
-                     (storage.min_free_bytes): free some space, writing resumes by itself",
+                     (storage.min_free_bytes): free some space or lower storage.min_free_bytes, writing resumes by itself",
                     root.display()
                 ),
             ));
         }
         known.written_since += more;
-        Ok(())
+        Ok(left - min_free - more)
     }
 
     /// So many bytes were written; the estimate of the directory's size.

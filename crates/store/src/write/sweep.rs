@@ -17,6 +17,7 @@ use crate::disk::names::{Stem, WriterId};
 use crate::disk::storage::Entry;
 use crate::file::form::Form;
 use crate::log::hooks::RetentionHold;
+use crate::settings::Retention;
 use otlp_arrow_base::event::EventName;
 use otlp_arrow_base::log_limit::Repeated;
 
@@ -93,8 +94,11 @@ impl Sweeper {
         let other: u64 = side.iter().map(|(_, entry)| entry.len).sum();
         let now = ctx.wall.now();
         let settings = &ctx.settings;
-        let plan = plan(&settings.retention, settings.rotation.max_age, &files, other, now);
         let mut total = other + files.iter().map(|file| file.bytes).sum::<u64>();
+        let free = settings.makes_way.then(|| ctx.storage.free_bytes(ctx.layout.root()).ok()).flatten();
+        let most = settings.most_bytes(total, free.unwrap_or(u64::MAX));
+        let retention = Retention { max_bytes: most, ..settings.retention.clone() };
+        let plan = plan(&retention, settings.rotation.max_age, &files, other, now);
         let mut swept = Swept { more_after: plan.more_after, ..Swept::default() };
         let mut postponed = false;
         for (at, cause) in plan.victims {
@@ -115,7 +119,7 @@ impl Sweeper {
         // What was set aside is a help for a person, not data: of it the oldest goes when nothing else is left.
         side.sort_by_key(|(_, entry)| entry.modified);
         for (path, entry) in side.into_iter().take_while(|_| plan.overfull) {
-            if total <= settings.retention.max_bytes {
+            if total <= most {
                 break;
             }
             if ctx.storage.remove(&path).is_ok() {
@@ -123,10 +127,10 @@ impl Sweeper {
                 tracing::warn!(path = %path.display(), "deleted to keep to retention.max_bytes");
             }
         }
-        let overfull = total > settings.retention.max_bytes;
-        swept.rotate = overfull && ctx.own.any_live();
+        swept.rotate = total > most && ctx.own.any_live();
         swept.again |= swept.rotate || postponed;
         // Nothing is refused while there is something that will make space in a moment; and what was not seen may be too much.
+        let overfull = total > settings.retention.max_bytes;
         if unknown.is_empty() {
             self.admission.space.swept(written, total, overfull && !swept.rotate && !postponed);
         }
@@ -274,7 +278,9 @@ fn announce_loss(ctx: &Context, file: &Data, cause: Cause, rows: u64) {
     }
     let why = match cause {
         Cause::Age => "they are older than retention keeps them",
-        Cause::Size => "the directory is at its limit (retention.max_bytes)",
+        Cause::Size => {
+            "the directory is at its limit (retention.max_bytes), or others need its space (storage.min_free_bytes)"
+        }
     };
     let message = format!("{unsaid} records of {} were deleted before they were delivered: {why}", file.stem);
     ctx.event(EventName::RecordsEvicted, Some(file.signal), Some(unsaid), message);

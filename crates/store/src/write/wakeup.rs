@@ -24,6 +24,9 @@ struct State {
     asked: bool,
     closing: bool,
     running: bool,
+    /// Rounds that have begun, and of those the last one that has made what space it could.
+    begun: u64,
+    swept: u64,
 }
 
 impl State {
@@ -53,6 +56,26 @@ impl Wakeup {
         }
     }
 
+    /// Asks for maintenance, and waits until a round that begins after this has made what space it could, at most until
+    /// `deadline`.
+    pub(crate) fn ask_and_wait(&self, deadline: Instant) {
+        let mut state = lock(&self.state);
+        state.asked = true;
+        self.wake.notify_one();
+        let round = state.begun + 1;
+        let open = |state: &State| state.running && !state.closing && state.swept < round;
+        while open(&state) && !self.clock.left(deadline).is_zero() {
+            state = self.clock.wait(&self.ended, state, deadline);
+        }
+    }
+
+    /// This round has made what space it could.
+    pub(crate) fn swept(&self) {
+        let mut state = lock(&self.state);
+        state.swept = state.begun;
+        self.ended.notify_all();
+    }
+
     /// Sleeps until it is time; `false` when the store is closed.
     pub(crate) fn sleep(&self, pause: Duration) -> bool {
         let began = self.clock.now();
@@ -64,6 +87,7 @@ impl Wakeup {
             let pause = state.pause(pause);
             if self.clock.elapsed(began) >= pause {
                 state.asked = false;
+                state.begun += 1;
                 return true;
             }
             state = self.clock.wait(&self.wake, state, began + pause);
@@ -81,6 +105,7 @@ impl Wakeup {
         let mut state = lock(&self.state);
         state.closing = true;
         self.wake.notify_all();
+        self.ended.notify_all();
         while state.running && !self.clock.left(deadline).is_zero() {
             state = self.clock.wait(&self.ended, state, deadline);
         }
@@ -102,6 +127,25 @@ mod tests {
         let asked = State { asked: true, ..State::default() };
         assert_eq!((State::default().pause(HOUR), asked.pause(HOUR)), (HOUR, SOON));
         assert_eq!(asked.pause(SOON / 2), SOON / 2);
+    }
+
+    #[test]
+    fn who_waits_for_space_waits_for_a_round_that_began_after_that() {
+        let clock = Clock::system();
+        let wakeup = Arc::new(Wakeup::new(clock.clone()));
+        wakeup.ask_and_wait(clock.now() + HOUR); // Nobody would come.
+        let rounds = Arc::clone(&wakeup);
+        wakeup.started(|| true);
+        assert!(wakeup.sleep(Duration::ZERO), "a round has begun, and may have looked already");
+        let waiting = std::thread::spawn(move || rounds.ask_and_wait(Clock::system().now() + HOUR));
+        while !lock(&wakeup.state).asked {
+            std::thread::yield_now();
+        }
+        wakeup.swept();
+        assert!(!waiting.is_finished());
+        assert!(wakeup.sleep(HOUR), "it was asked for");
+        wakeup.swept();
+        waiting.join().expect("it ends");
     }
 
     #[test]

@@ -18,6 +18,7 @@ pub fn settings(output_dir: impl Into<PathBuf>) -> Settings {
         sealing: Sealing { compression: SealingCompression::Zstd, level: 1 },
         retention: Retention { max_age: PerSignal { traces: day, metrics: 7 * day, logs: day }, max_bytes: 4 << 30 },
         min_free_bytes: 256 << 20,
+        makes_way: false,
         forms: Default::default(),
     }
 }
