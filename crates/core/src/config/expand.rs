@@ -84,7 +84,7 @@ fn expression(body: &str, env: &BTreeMap<String, String>, depth: usize) -> Resul
     } else if let Some(said) = rest.strip_prefix('?') {
         value.cloned().ok_or_else(|| wanted(said, "is not set"))
     } else if rest.starts_with(':') {
-        let what = "which is no variable of the environment";
+        let what = "which is not a variable of the environment";
         Err(format!("has ${{{name}:…}}, {what}: {FORMS}; a secret in a file is {{file: PATH}}"))
     } else {
         Err(format!("has ${{{name}…}} with something behind the name: {FORMS}"))
@@ -161,7 +161,7 @@ mod tests {
             ("${}", "does not begin with the name of a variable"),
             ("${1A}", "does not begin with the name of a variable"),
             ("${env:}", "does not begin with the name of a variable"),
-            ("${file:/run/hunter2}", "has ${file:…}, which is no variable of the environment"),
+            ("${file:/run/hunter2}", "has ${file:…}, which is not a variable of the environment"),
             ("${A!hunter2}", "with something behind the name"),
         ] {
             let problem = put(text).err().unwrap_or_default();

@@ -8,7 +8,7 @@ use super::keys::{Table, standard};
 use super::memory_limit;
 use super::read::Reader;
 use super::request_memory;
-use super::types::Config;
+use super::types::{Config, Fit};
 use super::units::{show_size, size};
 
 const MIB: u64 = 1 << 20;
@@ -68,16 +68,6 @@ impl Surroundings {
         }
         found
     }
-}
-
-/// What of a configuration is still to be fitted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[doc(hidden)]
-pub struct Fit {
-    /// Opening reduces the sizes that are those of the table: this configuration was built by hand.
-    pub(crate) at_open: bool,
-    /// The oldest files make way when the volume is full: nobody said how large the directory is to be.
-    pub(crate) makes_way: bool,
 }
 
 /// Has the keys that are read from now on the defaults that they have here.

@@ -4,14 +4,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use otlp_arrow_store::Settings;
-use otlp_arrow_store::form::Forms;
 use otlp_arrow_store::settings::{Durability, Retention, Rotation, Sealing};
 use secrecy::SecretString;
 
 use super::choice::choice;
-use super::fit::Fit;
-use super::request_memory;
 use crate::destinations::DestinationConfig;
 
 /// Everything that can be set. Field names are the keys of the configuration file.
@@ -55,6 +51,16 @@ pub struct Config {
     /// What is still to be fitted to the volume and the memory of this process.
     #[doc(hidden)]
     pub fit: Fit,
+}
+
+/// What of a configuration is still to be fitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[doc(hidden)]
+pub struct Fit {
+    /// Opening reduces the sizes that are those of the table: this configuration was built by hand.
+    pub(crate) at_open: bool,
+    /// The oldest files make way when the volume is full: nobody said how large the directory is to be.
+    pub(crate) makes_way: bool,
 }
 
 /// Memory for data that is accepted and not yet committed.
@@ -158,22 +164,3 @@ pub enum LogFormat {
 }
 
 choice!(LogFormat, Console = "console"("for people"), Json = "json"("one JSON object a line"));
-
-impl Config {
-    /// What of it the store takes.
-    pub fn store_settings(&self) -> Settings {
-        Settings {
-            output_dir: self.output_dir.clone(),
-            durability: self.durability,
-            commit_interval: self.commit_interval,
-            buffer_max_bytes: self.buffer.max_bytes,
-            request_max_bytes: request_memory::most(self.buffer.max_bytes, &self.limits),
-            rotation: self.rotation.clone(),
-            sealing: self.sealing.clone(),
-            forms: Forms::default(),
-            retention: self.retention.clone(),
-            min_free_bytes: self.storage.min_free_bytes,
-            makes_way: self.fit.makes_way,
-        }
-    }
-}
