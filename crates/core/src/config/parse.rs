@@ -8,7 +8,6 @@ use otlp_arrow_store::settings::{Durability, Retention, Rotation, Sealing};
 use secrecy::SecretString;
 
 use super::choice::{Choice, DurabilityWord};
-use super::fit::Fit;
 use super::forward::forward;
 use super::keys::{self, Table};
 use super::raw::{Node, Origin, Raw};
