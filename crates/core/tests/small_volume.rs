@@ -2,7 +2,7 @@
 //!
 //! The volumes are real, in memory. Mounting them takes the rights of root, or a user namespace in which this test is root.
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stderr, reason = "tests")]
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
