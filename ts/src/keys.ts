@@ -113,6 +113,19 @@ export interface OtlpConfig {
   };
   /** Where data is forwarded to: one destination, several, or env for the OTEL_EXPORTER_OTLP_* variables. */
   forward?: 'env' | DestinationConfig | ('env' | DestinationConfig)[];
+  /** Bounds on questions about what is kept. */
+  query?: {
+    /** The longest a question may take; what was found by then is the answer, which says so. @default '30s' */
+    timeout?: Duration;
+    /** Memory for what questions read and keep, all of them together. @default '512MiB' */
+    maxMemory?: Size;
+    /** The most rows of one answer. @default 100000 */
+    maxRows?: number;
+    /** Questions answered at once; others wait for their turn. @default 4 */
+    maxConcurrent?: number;
+    /** Memory for what is kept of files between questions. @default '64MiB' */
+    indexMemory?: Size;
+  };
   /**
    * Attributes of records handed over without a resource, on top of `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES`.
    */

@@ -12,6 +12,11 @@ pub use otlp_arrow_base::clock::Clock;
 pub use otlp_arrow_base::stats::{Protocol, Stats};
 pub use otlp_arrow_base::{EventSink, Status, status_of};
 
+/// What is committed in the directory of `library`, as this process's writer knows it.
+pub fn log_of(library: &crate::OtlpLibrary) -> otlp_arrow_store::Log {
+    library.log().clone()
+}
+
 /// The features of this build.
 pub const FEATURES: &[&str] = &[
     #[cfg(feature = "doors")]

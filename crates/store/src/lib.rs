@@ -10,10 +10,12 @@ mod write;
 pub use disk::{failpoint, names, storage, storage_os};
 #[doc(hidden)]
 pub use disk::{sys, volume};
+pub use file::blocks::{Block, BlockReader, LoadedBlock, Outline};
 pub use file::form;
 pub use file::{ReadError, Wanted};
 pub use log::files::{Entry, FileInfo, FileRows};
 pub use log::follow::Follow;
+pub use log::read::Listed;
 pub use log::{Log, cursor, hooks, position, subscription};
 pub use write::budget;
 

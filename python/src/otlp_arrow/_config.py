@@ -278,6 +278,25 @@ class Forward(TypedDict, total=False):
     breaker: Breaker
 
 
+class Query(TypedDict, total=False):
+    """Bounds on questions about what is kept."""
+
+    timeout: str
+    """The longest a question may take; what was found by then is the answer, which says so. Default: `30s`."""
+
+    max_memory: str
+    """Memory for what questions read and keep, all of them together. Default: `512MiB`."""
+
+    max_rows: int
+    """The most rows of one answer. Default: `100000`."""
+
+    max_concurrent: int
+    """Questions answered at once; others wait for their turn. Default: `4`."""
+
+    index_memory: str
+    """Memory for what is kept of files between questions. Default: `64MiB`."""
+
+
 class OnEvent(TypedDict, total=False):
     """Who is told of events, besides the program itself."""
 
@@ -339,6 +358,8 @@ class Config(TypedDict, total=False):
     retention: Retention
 
     forward: Literal["env"] | Forward | list[Literal["env"] | Forward]
+
+    query: Query
 
     resource: dict[str, str]
     """Attributes of records handed over without a resource, on top of `OTEL_SERVICE_NAME` and

@@ -39,12 +39,19 @@ pub use crate::destinations::{OTLP_GRPC, OTLP_HTTP, STDOUT};
 pub(crate) use describe::default as default_value;
 use load::{Loaded, Sources};
 pub use otlp_arrow_store::settings::{Durability, Retention, Rotation, Sealing, SealingCompression};
-pub use types::{Buffer, Config, Limits, Listen, OnEvent, Protocols, Storage};
+pub use types::{Buffer, Config, Limits, Listen, OnEvent, Protocols, Query, Storage};
 
 /// The defaults of the table of keys: nothing is listened on, nothing forwarded.
 impl Default for Config {
     fn default() -> Self {
         parse::defaults()
+    }
+}
+
+/// The defaults of the table of keys.
+impl Default for Query {
+    fn default() -> Self {
+        parse::defaults().query
     }
 }
 

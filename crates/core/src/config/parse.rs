@@ -68,6 +68,13 @@ pub(crate) fn config(
             max_bytes: reader.size("retention.max_bytes"),
         },
         forward: forward(reader, env, warnings),
+        query: Query {
+            timeout: reader.duration("query.timeout"),
+            max_memory: reader.memory("query.max_memory"),
+            max_rows: reader.count_as("query.max_rows"),
+            max_concurrent: reader.count_as("query.max_concurrent"),
+            index_memory: reader.memory("query.index_memory"),
+        },
         resource: resource(reader, env, warnings),
         on_event: OnEvent { webhook: webhook(reader), command: reader.command("on_event.command") },
         log: Log { level: reader.choice("log.level"), format: reader.choice("log.format") },

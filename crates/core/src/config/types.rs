@@ -39,6 +39,8 @@ pub struct Config {
     pub retention: Retention,
     /// Where data is forwarded to.
     pub forward: Vec<DestinationConfig>,
+    /// Bounds on questions about what is kept.
+    pub query: Query,
     /// Resource attributes of spans and records that are handed over without a resource, in order.
     pub resource: Vec<(String, String)>,
     /// Who is told of events, besides the program itself.
@@ -112,6 +114,21 @@ pub struct Protocols {
     pub otlp_grpc: bool,
     /// OTLP over HTTP, protobuf and JSON.
     pub otlp_http: bool,
+}
+
+/// Bounds on questions about what is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Query {
+    /// The longest a question may take; what was found by then is the answer, which says so.
+    pub timeout: Duration,
+    /// Bytes for what questions read and keep, all of them together.
+    pub max_memory: usize,
+    /// The most rows of one answer.
+    pub max_rows: usize,
+    /// Questions answered at once; others wait for their turn.
+    pub max_concurrent: usize,
+    /// Bytes for what is kept of files between questions.
+    pub index_memory: usize,
 }
 
 /// Who is told of events, besides the program itself.

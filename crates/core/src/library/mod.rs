@@ -36,7 +36,7 @@ use crate::forward::Forwarder;
 use crate::outcome::ExportOutcome;
 use crate::stats::{Health, LibraryStats, Protocol};
 use crate::store::subscription::{SubscribeFrom, Subscription};
-use crate::store::{Batches, ClosedReport, ReadOptions};
+use crate::store::{Batches, ClosedReport, Log, ReadOptions};
 
 /// A recorder: telemetry goes in as SDK objects or OTLP bytes, and is kept as Arrow files in one directory.
 ///
@@ -104,6 +104,11 @@ impl OtlpLibrary {
     /// ```
     pub fn builder(config: Config) -> Builder {
         Builder::new(config)
+    }
+
+    /// What is committed, as every reader of this process sees it.
+    pub(crate) fn log(&self) -> &Log {
+        self.running().core.store.log()
     }
 
     fn running(&self) -> &Running {

@@ -1,6 +1,7 @@
 //! The body of a message, taken apart column by column, every length checked against what is there.
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::slice::ChunksExact;
 
 use arrow_ipc::{CompressionType, MessageHeader};
@@ -70,6 +71,23 @@ impl<'a> Body<'a> {
         }
     }
 
+    /// Where in the body the buffers with these numbers lie, from the first to the last.
+    pub(crate) fn span(head: &Head<'_>, buffers: Range<usize>, len: usize) -> Result<Range<usize>> {
+        let mut span: Option<Range<usize>> = None;
+        for buffer in buffers {
+            let buffer = head.buffers.get(buffer * PAIR..(buffer + 1) * PAIR).and_then(pair);
+            let (at, size) = buffer.ok_or_else(|| damaged("a record batch has too few buffers"))?;
+            let range = usize::try_from(at).ok().zip(usize::try_from(size).ok());
+            let range = range.and_then(|(at, size)| Some(at..at.checked_add(size)?)).filter(|range| range.end <= len);
+            let range = range.ok_or_else(|| damaged("a buffer lies outside of its message"))?;
+            span = Some(match span {
+                Some(span) => span.start.min(range.start)..span.end.max(range.end),
+                None => range,
+            });
+        }
+        Ok(span.unwrap_or(0..0))
+    }
+
     /// Bytes of the body as it lies in the file.
     pub(crate) fn len(&self) -> usize {
         self.bytes.len()
@@ -132,6 +150,11 @@ impl<'a> Values<'a> {
             return None;
         }
         self.bytes.get(offset(index)?..offset(index + 1)?)
+    }
+
+    /// The offsets, the bytes, and how many values there are.
+    pub(crate) fn into_parts(self) -> (Vec<u8>, Vec<u8>, usize) {
+        (self.offsets.into_owned(), self.bytes.into_owned(), self.len)
     }
 
     /// The same values in memory of their own.

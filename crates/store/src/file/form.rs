@@ -12,8 +12,12 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 
+use super::blocks::{BlockReader, Outline};
 use super::error::{Result, damaged};
-use super::read::{Extent, FileBatches};
+use super::open_blocks;
+use super::options::Extent;
+use super::read::FileBatches;
+use super::row_blocks::RowBlocks;
 use super::scan::{self, Check};
 use super::sealed::{self, Contents};
 use super::wanted::Wanted;
@@ -45,6 +49,19 @@ pub trait FileForm: fmt::Debug + Send + Sync {
         from_row: u64,
         wanted: &Wanted,
     ) -> Result<Box<dyn RowReader>>;
+
+    /// The rows of `file` by block, for a form whose blocks can be read one by one; `known` is an outline of the same file.
+    /// Without it blocks are made of what [`FileForm::open`] reads.
+    fn blocks(
+        &self,
+        file: &Arc<dyn ReadFile>,
+        name: &str,
+        extent: Extent,
+        known: Option<&Arc<Outline>>,
+    ) -> Result<Option<Box<dyn BlockReader>>> {
+        let _ = (file, name, extent, known);
+        Ok(None)
+    }
 
     /// How much of `file` holds, looked at as closely as `check` says; nothing of what is not a file of this form.
     fn committed(&self, file: &dyn ReadFile, check: Check) -> io::Result<Committed>;
@@ -106,6 +123,20 @@ impl Form {
     /// A form beside the two that are written.
     pub const fn new(form: &'static dyn FileForm) -> Self {
         Self(form)
+    }
+
+    /// The rows of `file`, which has this form, by block.
+    pub(crate) fn open_blocks(
+        self,
+        file: Arc<dyn ReadFile>,
+        name: &str,
+        extent: Extent,
+        known: Option<&Arc<Outline>>,
+    ) -> Result<Box<dyn BlockReader>> {
+        match self.blocks(&file, name, extent, known)? {
+            Some(blocks) => Ok(blocks),
+            None => Ok(Box::new(RowBlocks::new(self, file, name, extent)?)),
+        }
     }
 }
 
@@ -216,6 +247,16 @@ impl FileForm for Live {
         Ok(Box::new(FileBatches::open(file, name, extent, from_row, wanted)?))
     }
 
+    fn blocks(
+        &self,
+        file: &Arc<dyn ReadFile>,
+        name: &str,
+        extent: Extent,
+        known: Option<&Arc<Outline>>,
+    ) -> Result<Option<Box<dyn BlockReader>>> {
+        open_blocks::open(Arc::clone(file), name, extent, known).map(Some)
+    }
+
     fn committed(&self, file: &dyn ReadFile, check: Check) -> io::Result<Committed> {
         ipc_committed(file, check)
     }
@@ -255,6 +296,16 @@ impl FileForm for Sealed {
             return Err(damaged(format!("{name} is not a complete sealed file")));
         }
         Ok(Box::new(FileBatches::open(file, name, extent, from_row, wanted)?))
+    }
+
+    fn blocks(
+        &self,
+        file: &Arc<dyn ReadFile>,
+        name: &str,
+        extent: Extent,
+        known: Option<&Arc<Outline>>,
+    ) -> Result<Option<Box<dyn BlockReader>>> {
+        open_blocks::open(Arc::clone(file), name, extent, known).map(Some)
     }
 
     fn committed(&self, file: &dyn ReadFile, check: Check) -> io::Result<Committed> {

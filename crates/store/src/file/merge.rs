@@ -283,6 +283,8 @@ pub(crate) struct Merger {
     /// For each column of the file where it goes, if anywhere.
     slots: Vec<Option<usize>>,
     dictionaries: Dictionaries,
+    /// Which dictionaries some column that is delivered has.
+    used: Vec<bool>,
     unified: Vec<Unified>,
     numbers: Vec<Vec<i32>>,
     columns: Vec<Column>,
@@ -297,12 +299,15 @@ impl Merger {
         let schema = Arc::new(Schema::new_with_metadata(fields, file.metadata().clone()));
         let shapes = shapes(file)?;
         let slots = (0..shapes.len()).map(|column| wanted.iter().position(|wanted| *wanted == column)).collect();
-        let count = shapes.iter().filter(|shape| **shape == Shape::Dictionary).count();
+        let dictionary_columns = shapes.iter().enumerate().filter(|(_, shape)| **shape == Shape::Dictionary);
+        let used: Vec<bool> = dictionary_columns.map(|(column, _)| wanted.contains(&column)).collect();
+        let count = used.len();
         let mut merger = Self {
             schema,
             shapes,
             slots,
             dictionaries,
+            used,
             unified: vec![Unified::default(); count],
             numbers: vec![Vec::new(); count],
             columns: Vec::new(),
@@ -353,7 +358,8 @@ impl Merger {
     /// Appends the rows of one message. After an error the merger must not be used again.
     pub(crate) fn push(&mut self, mut body: Body<'_>, values: &[Values<'_>]) -> Result<()> {
         if self.dictionaries != Dictionaries::Plain {
-            for ((unified, values), numbers) in self.unified.iter_mut().zip(values).zip(&mut self.numbers) {
+            let all = self.unified.iter_mut().zip(values).zip(&mut self.numbers).zip(&self.used);
+            for ((unified, values), numbers) in all.filter(|(_, used)| **used).map(|(all, _)| all) {
                 let known = unified.len();
                 unified.number_all(values, numbers)?;
                 if self.dictionaries == Dictionaries::Shared && unified.len() > known {

@@ -3,6 +3,7 @@
 //! Written and read by our own small codec (see `docs/adr/0001-files.md`): the shape of a message depends on the schema
 //! alone, so its metadata is built once and patched, and what is read is checked before any length in it is believed.
 
+pub mod blocks;
 pub(crate) mod body;
 mod check;
 pub mod commit;
@@ -13,17 +14,21 @@ pub mod form;
 mod frame;
 mod head;
 mod layout;
+mod live_blocks;
 mod merge;
 mod message;
 mod metadata;
+mod open_blocks;
 pub mod options;
 mod output;
 mod parse;
 pub mod read;
+mod row_blocks;
 #[cfg(test)]
 pub(crate) mod sample;
 pub mod scan;
 mod sealed;
+mod sealed_blocks;
 mod unified;
 mod wanted;
 mod window;

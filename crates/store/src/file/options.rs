@@ -5,6 +5,15 @@ use std::time::SystemTime;
 use arrow_array::RecordBatch;
 use otlp_arrow_base::error::Result;
 
+/// How much of a stream is read. A sealed file is read as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// The commits in its first bytes, which this process wrote: all must be there, checksums are not looked at.
+    Committed(u64),
+    /// The longest prefix that holds, checksums included, within so many bytes if given.
+    Prefix(Option<u64>),
+}
+
 /// Which rows to read.
 #[derive(Clone, Debug, Default)]
 pub struct ReadOptions {

@@ -11,6 +11,7 @@ use super::body::{Body, Values};
 use super::error::{ReadError, Result, damaged};
 use super::form::RowReader;
 use super::merge::Merger;
+pub use super::options::Extent;
 use super::parse;
 use super::scan::{Check, Commits, Form, form};
 use super::sealed::{Contents, load};
@@ -23,15 +24,6 @@ const BATCH_ROWS: u64 = 16_384;
 /// Small commits are put together up to so many bytes.
 const BATCH_BYTES: u64 = 8 << 20;
 const CHUNK: usize = 256 << 10;
-
-/// How much of a stream is read. A sealed file is read as a whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Extent {
-    /// The commits in its first bytes, which this process wrote: all must be there, checksums are not looked at.
-    Committed(u64),
-    /// The longest prefix that holds, checksums included, within so many bytes if given.
-    Prefix(Option<u64>),
-}
 
 /// The batches of one file.
 #[derive(Debug)]

@@ -11,6 +11,7 @@ use super::handle::Log;
 use super::own_files::OwnFile;
 use crate::disk::names::Stem;
 use crate::file::Wanted;
+use crate::file::blocks::{BlockReader, Outline};
 use crate::file::error::ReadError;
 use crate::file::options::{Batches, ReadOptions};
 use crate::file::read::Extent;
@@ -33,19 +34,7 @@ pub(crate) fn read(
     keeper: Option<Arc<dyn SetAside>>,
 ) -> Result<Batches> {
     let wanted = Wanted::new(signal, options)?;
-    let mut waiting: VecDeque<Source> = VecDeque::new();
-    for file in log.entries(signal)? {
-        // A directory entry may lag behind an open file on Windows.
-        let len = if cfg!(windows) { None } else { Some(file.len) };
-        waiting.push_back(Source { file, extent: Extent::Prefix(len), rows: u64::MAX });
-    }
-    // Own files after the listing: what is not among them by now is sealed, and found in that form.
-    let own: HashMap<Stem, OwnFile> = log.own().of(signal).into_iter().collect();
-    for source in waiting.iter_mut().filter(|source| source.file.form.grows()) {
-        if let Some(own) = own.get(&source.file.stem) {
-            (source.extent, source.rows) = (Extent::Committed(own.len), own.rows);
-        }
-    }
+    let waiting = log.snapshot(signal)?.into();
     let left = options.limit.unwrap_or(usize::MAX);
     Ok(Box::new(Snapshot { log: log.clone(), signal, wanted, waiting, current: None, left, keeper }))
 }
@@ -55,16 +44,50 @@ impl Log {
     pub fn read(&self, signal: Signal, options: &ReadOptions) -> Result<Batches> {
         read(self, signal, options, None)
     }
+
+    /// [`Log::entries`] with how much of each is committed at this moment, as far as that is known without a look inside.
+    pub fn snapshot(&self, signal: Signal) -> Result<Vec<Listed>> {
+        let mut listed = Vec::new();
+        for file in self.entries(signal)? {
+            // A directory entry may lag behind an open file on Windows.
+            let len = if cfg!(windows) { None } else { Some(file.len) };
+            listed.push(Listed { file, extent: Extent::Prefix(len), rows: u64::MAX });
+        }
+        // Own files after the listing: what is not among them by now is sealed, and found in that form.
+        let own: HashMap<Stem, OwnFile> = self.own().of(signal).into_iter().collect();
+        for listed in listed.iter_mut().filter(|listed| listed.file.form.grows()) {
+            if let Some(own) = own.get(&listed.file.stem) {
+                (listed.extent, listed.rows) = (Extent::Committed(own.len), own.rows);
+            }
+        }
+        Ok(listed)
+    }
+
+    /// Opens a file of a snapshot by blocks, in the form that it has by now. `known` is an outline of the same file in the
+    /// form it was listed in, from an earlier call.
+    ///
+    /// [`ReadError::is_gone`] when the file was deleted since. Rows from [`Listed::rows`] on do not belong to the snapshot.
+    pub fn open_blocks(
+        &self,
+        listed: &Listed,
+        known: Option<&Arc<Outline>>,
+    ) -> Result<Box<dyn BlockReader>, ReadError> {
+        let found = self.find_path(&listed.file.path)?;
+        let extent = if found.form.grows() { listed.extent } else { Extent::Prefix(None) };
+        let known = known.filter(|_| found.form == listed.file.form);
+        found.form.open_blocks(found.file.into(), &found.path.display().to_string(), extent, known)
+    }
 }
 
-/// How one file is read.
+/// One file of a snapshot: how it is read.
 #[derive(Clone, Debug)]
-struct Source {
-    file: Entry,
-    /// As long as it grows.
-    extent: Extent,
-    /// Rows that belong to the snapshot.
-    rows: u64,
+pub struct Listed {
+    /// The file as it was listed.
+    pub file: Entry,
+    /// How much of it is read as long as it grows.
+    pub(crate) extent: Extent,
+    /// How many of its rows belong to the snapshot: all, where that is not known.
+    pub rows: u64,
 }
 
 /// See [`read`].
@@ -72,7 +95,7 @@ struct Snapshot {
     log: Log,
     signal: Signal,
     wanted: Wanted,
-    waiting: VecDeque<Source>,
+    waiting: VecDeque<Listed>,
     current: Option<Current>,
     left: usize,
     /// Who maintains the directory, if this process does.
@@ -106,8 +129,8 @@ impl Snapshot {
                 }
                 continue;
             }
-            let Some(source) = self.waiting.pop_front() else { return Ok(None) };
-            self.current = self.open(source)?;
+            let Some(listed) = self.waiting.pop_front() else { return Ok(None) };
+            self.current = self.open(listed)?;
         }
         Ok(None)
     }
@@ -129,8 +152,8 @@ impl Snapshot {
         })
     }
 
-    fn open(&self, source: Source) -> Result<Option<Current>> {
-        let Source { file: Entry { path, stem, .. }, extent, rows } = source;
+    fn open(&self, listed: Listed) -> Result<Option<Current>> {
+        let Listed { file: Entry { path, stem, .. }, extent, rows } = listed;
         let found = match self.log.find_path(&path) {
             Ok(found) => found,
             Err(error) if error.is_gone() => {

@@ -1,0 +1,241 @@
+//! The terms of a filter as tests of the rows of a block, each with what it remembers from block to block.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef};
+use otlp_arrow_columns::Signal;
+use otlp_arrow_columns::schema::{common, logs, metrics, traces};
+use otlp_arrow_store::ReadError;
+
+use super::attributes::AttributeTest;
+use super::resources::Resource;
+use super::selection::Selection;
+use super::texts::ContainsTest;
+use super::times::{Times, time_columns};
+use super::view::View;
+use crate::filter::{Condition, IdPrefix, Nanos, Term, TextTest};
+
+type Result<T> = std::result::Result<T, ReadError>;
+
+/// One term, for one thread.
+pub(crate) trait Test: Send {
+    /// The columns it looks at.
+    fn columns(&self) -> &[usize];
+
+    /// Leaves the rows for which it holds.
+    fn narrow(&mut self, view: &View<'_>, rows: &mut Selection) -> Result<()>;
+
+    /// Whether it holds for no row of a file in which `values` are all values that `column` has.
+    fn is_impossible(&mut self, column: usize, values: &ArrayRef) -> bool {
+        let _ = (column, values);
+        false
+    }
+}
+
+/// The tests of `terms`, in their order.
+pub(crate) fn tests(signal: Signal, terms: &[Term]) -> Vec<Box<dyn Test>> {
+    terms.iter().map(|term| test(signal, term.clone())).collect()
+}
+
+fn test(signal: Signal, term: Term) -> Box<dyn Test> {
+    let resource = common::first(otlp_arrow_columns::schema(signal).fields().len()) + common::RESOURCE_ATTRIBUTES;
+    let attributes = match signal {
+        Signal::Traces => traces::ATTRIBUTES,
+        Signal::Metrics => metrics::ATTRIBUTES,
+        Signal::Logs => logs::ATTRIBUTES,
+    };
+    let (trace, span) = match signal {
+        Signal::Logs => (logs::TRACE_ID, logs::SPAN_ID),
+        _ => (traces::TRACE_ID, traces::SPAN_ID),
+    };
+    match term {
+        Term::Time(from, to) => Box::new(TimeTest { columns: time_columns(signal), from, to }),
+        Term::Trace(id) => Box::new(IdTest { column: [trace], id }),
+        Term::Traces(ids) => Box::new(IdsTest { column: [trace], ids }),
+        Term::Span(id) => Box::new(IdTest { column: [span], id }),
+        Term::Text(column, tests) => {
+            // A span without a status has none set.
+            let absent = if signal == Signal::Traces && column == traces::STATUS_CODE { "unset" } else { "" };
+            let null = TextTest::any(&tests, absent);
+            Box::new(DictionaryTest::new(column, null, move |text| TextTest::any(&tests, text)))
+        }
+        Term::Duration(min, max) => Box::new(DurationTest { min, max }),
+        Term::Severity(min, max) => Box::new(SeverityTest { min, max }),
+        Term::Contains(pattern) => Box::new(ContainsTest::new(signal, pattern)),
+        Term::Attribute(condition) => Box::new(AttributeTest::new(attributes, condition)),
+        Term::Resource(condition) => Box::new(resource_test(resource, condition)),
+    }
+}
+
+fn resource_test(column: usize, condition: Condition) -> DictionaryTest {
+    let null = condition.holds(None);
+    DictionaryTest::new(column, null, move |json| match Resource::parse(json).get(&condition.key) {
+        None => condition.holds(None),
+        Some(value) => condition.holds(Some(value.as_deref().map(str::as_bytes))),
+    })
+}
+
+struct TimeTest {
+    columns: &'static [usize],
+    from: Nanos,
+    to: Nanos,
+}
+
+impl Test for TimeTest {
+    fn columns(&self) -> &[usize] {
+        self.columns
+    }
+
+    fn narrow(&mut self, view: &View<'_>, rows: &mut Selection) -> Result<()> {
+        let times = Times::of(view)?;
+        rows.retain(|row| times.get(row).is_some_and(|time| self.from <= time && time < self.to));
+        Ok(())
+    }
+}
+
+struct IdTest {
+    column: [usize; 1],
+    id: IdPrefix,
+}
+
+impl Test for IdTest {
+    fn columns(&self) -> &[usize] {
+        &self.column
+    }
+
+    fn narrow(&mut self, view: &View<'_>, rows: &mut Selection) -> Result<()> {
+        let ids = view.ids(self.column[0])?;
+        match (self.id.complete(), rows.len() == ids.len()) {
+            (Some(wanted), true) => {
+                let width = wanted.len();
+                if usize::try_from(ids.value_length()) != Ok(width) {
+                    return Err(ReadError::damaged("an id column of another width"));
+                }
+                let bytes = ids.value_data();
+                let found = bytes.chunks_exact(width).take(ids.len()).enumerate();
+                let found = found.filter(|(row, id)| *id == wanted && ids.is_valid(*row));
+                *rows = Selection::Rows(found.map(|(row, _)| row as u32).collect());
+            }
+            _ => rows.retain(|row| ids.is_valid(row) && self.id.begins(ids.value(row))),
+        }
+        Ok(())
+    }
+}
+
+struct IdsTest {
+    column: [usize; 1],
+    ids: Arc<BTreeSet<[u8; 16]>>,
+}
+
+impl Test for IdsTest {
+    fn columns(&self) -> &[usize] {
+        &self.column
+    }
+
+    fn narrow(&mut self, view: &View<'_>, rows: &mut Selection) -> Result<()> {
+        let ids = view.ids(self.column[0])?;
+        rows.retain(|row| {
+            ids.is_valid(row) && <&[u8; 16]>::try_from(ids.value(row)).is_ok_and(|id| self.ids.contains(id))
+        });
+        Ok(())
+    }
+}
+
+struct DurationTest {
+    min: i64,
+    max: i64,
+}
+
+impl Test for DurationTest {
+    fn columns(&self) -> &[usize] {
+        &[traces::DURATION]
+    }
+
+    fn narrow(&mut self, view: &View<'_>, rows: &mut Selection) -> Result<()> {
+        let durations = view.i64s(traces::DURATION)?.values();
+        rows.retain(|row| self.min <= durations[row] && durations[row] <= self.max);
+        Ok(())
+    }
+}
+
+struct SeverityTest {
+    min: i32,
+    max: i32,
+}
+
+impl Test for SeverityTest {
+    fn columns(&self) -> &[usize] {
+        &[logs::SEVERITY_NUMBER]
+    }
+
+    fn narrow(&mut self, view: &View<'_>, rows: &mut Selection) -> Result<()> {
+        let numbers = view.i32s(logs::SEVERITY_NUMBER)?;
+        // No severity is the number 0 of the protocol.
+        let number = |row: usize| if numbers.is_valid(row) { numbers.value(row) } else { 0 };
+        rows.retain(|row| self.min <= number(row) && number(row) <= self.max);
+        Ok(())
+    }
+}
+
+/// A test of a dictionary column: each value is tested once for all blocks that share the dictionary.
+pub(super) struct DictionaryTest {
+    column: [usize; 1],
+    /// Whether it holds of a row without a value.
+    null: bool,
+    holds: Box<dyn Fn(&str) -> bool + Send>,
+    /// The last dictionary, and of which values it holds.
+    known: Option<(ArrayRef, Vec<bool>)>,
+}
+
+impl DictionaryTest {
+    pub(super) fn new(column: usize, null: bool, holds: impl Fn(&str) -> bool + Send + 'static) -> Self {
+        Self { column: [column], null, holds: Box::new(holds), known: None }
+    }
+
+    /// Of which values of the dictionary it holds.
+    fn values(&mut self, values: &ArrayRef) -> Result<&[bool]> {
+        let known = self.known.take().filter(|(known, _)| Arc::ptr_eq(known, values));
+        let known = match known {
+            Some(known) => known,
+            None => {
+                let text = values.as_string_opt::<i32>();
+                let text = text.ok_or_else(|| ReadError::damaged("a dictionary of what is not text"))?;
+                let holds = (0..text.len()).map(|at| (self.holds)(text.value(at))).collect();
+                (Arc::clone(values), holds)
+            }
+        };
+        Ok(&self.known.insert(known).1)
+    }
+}
+
+impl Test for DictionaryTest {
+    fn columns(&self) -> &[usize] {
+        &self.column
+    }
+
+    fn narrow(&mut self, view: &View<'_>, rows: &mut Selection) -> Result<()> {
+        let (array, _) = view.dictionary(self.column[0])?;
+        let null = self.null;
+        let values = self.values(array.values())?;
+        let keys = array.keys();
+        match keys.null_count() {
+            0 => {
+                if !values.iter().any(|holds| *holds) {
+                    *rows = Selection::Rows(Vec::new());
+                } else if !values.iter().all(|holds| *holds) {
+                    let keys = keys.values();
+                    rows.retain(|row| values[keys[row] as usize]);
+                }
+            }
+            _ => rows.retain(|row| if keys.is_valid(row) { values[keys.value(row) as usize] } else { null }),
+        }
+        Ok(())
+    }
+
+    fn is_impossible(&mut self, column: usize, values: &ArrayRef) -> bool {
+        let null = self.null;
+        column == self.column[0] && !null && self.values(values).is_ok_and(|values| !values.iter().any(|holds| *holds))
+    }
+}

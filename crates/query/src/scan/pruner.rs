@@ -1,0 +1,48 @@
+//! The seam of the index: which blocks of a file can have a row that matches, known without opening the file.
+
+use std::fmt;
+
+use crate::filter::{Nanos, Term};
+use crate::snapshot::File;
+
+/// Rows of a file that belong together: a block as [`otlp_arrow_store::Block`] numbers it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlockRange {
+    /// Number of the first row within the file.
+    pub first_row: u64,
+    /// Rows.
+    pub rows: u64,
+    /// The earliest and the latest time among them, if it is known.
+    pub time: Option<(Nanos, Nanos)>,
+}
+
+/// What is left of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pruned {
+    /// Rows of the whole file.
+    pub rows: u64,
+    /// The blocks that may have a row for which every term holds, in the order of their rows.
+    pub blocks: Vec<BlockRange>,
+}
+
+/// Rules out blocks. It may only rule out what cannot match: every row that is left is tested all the same.
+pub trait Pruner: fmt::Debug + Send + Sync {
+    /// What is left of `file` under `terms`; `None` where nothing is known of the file, and then it is opened. Files that grow
+    /// are never asked about: an index of them would be old.
+    fn prune(&self, file: &File, terms: &[Term]) -> Option<Pruned>;
+
+    /// A question has opened a sealed file that nothing was known of: a chance to make an index of it.
+    fn opened(&self, file: &File) {
+        let _ = file;
+    }
+}
+
+/// Knows nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoPruner;
+
+impl Pruner for NoPruner {
+    fn prune(&self, _: &File, _: &[Term]) -> Option<Pruned> {
+        None
+    }
+}

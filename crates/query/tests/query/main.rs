@@ -1,0 +1,6 @@
+//! Questions to directories that a recorder wrote, against what was sent.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs, reason = "tests")]
+
+mod lists;
+mod sample;
+mod traces;
