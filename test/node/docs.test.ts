@@ -198,7 +198,7 @@ test('every snippet is tried, and has fewer than five lines', () => {
   const names = [...all.keys()];
   expect(names.filter(name => name.startsWith('node/')).toSorted()).toEqual([...tried].toSorted());
   expect(read(INTEGRATIONS).match(/^```\w+$/gm)).toHaveLength(names.length);
-  expect(names.filter(name => !/^(node3?|python|rust)\//.test(name))).toEqual([]);
+  expect(names.filter(name => !/^(node3?|bundle|python|rust)\//.test(name))).toEqual([]);
   for (const [name, code] of all) {
     const lines = code.split('\n').filter(line => line.trim() !== '');
     expect(lines.length, name).toBeLessThan(5);

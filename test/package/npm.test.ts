@@ -169,7 +169,12 @@ test('every entry loads, and the types are there', async () => {
     "await import('otlp-arrow/arrow'); console.log('ok')",
   ]);
   expect(stdout).toBe('ok\n');
-  expect(readdirSync(join(installed, 'ts/native'))).toEqual(['binding.d.cts']);
+  expect(readdirSync(join(installed, 'ts/native')).toSorted()).toEqual([
+    'addon-bun.cjs',
+    'addon-webpack.cjs',
+    'addon.cjs',
+    'binding.d.cts',
+  ]);
 });
 
 test('the entries are declared for a TypeScript that knows no exports as well', () => {
@@ -183,7 +188,7 @@ test('the entries are declared for a TypeScript that knows no exports as well', 
 test.each(['installed.js', 'installed-bun.js'])(
   'each platform there is a package for is written out in %s, for tools that read it',
   file => {
-    const code = readFileSync(join(root, 'ts/dist/addon', file), 'utf8');
+    const code = readFileSync(join(root, 'ts/native', file), 'utf8');
     const named = [...code.matchAll(/\('(@otlp-arrow\/node-[\w-]+)/g)].map(([, name]) => name);
     expect(named.toSorted()).toEqual(manifest.napi.targets.map(triple => packageName(platform(triple))).toSorted());
   },

@@ -62,9 +62,8 @@ function isFresh(files: readonly string[]): boolean {
 /** What goes into the packages. */
 function sources(): string[] {
   const compiled = (readdirSync(join(ROOT, 'ts/dist'), { recursive: true }) as string[]).map(name => `ts/dist/${name}`);
-  return [...compiled, `ts/native/${addonFile(HOST)}`, 'ts/native/binding.d.cts', 'package.json', 'README.md'].concat(
-    'test/dist/scripts/package.js',
-  );
+  const native = readdirSync(join(ROOT, 'ts/native')).map(name => `ts/native/${name}`);
+  return [...compiled, ...native, 'package.json', 'README.md', 'test/dist/scripts/package.js'];
 }
 
 const newest = (files: readonly string[]): number =>

@@ -19,6 +19,8 @@ const DIST = join(ROOT, 'dist');
 const PACKAGE_MB = 8;
 const BINARY_MB = 12;
 const MAIN = 'index.cjs';
+/** What of ts/native is published. */
+const NATIVE = ['addon.cjs', 'addon-bun.cjs', 'addon-webpack.cjs', 'binding.d.cts'].map(name => `ts/native/${name}`);
 
 const { values } = parseArgs({
   options: {
@@ -100,7 +102,7 @@ function platformPackage(of: Platform): string {
  * like this, and those that make one file of many, some of which follow it, refuse an addon.
  */
 function main(of: Platform): string {
-  return `'use strict';\nmodule.exports = require('node:path').join(__dirname, '${addonFile(of)}');\n`;
+  return `'use strict';\nmodule.exports = require('path').join(__dirname, '${addonFile(of)}');\n`;
 }
 
 /** Writes the root package as it is published, with its platforms as optional dependencies, and returns its folder. */
@@ -109,7 +111,7 @@ function rootPackage(): string {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(join(folder, 'ts/native'), { recursive: true });
   cpSync(join(ROOT, 'ts/dist'), join(folder, 'ts/dist'), { recursive: true });
-  for (const file of ['ts/native/binding.d.cts', 'README.md', 'LICENSE']) {
+  for (const file of [...NATIVE, 'README.md', 'LICENSE']) {
     copyFileSync(join(ROOT, file), join(folder, file));
   }
   const {

@@ -1,6 +1,6 @@
-import { installed } from '#addon/installed';
-import { PLATFORM } from './addon/abi.js';
-import { around, built, FILE, PACKAGE } from './addon/around.js';
+import addon from '#addon';
+import { ABI, PLATFORM } from './addon/abi.js';
+import { around, at, built, FILE, PACKAGE } from './addon/around.js';
 import { isBundled, remedies } from './addon/bundle.js';
 import { require } from './require.js';
 import { VERSION } from './vocabulary.js';
@@ -33,6 +33,12 @@ function load(): Native {
   // Where one was found and not loaded, it is no news that others were not found.
   const refused = failures.find(failure => NAMED || !isAbsence(failure));
   throw new Error(refused ? refusal(refused) : absence(), { cause: refused ?? failures[0] });
+}
+
+/** In the package of this platform, where a tool that copies or compiles has left it. */
+function installed(): unknown {
+  const found = addon(ABI);
+  return typeof found === 'string' ? at(found) : found;
 }
 
 function named(): unknown {

@@ -1,10 +1,9 @@
-import { ABI } from './abi.js';
+'use strict';
 
-/** The package of this platform in the words by which Bun puts an addon into a program that it compiles. */
-export function installed(): unknown {
-  // What is not installed is left out of the program only within a `try`.
+/** The addon itself: Bun puts it into a program that it compiles, and knows it by its file only. */
+module.exports = function addon(abi) {
   try {
-    switch (ABI) {
+    switch (abi) {
       case 'linux-x64-gnu':
         return require('@otlp-arrow/node-linux-x64-gnu/otlp-arrow.linux-x64-gnu.node');
       case 'linux-x64-musl':
@@ -23,7 +22,7 @@ export function installed(): unknown {
         return require('@otlp-arrow/node-win32-arm64-msvc/otlp-arrow.win32-arm64-msvc.node');
     }
   } catch (error) {
-    throw error instanceof Error ? error : new Error(String(error));
+    if (!/Cannot find/.test(error.message)) throw error;
   }
   return undefined;
-}
+};
