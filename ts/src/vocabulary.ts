@@ -43,6 +43,7 @@ export type Severity = 'info' | 'warn';
 export type MetricName =
   | 'otlp_arrow_received_records_total'
   | 'otlp_arrow_refused_records_total'
+  | 'otlp_arrow_refused_requests_total'
   | 'otlp_arrow_committed_records_total'
   | 'otlp_arrow_dropped_records_total'
   | 'otlp_arrow_filtered_records_total'

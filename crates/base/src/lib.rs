@@ -9,6 +9,7 @@ pub mod lock;
 pub mod log_limit;
 mod per_signal;
 pub mod stats;
+pub mod terminal;
 pub mod wait;
 
 pub use error::{Code, OtlpError, Result, Status, status_of};

@@ -16,7 +16,7 @@ Files are in ./output_dir/otlp/{traces,metrics,logs}, and any Arrow tool opens t
   python -c \"import polars as pl; print(pl.scan_ipc('output_dir/otlp/traces/*.arrow').collect())\"
 
 `otlp-arrow COMMAND --help` has examples for each command.
-Exit codes: 0 done, 1 failed, 2 wrong usage.";
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done, but parts of the input could not be used.";
 
 /// Keeps OpenTelemetry traces, metrics and logs as Apache Arrow files, crash-safe.
 #[derive(Debug, Parser)]
@@ -79,17 +79,21 @@ Live files are counted up to their last whole commit. What was set aside as unre
 
     /// Convert between OTLP and Arrow, both ways
     #[command(after_help = "\
-Forms, by extension:
-  .pb       one OTLP export request in protobuf; several joined end to end are one as well
-  .jsonl    OTLP/JSON, one export request a line
-  .arrow    a sealed file       .arrows   a live file       a directory of these
+Input, whatever its name is:
+  OTLP/JSON      a request a line, pretty-printed, joined, or an array of them
+  OTLP protobuf  a request, several joined, or each behind its length, as the Collector's file exporter writes them
+  Arrow          .arrow (sealed) and .arrows (live)
+  gzip and zstd of all but Arrow; a directory of these; - for standard input
+
+Output, by extension: .pb, .jsonl, .arrow or .arrows
 
 Examples:
   otlp-arrow convert output_dir --signal traces --output traces.jsonl
-  otlp-arrow convert request.pb --signal logs --output logs.arrow
-  otlp-arrow convert a.jsonl b.jsonl --output both.pb
+  otlp-arrow convert /var/lib/otelcol/traces.json --output traces.arrow
+  kubectl logs collector | otlp-arrow convert - --signal logs --output logs.arrow
 
-A record that OTLP calls invalid is left out and reported. The output appears under its name when it is whole.")]
+What is torn or foreign is left out and told, with file and line: then the exit code is 3. A record that OTLP calls
+invalid is left out and reported. The output appears under its name when it is whole.")]
     Convert(ConvertArgs),
 
     /// Show, explain and begin a configuration
@@ -195,7 +199,7 @@ pub(crate) struct InspectArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ConvertArgs {
-    /// Files and directories to read
+    /// Files and directories to read; - for standard input
     #[arg(required = true, value_name = "INPUT")]
     pub(crate) inputs: Vec<PathBuf>,
     /// File to write; its extension says in which form

@@ -11,6 +11,7 @@ use otlp_arrow::internal::destinations::Kinds;
 
 use crate::args::{ConfigCommand, InitArgs, Settings, Source};
 use crate::io::{Failure, Io, Outcome};
+use crate::text::{json, path};
 
 pub(crate) fn run(command: ConfigCommand, io: &mut Io<'_>) -> Outcome {
     match command {
@@ -19,13 +20,13 @@ pub(crate) fn run(command: ConfigCommand, io: &mut Io<'_>) -> Outcome {
             for warning in loaded.warnings.iter().chain(&loaded.notes) {
                 io.note(format_args!("otlp-arrow: {warning}"));
             }
-            write!(io.out, "{}", config::print(&loaded))?;
+            write!(io.out, "{}", json(&config::print(&loaded)))?;
         }
         ConfigCommand::Init(args) => init(&args, io)?,
         ConfigCommand::Schema => {
             let schema =
                 serde_json::to_string_pretty(&config::json_schema(&Kinds::default())).map_err(Failure::failed)?;
-            writeln!(io.out, "{schema}")?;
+            writeln!(io.out, "{}", json(&schema))?;
         }
     }
     Ok(())
@@ -74,7 +75,7 @@ pub(crate) fn directory(source: &Source) -> Outcome<PathBuf> {
     }
     Err(Failure::Failed(format!(
         "there is no directory {}: name the one to read with --output-dir DIR",
-        directory.display()
+        path(&directory)
     )))
 }
 
@@ -89,8 +90,8 @@ fn at_home(directory: &Path) -> Outcome<PathBuf> {
 
 fn sources(file: Option<&Path>) -> Outcome<Sources> {
     let mut sources = Sources::process()?;
-    if let Some(path) = file {
-        sources.file = ConfigFile::Path(path.to_owned());
+    if let Some(file) = file {
+        sources.file = ConfigFile::Path(file.to_owned());
     }
     Ok(sources)
 }
@@ -121,12 +122,12 @@ fn init(args: &InitArgs, io: &mut Io<'_>) -> Outcome {
     let written = options.open(&args.file).and_then(|mut file| file.write_all(text.as_bytes()));
     match written {
         Ok(()) => {
-            writeln!(io.out, "wrote {}: take the # off what you want to set", args.file.display())?;
+            writeln!(io.out, "wrote {}: take the # off what you want to set", path(&args.file))?;
             Ok(())
         }
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(Failure::Failed(format!(
             "{} is there already: name another file, or replace it with --force",
-            args.file.display()
+            path(&args.file)
         ))),
         Err(error) => Err(Failure::file("write", &args.file, error)),
     }

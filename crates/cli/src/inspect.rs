@@ -11,7 +11,7 @@ use crate::args::InspectArgs;
 use crate::io::{Failure, Io, Outcome};
 use crate::rows::Rows;
 use crate::source::{Source, data_files_of, log, open, there, time_columns, wanted};
-use crate::text::{bytes, plural, thousands, time};
+use crate::text::{bytes, json as json_text, one_line, path as shown, plural, thousands, time};
 
 pub(crate) fn run(args: &InspectArgs, io: &mut Io<'_>) -> Outcome {
     let mut report = Report::default();
@@ -24,7 +24,7 @@ pub(crate) fn run(args: &InspectArgs, io: &mut Io<'_>) -> Outcome {
     }
     if args.json {
         let text = serde_json::to_string_pretty(&report.json()).map_err(Failure::failed)?;
-        writeln!(io.out, "{text}")?;
+        writeln!(io.out, "{}", json_text(&text))?;
     } else {
         report.print(io)?;
     }
@@ -64,7 +64,7 @@ impl Report {
         let outcome = match self.signals[source.signal].add(&source) {
             Ok(Known::Yes) => return,
             Ok(Known::Newer) => return self.newer.push(source.path),
-            Err(Failure::Failed(text) | Failure::Usage(text)) => text,
+            Err(Failure::Failed(text) | Failure::Usage(text) | Failure::Partly(text)) => text,
             Err(Failure::Pipe) => return,
         };
         self.unreadable.push((source.path, outcome));
@@ -109,7 +109,7 @@ impl Report {
             }
             for (service, records) in &summary.services {
                 let name = if service.is_empty() { "(no service)" } else { service };
-                writeln!(io.out, "  {name}: {}", thousands(*records))?;
+                writeln!(io.out, "  {}: {}", one_line(name), thousands(*records))?;
             }
             if summary.unfinished > 0 {
                 writeln!(
@@ -124,13 +124,13 @@ impl Report {
                 "quarantine" => "could not be read and was set aside",
                 _ => "was refused for good by a forwarding destination",
             };
-            writeln!(io.out, "{what}: {}, {} ({meaning}: {})", plural(*files, "file"), bytes(*total), dir.display())?;
+            writeln!(io.out, "{what}: {}, {} ({meaning}: {})", plural(*files, "file"), bytes(*total), shown(dir))?;
         }
         for path in &self.newer {
-            writeln!(io.out, "newer: {} was written by a later version and is left alone", path.display())?;
+            writeln!(io.out, "newer: {} was written by a later version and is left alone", shown(path))?;
         }
         for (path, problem) in &self.unreadable {
-            writeln!(io.out, "unreadable: {}: {problem}", path.display())?;
+            writeln!(io.out, "unreadable: {}: {}", shown(path), one_line(problem))?;
         }
         Ok(())
     }

@@ -3,8 +3,10 @@
 use std::fmt;
 use std::io::{self, Write};
 
-use otlp_arrow::OtlpError;
+use otlp_arrow::{Code, OtlpError};
 use otlp_arrow_store::ReadError;
+
+use crate::text::{self, one_line};
 
 /// Standard output and standard error of a command. Only results go to `out`; progress and problems go to `err`.
 pub(crate) struct Io<'a> {
@@ -18,9 +20,14 @@ impl Io<'_> {
         if out_carries_data { self.err } else { self.out }
     }
 
-    /// A line on standard error; a closed one is nobody's loss.
+    /// A line on standard error; a closed one is nobody's loss. Whatever it quotes, it stays one line.
     pub(crate) fn note(&mut self, text: impl fmt::Display) {
-        let _ = writeln!(self.err, "{text}");
+        let _ = writeln!(self.err, "{}", one_line(&text.to_string()));
+    }
+
+    /// Text of our own on standard error, which may have several lines.
+    pub(crate) fn notes(&mut self, text: &str) {
+        text.lines().for_each(|line| self.note(line));
     }
 }
 
@@ -31,6 +38,8 @@ pub(crate) enum Failure {
     Usage(String),
     /// It was tried and failed: exit code 1.
     Failed(String),
+    /// It was done, and not all of what was given could be used: exit code 3.
+    Partly(String),
     /// Nobody reads the output any more, which is how `| head` ends a command: exit code 0.
     Pipe,
 }
@@ -44,7 +53,7 @@ impl Failure {
 
     /// A failure on the way to or from a file.
     pub(crate) fn file(action: &str, path: &std::path::Path, error: impl fmt::Display) -> Self {
-        Failure::Failed(format!("cannot {action} {}: {error}", path.display()))
+        Failure::Failed(format!("cannot {action} {}: {}", text::path(path), one_line(&error.to_string())))
     }
 }
 
@@ -73,6 +82,10 @@ impl From<OtlpError> for Failure {
                 text.push_str(": ");
                 text.push_str(&cause);
             }
+        }
+        // What is wrong with a configuration is told line by line; anything else is one line, whatever it quotes.
+        if error.code() != Code::InvalidConfig {
+            text = one_line(&text).into_owned();
         }
         Failure::Failed(text)
     }

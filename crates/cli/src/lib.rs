@@ -28,8 +28,9 @@ use clap::error::ErrorKind;
 
 use args::{Cli, Command};
 use io::{Failure, Io, Outcome};
+use text::Guard;
 
-/// Runs one command to its end and returns the exit code: 0 done, 1 failed, 2 wrong usage.
+/// Runs one command to its end and returns the exit code: 0 done, 1 failed, 2 wrong usage, 3 done in part.
 ///
 /// `arguments` are those after the program's name. Results go to standard output, everything else to standard error.
 /// It installs handlers for SIGINT and SIGTERM while `serve` and `tail --follow` run, and blocks the calling thread.
@@ -44,6 +45,9 @@ pub fn run(arguments: impl IntoIterator<Item = impl Into<OsString>>) -> i32 {
 }
 
 fn run_with(arguments: Vec<OsString>, io: &mut Io<'_>) -> i32 {
+    // Nothing that a command prints may be obeyed by a terminal, wherever it came from.
+    let (mut out, mut err) = (Guard(&mut *io.out), Guard(&mut *io.err));
+    let io = &mut Io { out: &mut out, err: &mut err };
     let name = std::iter::once(OsString::from("otlp-arrow"));
     let outcome = match Cli::try_parse_from(name.chain(arguments)) {
         Ok(cli) => dispatch(cli.command, io),
@@ -58,12 +62,16 @@ fn run_with(arguments: Vec<OsString>, io: &mut Io<'_>) -> i32 {
         Ok(()) | Err(Failure::Pipe) => 0,
         Err(Failure::Failed(text)) => {
             let _ = io.out.flush();
-            io.note(format_args!("otlp-arrow: {text}"));
+            io.notes(&format!("otlp-arrow: {text}"));
             1
         }
         Err(Failure::Usage(text)) => {
-            io.note(text.trim_end());
+            io.notes(text.trim_end());
             2
+        }
+        Err(Failure::Partly(text)) => {
+            io.notes(&format!("otlp-arrow: {text}"));
+            3
         }
     }
 }

@@ -11,10 +11,14 @@ use tracing::callsite::Identifier;
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Metadata};
 use tracing_subscriber::Layer as _;
+use tracing_subscriber::field::MakeExt as _;
 use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::format::debug_fn;
 use tracing_subscriber::layer::{Context, Filter, SubscriberExt as _};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
+
+use crate::text::one_line;
 
 /// Lines one place in the code may write in one second.
 const BURST: u32 = 20;
@@ -35,11 +39,21 @@ pub(crate) fn init(log: &Log) {
     let targets = Targets::new().with_default(others).with_target("otlp_arrow", level);
     // Colours are for people: a file or a journal takes the line as it is. NO_COLOR is honoured by the layer.
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    // Telemetry and remotes are quoted in messages.
+    let fields = debug_fn(|out, field, value| {
+        let text = format!("{value:?}");
+        match field.name() {
+            "message" => write!(out, "{}", one_line(&text)),
+            name => write!(out, "{name}={}", one_line(&text)),
+        }
+    });
     let lines = if std::io::stderr().is_terminal() { lines } else { lines.with_ansi(false) };
     let limited = RateLimit::default();
     let registry = tracing_subscriber::registry().with(targets);
     let _ = match log.format {
-        LogFormat::Console => registry.with(lines.with_target(false).with_filter(limited)).try_init(),
+        LogFormat::Console => {
+            registry.with(lines.with_target(false).fmt_fields(fields.delimited(" ")).with_filter(limited)).try_init()
+        }
         LogFormat::Json => registry.with(lines.json().flatten_event(true).with_filter(limited)).try_init(),
     };
 }

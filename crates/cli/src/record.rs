@@ -63,12 +63,12 @@ pub(crate) fn line(signal: Signal, rows: &Rows<'_>, row: usize) -> String {
                 },
                 _ => "has no value".to_owned(),
             };
-            let unit = one_line(&unit.unwrap_or_default());
-            format!("{}  {service}  {name} {value}{unit}{attributes}", when(rows, row, &["time"]))
+            let unit = unit.unwrap_or_default();
+            format!("{}  {service}  {name} {value}{}{attributes}", when(rows, row, &["time"]), one_line(&unit))
         }
         Signal::Logs => {
             let severity = match (rows.text("severity_text", row), rows.i32("severity_number", row)) {
-                (Some(text), _) if !text.is_empty() => one_line(text),
+                (Some(text), _) if !text.is_empty() => one_line(text).into_owned(),
                 (_, Some(number)) => severity(number),
                 _ => "-".to_owned(),
             };

@@ -10,7 +10,7 @@ use otlp_arrow::{Config, OtlpLibrary, Signal};
 use crate::args::ServeArgs;
 use crate::io::{Failure, Io, Outcome};
 use crate::signals::StopRequests;
-use crate::text::{count, list};
+use crate::text::{count, list, path};
 use crate::{config, log, memory};
 
 pub(crate) fn run(args: &ServeArgs, io: &mut Io<'_>) -> Outcome {
@@ -54,9 +54,9 @@ fn open(loaded: Loaded, io: &mut Io<'_>) -> Outcome<OtlpLibrary> {
     let addresses = library.addresses();
     let answers: Vec<&str> = otlp_arrow::internal::answered(&protocols).collect();
     let out = io.words(quiet);
-    writeln!(out, "otlp-arrow {} records to {}", env!("CARGO_PKG_VERSION"), directory.display())?;
+    writeln!(out, "otlp-arrow {} records to {}", env!("CARGO_PKG_VERSION"), path(&directory))?;
     if let Some(file) = &loaded.file {
-        writeln!(out, "configuration: {}", file.display())?;
+        writeln!(out, "configuration: {}", path(file))?;
     }
     let mut bound: Vec<_> = [addresses.grpc, addresses.http].into_iter().flatten().collect();
     bound.dedup();

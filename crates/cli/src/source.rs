@@ -10,6 +10,7 @@ use otlp_arrow_store::names::Layout;
 use otlp_arrow_store::{FileRows, Log, ReadError, Wanted};
 
 use crate::io::{Failure, Outcome};
+use crate::text::path as shown;
 
 /// One data file and the signal it holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +38,12 @@ pub(crate) fn data_files(path: &Path) -> Outcome<Vec<Source>> {
     first.map_or(Ok(found), |problem| Err(Failure::Failed(problem)))
 }
 
+/// Whether a directory is one that this program writes to: there nothing but data files is data.
+pub(crate) fn is_ours(path: &Path) -> bool {
+    let layout = Layout::new(path);
+    layout.signal_dir(Signal::Traces).parent().is_some_and(Path::is_dir) || layout.writers_dir().is_dir()
+}
+
 /// [`data_files`] that tells `broken` of each file that cannot be told, and goes on.
 pub(crate) fn data_files_of(path: &Path, broken: &mut dyn FnMut(PathBuf, String)) -> Outcome<Vec<Source>> {
     if !path.is_dir() {
@@ -44,7 +51,7 @@ pub(crate) fn data_files_of(path: &Path, broken: &mut dyn FnMut(PathBuf, String)
         if !metadata.is_file() || !is_arrow(path) {
             return Err(Failure::Usage(format!(
                 "otlp-arrow: {} is neither a directory nor an .arrow or .arrows file",
-                path.display()
+                shown(path)
             )));
         }
         return Ok(told(path.to_owned(), broken).into_iter().collect());
@@ -95,7 +102,7 @@ fn loose_files(dir: &Path, broken: &mut dyn FnMut(PathBuf, String)) -> Outcome<V
 fn told(path: PathBuf, broken: &mut dyn FnMut(PathBuf, String)) -> Option<Source> {
     match signal_of(&path) {
         Ok(signal) => Some(Source { signal: signal?, path }),
-        Err(Failure::Failed(problem) | Failure::Usage(problem)) => {
+        Err(Failure::Failed(problem) | Failure::Usage(problem) | Failure::Partly(problem)) => {
             broken(path, problem);
             None
         }
@@ -110,12 +117,12 @@ fn signal_of(path: &Path) -> Outcome<Option<Signal>> {
     match (rows.signal(), rows.schema().metadata().get(META_SIGNAL)) {
         (Some(signal), _) => Ok(Some(signal)),
         (None, Some(other)) => {
-            Err(Failure::Failed(format!("{} holds {other}, which this version does not know", path.display())))
+            Err(Failure::Failed(format!("{} holds {other}, which this version does not know", shown(path))))
         }
         (None, None) if rows.schema().fields().is_empty() => Ok(None),
         (None, None) => Err(Failure::Failed(format!(
             "{} has none of our tables: metric_name, severity_number and span_id are missing",
-            path.display()
+            shown(path)
         ))),
     }
 }

@@ -436,8 +436,9 @@ fn convert_reports_what_it_refuses_and_leaves_nothing_half_done() {
     }
 
     std::fs::write(path("broken.jsonl"), format!("{}\n{{\"resourceSpans\": [\n", shop()[0])).unwrap();
-    let done = cli(&["convert", &path("broken.jsonl"), "-o", &path("y.jsonl")]);
-    assert!(done.code == 1 && done.err.contains("broken.jsonl:2: "), "{}", done.err);
+    let done = cli(&["convert", &path("broken.jsonl"), "-o", &path("x.jsonl")]);
+    assert!(done.code == 3 && done.err.contains("broken.jsonl:2: 1 line: cut off"), "{}", done.err);
+    assert!(done.out.starts_with("wrote 1 span to"), "{}", done.out);
     std::fs::write(path("traces.pb"), b"\x0a\xff\xff\x03short").unwrap();
     let done = cli(&["convert", &path("traces.pb"), "-o", &path("y.jsonl")]);
     assert!(done.code == 1 && done.err.contains("at byte 0"), "{}", done.err);
@@ -451,9 +452,17 @@ fn convert_reports_what_it_refuses_and_leaves_nothing_half_done() {
     assert!(done.err.contains("left out 1 request of other signals than logs"), "{}", done.err);
 
     std::fs::write(path("nameless.pb"), b"").unwrap();
-    assert_eq!(cli(&["convert", &path("nameless.pb"), "-o", &path("n.arrow"), "--signal", "logs"]).code, 1);
-    ok(&["convert", &path("nameless.pb"), "-o", &path("n.pb"), "--signal", "logs"]);
+    for output in ["n.arrow", "n.arrows", "n.pb", "n.jsonl"] {
+        let out = ok(&["convert", &path("nameless.pb"), "-o", &path(output), "--signal", "logs"]);
+        assert!(out.starts_with("wrote 0 log records to "), "{out}");
+        let again = ok(&["convert", &path(output), "-o", &path("again.jsonl"), "--signal", "logs"]);
+        assert!(again.starts_with("wrote 0 log records to "), "{again}");
+        let done = cli(&["convert", &path("nameless.pb"), "-o", &path(&format!("un{output}"))]);
+        assert!(done.code == 1 && done.err.contains("add --signal"), "{}", done.err);
+        assert!(!Path::new(&path(&format!("un{output}"))).exists());
+    }
     assert_eq!(std::fs::read(path("n.pb")).unwrap(), b"");
+    assert!(ok(&["inspect", &path("n.arrow")]).contains("logs: "));
     assert_eq!(cli(&["convert", &path("gone.pb"), "-o", &path("n.pb")]).code, 1);
 }
 

@@ -1,8 +1,9 @@
-//! Numbers, times and ids as people read them.
+//! Numbers, times, ids and text from elsewhere as people read them.
 
 use std::fmt::Write as _;
 
 use otlp_arrow::Signal;
+pub(crate) use otlp_arrow::internal::terminal::{Guard, json, one_line, path};
 
 /// `1 span`, `12,345 log records`.
 pub(crate) fn count(records: u64, signal: Signal) -> String {
@@ -122,21 +123,6 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// One line of text: line breaks and control characters are shown, not obeyed.
-pub(crate) fn one_line(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\n' => out.push('↵'),
-            '\t' => out.push(' '),
-            '\r' => {}
-            c if c.is_control() => out.extend(c.escape_default()),
-            c => out.push(c),
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -175,6 +161,5 @@ mod tests {
         assert_eq!(list(&[]), "nothing");
         assert_eq!(bytes(1023), "1023 B");
         assert_eq!(bytes(3 * 1024 * 1024 + 400_000), "3.4 MiB");
-        assert_eq!(one_line("a\nb\u{1b}[1m"), "a↵b\\u{1b}[1m");
     }
 }

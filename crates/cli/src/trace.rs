@@ -11,7 +11,7 @@ use crate::args::TraceArgs;
 use crate::config;
 use crate::io::{Failure, Io, Outcome};
 use crate::rows::Rows;
-use crate::text::{duration, hex, list, one_line, plural, time};
+use crate::text::{duration, hex, list, one_line, path, plural, time};
 
 const COLUMNS: [&str; 10] = [
     "trace_id",
@@ -39,7 +39,7 @@ pub(crate) fn run(args: &TraceArgs, io: &mut Io<'_>) -> Outcome {
     let mut ids = found.keys();
     match (ids.next(), ids.next()) {
         (Some(only), None) => print(only, &found[only], io),
-        (None, _) => Err(Failure::Failed(format!("no span of trace {id} is in {}", directory.display()))),
+        (None, _) => Err(Failure::Failed(format!("no span of trace {id} is in {}", path(&directory)))),
         (Some(_), Some(_)) => {
             let ids: Vec<&str> = found.keys().take(10).map(String::as_str).collect();
             let more = if found.len() > ids.len() { " and more" } else { "" };

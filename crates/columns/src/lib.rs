@@ -59,12 +59,16 @@ pub fn decode(signal: Signal, bytes: &[u8], format: Format) -> Result<Decoded, D
     let limits = Limits::default();
     let bytes = match format {
         Format::Protobuf => Cow::Borrowed(bytes),
-        Format::Json => Cow::Owned(json::to_protobuf(signal, bytes, &limits)?),
+        Format::Json => Cow::Owned(json::to_remarked_protobuf(signal, bytes, &limits)?),
     };
     let checked = check(signal, &bytes, &limits)?;
     let mut builder = BatchBuilder::new(signal);
     builder.append(&bytes, &checked);
-    Ok(Decoded { batch: builder.finish(), refused: checked.refused })
+    let mut refused = checked.refused;
+    if refused.first.is_none() {
+        refused.detail = checked.warning;
+    }
+    Ok(Decoded { batch: builder.finish(), refused })
 }
 
 /// Turns record batches of schema v1 into one OTLP export request; JSON is compact, on one line. Columns may be in the

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::Signal;
+
 /// Bounds that hold while a request is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -56,14 +58,26 @@ pub struct Refusal {
     pub reason: Reason,
 }
 
-/// The records of one request that were left out.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// The records of one request that were left out. Equal is what left out the same for the same reasons, in whatever words.
+#[derive(Clone, Debug, Default)]
 pub struct Refused {
     /// Records left out, by [`Reason::ALL`] position.
     pub by_reason: [u64; Reason::ALL.len()],
     /// The first of them.
     pub first: Option<Refusal>,
+    /// Where its value stands in a request of OTLP/JSON, the value, and what it is not:
+    /// `resourceSpans[0].scopeSpans[0].spans[3].startTimeUnixNano = "abc": not an unsigned integer of 64 bits`. Where no
+    /// record was left out, the warning of [`crate::Checked`].
+    pub detail: Option<Box<str>>,
 }
+
+impl PartialEq for Refused {
+    fn eq(&self, other: &Self) -> bool {
+        self.by_reason == other.by_reason && self.first == other.first
+    }
+}
+
+impl Eq for Refused {}
 
 impl Refused {
     /// All records left out.
@@ -78,10 +92,10 @@ impl Refused {
     }
 }
 
-/// The text of OTLP's `partial_success.error_message`; empty when nothing was refused.
+/// The text of OTLP's `partial_success.error_message`; empty when there is nothing to say.
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(first) = &self.first else { return Ok(()) };
+        let Some(first) = &self.first else { return f.write_str(self.detail.as_deref().unwrap_or_default()) };
         write!(
             f,
             "{} record(s) refused; first: record {}, field {}, {}",
@@ -89,8 +103,21 @@ impl fmt::Display for Refused {
             first.index,
             first.field,
             first.reason.as_str()
-        )
+        )?;
+        self.detail.as_ref().map_or(Ok(()), |detail| write!(f, ": {detail}"))
     }
+}
+
+/// The remark on a request that holds `member`, which belongs into one of `other`.
+pub(crate) fn of_another_signal(member: &str, signal: Signal, other: Signal) -> String {
+    format!(
+        "{member} is not kept: this was sent as {signal}, and it belongs into a request of {other}; send it as that"
+    )
+}
+
+/// The remark on a request without records, in which there is something else.
+pub(crate) fn holds_nothing(signal: Signal, what: &str) -> String {
+    format!("nothing is kept of this request: it holds no {signal}, and {what}")
 }
 
 /// A request of which nothing can be kept.

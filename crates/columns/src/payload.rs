@@ -48,7 +48,10 @@ impl Payload {
     /// The OTLP bytes that say exactly what its rows say: of an OTLP request of which no record was refused.
     pub fn whole_bytes(&self) -> Option<&Bytes> {
         match self {
-            Payload::Otlp { bytes, checked, .. } => (checked.refused.total() == 0).then_some(bytes),
+            // With a warning there is more in them than the rows.
+            Payload::Otlp { bytes, checked, .. } => {
+                (checked.refused.total() == 0 && checked.warning.is_none()).then_some(bytes)
+            }
             Payload::Batch(_) => None,
         }
     }

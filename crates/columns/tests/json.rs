@@ -8,7 +8,7 @@ use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue, KeyValueList};
 use opentelemetry_proto::tonic::metrics::v1::{exemplar, metric, number_data_point};
 use opentelemetry_proto::tonic::trace::v1::Span;
-use otlp_arrow_columns::{DecodeError, Limits, Signal, json};
+use otlp_arrow_columns::{DecodeError, Limits, Signal, check, json};
 use prost::Message;
 
 /// The mark of a record with an impossible value: field 536870911 with its eight bytes.
@@ -123,10 +123,218 @@ fn a_value_that_cannot_be_refuses_its_record() {
 
 #[test]
 fn a_value_that_cannot_be_outside_of_records_refuses_the_request() {
-    let (offset, message) = malformed(r#"{"resourceSpans":[{"schemaUrl":5}]}"#);
-    assert_eq!((offset, &*message), (32, "ResourceSpans.schemaUrl cannot have this value"));
-    malformed(r#"{"resourceSpans":{}}"#);
-    malformed(r#"{"resourceSpans":[5]}"#);
+    for (text, offset, message) in [
+        (r#"{"resourceSpans":[{"schemaUrl":5}]}"#, 31, "resourceSpans[0].schemaUrl = 5: not a string"),
+        (r#"{"resourceSpans":{}}"#, 17, "resourceSpans = {}: not an array"),
+        (r#"{"resource_spans":[{},[ 5,\n6 ]]}"#, 22, "resource_spans[1] = [ 5, 6 ]: not an object"),
+        (
+            r#"{"resourceSpans":[{},{"resource":{"attributes":[{"key":"k","value":{"boolValue":"yes"}}]}}]}"#,
+            80,
+            "resourceSpans[1].resource.attributes[0].value.boolValue = \"yes\": neither true nor false",
+        ),
+        (
+            r#"{"resourceSpans":[{"resource":{"attributes":[{"value":{"boolValue":true,"intValue":"7"}}]}}]}"#,
+            83,
+            "resourceSpans[0].resource.attributes[0].value.intValue = \"7\": only one of boolValue and intValue may be there",
+        ),
+        (
+            r#"{"resourceSpans":[{"scopeSpans":[{"scope":{"droppedAttributesCount":-1}}]}]}"#,
+            68,
+            "resourceSpans[0].scopeSpans[0].scope.droppedAttributesCount = -1: not an unsigned integer of 32 bits",
+        ),
+    ] {
+        let text = text.replace("\\n", "\n");
+        assert_eq!(malformed(&text), (offset, message.to_owned()), "{text}");
+    }
+    let two = r#"{"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"gauge":{},"sum":{"dataPoints":[{}]}}]}]}]}"#;
+    let error = json::to_protobuf(Signal::Metrics, two.as_bytes(), &Limits::default()).unwrap_err().to_string();
+    assert!(
+        error.contains("metrics[0].sum = {\"dataPoints\":[{}]}: only one of gauge and sum may be there"),
+        "{error}"
+    );
+}
+
+fn outcome(signal: Signal, text: &str) -> (usize, String, Option<Box<str>>) {
+    let bytes = json::to_remarked_protobuf(signal, text.as_bytes(), &Limits::default()).unwrap();
+    let checked = check(signal, &bytes, &Limits::default()).unwrap();
+    (checked.rows, checked.refused.to_string(), checked.warning)
+}
+
+fn spans(spans: &str) -> (usize, String, Option<Box<str>>) {
+    outcome(Signal::Traces, &format!(r#"{{"resourceSpans":[{{}},{{"scopeSpans":[{{}},{{"spans":[{spans}]}}]}}]}}"#))
+}
+
+#[test]
+fn the_first_refused_record_is_told_with_the_path_and_the_value() {
+    for (fields, detail) in [
+        (r#""startTimeUnixNano":"abc""#, r#"startTimeUnixNano = "abc": not an unsigned integer of 64 bits"#),
+        (r#""start_time_unix_nano": -1"#, "start_time_unix_nano = -1: not an unsigned integer of 64 bits"),
+        (r#""name":{"a":[1,2]}"#, r#"name = {"a":[1,2]}: not a string"#),
+        (
+            r#""kind":"SPAN_KIND_NONE""#,
+            r#"kind = "SPAN_KIND_NONE": neither a number of 32 bits nor a name such as SPAN_KIND_CONSUMER"#,
+        ),
+        (
+            r#""events":[{"name":"a"},{"timeUnixNano":true}]"#,
+            "events[1].timeUnixNano = true: not an unsigned integer of 64 bits",
+        ),
+        (r#""events":{}"#, "events = {}: not an array"),
+        (r#""links":[5]"#, "links[0] = 5: not an object"),
+        (
+            r#""status":{"code":2.5}"#,
+            "status.code = 2.5: neither a number of 32 bits nor a name such as STATUS_CODE_ERROR",
+        ),
+        (
+            r#""attributes":[{"key":"k","value":{"bytesValue":"*"}}]"#,
+            r#"attributes[0].value.bytesValue = "*": not base64"#,
+        ),
+        (
+            r#""attributes":[{},{"value":{"arrayValue":{"values":[{},{"kvlistValue":{"values":[{"value":{"doubleValue":"x"}}]}}]}}}]"#,
+            r#"attributes[1].value.arrayValue.values[1].kvlistValue.values[0].value.doubleValue = "x": not a number"#,
+        ),
+        (
+            r#""attributes":[{"value":{"stringValue":"s","intValue":1}}]"#,
+            "attributes[0].value.intValue = 1: only one of stringValue and intValue may be there",
+        ),
+        (
+            r#""attributes":[{"value":{"intValue":1,"boolValue":null,"doubleValue":2,"stringValue":"s"}}]"#,
+            "attributes[0].value.doubleValue = 2: only one of intValue and doubleValue may be there",
+        ),
+    ] {
+        let (rows, refused, _) = spans(&format!(r#"{{"name":"fine"}},{{{fields}}},{{"name":7}}"#));
+        let wanted = format!(
+            "2 record(s) refused; first: record 1, field value, invalid_value: resourceSpans[1].scopeSpans[1].spans[1].{detail}"
+        );
+        assert_eq!((rows, refused), (1, wanted), "{fields}");
+    }
+    let (_, refused, _) = spans("{},[],5");
+    assert!(refused.ends_with("resourceSpans[1].scopeSpans[1].spans[1] = []: not an object"), "{refused}");
+    for (id, field, digits) in
+        [("traceId", "trace_id", 32), ("spanId", "span_id", 16), ("parentSpanId", "parent_span_id", 16)]
+    {
+        for wrong in ["00ff", "xyz", "zz", "0"] {
+            let (_, refused, _) = spans(&format!(r#"{{"name":"a","{id}":"{wrong}"}}"#));
+            let wanted = format!(
+                "field {field}, invalid_id: resourceSpans[1].scopeSpans[1].spans[0].{id} = \"{wrong}\": not the {digits} hexadecimal digits of an id"
+            );
+            assert!(refused.ends_with(&wanted), "{refused}");
+        }
+    }
+    let (_, refused, _) = spans(r#"{"links":[{"traceId":"00"}],"name":1}"#);
+    assert!(
+        refused.ends_with("field value, invalid_value: resourceSpans[1].scopeSpans[1].spans[0].name = 1: not a string"),
+        "{refused}"
+    );
+    // One that only the check finds wrong has no value to show, and takes none of another's.
+    let deep = format!(r#"{}1{}"#, r#"{"arrayValue":{"values":["#.repeat(70), "]}}".repeat(70));
+    let (_, refused, _) = spans(&format!(r#"{{"attributes":[{{"key":"k","value":{deep}}}]}},{{"name":1}}"#));
+    assert!(refused.ends_with("first: record 0, field attributes.value, too_deep"), "{refused}");
+}
+
+#[test]
+fn two_members_of_a_oneof_refuse_the_point_that_has_them() {
+    let points = |points: &str| {
+        outcome(
+            Signal::Metrics,
+            &format!(
+                r#"{{"resourceMetrics":[{{"scopeMetrics":[{{"metrics":[{{"gauge":{{"dataPoints":[{points}]}}}}]}}]}}]}}"#
+            ),
+        )
+    };
+    let (rows, refused, _) = points(
+        r#"{"asInt":"1","asDouble":2},{"asInt":"1","asDouble":null},{"asDouble":null,"asInt":null},{"exemplars":[{"asDouble":1,"asInt":1}]}"#,
+    );
+    assert_eq!(rows, 2);
+    assert!(
+        refused.starts_with("2 record(s)")
+            && refused
+                .ends_with("metrics[0].gauge.dataPoints[0].asDouble = 2: only one of asInt and asDouble may be there"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn long_paths_and_values_are_shortened_and_stay_on_one_line() {
+    let open = r#"{"arrayValue":{"values":[{},"#.repeat(60);
+    let close = "]}}".repeat(60);
+    let (_, refused, _) =
+        spans(&format!(r#"{{"attributes":[{{"value":{open}{{"intValue":"{}"}}{close}}}]}}"#, "é9".repeat(1000)));
+    let (head, tail) = refused.split_once('…').unwrap();
+    assert!(head.contains("resourceSpans[1].scopeSpans[1].spans[0].attributes[0].value.arrayValue"), "{refused}");
+    assert!(tail.contains("values[1].intValue = \"é9é9") && refused.len() < 600, "{refused}");
+    let (_, refused, _) = spans("{\"name\":{\n  \"a\": 1,\n  \"b\": 2\n}}");
+    assert!(refused.ends_with(r#"name = { "a": 1, "b": 2 }: not a string"#), "{refused}");
+    // What is deep where no field is takes no memory for its path.
+    let deep =
+        format!(r#"{{"x":{}{},"resourceSpans":[{{"schemaUrl":1}}]}}"#, "[".repeat(2_000_000), "]".repeat(2_000_000));
+    assert!(malformed(&deep).1.starts_with("resourceSpans[0].schemaUrl = 1"));
+}
+
+#[test]
+fn text_that_is_not_json_is_told_with_the_path_before_it() {
+    let (_, message) = malformed(r#"{"resourceSpans":[{},{"scopeSpans":[{"spans":[{"name":"a",}]}]}]}"#);
+    assert_eq!(message, "expected a key in quotes, at or behind resourceSpans[1].scopeSpans[0].spans[0].name");
+    let (_, message) = malformed(r#"{"resourceSpans":[{"scopeSpans":[{"spans":[{"name":"a"#);
+    assert_eq!(
+        message,
+        "the JSON text ends within a string, at or behind resourceSpans[0].scopeSpans[0].spans[0].name"
+    );
+    assert_eq!(malformed("[]").1, "an export request is a JSON object");
+}
+
+#[test]
+fn what_a_request_holds_besides_is_remarked() {
+    let logs = r#"{"resourceLogs":[{"scopeLogs":[{"logRecords":[{}]}]}]}"#;
+    let of = |signal, text: &str| outcome(signal, text).2.map(String::from);
+    let belongs =
+        "resourceLogs is not kept: this was sent as traces, and it belongs into a request of logs; send it as that";
+    assert_eq!(of(Signal::Traces, logs).as_deref(), Some(belongs));
+    assert_eq!(of(Signal::Logs, logs), None);
+    let both = r#"{"resource_logs":[{}],"x":1,"resourceSpans":[{"scopeSpans":[{"spans":[{}]}]}]}"#;
+    assert_eq!(
+        outcome(Signal::Traces, both),
+        (1, String::new(), Some(belongs.replacen("resourceLogs", "resource_logs", 1).into()))
+    );
+    for nothing in [
+        "{}",
+        r#"{"resourceSpans":[]}"#,
+        r#"{"resourceLogs":[],"resourceMetrics":null,"x":{}}"#,
+        r#"{"resourceSpans":[{"scopeSpans":[]}]}"#,
+    ] {
+        assert_eq!(of(Signal::Traces, nothing), None, "{nothing}");
+    }
+    for (text, member) in [
+        (r#"{"hello":"world"}"#, "hello"),
+        (
+            r#"{"resourceSpans":[{"instrumentationLibrarySpans":[{"spans":[{}]}]}]}"#,
+            "resourceSpans[0].instrumentationLibrarySpans",
+        ),
+        (r#"{"resourceSpans":[{"scopeSpans":[{"logRecords":[{}]}]}]}"#, "resourceSpans[0].scopeSpans[0].logRecords"),
+        (r#"{"spans":[{"name":"a"}]}"#, "spans"),
+    ] {
+        let wanted = format!("nothing is kept of this request: it holds no traces, and {member} is no field of OTLP");
+        assert_eq!(of(Signal::Traces, text), Some(wanted), "{text}");
+    }
+    // Fields of a later OTLP beside records are nobody's trouble.
+    assert_eq!(
+        of(Signal::Traces, r#"{"later":1,"resourceSpans":[{"later":1,"scopeSpans":[{"spans":[{"name":1}]}]}]}"#),
+        None
+    );
+}
+
+#[test]
+fn protobuf_of_nothing_known_is_remarked_too() {
+    let of = |bytes: &[u8]| check(Signal::Traces, bytes, &Limits::default()).unwrap().warning.map(String::from);
+    assert_eq!(of(b""), None);
+    assert_eq!(of(b"\x0a\x00"), None);
+    for bytes in [&b"\x12\x03abc"[..], b"\x0a\x05\xc2\x3e\x02\x0a\x00", b"\x0a\x04\x12\x02\x20\x01"] {
+        let said = of(bytes).unwrap();
+        assert_eq!(said, "nothing is kept of this request: it holds no traces, and 1 field(s) in it are none of OTLP");
+    }
+    // A later OTLP has more fields, beside records.
+    assert_eq!(of(b"\x18\x07\x0a\x04\x12\x02\x12\x00"), None);
+    // The mark of our own reader with other bytes is somebody else's field.
+    assert!(of(b"\xfa\xff\xff\xff\x0f\x02hi").is_some());
 }
 
 #[test]
@@ -172,8 +380,7 @@ fn names_may_be_snake_case_or_escaped_and_the_last_counts() {
     );
     assert_eq!((&*last.name, last.kind, last.events.len()), ("b", 0, 1));
     assert_eq!(last.attributes.iter().map(|attribute| &*attribute.key).collect::<Vec<_>>(), ["k"]);
-    assert_eq!(value(r#"{"intValue":1,"stringValue":"s"}"#), Some(Value::StringValue("s".into())));
-    assert_eq!(value(r#"{"stringValue":"s","intValue":1}"#), Some(Value::IntValue(1)));
+    assert_eq!(value(r#"{"intValue":1,"stringValue":null,"intValue":2}"#), Some(Value::IntValue(2)));
     assert_eq!(span(r#""kind":"SPAN_KIND_SERVER","status":{"code":"STATUS_CODE_ERROR"}"#).kind, 2);
 }
 

@@ -10,6 +10,7 @@ pub use crate::library::encoding::{Encoding, ExpectedSize};
 pub use crate::library::producer::Producer;
 pub use otlp_arrow_base::clock::Clock;
 pub use otlp_arrow_base::stats::{Protocol, Stats};
+pub use otlp_arrow_base::terminal;
 pub use otlp_arrow_base::{EventSink, Status, status_of};
 
 /// What is committed in the directory of `library`, as this process's writer knows it.

@@ -7,6 +7,7 @@ pub struct ExportOutcome {
     pub accepted: u64,
     /// Records that were refused as invalid.
     pub rejected: u64,
-    /// Why the first was refused; empty when none was.
+    /// Why the first was refused, and what else the sender should know: that the request holds data of another signal, or
+    /// nothing that is OTLP. Empty where all is well.
     pub message: String,
 }

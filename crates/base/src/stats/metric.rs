@@ -66,6 +66,8 @@ metrics! {
         = "Records accepted: written to a file, or waiting to be.";
     RefusedRecords: Counter "otlp_arrow_refused_records_total" in "records" by ["signal", "protocol", "reason"]
         = "Records not accepted: invalid, or because the buffer was full or the deadline passed.";
+    RefusedRequests: Counter "otlp_arrow_refused_requests_total" in "requests" by ["signal", "protocol", "reason"]
+        = "Requests answered with an error, by its code; and those with data of another signal or nothing that is OTLP (foreign_data).";
     CommittedRecords: Counter "otlp_arrow_committed_records_total" in "records" by ["signal"]
         = "Records written to a file.";
     DroppedRecords: Counter "otlp_arrow_dropped_records_total" in "records" by ["signal", "reason"]

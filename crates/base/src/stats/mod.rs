@@ -69,6 +69,11 @@ impl Stats {
         add(&self.protocols.of(protocol).not_kept[signal][code as usize], records);
     }
 
+    /// A request held data of another signal, or nothing that is OTLP: its sender was warned.
+    pub fn foreign_data(&self, signal: Signal, protocol: Protocol) {
+        add(&self.protocols.of(protocol).foreign_data[signal], 1);
+    }
+
     /// One request was answered after `elapsed`: with success, or with the code.
     pub fn request(&self, signal: Signal, protocol: Protocol, outcome: Option<Code>, elapsed: Duration) {
         let outcome = outcome.map_or(0, |code| code as usize + 1);
@@ -160,6 +165,7 @@ impl Stats {
                 }
             }
         }
+        self.refused_requests(&mut out);
         for signal in Signal::ALL {
             let labels = [("signal", signal.as_str())];
             out.counter(Metric::CommittedRecords, &labels, load(&self.committed[signal]));
@@ -202,6 +208,22 @@ impl Stats {
             out.gauge(Metric::ProcessResidentBytes, &[], bytes as f64);
         }
         out
+    }
+
+    fn refused_requests(&self, out: &mut Snapshot) {
+        for signal in Signal::ALL {
+            for (protocol, counters) in self.protocols.iter() {
+                // The first outcome is success.
+                let codes = Code::all().map(Code::as_str);
+                let refused = codes.zip(counters.request_seconds[signal][1..].iter().map(Histogram::count));
+                for (reason, count) in refused.chain([("foreign_data", load(&counters.foreign_data[signal]))]) {
+                    let labels = [("signal", signal.as_str()), ("protocol", protocol), ("reason", reason)];
+                    if count > 0 {
+                        out.counter(Metric::RefusedRequests, &labels, count);
+                    }
+                }
+            }
+        }
     }
 
     fn requests(&self, out: &mut Snapshot) {
@@ -265,11 +287,12 @@ mod tests {
     fn what_is_counted_is_in_the_snapshot() {
         let stats = Stats::default();
         let grpc = stats.protocol("otlp_grpc");
-        let refused = Refused { by_reason: [2, 0, 1, 0], first: None };
+        let refused = Refused { by_reason: [2, 0, 1, 0], ..Refused::default() };
         stats.received(Signal::Logs, grpc, 40, &refused);
         stats.received(Signal::Logs, Protocol::LIBRARY, 2, &Refused::default());
         stats.request(Signal::Logs, grpc, None, Duration::from_millis(3));
         stats.request(Signal::Logs, grpc, Some(Code::Internal), Duration::from_millis(3));
+        stats.foreign_data(Signal::Logs, grpc);
         stats.dropped(Signal::Traces, "evicted", 7);
         stats.filtered(Signal::Logs, "every_second", 5);
         stats.filtered(Signal::Logs, "every_second", 1);
@@ -279,6 +302,8 @@ mod tests {
         assert_eq!(snapshot.total("otlp_arrow_received_records_total", &[("signal", "logs")]), 42);
         assert_eq!(snapshot.total("otlp_arrow_refused_records_total", &[("reason", "too_deep")]), 1);
         assert_eq!(snapshot.total("otlp_arrow_request_seconds", &[("code", "INTERNAL")]), 1);
+        let refused = |reason| snapshot.total("otlp_arrow_refused_requests_total", &[("reason", reason)]);
+        assert_eq!(["INTERNAL", "foreign_data", "OK", "INVALID_DATA"].map(refused), [1, 1, 0, 0]);
         assert_eq!(snapshot.total("otlp_arrow_dropped_records_total", &[("signal", "traces")]), 7);
         assert_eq!(snapshot.total("otlp_arrow_filtered_records_total", &[("processor", "every_second")]), 6);
         assert_eq!(snapshot.total("otlp_arrow_events_total", &[("event", "events_dropped")]), 1);

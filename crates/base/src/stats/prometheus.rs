@@ -70,7 +70,7 @@ mod tests {
         let stats = Stats::default();
         let exporter = |signal| Some(Exporter::new("otlp_http", signal, "far", "far.example", 443));
         let http = stats.protocol("otlp_http");
-        stats.received(Signal::Logs, http, 3, &Refused { by_reason: [1; 4], first: None });
+        stats.received(Signal::Logs, http, 3, &Refused { by_reason: [1; 4], ..Refused::default() });
         stats.request(Signal::Logs, http, None, Duration::from_micros(300));
         stats.dropped(Signal::Logs, "evicted", 1);
         stats.filtered(Signal::Logs, "a stage", 1);

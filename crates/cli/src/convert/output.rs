@@ -5,8 +5,9 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use arrow_array::RecordBatch;
+use arrow_ipc::writer::{FileWriter, StreamWriter};
 use otlp_arrow::{Code, Config, Format, Signal};
-use otlp_arrow_columns::{BatchBuilder, Limits, Refused, check, encode, json};
+use otlp_arrow_columns::{BatchBuilder, DecodeError, Limits, Refused, check, encode, json, schema};
 use otlp_arrow_store::file::CommitEncoder;
 use otlp_arrow_store::file::compact::compact;
 use otlp_arrow_store::names::WriterId;
@@ -40,7 +41,7 @@ impl Form {
             Some("arrow") => Ok(Form::Arrow),
             _ => Err(Failure::Usage(format!(
                 "otlp-arrow: cannot tell the form of --output {}: end it in .pb, .jsonl, .arrow or .arrows",
-                path.display()
+                crate::text::path(path)
             ))),
         }
     }
@@ -92,17 +93,19 @@ impl Output {
         self.signal
     }
 
-    /// Writes the valid records of a request: how many, and which were refused.
-    pub(super) fn request(&mut self, bytes: &[u8], place: &str) -> Outcome<(u64, Refused)> {
-        let failed = |error| Failure::Failed(format!("{place}: {error}"));
-        let checked = check(self.signal, bytes, &LIMITS).map_err(failed)?;
+    /// Writes the valid records of a request: how many, and which were refused; or what is wrong with all of it.
+    pub(super) fn request(&mut self, bytes: &[u8]) -> Outcome<Result<(u64, Refused), DecodeError>> {
+        let checked = match check(self.signal, bytes, &LIMITS) {
+            Ok(checked) => checked,
+            Err(error) => return Ok(Err(error)),
+        };
         let records = checked.rows as u64;
         let refused = checked.refused.clone();
         match self.form {
             _ if records == 0 => {}
             Form::Protobuf if refused.first.is_none() => self.write(bytes)?,
             Form::JsonLines if refused.first.is_none() => {
-                let text = json::from_protobuf(self.signal, bytes).map_err(failed)?;
+                let text = json::from_protobuf(self.signal, bytes).map_err(Failure::failed)?;
                 self.write(&text)?;
                 self.write(b"\n")?;
             }
@@ -123,14 +126,20 @@ impl Output {
             }
         }
         self.records += records;
-        Ok((records, refused))
+        Ok(Ok((records, refused)))
     }
 
     /// [`Output::request`] of a line of OTLP/JSON.
-    pub(super) fn json(&mut self, line: &[u8], place: &str) -> Outcome<(u64, Refused)> {
-        let bytes = json::to_protobuf(self.signal, line, &LIMITS)
-            .map_err(|error| Failure::Failed(format!("{place}: {error}")))?;
-        self.request(&bytes, place)
+    pub(super) fn json(&mut self, line: &[u8]) -> Outcome<Result<(u64, Refused), DecodeError>> {
+        match json::to_remarked_protobuf(self.signal, line, &LIMITS) {
+            Ok(bytes) => self.request(&bytes),
+            Err(error) => Ok(Err(error)),
+        }
+    }
+
+    /// Records written so far.
+    pub(super) fn records(&self) -> u64 {
+        self.records
     }
 
     /// Writes rows of the storage schema.
@@ -151,18 +160,28 @@ impl Output {
     /// Gives the file its name.
     pub(super) fn finish(mut self) -> Outcome<Written> {
         self.commit_waiting()?;
+        if matches!(self.form, Form::Arrows | Form::Arrow) && self.len == 0 {
+            self.empty()?;
+        }
         let failed = |error| Failure::file("write", &self.target, error);
         self.out.flush().map_err(failed)?;
-        if matches!(self.form, Form::Arrows | Form::Arrow) && self.len == 0 {
-            return Err(Failure::Failed(format!("the input holds no {} to write as Arrow", self.signal)));
-        }
-        let sealed = if self.form == Form::Arrow { Some(self.sealed()?) } else { None };
+        let sealed = if self.form == Form::Arrow && self.len > 0 { Some(self.sealed()?) } else { None };
         let whole = &sealed.as_ref().unwrap_or(&self.file).0;
         let bytes = std::fs::metadata(whole).map_err(failed)?.len();
         // Closed before it is renamed: Windows renames no open file.
         drop(self.out);
         std::fs::rename(whole, &self.target).map_err(failed)?;
         Ok(Written { records: self.records, bytes })
+    }
+
+    /// A table without rows, in the form asked for: what reads it finds the columns.
+    fn empty(&mut self) -> Outcome {
+        let schema = schema(self.signal);
+        match self.form {
+            Form::Arrow => FileWriter::try_new(&mut self.out, &schema).and_then(|mut out| out.finish()),
+            _ => StreamWriter::try_new(&mut self.out, &schema).and_then(|mut out| out.finish()),
+        }
+        .map_err(|error| Failure::file("write", &self.target, error))
     }
 
     /// The stream as a file of the sealed form.

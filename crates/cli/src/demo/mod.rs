@@ -13,7 +13,7 @@ use otlp_arrow_columns::{Limits, json};
 
 use crate::args::DemoArgs;
 use crate::io::{Failure, Io, Outcome};
-use crate::text::{count, list};
+use crate::text::{count, list, path};
 use crate::trace::{Span, print, spans};
 use shop::Shop;
 
@@ -41,7 +41,7 @@ pub(crate) fn run(args: &DemoArgs, io: &mut Io<'_>) -> Outcome {
 
     let recorded: Vec<String> = counts.into_iter().map(|(signal, records)| count(records, signal)).collect();
     let recorded = list(&recorded.iter().map(String::as_str).collect::<Vec<_>>());
-    writeln!(io.out, "recorded {recorded} of a made-up shop in {}", directory.display())?;
+    writeln!(io.out, "recorded {recorded} of a made-up shop in {}", path(directory))?;
     let ids = shop.traces();
     let found = spans(directory, |trace| ids.contains(trace), io)?;
     let mut traces: Vec<(&String, &Vec<Span>)> = found.iter().collect();
@@ -68,7 +68,7 @@ fn export(library: &OtlpLibrary, signal: Signal, request: &serde_json::Value) ->
 
 fn epilogue(directory: &Path, io: &mut Io<'_>) -> Outcome {
     let files = directory.join("otlp").join("traces");
-    let (shown, quoted) = (directory.display(), files.display().to_string().replace('\\', "/"));
+    let (shown, quoted) = (path(directory), path(&files).replace('\\', "/"));
     writeln!(
         io.out,
         "\
@@ -87,7 +87,7 @@ or here:
   otlp-arrow inspect {shown}
 
 your own: `otlp-arrow serve`, then run any program whose OpenTelemetry SDK sends OTLP to its default address",
-        directory.display().to_string().replace('\\', "/")
+        shown.replace('\\', "/")
     )?;
     Ok(())
 }

@@ -14,6 +14,9 @@ pub struct Checked {
     pub arrow_bytes: usize,
     /// What was left out.
     pub refused: Refused,
+    /// What else the sender should know: that the request holds something that is of another signal, or no field of OTLP
+    /// at all.
+    pub warning: Option<Box<str>>,
     /// What the second pass wants to know.
     pub(crate) plan: Plan,
 }

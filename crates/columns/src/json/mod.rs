@@ -12,8 +12,11 @@
 //! - a surrogate without its partner becomes U+FFFD.
 //!
 //! What is not JSON refuses the request. A value that cannot be what its field says refuses its span, point or log
-//! record (through a mark that [`crate::check`] knows), and outside of records the request.
+//! record (through a mark that [`crate::check`] knows), and outside of records the request; so do two members of a oneof
+//! in one object. The first such value is told with its path. What a request holds besides, of another signal or of no
+//! version of OTLP, is a remark that [`crate::Checked::warning`] carries.
 
+mod place;
 mod read;
 mod scalar;
 mod table;
@@ -30,6 +33,13 @@ pub(crate) const INVALID_VALUE_FIELD: u32 = (1 << 29) - 1;
 /// What that field holds, as eight bytes; chosen by chance.
 pub(crate) const INVALID_VALUE: u64 = 0x8c5d_71e2_094b_f6a3;
 
+/// The text in a field of that number, behind the same eight bytes: in a record, of what is wrong with it; in a request,
+/// of what it holds that is not kept.
+pub(crate) fn remark(field: &[u8]) -> Option<&str> {
+    let text = field.strip_prefix(&INVALID_VALUE.to_le_bytes())?;
+    std::str::from_utf8(text).ok()
+}
+
 /// Arrays and maps within a value nest no deeper than this in what [`crate::check`] accepts, whatever
 /// [`Limits::nesting`] says.
 const MAX_NESTING: usize = 64;
@@ -39,10 +49,26 @@ const MAX_NESTING: usize = 64;
 /// The result is for [`crate::check`], which refuses the records that are marked as invalid.
 ///
 /// # Errors
-/// [`DecodeError::Malformed`] with the offset where the text stops to be JSON, or where a value outside of any record
+/// [`DecodeError::Malformed`] with offset and path where the text stops to be JSON, or where a value outside of any record
 /// is not what its field says; [`DecodeError::TooLarge`] when the result exceeds [`Limits::max_request_memory`].
 pub fn to_protobuf(signal: Signal, json: &[u8], limits: &Limits) -> Result<Vec<u8>, DecodeError> {
-    read::Reader::new(json, limits).request(table::request(signal))
+    read::Reader::new(signal, json, limits, false).request()
+}
+
+/// [`to_protobuf`] that also says, in fields that no other reader looks at, what is wrong with the first refused record,
+/// and what the request holds besides records of `signal`. [`crate::check`] has it as [`crate::Refused::detail`] and
+/// [`crate::Checked::warning`].
+///
+/// # Errors
+/// Those of [`to_protobuf`].
+pub fn to_remarked_protobuf(signal: Signal, json: &[u8], limits: &Limits) -> Result<Vec<u8>, DecodeError> {
+    read::Reader::new(signal, json, limits, true).request()
+}
+
+/// Whether `name` is that of the one member that an OTLP/JSON export request of `signal` has, in either spelling.
+pub fn is_request(signal: Signal, name: &str) -> bool {
+    let field = table::request(signal).fields[0].json;
+    name == field || read::camel_case(name.as_bytes()).is_some_and(|name| name == field.as_bytes())
 }
 
 /// Turns one OTLP protobuf export request into compact OTLP/JSON, on one line.

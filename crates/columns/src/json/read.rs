@@ -2,10 +2,11 @@
 
 use otlp_arrow_wire::write as put;
 
+use super::place;
 use super::scalar::{self, NotInteger};
 use super::table::{Field, Kind, Message, Role, Shape};
 use super::tokens::{Text, Tokens};
-use super::{DecodeError, INVALID_VALUE, INVALID_VALUE_FIELD, Limits, MAX_NESTING};
+use super::{DecodeError, INVALID_VALUE, INVALID_VALUE_FIELD, Limits, MAX_NESTING, Signal, is_request, table};
 
 /// Where the bytes of one field of an open object are.
 struct Segment {
@@ -15,6 +16,8 @@ struct Segment {
 }
 
 pub(super) struct Reader<'a> {
+    signal: Signal,
+    json: &'a [u8],
     tokens: Tokens<'a>,
     out: Vec<u8>,
     /// Fields written so far of all open objects, the innermost last.
@@ -24,32 +27,109 @@ pub(super) struct Reader<'a> {
     in_record: bool,
     /// The record being read holds a value that cannot be.
     invalid: bool,
+    /// Whether texts for [`crate::check`] are written.
+    remarked: bool,
+    /// Of the first record with something wrong: what that is. Whether it makes the record invalid here, or
+    /// [`crate::check`] finds it.
+    problem: Option<(String, bool)>,
+    /// The problem of a record was told.
+    told: bool,
+    records: usize,
+    /// The first member around the records that is no field: its position, and whether it is of another signal.
+    foreign: Option<(usize, Option<Signal>)>,
     /// Arrays and maps open around the current value.
     nesting: usize,
     limits: Limits,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(json: &'a [u8], limits: &Limits) -> Self {
+    pub(super) fn new(signal: Signal, json: &'a [u8], limits: &Limits, remarked: bool) -> Self {
         Self {
+            signal,
+            json,
             tokens: Tokens::new(json),
             out: Vec::with_capacity(json.len() / 2),
             segments: Vec::new(),
             scratch: Vec::new(),
             in_record: false,
             invalid: false,
+            remarked,
+            problem: None,
+            told: !remarked,
+            records: 0,
+            foreign: None,
             nesting: 0,
             limits: *limits,
         }
     }
 
-    pub(super) fn request(mut self, message: &'static Message) -> Result<Vec<u8>, DecodeError> {
+    pub(super) fn request(mut self) -> Result<Vec<u8>, DecodeError> {
+        match self.whole() {
+            Ok(()) => Ok(self.out),
+            Err(DecodeError::Malformed { offset, message }) if !message.contains(" = ") => {
+                let path = place::path(self.json, offset);
+                let message = if path.is_empty() { message } else { format!("{message}, at or behind {path}") };
+                Err(DecodeError::Malformed { offset, message })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn whole(&mut self) -> Result<(), DecodeError> {
         if self.tokens.peek()? != b'{' {
             return Err(self.tokens.error("an export request is a JSON object"));
         }
-        self.object(message)?;
+        self.object(table::request(self.signal))?;
         self.tokens.finish()?;
-        Ok(self.out)
+        if self.remarked {
+            self.warn();
+        }
+        Ok(())
+    }
+
+    /// Adds a remark on what the request holds that is not kept.
+    #[inline]
+    fn warn(&mut self) {
+        if let Some((at, signal)) = self.foreign
+            && (self.records == 0 || signal.is_some())
+        {
+            let path = place::path(self.json, at);
+            let text = match signal {
+                Some(other) => crate::outcome::of_another_signal(&path, self.signal, other),
+                None => crate::outcome::holds_nothing(self.signal, &format!("{path} is no field of OTLP")),
+            };
+            self.remark(&text);
+        }
+    }
+
+    /// Writes a text for [`crate::check`] into the message that is being written.
+    #[cold]
+    fn remark(&mut self, text: &str) {
+        let open = put::open(&mut self.out, INVALID_VALUE_FIELD, 2);
+        self.out.extend_from_slice(&INVALID_VALUE.to_le_bytes());
+        self.out.extend_from_slice(text.as_bytes());
+        put::close(&mut self.out, open);
+    }
+
+    /// Takes note of a member that is no field, and skips it.
+    #[cold]
+    fn skip_foreign(&mut self, message: &'static Message, key: Text<'_>) -> Result<(), DecodeError> {
+        // Bytes of the key lie within the text: its quote is before them.
+        let at = key.raw.as_ptr() as usize - self.json.as_ptr() as usize - 1;
+        let value = self.tokens.skip_raw()?;
+        let empty = value == b"null" || matches!(value, [b'[' | b'{', inner @ .., _] if inner.trim_ascii().is_empty());
+        if message.role != Role::Envelope || self.in_record || empty {
+            return Ok(());
+        }
+        let top = std::ptr::eq(message, table::request(self.signal));
+        let name = String::from_utf8_lossy(key.raw);
+        let other = Signal::ALL.into_iter().find(|signal| top && is_request(*signal, &name));
+        match self.foreign {
+            Some((_, Some(_))) => {}
+            Some(_) if other.is_none() => {}
+            _ => self.foreign = Some((at, other)),
+        }
+        Ok(())
     }
 
     /// Reads an object's fields; the next token is its brace.
@@ -64,12 +144,14 @@ impl<'a> Reader<'a> {
         while more {
             let key = self.tokens.key()?;
             match self.find(message, key, next) {
-                None => self.tokens.skip()?,
+                None => self.skip_foreign(message, key)?,
                 Some(at) => {
                     next = at + 1;
                     let field = &message.fields[at];
                     let null = self.tokens.peek()? == b'n';
-                    self.forget(base, message, at, null);
+                    if let Some(other) = self.forget(base, message, at, null) {
+                        self.refuse_second(message, field, other)?;
+                    }
                     let start = self.out.len();
                     members += u32::from(field.shape == Shape::Member);
                     if null {
@@ -78,7 +160,7 @@ impl<'a> Reader<'a> {
                             null_double = Some(field.number);
                         }
                     } else {
-                        self.field(message, field)?;
+                        self.field(field)?;
                     }
                     if self.out.len() > start {
                         self.segments.push(Segment { field: at, start, end: self.out.len() });
@@ -117,41 +199,43 @@ impl<'a> Reader<'a> {
         message.by_name(&self.scratch, next).or_else(|| message.by_name(&camel_case(&self.scratch)?, next))
     }
 
-    /// Takes back what was written for this field, or for another member of its `oneof`: the last one counts. An
-    /// absent member leaves the others alone.
+    /// Takes back what was written for this field: the last one counts. Another member of its `oneof` is taken back as
+    /// well, and given: there may be one. An absent member leaves the others alone.
     #[inline]
-    fn forget(&mut self, base: usize, message: &'static Message, field: usize, null: bool) {
+    fn forget(&mut self, base: usize, message: &'static Message, field: usize, null: bool) -> Option<usize> {
         let member = !null && message.fields[field].shape == Shape::Member;
         let same = |segment: &Segment| {
             segment.field == field || (member && message.fields[segment.field].shape == Shape::Member)
         };
         if let Some(at) = self.segments[base..].iter().position(same) {
-            let Segment { start, end, .. } = self.segments.remove(base + at);
+            let Segment { field: found, start, end } = self.segments.remove(base + at);
             self.out.drain(start..end);
             for later in &mut self.segments[base + at..] {
                 later.start -= end - start;
                 later.end -= end - start;
             }
+            return (found != field).then_some(found);
         }
+        None
     }
 
-    fn field(&mut self, message: &'static Message, field: &'static Field) -> Result<(), DecodeError> {
+    fn field(&mut self, field: &'static Field) -> Result<(), DecodeError> {
         if field.shape != Shape::Many {
             return match field.kind {
-                Kind::Message(kind) => self.message(message, field, kind),
-                _ => self.single(message, field),
+                Kind::Message(kind) => self.message(field, kind),
+                _ => self.single(field),
             };
         }
         if self.tokens.peek()? != b'[' {
-            return self.refuse(message, field);
+            return self.refuse(place::expected(field));
         }
         match field.kind {
-            Kind::Message(kind) => self.elements(|reader| reader.message(message, field, kind)),
-            Kind::String => self.elements(|reader| reader.single(message, field)),
+            Kind::Message(kind) => self.elements(|reader| reader.message(field, kind)),
+            Kind::String => self.elements(|reader| reader.single(field)),
             _ => {
                 let packed = put::open(&mut self.out, field.number, 1);
                 let start = self.out.len();
-                self.elements(|reader| reader.value(message, field))?;
+                self.elements(|reader| reader.value(field))?;
                 if self.out.len() == start {
                     self.out.truncate(start - 2);
                 } else {
@@ -174,12 +258,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn message(
-        &mut self,
-        parent: &'static Message,
-        field: &'static Field,
-        kind: &'static Message,
-    ) -> Result<(), DecodeError> {
+    fn message(&mut self, field: &'static Field, kind: &'static Message) -> Result<(), DecodeError> {
         match self.tokens.peek()? {
             b'{' => {}
             b'n' if kind.role == Role::Value => {
@@ -188,13 +267,17 @@ impl<'a> Reader<'a> {
                 return Ok(());
             }
             _ if kind.role == Role::Record => {
+                self.records += 1;
+                let start = self.tokens.at();
                 self.tokens.skip()?;
-                let open = put::open(&mut self.out, field.number, 1);
+                let open = put::open(&mut self.out, field.number, 3);
+                self.describe(start, || place::expected_one(field.kind), true);
+                self.tell();
                 put::fixed64_field(&mut self.out, INVALID_VALUE_FIELD, INVALID_VALUE);
                 put::close(&mut self.out, open);
                 return Ok(());
             }
-            _ => return self.refuse(parent, field),
+            _ => return self.refuse(place::expected_one(field.kind)),
         }
         let room = match kind.role {
             Role::Envelope => 3,
@@ -204,9 +287,13 @@ impl<'a> Reader<'a> {
         let open = put::open(&mut self.out, field.number, room);
         match kind.role {
             Role::Record => {
+                self.records += 1;
                 self.in_record = true;
                 self.object(kind)?;
                 self.in_record = false;
+                if self.problem.is_some() {
+                    self.tell();
+                }
                 if std::mem::take(&mut self.invalid) {
                     put::fixed64_field(&mut self.out, INVALID_VALUE_FIELD, INVALID_VALUE);
                 }
@@ -230,14 +317,14 @@ impl<'a> Reader<'a> {
     }
 
     /// Writes tag and value of a scalar field that occurs once, or of one string among many.
-    fn single(&mut self, message: &'static Message, field: &'static Field) -> Result<(), DecodeError> {
+    fn single(&mut self, field: &'static Field) -> Result<(), DecodeError> {
         let start = self.out.len();
         let always = field.shape != Shape::One;
         match field.kind {
-            Kind::String | Kind::Id | Kind::Bytes => {
+            Kind::String | Kind::Id(_) | Kind::Bytes => {
                 let open = put::open(&mut self.out, field.number, 1);
                 let from = self.out.len();
-                self.value(message, field)?;
+                self.value(field)?;
                 if always || self.out.len() > from {
                     put::close(&mut self.out, open);
                 } else {
@@ -247,7 +334,7 @@ impl<'a> Reader<'a> {
             _ => {
                 put::tag(&mut self.out, field.number, field.kind.wire_type());
                 let from = self.out.len();
-                self.value(message, field)?;
+                self.value(field)?;
                 let written = &self.out[from..];
                 if written.is_empty() || (!always && written.iter().all(|&byte| byte == 0)) {
                     self.out.truncate(start);
@@ -258,18 +345,20 @@ impl<'a> Reader<'a> {
     }
 
     /// Writes the value of a scalar without its tag; nothing when it cannot be.
-    fn value(&mut self, message: &'static Message, field: &'static Field) -> Result<(), DecodeError> {
+    fn value(&mut self, field: &'static Field) -> Result<(), DecodeError> {
         match self.tokens.peek()? {
             b'"' => {
+                let start = self.tokens.at();
                 let text = self.tokens.string()?;
-                if !self.text_value(field, text) {
-                    return self.refuse_read(message, field);
+                if !self.text_value(field, text, start) {
+                    return self.refuse_read(start, || place::expected_one(field.kind));
                 }
             }
             b'-' | b'0'..=b'9' => {
+                let start = self.tokens.at();
                 let number = self.tokens.number()?;
                 if !self.number_value(field, number, false) {
-                    return self.refuse_read(message, field);
+                    return self.refuse_read(start, || place::expected_one(field.kind));
                 }
             }
             b't' | b'f' if matches!(field.kind, Kind::Bool) => {
@@ -282,12 +371,12 @@ impl<'a> Reader<'a> {
                 self.tokens.literal("null")?;
                 self.out.extend_from_slice(&f64::NAN.to_le_bytes());
             }
-            _ => return self.refuse(message, field),
+            _ => return self.refuse(place::expected_one(field.kind)),
         }
         Ok(())
     }
 
-    fn text_value(&mut self, field: &'static Field, text: Text<'_>) -> bool {
+    fn text_value(&mut self, field: &'static Field, text: Text<'_>, start: usize) -> bool {
         if let Kind::String = field.kind {
             text.append_to(&mut self.out);
             return true;
@@ -296,8 +385,13 @@ impl<'a> Reader<'a> {
         scratch.clear();
         text.append_to(&mut scratch);
         let done = match field.kind {
-            Kind::Id => {
+            Kind::Id(len) => {
+                let before = self.out.len();
                 scalar::id(&scratch, &mut self.out);
+                // `crate::check` refuses it by its length.
+                if !matches!(self.out.len() - before, 0) && self.out.len() - before != len {
+                    self.describe(start, || place::expected_one(field.kind), false);
+                }
                 true
             }
             Kind::Bytes => scalar::bytes(&scratch, &mut self.out),
@@ -384,23 +478,60 @@ impl<'a> Reader<'a> {
 
     /// Skips a value that cannot be what its field says, and refuses the record around it.
     #[cold]
-    fn refuse(&mut self, message: &'static Message, field: &'static Field) -> Result<(), DecodeError> {
-        self.refuse_read(message, field)?;
+    fn refuse(&mut self, expected: String) -> Result<(), DecodeError> {
+        self.refuse_read(self.tokens.at(), || expected)?;
         self.tokens.skip()
     }
 
+    /// Refuses the record around a value that began at `start`; outside of records, the request.
     #[cold]
-    fn refuse_read(&mut self, message: &'static Message, field: &'static Field) -> Result<(), DecodeError> {
+    fn refuse_read(&mut self, start: usize, expected: impl FnOnce() -> String) -> Result<(), DecodeError> {
         if self.in_record {
             self.invalid = true;
+            self.describe(start, expected, true);
             return Ok(());
         }
-        Err(self.tokens.error(&format!("{}.{} cannot have this value", message.name, field.json)))
+        let message = self.description(start, &expected());
+        Err(DecodeError::Malformed { offset: start, message })
+    }
+
+    /// Of a `oneof` that has two members in one object none can be kept.
+    #[cold]
+    fn refuse_second(
+        &mut self,
+        message: &'static Message,
+        field: &'static Field,
+        other: usize,
+    ) -> Result<(), DecodeError> {
+        let names = [message.fields[other].json, field.json];
+        let start = self.tokens.at();
+        self.refuse_read(start, || format!("only one of {} and {} may be there", names[0], names[1]))
+    }
+
+    /// Keeps what is wrong with a value, if nothing was yet that matters as much.
+    #[cold]
+    fn describe(&mut self, start: usize, expected: impl FnOnce() -> String, invalid: bool) {
+        if !self.told && self.problem.as_ref().is_none_or(|(_, known)| invalid && !known) {
+            self.problem = Some((self.description(start, &expected()), invalid));
+        }
+    }
+
+    fn description(&self, start: usize, expected: &str) -> String {
+        format!("{} = {}: {expected}", place::path(self.json, start), place::value(self.json, start))
+    }
+
+    /// Adds to a record what is wrong with it, if it is the first.
+    #[cold]
+    fn tell(&mut self) {
+        if let Some((problem, _)) = self.problem.take() {
+            self.told = true;
+            self.remark(&problem);
+        }
     }
 }
 
 /// The lowerCamelCase form of a snake_case name; none when there is nothing to change.
-fn camel_case(name: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn camel_case(name: &[u8]) -> Option<Vec<u8>> {
     name.contains(&b'_').then(|| {
         let mut upper = false;
         let mut camel = Vec::with_capacity(name.len());

@@ -62,8 +62,8 @@ pub(super) enum Kind {
     Bool,
     /// Base64 in JSON.
     Bytes,
-    /// Hexadecimal in JSON.
-    Id,
+    /// Hexadecimal in JSON, of so many bytes.
+    Id(usize),
     Double,
     Int64,
     Uint64,
@@ -81,7 +81,7 @@ impl Kind {
     /// The wire type of one value.
     pub(super) const fn wire_type(self) -> u8 {
         match self {
-            Kind::String | Kind::Bytes | Kind::Id | Kind::Message(_) => LEN,
+            Kind::String | Kind::Bytes | Kind::Id(_) | Kind::Message(_) => LEN,
             Kind::Double | Kind::Fixed64 | Kind::Sfixed64 => FIXED64,
             Kind::Fixed32 => FIXED32,
             Kind::Bool | Kind::Int64 | Kind::Uint64 | Kind::Uint32 | Kind::Sint32 | Kind::Enum(_) => VARINT,
@@ -132,8 +132,11 @@ const fn message(name: &'static str, role: Role, fields: &'static [Field]) -> Me
     Message { name, fields, role }
 }
 
-use Kind::{Bool, Bytes, Double, Enum, Fixed32, Fixed64, Id, Int64, Sfixed64, Sint32, String, Uint32, Uint64};
+use Kind::{Bool, Bytes, Double, Enum, Fixed32, Fixed64, Int64, Sfixed64, Sint32, String, Uint32, Uint64};
 use Role::{Envelope, Nested, Part, Record, Value};
+
+const TRACE_ID: Kind = Kind::Id(16);
+const SPAN_ID: Kind = Kind::Id(8);
 
 static SPAN_KINDS: [&str; 6] = [
     "SPAN_KIND_UNSPECIFIED",
@@ -242,10 +245,10 @@ static SPAN: Message = message(
     "Span",
     Record,
     &[
-        one("traceId", 1, Id),
-        one("spanId", 2, Id),
+        one("traceId", 1, TRACE_ID),
+        one("spanId", 2, SPAN_ID),
         one("traceState", 3, String),
-        one("parentSpanId", 4, Id),
+        one("parentSpanId", 4, SPAN_ID),
         one("flags", 16, Fixed32),
         one("name", 5, String),
         one("kind", 6, Enum(&SPAN_KINDS)),
@@ -274,8 +277,8 @@ static LINK: Message = message(
     "Span.Link",
     Part,
     &[
-        one("traceId", 1, Id),
-        one("spanId", 2, Id),
+        one("traceId", 1, TRACE_ID),
+        one("spanId", 2, SPAN_ID),
         one("traceState", 3, String),
         many("attributes", 4, Kind::Message(&KEY_VALUE)),
         one("droppedAttributesCount", 5, Uint32),
@@ -316,8 +319,8 @@ static LOG_RECORD: Message = message(
         many("attributes", 6, Kind::Message(&KEY_VALUE)),
         one("droppedAttributesCount", 7, Uint32),
         one("flags", 8, Fixed32),
-        one("traceId", 9, Id),
-        one("spanId", 10, Id),
+        one("traceId", 9, TRACE_ID),
+        one("spanId", 10, SPAN_ID),
         one("eventName", 12, String),
     ],
 );
@@ -447,7 +450,7 @@ static EXEMPLAR: Message = message(
         one("timeUnixNano", 2, Fixed64),
         member("asDouble", 3, Double),
         member("asInt", 6, Sfixed64),
-        one("spanId", 4, Id),
-        one("traceId", 5, Id),
+        one("spanId", 4, SPAN_ID),
+        one("traceId", 5, TRACE_ID),
     ],
 );

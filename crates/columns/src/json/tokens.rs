@@ -26,6 +26,12 @@ impl<'a> Tokens<'a> {
         Self { bytes, at: if bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 } }
     }
 
+    /// Position of the next byte.
+    #[inline]
+    pub(crate) fn at(&self) -> usize {
+        self.at
+    }
+
     #[cold]
     pub(crate) fn error(&self, message: &str) -> DecodeError {
         DecodeError::Malformed { offset: self.at, message: message.to_owned() }

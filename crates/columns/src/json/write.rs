@@ -216,7 +216,7 @@ impl<'a> Writer<'a> {
         match field.kind {
             Kind::Message(message) => return self.object(message, raw.bytes, depth - 1),
             Kind::String => return self.string(raw.bytes),
-            Kind::Id => self.quoted(|out| scalar::put_hex(raw.bytes, out)),
+            Kind::Id(_) => self.quoted(|out| scalar::put_hex(raw.bytes, out)),
             Kind::Bytes => self.quoted(|out| scalar::put_base64(raw.bytes, out)),
             Kind::Bool => self.out.extend_from_slice(if raw.bits != 0 { b"true" } else { b"false" }),
             Kind::Double => self.double(f64::from_bits(raw.bits)),

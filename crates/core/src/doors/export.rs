@@ -4,20 +4,58 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use otlp_arrow_base::PerSignal;
+use otlp_arrow_base::clock::Clock;
+use otlp_arrow_base::log_limit::Repeated;
 use otlp_arrow_columns::{Format, Signal};
 use otlp_arrow_net::server::{Refusal, WORTH_A_THREAD, apart};
 use otlp_arrow_wire::grpc::shortened;
 use otlp_arrow_wire::otlp::{ExportResponse, rejected_name};
 use serde_json::json;
 
+use super::door::Inside;
 use crate::error::{Code, OtlpError};
 use crate::ingest::Ingest;
 use crate::outcome::ExportOutcome;
 use crate::stats::Protocol;
 use crate::store::budget::Reservation;
 
-/// Hands a request over and waits until it is kept.
-pub(super) async fn keep(
+/// Hands over what one door takes in.
+pub(super) struct Intake {
+    pub(super) ingest: Arc<dyn Ingest>,
+    protocol: Protocol,
+    clock: Clock,
+    /// Requests of which not everything was kept.
+    told: PerSignal<Repeated>,
+}
+
+impl Intake {
+    /// Of the door of that name.
+    pub(super) fn new(name: &'static str, inside: &Inside) -> Self {
+        let protocol = inside.ingest.stats().protocol(name);
+        Self { ingest: Arc::clone(&inside.ingest), protocol, clock: inside.clock.clone(), told: Default::default() }
+    }
+
+    /// Hands a request over and waits until it is kept.
+    pub(super) async fn keep(
+        &self,
+        signal: Signal,
+        bytes: Bytes,
+        reservation: Reservation,
+    ) -> Result<ExportOutcome, Refusal> {
+        let outcome = keep(&self.ingest, signal, self.protocol, bytes, reservation).await?;
+        // Its sender may not look at what it is told.
+        if !outcome.message.is_empty()
+            && let Some(more) = self.told[signal].more(self.clock.now())
+        {
+            let (protocol, message) = (self.protocol.as_str(), &outcome.message);
+            tracing::warn!(%signal, protocol, "not all of a request was kept: {message}{more}");
+        }
+        Ok(outcome)
+    }
+}
+
+async fn keep(
     ingest: &Arc<dyn Ingest>,
     signal: Signal,
     protocol: Protocol,
@@ -59,6 +97,11 @@ mod tests {
         let json = response(Signal::Logs, &outcome, Format::Json);
         let wanted = r#"{"partialSuccess":{"errorMessage":"300 record(s) refused","rejectedLogRecords":"300"}}"#;
         assert_eq!(String::from_utf8_lossy(&json), wanted);
+        let warned = ExportOutcome { message: "of another signal".into(), ..Default::default() };
+        let json = response(Signal::Logs, &warned, Format::Json);
+        let wanted = r#"{"partialSuccess":{"errorMessage":"of another signal","rejectedLogRecords":"0"}}"#;
+        assert_eq!(String::from_utf8_lossy(&json), wanted, "a warning, as OTLP has it");
+        assert_eq!(response(Signal::Logs, &warned, Format::Protobuf), b"\x0a\x13\x12\x11of another signal");
         assert_eq!(response(Signal::Logs, &ExportOutcome::default(), Format::Protobuf), b"");
         assert_eq!(response(Signal::Logs, &ExportOutcome::default(), Format::Json), b"{}");
     }

@@ -10,9 +10,7 @@ use otlp_arrow_wire::otlp;
 
 use super::Door;
 use super::door::Inside;
-use super::export::{keep, response};
-use crate::ingest::Ingest;
-use crate::stats::Protocol;
+use super::export::{Intake, response};
 
 pub(super) const DOOR: Door = Door {
     name: "otlp_grpc",
@@ -22,23 +20,21 @@ pub(super) const DOOR: Door = Door {
 };
 
 struct OtlpGrpc {
-    ingest: Arc<dyn Ingest>,
-    protocol: Protocol,
+    intake: Intake,
     max_body: usize,
 }
 
 impl OtlpGrpc {
     fn new(inside: &Inside) -> Self {
-        let protocol = inside.ingest.stats().protocol(DOOR.name);
-        Self { ingest: Arc::clone(&inside.ingest), protocol, max_body: inside.limits.max_body }
+        Self { intake: Intake::new(DOOR.name, inside), max_body: inside.limits.max_body }
     }
 
     async fn export(&self, signal: Signal, request: &mut Request) -> Result<Response<Answer>, Refusal> {
-        let reservation = self.ingest.budget().reserve(signal, request.weight())?;
+        let reservation = self.intake.ingest.budget().reserve(signal, request.weight())?;
         let encoding = request.message_encoding()?;
         let messages = Messages::new(&mut request.body, encoding, self.max_body);
         let (bytes, reservation) = messages.one(reservation).await?;
-        let outcome = keep(&self.ingest, signal, self.protocol, bytes, reservation).await?;
+        let outcome = self.intake.keep(signal, bytes, reservation).await?;
         Ok(answer::grpc(&response(signal, &outcome, Format::Protobuf)))
     }
 }

@@ -14,11 +14,9 @@ use otlp_arrow_wire::otlp;
 
 use super::Door;
 use super::door::Inside;
-use super::export::{keep, response};
+use super::export::{Intake, response};
 use crate::config;
 use crate::error::OtlpError;
-use crate::ingest::Ingest;
-use crate::stats::Protocol;
 use crate::store::budget::Reservation;
 
 pub(super) const DOOR: Door = Door {
@@ -29,8 +27,7 @@ pub(super) const DOOR: Door = Door {
 };
 
 struct OtlpHttp {
-    ingest: Arc<dyn Ingest>,
-    protocol: Protocol,
+    intake: Intake,
     limits: config::Limits,
 }
 
@@ -39,8 +36,7 @@ const GROWTH: usize = 4;
 
 impl OtlpHttp {
     fn new(inside: &Inside) -> Self {
-        let protocol = inside.ingest.stats().protocol(DOOR.name);
-        Self { ingest: Arc::clone(&inside.ingest), protocol, limits: inside.limits.clone() }
+        Self { intake: Intake::new(DOOR.name, inside), limits: inside.limits.clone() }
     }
 
     /// OTLP/JSON as OTLP protobuf, with a reservation that covers it while it is written.
@@ -57,7 +53,7 @@ impl OtlpHttp {
         loop {
             reservation.grow(room - reservation.bytes())?;
             let limits = Limits { nesting: self.limits.nesting, max_request_memory: room };
-            match otlp_arrow_columns::json::to_protobuf(signal, json, &limits) {
+            match otlp_arrow_columns::json::to_remarked_protobuf(signal, json, &limits) {
                 Err(DecodeError::TooLarge { .. }) if room < most => room = room.saturating_mul(GROWTH).min(most),
                 read => return Ok((trimmed(read.map_err(OtlpError::from)?), reservation)),
             }
@@ -74,7 +70,7 @@ impl OtlpHttp {
         };
         let encoding = Encoding::parse(headers.get(header::CONTENT_ENCODING))?;
         let max = self.limits.max_body;
-        let mut reservation = self.ingest.budget().reserve(signal, request.weight())?;
+        let mut reservation = self.intake.ingest.budget().reserve(signal, request.weight())?;
         let mut bytes = request.body.complete(max, &mut reservation).await?;
         if let Some(encoding) = encoding {
             let mut grown = reservation.sibling();
@@ -89,7 +85,7 @@ impl OtlpHttp {
             reservation.become_sibling(read.1);
             reservation.settle(bytes.len());
         }
-        let outcome = keep(&self.ingest, signal, self.protocol, bytes, reservation).await?;
+        let outcome = self.intake.keep(signal, bytes, reservation).await?;
         Ok(answer::plain(200, otlp::media_type(format), response(signal, &outcome, format)))
     }
 }

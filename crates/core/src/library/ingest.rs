@@ -75,11 +75,18 @@ impl Core {
     ) -> Result<(ExportOutcome, impl Future<Output = Result<()>> + Send + 'static + use<>)> {
         let checked = otlp_arrow_columns::check(signal, &bytes, &self.limits)?;
         reservation.grow(checked.arrow_bytes)?;
-        let outcome = ExportOutcome {
+        let mut outcome = ExportOutcome {
             accepted: checked.rows as u64,
             rejected: checked.refused.total(),
             message: checked.refused.to_string(),
         };
+        if let Some(warning) = &checked.warning {
+            if !outcome.message.is_empty() {
+                outcome.message.push_str("; ");
+            }
+            outcome.message.push_str(warning);
+            self.store.stats().foreign_data(signal, protocol);
+        }
         let refused = checked.refused.clone();
         let payload = (checked.rows > 0).then_some(Payload::Otlp { signal, bytes, checked });
         let (payload, filtered) = self.staged(payload, &mut reservation)?;

@@ -5,3 +5,4 @@ mod largest;
 mod lifecycle;
 mod opening;
 mod support;
+mod warned;

@@ -8,10 +8,12 @@ use http::header::{self, HeaderName};
 use http::request::Parts;
 use http::{Method, Response, Version};
 use hyper::body::Incoming;
+use otlp_arrow_base::PerSignal;
 use otlp_arrow_base::clock::Clock;
 use otlp_arrow_base::error::{Code, OtlpError, Result};
+use otlp_arrow_base::log_limit::Repeated;
 use otlp_arrow_base::stats::{Protocol, Stats};
-use otlp_arrow_wire::{Format, grpc, otlp};
+use otlp_arrow_wire::{Format, Signal, grpc, otlp};
 
 use super::answer::{self, Answer};
 use super::body::RequestBody;
@@ -38,6 +40,8 @@ pub struct Router {
     grpc: Table,
     http: Table,
     usage: String,
+    /// Requests that were refused for good.
+    refused: PerSignal<Repeated>,
 }
 
 struct Mounted {
@@ -72,8 +76,8 @@ impl fmt::Debug for Router {
 impl Router {
     /// Without services everything is answered with "not found".
     pub fn new(limits: Limits, clock: Clock, stats: Arc<Stats>) -> Self {
-        let (grpc, http) = Default::default();
-        Self { limits, clock, stats, services: Vec::new(), grpc, http, usage: String::new() }
+        let (grpc, http, refused) = Default::default();
+        Self { limits, clock, stats, services: Vec::new(), grpc, http, usage: String::new(), refused }
     }
 
     /// Adds a service. `on` false keeps its paths, where clients are told that it is switched off.
@@ -149,6 +153,9 @@ impl Router {
         });
         if let Some((signal, protocol)) = signal.zip(mounted.and_then(|(_, mounted)| mounted.protocol)) {
             let code = done.as_ref().err().map(Refusal::code);
+            if let Err(refusal) = &done {
+                self.tell(signal, protocol, refusal, identity);
+            }
             self.stats.request(signal, protocol, code, self.clock.elapsed(started));
         }
         let Request { head, body, .. } = request;
@@ -164,6 +171,17 @@ impl Router {
             }
         };
         if head.method == Method::HEAD { answer::head(answer) } else { answer }
+    }
+
+    /// Logs that a request was refused for good: it is lost to its sender, and its sender may not say so.
+    fn tell(&self, signal: Signal, protocol: Protocol, refusal: &Refusal, identity: &Identity) {
+        let code = refusal.code();
+        if !code.retryable()
+            && let Some(more) = self.refused[signal].more(self.clock.now())
+        {
+            let (protocol, peer, message) = (protocol.as_str(), identity.peer(), refusal.message());
+            tracing::warn!(%signal, protocol, %code, %peer, "a request was refused: {message}{more}");
+        }
     }
 
     async fn call(

@@ -7,11 +7,12 @@ mod value;
 
 use otlp_arrow_wire::merge::merged;
 use otlp_arrow_wire::read::{Cursor, Stop, Wire, fields};
-use otlp_arrow_wire::write::FIXED64;
+use otlp_arrow_wire::write::{FIXED64, LEN};
 
 use super::plan::{Flaw, Plan};
 use crate::counts::{Children, Counts};
-use crate::json::{INVALID_VALUE, INVALID_VALUE_FIELD};
+use crate::json::{INVALID_VALUE, INVALID_VALUE_FIELD, remark};
+use crate::outcome::holds_nothing;
 use crate::render::{json_string_len, key_value};
 use crate::text::is_utf8;
 use crate::{Checked, DecodeError, Limits, Reason, Refusal, Refused, Signal};
@@ -28,6 +29,9 @@ const CHECK_EVERY: usize = 64;
 
 /// Memory of one key in the set that tells repeated keys apart, on the way.
 const KEY_SET_BYTES: usize = 64;
+
+/// The key of what the OTLP/JSON reader has to say.
+const REMARK: u32 = INVALID_VALUE_FIELD << 3 | LEN as u32;
 
 /// Memory of one part of a message that has to be merged, on the way.
 const MERGE_PART_BYTES: usize = 48;
@@ -94,6 +98,12 @@ struct Checker<'a> {
     repeats: bool,
     /// Occurrences of singular messages beyond the first.
     merges: usize,
+    /// What the OTLP/JSON reader says of a record, and of which.
+    remark: Option<(usize, &'a str)>,
+    /// What it says of the request.
+    warning: Option<&'a str>,
+    /// Fields around the records that no message of OTLP has.
+    unknown: usize,
     /// Keys of the record, and of the event, link or exemplar being read.
     keys: Keys,
     inner_keys: Keys,
@@ -113,6 +123,9 @@ impl<'a> Checker<'a> {
             flaw: None,
             repeats: false,
             merges: 0,
+            remark: None,
+            warning: None,
+            unknown: 0,
             keys: Keys::new(),
             inner_keys: Keys::new(),
         }
@@ -122,7 +135,15 @@ impl<'a> Checker<'a> {
         self.check_limit()?;
         let arrow_bytes = self.counts.bytes(self.signal) + self.plan.bytes();
         self.plan.counts = self.counts;
-        Ok(Checked { rows: self.counts.rows, arrow_bytes, refused: self.refused, plan: self.plan })
+        let warning = match self.warning {
+            Some(warning) => Some(warning.into()),
+            None if self.records == 0 && self.unknown > 0 => {
+                let what = format!("{} field(s) in it are none of OTLP", self.unknown);
+                Some(holds_nothing(self.signal, &what).into())
+            }
+            None => None,
+        };
+        Ok(Checked { rows: self.counts.rows, arrow_bytes, refused: self.refused, warning, plan: self.plan })
     }
 
     fn check_limit(&self) -> Wire<()> {
@@ -138,7 +159,14 @@ impl<'a> Checker<'a> {
                     let envelope = cursor.message()?;
                     self.envelope(envelope)?;
                 }
-                key => cursor.skip(key, fields([1]))?,
+                REMARK => {
+                    let block = cursor.block()?;
+                    match remark(block.of(self.bytes)) {
+                        Some(text) => self.warning = Some(text),
+                        None => self.unknown += 1,
+                    }
+                }
+                key => self.unknown(&mut cursor, key, fields([1]))?,
             }
         }
         Ok(())
@@ -166,7 +194,7 @@ impl<'a> Checker<'a> {
                         flaw = flaw.or(Some(("schema_url", Reason::InvalidUtf8)));
                     }
                 }
-                key => cursor.skip(key, fields([1, 2, 3]))?,
+                key => self.unknown(&mut cursor, key, fields([1, 2, 3]))?,
             }
         }
         self.close_group(&before, flaw, text, resources)
@@ -201,7 +229,7 @@ impl<'a> Checker<'a> {
                         flaw = flaw.or(Some(("schema_url", Reason::InvalidUtf8)));
                     }
                 }
-                key => cursor.skip(key, fields([1, 2, 3]))?,
+                key => self.unknown(&mut cursor, key, fields([1, 2, 3]))?,
             }
         }
         self.close_group(&before, flaw, text, scopes)
@@ -257,8 +285,7 @@ impl<'a> Checker<'a> {
     fn close_record(&mut self, before: &Counts) -> Wire<()> {
         if let Some((field, reason)) = self.flaw {
             self.counts = *before;
-            let refusal = Refusal { index: self.records, field, reason };
-            self.plan.refuse(&mut self.refused, refusal, 1);
+            self.refuse_record(field, reason);
         } else {
             self.counts.rows += 1;
             if self.repeats {
@@ -267,6 +294,18 @@ impl<'a> Checker<'a> {
         }
         self.records += 1;
         if self.records.is_multiple_of(CHECK_EVERY) { self.check_limit() } else { Ok(()) }
+    }
+
+    #[cold]
+    fn refuse_record(&mut self, field: &'static str, reason: Reason) {
+        let refusal = Refusal { index: self.records, field, reason };
+        if let Some((record, text)) = self.remark
+            && record == self.records
+            && self.refused.first.is_none()
+        {
+            self.refused.detail = Some(text.into());
+        }
+        self.plan.refuse(&mut self.refused, refusal, 1);
     }
 
     /// A record that repeats a key: what its suffixes, and telling its keys apart, may take.
@@ -292,13 +331,26 @@ impl<'a> Checker<'a> {
         self.flaw.get_or_insert((field, reason));
     }
 
+    /// Steps over a field around the records that is not known, or not of this wire type.
+    #[cold]
+    fn unknown(&mut self, cursor: &mut Cursor<'a>, key: u32, known: u64) -> Wire<()> {
+        self.unknown += 1;
+        cursor.skip(key, known)
+    }
+
     /// Steps over another field of a record. The OTLP/JSON reader marks a record with a value that cannot be.
     #[inline(never)]
     fn other(&mut self, cursor: &mut Cursor<'a>, key: u32, known: u64) -> Wire<()> {
         if key == INVALID_VALUE_FIELD << 3 | u32::from(FIXED64) {
             if cursor.fixed64()? == INVALID_VALUE {
-                self.flaw("value", Reason::InvalidValue);
+                // Whatever else is wrong: this is what the reader has told of.
+                self.flaw = Some(("value", Reason::InvalidValue));
             }
+            return Ok(());
+        }
+        if key == REMARK && self.remark.is_none() {
+            let block = cursor.block()?;
+            self.remark = remark(block.of(self.bytes)).map(|text| (self.records, text));
             return Ok(());
         }
         cursor.skip(key, known)
