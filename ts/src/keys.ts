@@ -61,13 +61,22 @@ export interface OtlpConfig {
     /** Level of zstd. @default 1 */
     level?: number;
   };
-  /** Space that is left to others on the disk. */
+  /** Space that is left to others on the disk, and who may use the files. */
   storage?: {
     /**
      * New data is refused when the disk would have less room than this; by default 5 % of the volume where that is
      * less. @default '256MiB'
      */
     minFreeBytes?: Size;
+    /**
+     * Who may use the files: `0640` lets the group read them, `0660` also record into the directory; folders follow,
+     * whatever the umask is; not on Windows. @default '0600'
+     */
+    mode?: string;
+    /**
+     * Group that files and folders belong to, by name or number; needs a mode that lets the group in; not on Windows.
+     */
+    group?: string;
   };
   /** Addresses to listen on; true for the two standard ones, false for none. */
   listen?: boolean | ListenConfig;

@@ -34,6 +34,8 @@ pub enum Kind {
     Flag,
     /// Header names and secret values.
     Headers,
+    /// Rights of files in octal digits, `0640`.
+    Mode,
     /// Letters, digits, `-`, `_` and `.`: safe in a file name.
     Name,
     /// A number, from and to.
@@ -84,6 +86,9 @@ impl Kind {
             Kind::Duration(from, to) => format!("a time with a unit from {from} to {to}"),
             Kind::Flag => "true or false".to_owned(),
             Kind::Headers => "header names and values, such as {x-tenant: shop, x-token: {env: TOKEN}}".to_owned(),
+            Kind::Mode => {
+                "octal digits in quotes, 6 for the owner, and 0, 4 (read) or 6 (read and write) for the group and for others, such as \"0640\"".to_owned()
+            }
             Kind::Name => "letters, digits, '-', '_' and '.', at most 64".to_owned(),
             Kind::Number(from, to) => format!("a number from {from} to {to}"),
             Kind::Path => "a path".to_owned(),

@@ -7,6 +7,8 @@ mod log;
 pub mod settings;
 mod write;
 
+#[cfg(unix)]
+pub use disk::shared;
 pub use disk::{failpoint, names, storage, storage_os};
 #[doc(hidden)]
 pub use disk::{sys, volume};

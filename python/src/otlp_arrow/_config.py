@@ -72,11 +72,20 @@ class Sealing(TypedDict, total=False):
 
 
 class Storage(TypedDict, total=False):
-    """Space that is left to others on the disk."""
+    """Space that is left to others on the disk, and who may use the files."""
 
     min_free_bytes: str
     """New data is refused when the disk would have less room than this; by default 5 % of the volume where that is
     less. Default: `256MiB`.
+    """
+
+    mode: str
+    """Who may use the files: `0640` lets the group read them, `0660` also record into the directory; folders follow,
+    whatever the umask is; not on Windows. Default: `0600`.
+    """
+
+    group: str
+    """Group that files and folders belong to, by name or number; needs a mode that lets the group in; not on Windows.
     """
 
 

@@ -126,6 +126,8 @@ fn indent(parents: &[&str]) -> String {
 fn example(key: &Key) -> &'static str {
     match (&*key.path, &key.kind) {
         ("forward[].signals", _) => "[traces, metrics, logs]",
+        ("storage.mode", _) => "\"0600\"",
+        ("storage.group", _) => "telemetry",
         (_, _) if !key.default.is_empty() => key.default,
         ("listen.http", _) => "127.0.0.1:4318",
         ("forward[].tls.server_name", _) => "otel.example.com",
@@ -189,6 +191,7 @@ fn leaf(key: &Key) -> Value {
         }
         Kind::Flag => json!({"type": "boolean"}),
         Kind::Headers => json!({"type": "object", "additionalProperties": {"$ref": "#/$defs/secret"}}),
+        Kind::Mode => json!({"type": "string", "pattern": "^(0o?)?6[046][046]$"}),
         Kind::Name => json!({"type": "string", "pattern": "^[A-Za-z0-9]([A-Za-z0-9._-]{0,62}[A-Za-z0-9_-])?$"}),
         Kind::Number(from, to) => json!({"type": "number", "minimum": from, "maximum": to}),
         Kind::Path | Kind::Text => json!({"type": "string", "minLength": 1}),

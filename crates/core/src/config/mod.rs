@@ -19,6 +19,7 @@ mod parse;
 pub(crate) mod raw;
 pub(crate) mod read;
 mod request_memory;
+mod storage;
 mod store;
 #[cfg(test)]
 mod tests;

@@ -14,7 +14,7 @@ use super::raw::{Node, Origin, Raw};
 use super::read::{HIDDEN, Reader, plain};
 use super::types::*;
 use super::units::show_duration;
-use super::{built_in, hint, otel_env, request_memory};
+use super::{built_in, hint, otel_env, request_memory, storage};
 use crate::destinations::Target;
 
 /// The defaults alone.
@@ -33,6 +33,7 @@ pub(crate) fn config(
 ) -> Config {
     check_names(root, "", reader);
     built_in::check_keys(reader);
+    storage::check_keys(reader);
     let output_dir = reader.path("output_dir").unwrap_or_default();
     let durability = durability(reader);
     let buffer = Buffer { max_bytes: reader.memory("buffer.max_bytes") };
@@ -52,7 +53,11 @@ pub(crate) fn config(
             timeout: reader.duration("limits.timeout"),
         },
         sealing: Sealing { compression: reader.choice("sealing.compression"), level: reader.count_as("sealing.level") },
-        storage: Storage { min_free_bytes: reader.size("storage.min_free_bytes") },
+        storage: Storage {
+            min_free_bytes: reader.size("storage.min_free_bytes"),
+            mode: reader.mode("storage.mode"),
+            group: reader.text("storage.group"),
+        },
         listen: Listen { grpc: reader.address("listen.grpc"), http: reader.address("listen.http") },
         insecure: reader.flag("insecure"),
         protocols: Protocols {
@@ -175,6 +180,9 @@ pub(crate) fn conflicts(config: &Config) -> Vec<Conflict> {
             );
             found.push(Conflict { keys: vec!["rotation.max_age".to_owned(), key], problem });
         }
+    }
+    if let Err((key, problem)) = storage::access(&config.storage) {
+        found.push(Conflict::new(key, problem));
     }
     let listeners = [("listen.grpc", config.listen.grpc), ("listen.http", config.listen.http)];
     for (key, address) in listeners {

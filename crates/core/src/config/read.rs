@@ -178,6 +178,16 @@ impl<'a> Reader<'a> {
         self.value(path, parse, f64::to_string).unwrap_or_default()
     }
 
+    /// Rights of files.
+    pub(crate) fn mode(&mut self, path: &str) -> u32 {
+        let parse = |raw: &Raw, key: &Key| match raw {
+            // 640 is decimal for JSON and octal for chmod: nobody can tell which is meant, but for the leading 0 of YAML.
+            Raw::Number(text) if !text.starts_with('0') => Err(format!("is a bare number: use {}", key.kind.allowed())),
+            _ => units::mode(&word(raw, key)?).ok_or_else(|| refused(key)),
+        };
+        self.value(path, parse, |value| plain(&units::show_mode(*value))).unwrap_or_default()
+    }
+
     pub(crate) fn flag(&mut self, path: &str) -> bool {
         let parse = |raw: &Raw, key: &Key| match raw {
             Raw::Flag(flag) => Ok(*flag),
@@ -236,6 +246,7 @@ impl<'a> Reader<'a> {
             Kind::Duration(..) => OptionValue::Duration(self.duration(path)),
             Kind::Flag => OptionValue::Flag(self.flag(path)),
             Kind::Headers => OptionValue::SecretPairs(self.headers(path)),
+            Kind::Mode => OptionValue::Text(units::show_mode(self.mode(path))),
             Kind::Name => OptionValue::Text(self.name(path)?),
             Kind::Number(..) => OptionValue::Number(self.number(path)),
             Kind::Path => OptionValue::Path(self.path(path)?),

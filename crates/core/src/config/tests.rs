@@ -320,6 +320,34 @@ fn sizes_that_nobody_set_fit_the_memory_and_say_so() {
     assert!(!loaded.config.fit.makes_way && !loaded.config.fit.at_open);
 }
 
+#[cfg(unix)]
+#[test]
+fn who_may_use_the_files_is_read_and_what_nobody_could_enforce_is_refused() {
+    let (_dir, path) = file("storage:\n  mode: 0660\n  group: 0\n");
+    let loaded = Config::load(&Sources { file: ConfigFile::Path(path), ..Sources::default() }).unwrap();
+    assert_eq!((loaded.config.storage.mode, loaded.config.storage.group.as_deref()), (0o660, Some("0")));
+    let storage = |value: Value| arguments(json!({"storage": value})).map(|config| config.storage.mode);
+    assert_eq!(storage(json!({})).unwrap(), 0o600);
+    assert_eq!(storage(json!({"mode": "0640", "group": "root"})).is_ok(), cfg!(target_os = "linux"));
+    assert_eq!(with_env(&[("OTLP_ARROW_STORAGE__MODE", "640")]).unwrap().config.storage.mode, 0o640);
+    for (value, told) in [
+        (json!({"mode": 416}), "storage.mode = 416 is a bare number: use octal digits in quotes"),
+        (json!({"mode": 640}), "storage.mode = 640 is a bare number"),
+        (json!({"mode": "0750"}), "storage.mode = \"0750\" is not allowed: use octal digits in quotes"),
+        (json!({"group": "0"}), "storage.group = \"0\" has no meaning with storage.mode: 0600"),
+        (json!({"mode": "0640", "group": "no-such-group"}), "storage.group = \"no-such-group\" is not a group here"),
+        (json!({"mode": "0640", "group": "4294967295"}), "is not a group here"),
+        (json!({"mode": "0640", "group": "4294967296"}), "is not a group here"),
+        (json!({"mode": "0640", "group": ""}), "storage.group = \"\" is not allowed"),
+    ] {
+        let error = refusal(json!({"storage": value}));
+        assert!(error.contains(told), "{error}\n wanted: {told}");
+    }
+    let mut config = Config::default();
+    config.storage.mode = 0o755;
+    assert!(config.check().unwrap_err().message().contains("storage.mode = 0755 is not allowed"));
+}
+
 #[test]
 fn variables_and_the_home_are_put_into_the_file() {
     let (_dir, path) = file(

@@ -25,7 +25,7 @@ pub struct Config {
     pub limits: Limits,
     /// The form of sealed files.
     pub sealing: Sealing,
-    /// Room that is left to others on the disk.
+    /// Room that is left to others on the disk, and who may use the files.
     pub storage: Storage,
     /// Addresses to listen on.
     pub listen: Listen,
@@ -91,11 +91,15 @@ pub struct Limits {
     pub timeout: Duration,
 }
 
-/// Room that is left to others on the disk.
+/// Room that is left to others on the disk, and who may use the files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Storage {
     /// New data is refused when the file system would have fewer free bytes than this.
     pub min_free_bytes: u64,
+    /// Rights of files, such as `0o640`; folders can be entered by whoever may read them.
+    pub mode: u32,
+    /// The group that files and folders belong to, by name or number; the one the system gives them without.
+    pub group: Option<String>,
 }
 
 /// Addresses to listen on. Port 0 takes any free port.

@@ -1,4 +1,5 @@
-//! Durations and sizes as text with a unit. Bare numbers are refused: nobody can tell what they count.
+//! Durations and sizes as text with a unit. Bare numbers are refused: nobody can tell what they count. Rights of files as
+//! octal digits.
 
 use std::time::Duration;
 
@@ -83,6 +84,24 @@ pub(crate) fn show_size(value: u64) -> String {
     unit.map_or_else(|| "0B".to_owned(), |(name, scale)| format!("{}{name}", value / scale))
 }
 
+/// Reads `0640`, `640` or `0o640`: the owner reads and writes, the group and others read, write as well, or neither.
+pub(crate) fn mode(text: &str) -> Option<u32> {
+    let text = text.trim();
+    let digits = text.strip_prefix("0o").or(text.strip_prefix('0')).unwrap_or(text);
+    let mode = match digits.as_bytes() {
+        [b'6', group @ (b'0' | b'4' | b'6'), others @ (b'0' | b'4' | b'6')] => {
+            0o600 | u32::from(group - b'0') << 3 | u32::from(others - b'0')
+        }
+        _ => return None,
+    };
+    Some(mode)
+}
+
+/// The text that [`mode`] reads as `value`.
+pub(crate) fn show_mode(value: u32) -> String {
+    format!("{value:04o}")
+}
+
 fn bare_number(text: &str) -> Option<&str> {
     let text = text.trim();
     let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.' || byte == b'-');
@@ -128,6 +147,19 @@ mod tests {
         }
         for bytes in [0, 1, 1000, 1024, 1536, 64 << 20, 4 << 30, u64::MAX] {
             assert_eq!(size(&show_size(bytes)), Ok(bytes));
+        }
+    }
+
+    #[test]
+    fn modes_are_read_and_shown() {
+        for (text, value) in [("0600", 0o600), ("640", 0o640), ("0o660", 0o660), (" 0644 ", 0o644), ("0666", 0o666)] {
+            assert_eq!(mode(text), Some(value), "{text}");
+            assert_eq!(mode(&show_mode(value)), Some(value));
+        }
+        for text in
+            ["", "0", "0700", "0400", "0642", "0620", "0601", "00640", "06400", "1640", "416", "rw-r-----", "0x1a0"]
+        {
+            assert_eq!(mode(text), None, "{text}");
         }
     }
 

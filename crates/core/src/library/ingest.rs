@@ -20,7 +20,6 @@ use crate::outcome::ExportOutcome;
 use crate::stage::Stage;
 use crate::stats::{LibraryStats, Protocol, Stats};
 use crate::store::budget::{Budget, Reservation};
-use crate::store::storage_os::OsStorage;
 use crate::store::{Request, Store};
 
 /// What every way in shares: the doors, the exporters and the calls of the host program.
@@ -44,7 +43,7 @@ impl Core {
         closed: Arc<AtomicBool>,
     ) -> Self {
         let limits = Limits { nesting: config.limits.nesting, max_request_memory: config.limits.max_request_memory };
-        let store = Store::start(config.store_settings(), Arc::new(OsStorage), events.sink(), stats, clock);
+        let store = Store::start(config.store_settings(), config.files(), events.sink(), stats, clock);
         let (encoding, stages) = (Encoding::new(&config.resource), additions.stages.clone());
         Self { store, limits, closed, encoding, stages }
     }

@@ -196,6 +196,7 @@ const fn takes(kind: &Kind) -> &'static str {
         Kind::Duration(..) => "duration",
         Kind::Flag => "flag",
         Kind::Headers => "headers",
+        Kind::Mode => "mode",
         Kind::Name => "name",
         Kind::Number(..) => "number",
         Kind::Path => "path",

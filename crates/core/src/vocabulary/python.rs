@@ -127,7 +127,9 @@ fn docstring(out: &mut String, text: &str) {
 
 fn of_kind(kind: &Kind) -> String {
     match kind {
-        Kind::Address | Kind::Duration(..) | Kind::Name | Kind::Size(..) | Kind::Text | Kind::Url => "str".to_owned(),
+        Kind::Address | Kind::Duration(..) | Kind::Mode | Kind::Name | Kind::Size(..) | Kind::Text | Kind::Url => {
+            "str".to_owned()
+        }
         Kind::Attributes => "dict[str, str]".to_owned(),
         Kind::Choice(words) => {
             let words: Vec<String> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();

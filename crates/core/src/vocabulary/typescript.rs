@@ -157,7 +157,7 @@ fn comment(out: &mut String, lead: &str, text: &str) {
 
 fn of_kind(kind: &Kind) -> String {
     match kind {
-        Kind::Address | Kind::Name | Kind::Path | Kind::Text | Kind::Url => "string".to_owned(),
+        Kind::Address | Kind::Mode | Kind::Name | Kind::Path | Kind::Text | Kind::Url => "string".to_owned(),
         Kind::Attributes => "{ [name: string]: string }".to_owned(),
         Kind::Choice(words) => {
             let words: Vec<String> = words.iter().map(|(word, _)| format!("'{word}'")).collect();

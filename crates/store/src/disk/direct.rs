@@ -57,6 +57,11 @@ impl DirectWrite {
         Ok(Self { file, piece: Aligned::new(PIECE), used: 0, is_direct: true })
     }
 
+    /// The file itself.
+    pub(super) fn file(&self) -> &File {
+        &self.file
+    }
+
     /// Writes what waits.
     fn flush(&mut self) -> io::Result<()> {
         let mut done = 0;

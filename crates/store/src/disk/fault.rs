@@ -42,8 +42,33 @@ pub(crate) fn storage_error(step: &str, path: &Path, error: io::Error) -> OtlpEr
         _ if is_too_many_files(&error) => (Code::StorageFailed, "raise the limit of open files (ulimit -n)"),
         _ => (Code::StorageFailed, "check the disk (free space, permissions, hardware)"),
     };
+    let others = (error.kind() == io::ErrorKind::PermissionDenied).then(|| closed_by_others(path)).flatten();
+    let remedy = others.as_deref().unwrap_or(remedy);
     let message = format!("cannot {step} {}: {error}; {remedy}, writing resumes by itself", path.display());
     OtlpError::with_source(code, message, error)
+}
+
+/// What to do where the folder on the way to `path` is somebody else's: a process that was opened as root and goes on as
+/// another user, or two users of one directory.
+#[cfg(unix)]
+fn closed_by_others(path: &Path) -> Option<String> {
+    use std::os::unix::fs::MetadataExt;
+    let (there, found) = path.ancestors().find_map(|there| Some((there, std::fs::metadata(there).ok()?)))?;
+    let user = super::sys::user();
+    (found.uid() != user).then(|| {
+        format!(
+            "{} belongs to user {} with mode {:04o}, and this process is user {user}: open the library after the process has \
+             become that user, or let both record there with storage.mode: \"0660\" and storage.group",
+            there.display(),
+            found.uid(),
+            found.mode() & 0o7777
+        )
+    })
+}
+
+#[cfg(not(unix))]
+fn closed_by_others(_path: &Path) -> Option<String> {
+    None
 }
 
 fn is_too_many_files(error: &io::Error) -> bool {

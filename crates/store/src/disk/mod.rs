@@ -6,6 +6,8 @@ pub mod failpoint;
 pub(crate) mod fault;
 pub(crate) mod maintenance_lock;
 pub mod names;
+#[cfg(unix)]
+pub mod shared;
 pub mod storage;
 pub mod storage_os;
 #[doc(hidden)]

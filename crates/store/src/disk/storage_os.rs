@@ -10,7 +10,8 @@ use super::direct::{DirectRead, DirectWrite, is_refusal};
 use super::storage::{Entry, FileLock, ReadFile, Storage, WriteFile};
 use super::sys;
 
-/// Files of the operating system. Directories are private to the user (0700), files too (0600).
+/// Files of the operating system. Directories are private to the user (0700), files too (0600); those that others may use
+/// are of [`SharedStorage`](super::shared::SharedStorage).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OsStorage;
 
@@ -24,13 +25,7 @@ impl Storage for OsStorage {
     }
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn WriteFile>> {
-        let mut options = OpenOptions::new();
-        options.append(true).create_new(true);
-        private(&mut options);
-        // Cutting a file needs more than the right to append on Windows.
-        #[cfg(windows)]
-        std::os::windows::fs::OpenOptionsExt::access_mode(&mut options, windows::APPEND_AND_CUT);
-        Ok(Box::new(OsWrite { file: options.open(path)? }))
+        Ok(appending(create_private(path)?))
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn ReadFile>> {
@@ -133,19 +128,39 @@ impl Storage for OsStorage {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
         private(&mut options);
-        let file = options.open(path)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Ok(None),
-            Err(TryLockError::Error(error)) => return Err(error),
-        }
-        let lock = OsLock::new(file, path);
-        // Between opening and locking, the holder may have deleted the file: then this lock protects nothing.
-        Ok(if lock.is_still_at(path)? { Some(Box::new(lock)) } else { None })
+        lock(options.open(path)?, path)
     }
 }
 
-fn private(options: &mut OpenOptions) {
+/// A new file for appending.
+pub(super) fn create_private(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.append(true).create_new(true);
+    private(&mut options);
+    // Cutting a file needs more than the right to append on Windows.
+    #[cfg(windows)]
+    std::os::windows::fs::OpenOptionsExt::access_mode(&mut options, windows::APPEND_AND_CUT);
+    options.open(path)
+}
+
+/// A file that was opened for appending, as the store writes it.
+pub(super) fn appending(file: File) -> Box<dyn WriteFile> {
+    Box::new(OsWrite { file })
+}
+
+/// Takes the lock of a file that was opened at `path`.
+pub(super) fn lock(file: File, path: &Path) -> io::Result<Option<Box<dyn FileLock>>> {
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Ok(None),
+        Err(TryLockError::Error(error)) => return Err(error),
+    }
+    let lock = OsLock::new(file, path);
+    // Between opening and locking, the holder may have deleted the file: then this lock protects nothing.
+    Ok(if lock.is_still_at(path)? { Some(Box::new(lock)) } else { None })
+}
+
+pub(super) fn private(options: &mut OpenOptions) {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
     #[cfg(not(unix))]

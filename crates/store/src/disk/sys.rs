@@ -52,6 +52,37 @@ pub fn is_in_memory(dir: &Path) -> io::Result<bool> {
     Ok(matches!(kind as i64 & 0xffff_ffff, TMPFS | RAMFS))
 }
 
+/// The user that this process has the rights of.
+#[cfg(unix)]
+pub fn user() -> u32 {
+    // SAFETY: the call takes nothing and cannot fail.
+    unsafe { libc::geteuid() }
+}
+
+/// The number of a group by its name; `None` if there is none of that name.
+#[cfg(unix)]
+pub fn group(name: &str) -> io::Result<Option<u32>> {
+    let name = std::ffi::CString::new(name)?;
+    let mut text = vec![0 as libc::c_char; 1 << 10];
+    loop {
+        let mut entry = std::mem::MaybeUninit::<libc::group>::uninit();
+        let mut found = std::ptr::null_mut();
+        // SAFETY: `name` ends in NUL, `entry` and `found` are places for one answer each, and `text` has as many bytes as is said.
+        let failed =
+            unsafe { libc::getgrnam_r(name.as_ptr(), entry.as_mut_ptr(), text.as_mut_ptr(), text.len(), &mut found) };
+        match failed {
+            0 if found.is_null() => return Ok(None),
+            // SAFETY: it returned 0 and a pointer to `entry`, which it has filled.
+            0 => return Ok(Some(unsafe { entry.assume_init() }.gr_gid)),
+            // A group of many members.
+            libc::ERANGE if text.len() < 1 << 24 => text.resize(text.len() * 4, 0),
+            // Without such a database there are no such groups.
+            libc::ENOENT | libc::ESRCH | libc::EBADF | libc::EPERM => return Ok(None),
+            other => return Err(io::Error::from_raw_os_error(other)),
+        }
+    }
+}
+
 /// Has what is written to a file that was opened with `O_DIRECT` go through the cache from now on.
 #[cfg(target_os = "linux")]
 pub fn use_cache(file: &std::fs::File) -> io::Result<()> {
