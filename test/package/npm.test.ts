@@ -185,7 +185,7 @@ test('the entries are declared for a TypeScript that knows no exports as well', 
     expect(file).toBe(exports[`./${name}`].types);
 });
 
-test.each(['installed.js', 'installed-bun.js'])(
+test.each(['addon.cjs', 'addon-bun.cjs'])(
   'each platform there is a package for is written out in %s, for tools that read it',
   file => {
     const code = readFileSync(join(root, 'ts/native', file), 'utf8');

@@ -7,6 +7,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -110,18 +111,28 @@ export async function place(packages: readonly string[]): Promise<Place | string
   return { folder, node, remove };
 }
 
-/** Copies a build to a folder where nothing of the place it was made in is seen, and hides that place meanwhile. */
+/** Copies a build to a folder of its own, whose node_modules is that of the place, or what `modules` makes. */
 export function away(build: string): string {
   const folder = mkdtempSync(join(tmpdir(), 'otlp-arrow-away-'));
   cpSync(build, folder, { recursive: true, verbatimSymlinks: true });
   return folder;
 }
 
-/** The folder of the addon's package, and the file in it. */
-export const addonOf = (place: Place): { readonly folder: string; readonly file: string } => {
-  const folder = join(place.folder, 'node_modules', packageName(HOST));
-  return { folder, file: join(folder, addonFile(HOST)) };
-};
+/** Does something while the packages of a place are not where they were when it built. */
+export async function hidden<T>({ folder }: Place, work: () => Promise<T>): Promise<T> {
+  const [modules, elsewhere] = [join(folder, 'node_modules'), join(folder, 'packages-away')];
+  renameSync(modules, elsewhere);
+  try {
+    return await work();
+  } finally {
+    renameSync(elsewhere, modules);
+  }
+}
+
+/** The package of this platform, below node_modules. */
+export const ADDON_PACKAGE = packageName(HOST);
+/** The file in it. */
+export const ADDON_FILE = addonFile(HOST);
 
 /** Where a package's program is. */
 export function bin(place: Place, name: string, program = name): string {

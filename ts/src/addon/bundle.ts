@@ -27,7 +27,7 @@ const TOOLS: readonly Tool[] = [
   },
   {
     name: 'webpack, Rspack',
-    remedy: "externals: { 'otlp-arrow': 'import otlp-arrow' }",
+    remedy: "externals: { 'otlp-arrow': 'node-commonjs otlp-arrow' }",
     isHere: () => typeof __webpack_require__ === 'function',
   },
   { name: 'esbuild, tsup', remedy: '--external:otlp-arrow, --external otlp-arrow' },
