@@ -104,6 +104,35 @@ impl<W: Write> Write for Guard<W> {
     }
 }
 
+/// [`Guard`] that lets the colours of our own tables through as well.
+#[derive(Debug)]
+pub struct Coloured<W>(pub W);
+
+/// Sequences that begin and end a look: bold, dim, red, yellow, cyan. Whatever else begins like one is not let through.
+const COLOURS: [&[u8]; 6] = [b"\x1b[0m", b"\x1b[1m", b"\x1b[2m", b"\x1b[31m", b"\x1b[33m", b"\x1b[36m"];
+
+impl<W: Write> Write for Coloured<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            if let Some(colour) = COLOURS.iter().find(|colour| rest.starts_with(colour)) {
+                self.0.write_all(colour)?;
+                rest = &rest[colour.len()..];
+                continue;
+            }
+            let next = rest.iter().skip(1).position(|byte| *byte == 0x1b).map_or(rest.len(), |at| at + 1);
+            let (text, after) = rest.split_at(next);
+            Guard(&mut self.0).write_all(text)?;
+            rest = after;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,6 +165,15 @@ mod tests {
         assert_eq!(serde_json::from_str::<serde_json::Value>(&safe).ok(), Some(value));
         assert!(safe.chars().all(|c| c == '\n' || !is_unseen(c)), "{safe}");
         assert!(safe.contains("\\udb40\\udc41é👩\u{200d}💻") && safe.contains("\\u202e"), "{safe}");
+    }
+
+    #[test]
+    fn colours_of_our_own_are_let_through_and_nothing_like_them() {
+        let mut out = Vec::new();
+        let text = "\x1b[31m└─ é\x1b[0m\x1b[2J\x1b[8mhidden\x1b\x1b[1m!\x1b";
+        assert!(Coloured(&mut out).write_all(text.as_bytes()).is_ok());
+        let shown = "\x1b[31m└─ é\x1b[0m\\u{1b}[2J\\u{1b}[8mhidden\\u{1b}\x1b[1m!\\u{1b}";
+        assert_eq!(String::from_utf8_lossy(&out), shown);
     }
 
     #[test]

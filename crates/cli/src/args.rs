@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use otlp_arrow::Signal;
 
+pub(crate) mod ask;
+pub(crate) mod words;
+
 /// The text after `--help`'s list of commands.
 const EXAMPLES: &str = "\
 Start:
@@ -16,7 +19,7 @@ Files are in ./output_dir/otlp/{traces,metrics,logs}, and any Arrow tool opens t
   python -c \"import polars as pl; print(pl.scan_ipc('output_dir/otlp/traces/*.arrow').collect())\"
 
 `otlp-arrow COMMAND --help` has examples for each command.
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done, but parts of the input could not be used.";
+Exit codes: 0 done, 1 failed or nothing found, 2 wrong usage, 3 done, but parts of the input could not be used.";
 
 /// Keeps OpenTelemetry traces, metrics and logs as Apache Arrow files, crash-safe.
 #[derive(Debug, Parser)]
@@ -64,8 +67,52 @@ It reads the files: no service needs to run, and one that runs is not disturbed.
     #[command(after_help = "\
 Examples:
   otlp-arrow trace 5b8efff798038103d269b633813fc60c
-  otlp-arrow trace 5b8efff7                    the beginning of the id is enough if no other trace begins so")]
-    Trace(TraceArgs),
+  otlp-arrow trace 5b8efff7                    the beginning of the id is enough if no other trace begins so
+  otlp-arrow trace 5b8efff7 --otlp | …         its spans as OTLP/JSON")]
+    Trace(ask::TraceArgs),
+
+    /// Show services with rate, errors and durations
+    #[command(after_help = "\
+Examples:
+  otlp-arrow services
+  otlp-arrow services --from -1h --json
+
+Requests are spans of the kinds server and consumer; of a service that has none, spans without a parent.")]
+    Services(ask::ServicesArgs),
+
+    /// Search traces: one line each, the newest first
+    #[command(after_help = "\
+Examples:
+  otlp-arrow traces --service checkout --min-duration 250ms
+  otlp-arrow traces --status error --from -1h --limit 50
+  otlp-arrow traces --attr http.route=/cart --attr 'http.response.status_code>=500'")]
+    Traces(ask::TracesArgs),
+
+    /// Search spans: one line each, the newest first
+    Spans(ask::SpansArgs),
+
+    /// Search log records, the newest first
+    #[command(after_help = "\
+Examples:
+  otlp-arrow logs 'card declined'
+  otlp-arrow logs --severity '>=warn' --service payment --from -15m
+  otlp-arrow logs --regex 'timeout after [0-9]+' --json")]
+    Logs(ask::LogsArgs),
+
+    /// Count records over time
+    #[command(after_help = "\
+Examples:
+  otlp-arrow counts --from -1h --step 1m
+  otlp-arrow counts --signal logs --severity '>=error' --by service")]
+    Counts(ask::CountsArgs),
+
+    /// Show which attributes there are, or the values of one
+    #[command(after_help = "\
+Examples:
+  otlp-arrow attributes
+  otlp-arrow attributes http.route --service checkout
+  otlp-arrow attributes resource:host.name --signal logs")]
+    Attributes(ask::AttributesArgs),
 
     /// Count what files and directories hold: records, times, services, sizes
     #[command(after_help = "\
@@ -99,6 +146,22 @@ invalid is left out and reported. The output appears under its name when it is w
     /// Show, explain and begin a configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+}
+
+impl Command {
+    /// Whether standard output carries data that is not text.
+    pub(crate) fn writes_binary(&self) -> bool {
+        match self {
+            Command::Trace(args) => args.output.arrow,
+            Command::Services(ask::ServicesArgs { asked })
+            | Command::Traces(ask::TracesArgs { asked })
+            | Command::Spans(ask::SpansArgs { asked })
+            | Command::Logs(ask::LogsArgs { asked, .. })
+            | Command::Counts(ask::CountsArgs { asked, .. })
+            | Command::Attributes(ask::AttributesArgs { asked, .. }) => asked.output.arrow,
+            _ => false,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -154,7 +217,7 @@ pub(crate) struct DemoArgs {
 #[derive(Debug, Args)]
 pub(crate) struct Source {
     /// Directory to read [default: output_dir of the configuration]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", visible_alias = "dir")]
     pub(crate) output_dir: Option<PathBuf>,
     /// Configuration file that names the directory
     #[arg(long, value_name = "FILE", conflicts_with = "output_dir")]
@@ -175,14 +238,6 @@ pub(crate) struct TailArgs {
     /// How many of the newest records of each signal
     #[arg(short = 'n', long, value_name = "N", default_value_t = 20)]
     pub(crate) lines: usize,
-    #[command(flatten)]
-    pub(crate) source: Source,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct TraceArgs {
-    /// The trace id in hexadecimal, or its beginning
-    pub(crate) id: String,
     #[command(flatten)]
     pub(crate) source: Source,
 }

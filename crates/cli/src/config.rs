@@ -8,6 +8,7 @@ use otlp_arrow::Code;
 use otlp_arrow::config::Config;
 use otlp_arrow::internal::config::{self, CommandOption, ConfigFile, Loaded, Role, Sources};
 use otlp_arrow::internal::destinations::Kinds;
+use otlp_arrow_query::Telemetry;
 
 use crate::args::{ConfigCommand, InitArgs, Settings, Source};
 use crate::io::{Failure, Io, Outcome};
@@ -77,6 +78,14 @@ pub(crate) fn directory(source: &Source) -> Outcome<PathBuf> {
         "there is no directory {}: name the one to read with --output-dir DIR",
         path(&directory)
     )))
+}
+
+/// What a command that asks is asked of: the directory, within the limits of the configuration.
+pub(crate) fn telemetry(source: &Source) -> Outcome<Telemetry> {
+    // A directory that is named needs no configuration: one that cannot be read is then nobody's business.
+    let limits =
+        sources(source.config.as_deref()).and_then(|sources| parsed(&sources)).map(|loaded| loaded.config.query);
+    Ok(Telemetry::with(directory(source)?, limits.unwrap_or_default()))
 }
 
 /// A directory of the command line with a leading `~/`, which a shell leaves in `--output-dir=~/x`.

@@ -1,7 +1,7 @@
 //! The two ways out, and what ends a command.
 
 use std::fmt;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 use otlp_arrow::{Code, OtlpError};
 use otlp_arrow_store::ReadError;
@@ -12,6 +12,28 @@ use crate::text::{self, one_line};
 pub(crate) struct Io<'a> {
     pub(crate) out: &'a mut (dyn Write + Send),
     pub(crate) err: &'a mut (dyn Write + Send),
+    pub(crate) terminal: Terminal,
+}
+
+/// What of the two a person looks at.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Terminal {
+    /// Standard output, and colours are wanted there.
+    pub(crate) colours: bool,
+    /// Standard output.
+    pub(crate) shows_output: bool,
+    /// Standard error.
+    pub(crate) shows_progress: bool,
+}
+
+impl Terminal {
+    /// As the process was started, and as `NO_COLOR` and `TERM` say.
+    pub(crate) fn of_process() -> Self {
+        let shows_output = io::stdout().is_terminal();
+        let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let dumb = std::env::var_os("TERM").is_some_and(|value| value == "dumb");
+        Self { colours: shows_output && !refused && !dumb, shows_output, shows_progress: io::stderr().is_terminal() }
+    }
 }
 
 impl Io<'_> {

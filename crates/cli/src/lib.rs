@@ -2,6 +2,7 @@
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests time what they start"))]
 
 mod args;
+mod ask;
 mod config;
 mod convert;
 mod demo;
@@ -18,7 +19,6 @@ mod tail;
 #[cfg(test)]
 mod tests;
 mod text;
-mod trace;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -27,8 +27,8 @@ use clap::Parser;
 use clap::error::ErrorKind;
 
 use args::{Cli, Command};
-use io::{Failure, Io, Outcome};
-use text::Guard;
+use io::{Failure, Io, Outcome, Terminal};
+use text::{Coloured, Guard};
 
 /// Runs one command to its end and returns the exit code: 0 done, 1 failed, 2 wrong usage, 3 done in part.
 ///
@@ -37,7 +37,8 @@ use text::Guard;
 pub fn run(arguments: impl IntoIterator<Item = impl Into<OsString>>) -> i32 {
     let mut out = std::io::BufWriter::with_capacity(64 << 10, std::io::stdout());
     let arguments = arguments.into_iter().map(Into::into).collect();
-    let code = run_with(arguments, &mut Io { out: &mut out, err: &mut std::io::stderr() });
+    let terminal = Terminal::of_process();
+    let code = run_with(arguments, &mut Io { out: &mut out, err: &mut std::io::stderr(), terminal });
     match out.flush() {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => code.max(1),
         _ => code,
@@ -45,11 +46,24 @@ pub fn run(arguments: impl IntoIterator<Item = impl Into<OsString>>) -> i32 {
 }
 
 fn run_with(arguments: Vec<OsString>, io: &mut Io<'_>) -> i32 {
-    // Nothing that a command prints may be obeyed by a terminal, wherever it came from.
-    let (mut out, mut err) = (Guard(&mut *io.out), Guard(&mut *io.err));
-    let io = &mut Io { out: &mut out, err: &mut err };
     let name = std::iter::once(OsString::from("otlp-arrow"));
-    let outcome = match Cli::try_parse_from(name.chain(arguments)) {
+    let parsed = Cli::try_parse_from(name.chain(arguments));
+    // Nothing that a command prints may be obeyed by a terminal, wherever it came from; colours are ours.
+    let terminal = io.terminal;
+    let (mut plain, mut coloured);
+    let out: &mut (dyn Write + Send) = match &parsed {
+        Ok(cli) if cli.command.writes_binary() => &mut *io.out,
+        _ if terminal.colours => {
+            coloured = Coloured(&mut *io.out);
+            &mut coloured
+        }
+        _ => {
+            plain = Guard(&mut *io.out);
+            &mut plain
+        }
+    };
+    let io = &mut Io { out, err: &mut Guard(&mut *io.err), terminal };
+    let outcome = match parsed {
         Ok(cli) => dispatch(cli.command, io),
         Err(error) => match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
@@ -80,7 +94,13 @@ fn dispatch(command: Command, io: &mut Io<'_>) -> Outcome {
     match command {
         Command::Serve(args) => serve::run(&args, io),
         Command::Tail(args) => tail::run(&args, io),
-        Command::Trace(args) => trace::run(&args, io),
+        Command::Trace(args) => ask::trace::run(&args, io),
+        Command::Services(args) => ask::services::run(&args, io),
+        Command::Traces(args) => ask::traces::run(&args, io),
+        Command::Spans(args) => ask::spans::run(&args, io),
+        Command::Logs(args) => ask::logs::run(&args, io),
+        Command::Counts(args) => ask::counts::run(&args, io),
+        Command::Attributes(args) => ask::attributes::run(&args, io),
         Command::Inspect(args) => inspect::run(&args, io),
         Command::Config(command) => config::run(command, io),
         Command::Convert(args) => convert::run(&args, io),

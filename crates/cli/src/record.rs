@@ -84,7 +84,7 @@ fn when(rows: &Rows<'_>, row: usize, columns: &[&str]) -> String {
     columns.iter().find_map(|column| rows.time(column, row)).map_or_else(|| "-".to_owned(), time)
 }
 
-fn attributes(entries: Vec<(String, Option<String>)>) -> String {
+pub(crate) fn attributes(entries: Vec<(String, Option<String>)>) -> String {
     let pairs: Vec<String> = entries
         .into_iter()
         .map(|(key, value)| format!("{}={}", one_line(&key), one_line(&value.unwrap_or_default())))

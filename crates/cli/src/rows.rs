@@ -7,12 +7,6 @@ use arrow_array::{Array, ArrayRef, RecordBatch};
 /// One batch with its columns at hand. Dictionary columns must have been read as plain text.
 pub(crate) struct Rows<'a>(pub(crate) &'a RecordBatch);
 
-/// An event of a span.
-pub(crate) struct Event {
-    pub(crate) name: String,
-    pub(crate) attributes: Vec<(String, Option<String>)>,
-}
-
 impl<'a> Rows<'a> {
     pub(crate) fn len(&self) -> usize {
         self.0.num_rows()
@@ -55,23 +49,6 @@ impl<'a> Rows<'a> {
     pub(crate) fn attributes(&self, name: &str, row: usize) -> Vec<(String, Option<String>)> {
         self.column(name, row).map(|column| entries(column, row)).unwrap_or_default()
     }
-
-    /// The events of a span.
-    pub(crate) fn events(&self, row: usize) -> Vec<Event> {
-        let Some(list) = self.column("events", row).and_then(|column| column.as_list_opt::<i32>()) else {
-            return Vec::new();
-        };
-        let events = list.value(row);
-        let Some(fields) = events.as_struct_opt() else { return Vec::new() };
-        let names = fields.column_by_name("name").and_then(|column| column.as_string_opt::<i32>());
-        let attributes = fields.column_by_name("attributes");
-        (0..events.len())
-            .map(|event| {
-                let name = names.map_or("", |names| names.value(event)).to_owned();
-                Event { name, attributes: attributes.map(|column| entries(column, event)).unwrap_or_default() }
-            })
-            .collect()
-    }
 }
 
 fn entries(column: &ArrayRef, row: usize) -> Vec<(String, Option<String>)> {
@@ -108,6 +85,6 @@ mod tests {
         assert_eq!((rows.text("name", 0), rows.text("name", 1)), (Some("a"), None));
         assert_eq!((rows.i64("duration", 1), rows.i64("name", 0), rows.i64("gone", 0)), (Some(6), None, None));
         assert_eq!((rows.u64("count", 0), rows.u64("count", 1)), (None, Some(7)));
-        assert!(rows.attributes("attributes", 0).is_empty() && rows.events(0).is_empty());
+        assert!(rows.attributes("attributes", 0).is_empty());
     }
 }

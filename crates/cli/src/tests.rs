@@ -14,8 +14,10 @@ use otlp_arrow_columns::{Limits, json};
 use serde_json::{Value, json};
 
 use crate::args::{ServeArgs, Settings, SignalName, Source, TailArgs};
-use crate::io::Io;
+use crate::io::{Io, Terminal};
 use crate::{run_with, serve, tail};
+
+mod ask;
 
 /// What a command did.
 struct Done {
@@ -27,7 +29,7 @@ struct Done {
 fn cli(arguments: &[&str]) -> Done {
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let arguments = arguments.iter().map(Into::into).collect();
-    let code = run_with(arguments, &mut Io { out: &mut out, err: &mut err });
+    let code = run_with(arguments, &mut Io { out: &mut out, err: &mut err, terminal: Terminal::default() });
     Done { code, out: String::from_utf8(out).unwrap(), err: String::from_utf8(err).unwrap() }
 }
 
@@ -259,7 +261,7 @@ fn tail_follows_what_is_committed_through_sealing() {
     };
     let mut out = Shown(Arc::clone(&shown));
     let deadline = Instant::now() + Duration::from_secs(20);
-    tail::run_while(&args, &mut Io { out: &mut out, err: &mut io::sink() }, |pause| {
+    tail::run_while(&args, &mut Io { out: &mut out, err: &mut io::sink(), terminal: Terminal::default() }, |pause| {
         assert!(pause <= Duration::from_millis(250) && Instant::now() < deadline, "{pause:?}, {}", lines());
         // What the last step committed is shown first.
         let expected = [1, 2, 3, 3, 4][step];
@@ -503,7 +505,7 @@ fn serve_records_what_is_sent_and_says_what_was_kept() {
     let service = {
         let mut out = out.clone();
         std::thread::spawn(move || {
-            let mut io = Io { out: &mut out, err: &mut io::sink() };
+            let mut io = Io { out: &mut out, err: &mut io::sink(), terminal: Terminal::default() };
             serve::run_until(&args, &mut io, async {
                 let _ = stopped.await;
             })
@@ -584,6 +586,9 @@ fn a_closed_pipe_ends_a_command_quietly() {
         }
     }
     let mut err = Vec::new();
-    let code = run_with(vec!["config".into(), "schema".into()], &mut Io { out: &mut Closed, err: &mut err });
+    let code = run_with(
+        vec!["config".into(), "schema".into()],
+        &mut Io { out: &mut Closed, err: &mut err, terminal: Terminal::default() },
+    );
     assert_eq!((code, err), (0, Vec::new()));
 }

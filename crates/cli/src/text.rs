@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use otlp_arrow::Signal;
-pub(crate) use otlp_arrow::internal::terminal::{Guard, json, one_line, path};
+pub(crate) use otlp_arrow::internal::terminal::{Coloured, Guard, json, one_line, path};
 
 /// `1 span`, `12,345 log records`.
 pub(crate) fn count(records: u64, signal: Signal) -> String {

@@ -10,11 +10,14 @@ use futures::executor::block_on;
 use otlp_arrow::internal::Clock;
 use otlp_arrow::{Config, OtlpLibrary, PerSignal, Signal};
 use otlp_arrow_columns::{Limits, json};
+use otlp_arrow_query::Telemetry;
+use otlp_arrow_query::filter::{Filter, IdPrefix};
+use otlp_arrow_query::questions::{SearchQuestion, TraceQuestion, TraceSummary};
 
 use crate::args::DemoArgs;
+use crate::ask::trace::print;
 use crate::io::{Failure, Io, Outcome};
 use crate::text::{count, list, path};
-use crate::trace::{Span, print, spans};
 use shop::Shop;
 
 /// Purchases that are recorded, over the last so many seconds.
@@ -43,14 +46,17 @@ pub(crate) fn run(args: &DemoArgs, io: &mut Io<'_>) -> Outcome {
     let recorded = list(&recorded.iter().map(String::as_str).collect::<Vec<_>>());
     writeln!(io.out, "recorded {recorded} of a made-up shop in {}", path(directory))?;
     let ids = shop.traces();
-    let found = spans(directory, |trace| ids.contains(trace), io)?;
-    let mut traces: Vec<(&String, &Vec<Span>)> = found.iter().collect();
-    traces.sort_by_key(|(_, spans)| std::cmp::Reverse(spans.iter().map(|span| span.duration).max()));
-    let failed = traces.iter().skip(SHOWN).find(|(_, spans)| spans.iter().any(|span| span.error.is_some()));
+    let telemetry = Telemetry::open(directory);
+    let filter = Filter { limit: Some(10_000), ..Filter::default() };
+    let mut traces: Vec<TraceSummary> = telemetry.ask(&SearchQuestion { filter })?.traces;
+    traces.retain(|trace| ids.contains(&trace.trace_id));
+    traces.sort_by_key(|trace| std::cmp::Reverse(trace.duration));
+    let failed = traces.iter().skip(SHOWN).find(|trace| trace.errors > 0);
     let slowest = traces.iter().take(SHOWN);
     writeln!(io.out, "\nthe slowest purchases{}:\n", if failed.is_some() { ", and one that failed" } else { "" })?;
-    for (trace, spans) in slowest.chain(failed) {
-        print(trace, spans, io)?;
+    for trace in slowest.chain(failed) {
+        let id = IdPrefix::parse(&trace.trace_id, 16).map_err(Failure::failed)?;
+        print(&telemetry.ask(&TraceQuestion { id, logs: false })?, io)?;
         writeln!(io.out)?;
     }
     epilogue(directory, io)

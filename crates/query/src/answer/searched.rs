@@ -1,7 +1,5 @@
 //! What was searched: every answer tells, so that nothing is left out silently.
 
-use std::sync::atomic::Ordering;
-
 use otlp_arrow_base::lock::lock;
 use serde::Serialize;
 
@@ -51,11 +49,12 @@ impl Searched {
         let skipped: Vec<Skipped> =
             lock(&tally.skipped).iter().map(|(file, why)| Skipped { file: file.clone(), why: why.clone() }).collect();
         let why = asking.stopped();
+        let (rows, files) = tally.totals();
         let mut searched = Self {
             from: filter.from,
             to: filter.to,
-            rows: tally.rows.load(Ordering::Relaxed),
-            files: tally.files.load(Ordering::Relaxed),
+            rows,
+            files,
             complete: why.is_none() && skipped.is_empty(),
             why,
             skipped,

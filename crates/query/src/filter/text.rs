@@ -238,7 +238,7 @@ pub struct IdPrefix {
 
 impl IdPrefix {
     /// Fewer hexadecimal digits than this say too little.
-    pub const LEAST: usize = 6;
+    pub const LEAST: usize = 4;
 
     /// A complete id, of 16 or of 8 bytes.
     pub fn whole(id: &[u8]) -> Option<Self> {
@@ -247,7 +247,7 @@ impl IdPrefix {
         matches!(id.len(), 8 | 16).then_some(Self { bytes, digits: 2 * id.len() as u8, width: id.len() as u8 })
     }
 
-    /// An id of `width` bytes, or at least its first six hexadecimal digits.
+    /// An id of `width` bytes, or at least the first [`IdPrefix::LEAST`] of its hexadecimal digits.
     pub fn parse(text: &str, width: usize) -> Result<Self, String> {
         let most = 2 * width;
         let mut prefix = Self { bytes: [0; 16], digits: 0, width: width as u8 };

@@ -25,7 +25,7 @@ pub(super) const KIND: Kind = Kind {
     text: "one trace: its spans as a tree, and its log records",
     filtered: false,
     parameters: &[
-        one("trace", "32 hexadecimal digits, or the first 6 and more", "the trace"),
+        one("trace", "32 hexadecimal digits, or the first 4 and more", "the trace"),
         one("logs", "`true`, `false`", "whether its log records are part of the answer; they are"),
     ],
     read: |parameters, _| {
@@ -113,6 +113,7 @@ fn item(spans: &RecordBatch, row: usize) -> Item {
         id: id(traces::SPAN_ID),
         parent: id(traces::PARENT_SPAN_ID),
         start: cells.time(traces::START_TIME, row).unwrap_or_default(),
+        end: cells.time(traces::END_TIME, row).unwrap_or_default(),
     }
 }
 

@@ -11,6 +11,7 @@ pub(super) struct Item {
     pub(super) id: Option<[u8; 8]>,
     pub(super) parent: Option<[u8; 8]>,
     pub(super) start: Nanos,
+    pub(super) end: Nanos,
 }
 
 /// One span of the tree.
@@ -60,6 +61,9 @@ impl Tree {
                 _ => roots.push(row),
             }
         }
+        // Of those that start together the longest comes first: it is most likely the one that the others are part of.
+        let order = |row: &usize| (items[*row].start, std::cmp::Reverse(items[*row].end), *row);
+        children.iter_mut().chain([&mut roots]).for_each(|rows| rows.sort_unstable_by_key(order));
         let mut tree = Self::default();
         let mut placed = vec![false; items.len()];
         for root in roots {

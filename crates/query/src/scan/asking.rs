@@ -1,12 +1,16 @@
 //! One question on its way: its snapshot, its deadline, its memory, and what was searched.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
+use otlp_arrow_base::PerSignal;
 use otlp_arrow_base::error::{Code, OtlpError, Result};
 use otlp_arrow_base::lock::lock;
+use otlp_arrow_columns::Signal;
+use otlp_arrow_store::names::Stem;
 
 use super::engine::Engine;
 use super::limits::{Cancel, Place, Stop};
@@ -45,12 +49,10 @@ pub struct Progress {
 /// What was searched, in numbers.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
-    /// Rows that were looked at or ruled out.
-    pub(crate) rows: AtomicU64,
-    /// Rows that a column was read of.
-    pub(crate) read: AtomicU64,
+    /// Rows that were looked at or ruled out, of each signal those of the scan that saw most.
+    rows: PerSignal<AtomicU64>,
     /// Files that were looked at or ruled out.
-    pub(crate) files: AtomicU64,
+    files: Mutex<BTreeSet<(Signal, Stem)>>,
     /// Files that could not be read, or not to their end, and why.
     pub(crate) skipped: Mutex<Vec<(String, String)>>,
     /// The times between which rows may be that nobody looked at.
@@ -183,10 +185,28 @@ impl<'a> Asking<'a> {
         *unsearched = Some(unsearched.map_or((from, to), |(first, last)| (first.min(from), last.max(to))));
     }
 
-    pub(crate) fn progress(&self, of: u64) {
+    pub(crate) fn progress(&self, rows: u64, of: u64) {
         if let Some(progress) = &self.options.progress {
-            progress(Progress { rows: self.tally.rows.load(Ordering::Relaxed), of });
+            progress(Progress { rows, of });
         }
+    }
+}
+
+impl Tally {
+    /// A scan has come to a file.
+    pub(crate) fn file(&self, file: &File) {
+        lock(&self.files).insert((file.signal, file.stem().clone()));
+    }
+
+    /// A scan of this signal has gone through so many rows.
+    pub(crate) fn went_through(&self, signal: Signal, rows: u64) {
+        self.rows[signal].fetch_max(rows, Ordering::Relaxed);
+    }
+
+    /// Rows of all signals, and files.
+    pub(crate) fn totals(&self) -> (u64, u64) {
+        let rows = self.rows.values().map(|rows| rows.load(Ordering::Relaxed)).sum();
+        (rows, lock(&self.files).len() as u64)
     }
 }
 

@@ -104,13 +104,14 @@ impl Scan<'_> {
     /// errors.
     pub fn run<G: Gather>(&self, make: impl Fn() -> G + Sync) -> Result<Vec<G>> {
         let files = self.asking.files().of(self.signal)?;
-        let (units, threads) = self.plan(&files)?;
-        let of = units.iter().map(|unit| unit.rows).sum::<u64>() + self.asking.tally.rows.load(Ordering::Relaxed);
+        let passed = AtomicU64::new(0);
+        let (units, threads) = self.plan(&files, &passed)?;
+        let of = units.iter().map(|unit| unit.rows).sum::<u64>() + passed.load(Ordering::Relaxed);
         let next = AtomicUsize::new(0);
         let missed = AtomicUsize::new(usize::MAX);
         let gathered = Mutex::new(Vec::new());
         on_threads(threads.min(units.len()), || {
-            let (mut worker, mut gather) = (Worker::new(self), make());
+            let (mut worker, mut gather) = (Worker::new(self, &passed), make());
             loop {
                 let at = next.fetch_add(1, Ordering::Relaxed);
                 let Some(unit) = units.get(at) else { break };
@@ -122,11 +123,12 @@ impl Scan<'_> {
                     missed.fetch_min(at, Ordering::Relaxed);
                     break;
                 }
-                self.asking.tally.rows.fetch_add(unit.rows, Ordering::Relaxed);
-                self.asking.progress(of);
+                let rows = passed.fetch_add(unit.rows, Ordering::Relaxed) + unit.rows;
+                self.asking.progress(rows, of);
             }
             lock(&gathered).push(gather);
         })?;
+        self.asking.tally.went_through(self.signal, passed.into_inner());
         for unit in units.get(missed.into_inner()..).unwrap_or_default() {
             self.asking.left_out(unit.time);
         }
@@ -134,7 +136,7 @@ impl Scan<'_> {
     }
 
     /// The blocks that may have a match, the most wanted first, and how many threads are worth it.
-    fn plan(&self, files: &[Arc<File>]) -> Result<(Vec<Unit>, usize)> {
+    fn plan(&self, files: &[Arc<File>], passed: &AtomicU64) -> Result<(Vec<Unit>, usize)> {
         let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
         let (mut units, mut unknown) = (Vec::new(), Vec::new());
         for file in files {
@@ -143,22 +145,22 @@ impl Scan<'_> {
                 unknown.push(file);
                 continue;
             };
-            self.asking.tally.files.fetch_add(1, Ordering::Relaxed);
+            self.asking.tally.file(file);
             let left = pruned.blocks.iter().map(|block| block.rows).sum::<u64>();
-            self.asking.tally.rows.fetch_add(pruned.rows.saturating_sub(left), Ordering::Relaxed);
+            passed.fetch_add(pruned.rows.saturating_sub(left), Ordering::Relaxed);
             for block in &pruned.blocks {
                 let (rows, time) = (block.rows, block.time.unwrap_or(ANY_TIME));
                 match self.can_match(time) {
                     true => units.push(Unit { file: Arc::clone(file), first_row: block.first_row, rows, time }),
                     false => {
-                        self.asking.tally.rows.fetch_add(rows, Ordering::Relaxed);
+                        passed.fetch_add(rows, Ordering::Relaxed);
                     }
                 }
             }
         }
         let (next, opened) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
         on_threads(threads.min(unknown.len()), || {
-            let mut worker = Worker::new(self);
+            let mut worker = Worker::new(self, passed);
             while let Some(file) = unknown.get(next.fetch_add(1, Ordering::Relaxed)) {
                 // After the deadline nothing of the others is known, not even how many rows they have.
                 match self.asking.goes_on() {
@@ -215,6 +217,8 @@ fn on_threads(threads: usize, work: impl Fn() + Sync) -> Result<()> {
 /// One thread of a scan.
 struct Worker<'a> {
     scan: &'a Scan<'a>,
+    /// Rows that the scan has passed through.
+    passed: &'a AtomicU64,
     tests: Vec<Box<dyn Test>>,
     /// The columns of the tests, as far as they are made together.
     first: Vec<usize>,
@@ -223,12 +227,12 @@ struct Worker<'a> {
 }
 
 impl<'a> Worker<'a> {
-    fn new(scan: &'a Scan<'a>) -> Self {
+    fn new(scan: &'a Scan<'a>, passed: &'a AtomicU64) -> Self {
         let tests = tests(scan.signal, &scan.terms);
         let mut first: Vec<usize> = tests.iter().flat_map(|test| test.columns()).copied().collect();
         first.sort_unstable();
         first.dedup();
-        Self { scan, tests, first, open: Vec::new() }
+        Self { scan, passed, tests, first, open: Vec::new() }
     }
 
     fn open(&mut self, file: &Arc<File>) -> std::result::Result<Arc<OpenFile>, ReadError> {
@@ -246,8 +250,7 @@ impl<'a> Worker<'a> {
 
     /// The blocks of a file that nothing was known of.
     fn units_of(&mut self, file: &Arc<File>) -> Vec<Unit> {
-        let tally = &self.scan.asking.tally;
-        tally.files.fetch_add(1, Ordering::Relaxed);
+        self.scan.asking.tally.file(file);
         let open = match self.open(file) {
             Ok(open) => open,
             Err(error) => {
@@ -259,7 +262,7 @@ impl<'a> Worker<'a> {
             self.scan.asking.engine.pruner.opened(file);
         }
         let rule_out = |rows: u64| {
-            tally.rows.fetch_add(rows, Ordering::Relaxed);
+            self.passed.fetch_add(rows, Ordering::Relaxed);
         };
         if self.is_impossible(&open) {
             rule_out(open.blocks().iter().map(|block| open.rows_of(block) as u64).sum());
@@ -302,7 +305,6 @@ impl<'a> Worker<'a> {
             let bounds = || -> std::result::Result<_, ReadError> {
                 let view = View::new(open, at, *block)?;
                 view.need(time_columns(self.scan.signal))?;
-                self.scan.asking.tally.read.fetch_add(view.rows() as u64, Ordering::Relaxed);
                 Ok(Times::of(&view)?.bounds(view.rows()))
             };
             times.push(bounds().ok()?);
@@ -352,7 +354,6 @@ impl<'a> Worker<'a> {
             true => Selection::All(rows),
             false => Selection::Rows(wanted.collect()),
         };
-        self.scan.asking.tally.read.fetch_add(selection.len() as u64, Ordering::Relaxed);
         // A live block is taken apart anew for each call, and its columns are not compressed.
         if view.file().grows() {
             view.need(&self.first)?;

@@ -1,6 +1,7 @@
 //! Questions to directories that a recorder wrote, against what was sent.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs, reason = "tests")]
 
+mod documents;
 mod lists;
 mod sample;
 mod traces;

@@ -49,7 +49,7 @@ fn values_that_cannot_be_are_refused_with_what_can() {
         ("regex", "(", "not a regular expression"),
         ("regex", "(?:a{1000}){1000}", "too large"),
         ("ignore_case", "maybe", "true nor false"),
-        ("trace", "0123", "at least the first 6"),
+        ("trace", "012", "at least the first 4"),
         ("trace", "0123456789abcdef0123456789abcdef0", "32 hexadecimal digits"),
         ("span", "ghijkl", "16 hexadecimal digits"),
         ("from", "yesterday", "-1h"),

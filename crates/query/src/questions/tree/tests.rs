@@ -6,8 +6,10 @@ fn id(number: u8) -> Option<[u8; 8]> {
 
 /// Of (id, parent, start), 0 for none.
 fn tree(items: &[(u8, u8, u64)]) -> Tree {
-    let items: Vec<Item> =
-        items.iter().map(|(own, parent, start)| Item { id: id(*own), parent: id(*parent), start: *start }).collect();
+    let items: Vec<Item> = items
+        .iter()
+        .map(|(own, parent, start)| Item { id: id(*own), parent: id(*parent), start: *start, end: *start })
+        .collect();
     Tree::of(&items)
 }
 
@@ -61,7 +63,12 @@ fn clocks_that_differ_are_noted_and_ids_that_are_there_twice_or_not_at_all_bear(
 #[test]
 fn a_trace_as_deep_as_it_has_spans_needs_no_stack() {
     let items: Vec<Item> = (0..200_000u64)
-        .map(|at| Item { id: Some((at + 1).to_be_bytes()), parent: (at > 0).then(|| at.to_be_bytes()), start: at })
+        .map(|at| Item {
+            id: Some((at + 1).to_be_bytes()),
+            parent: (at > 0).then(|| at.to_be_bytes()),
+            start: at,
+            end: at,
+        })
         .collect();
     assert_eq!(Tree::of(&items).nodes.last().map(|node| node.depth), Some(199_999));
     let circle: Vec<Item> =

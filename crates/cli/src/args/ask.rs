@@ -1,0 +1,102 @@
+//! What the commands that ask take.
+
+use clap::Args;
+
+use super::words::Words;
+use super::{SignalName, Source};
+
+/// What every command that asks takes.
+#[derive(Debug, Args)]
+pub(crate) struct Asked {
+    #[command(flatten)]
+    pub(crate) words: Words,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+/// Where it is asked, and how the answer is written.
+#[derive(Debug, Args)]
+pub(crate) struct Output {
+    /// One JSON object
+    #[arg(long, conflicts_with_all = ["arrow", "otlp"], help_heading = "Output")]
+    pub(crate) json: bool,
+    /// A table as an Arrow IPC stream, to a file or a pipe
+    #[arg(long, conflicts_with = "otlp", help_heading = "Output")]
+    pub(crate) arrow: bool,
+    /// The records as OTLP/JSON, for traces, spans and log records
+    #[arg(long, help_heading = "Output")]
+    pub(crate) otlp: bool,
+    /// The longest it may take, such as 5m [default: query.timeout]
+    #[arg(long, value_name = "DURATION", help_heading = "Output")]
+    pub(crate) timeout: Option<String>,
+    #[command(flatten)]
+    pub(crate) source: Source,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServicesArgs {
+    #[command(flatten)]
+    pub(crate) asked: Asked,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TracesArgs {
+    #[command(flatten)]
+    pub(crate) asked: Asked,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SpansArgs {
+    #[command(flatten)]
+    pub(crate) asked: Asked,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LogsArgs {
+    /// Text that must occur in the body, as --text
+    #[arg(value_name = "TEXT")]
+    pub(crate) body: Vec<String>,
+    #[command(flatten)]
+    pub(crate) asked: Asked,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CountsArgs {
+    /// Which records are counted [default: traces]
+    #[arg(long, value_enum)]
+    pub(crate) signal: Option<SignalName>,
+    /// Length of a bucket, such as 1m [default: so that there are at most 60]
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) step: Option<String>,
+    /// Counts the most frequent values apart: service, name, kind, status, severity, attr:KEY, resource:KEY
+    #[arg(long, value_name = "WHAT")]
+    pub(crate) by: Option<String>,
+    #[command(flatten)]
+    pub(crate) asked: Asked,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AttributesArgs {
+    /// The attribute whose values are shown; resource:KEY for one of the resource
+    #[arg(value_name = "KEY")]
+    pub(crate) key: Option<String>,
+    /// Of which records [default: traces]
+    #[arg(long, value_enum)]
+    pub(crate) signal: Option<SignalName>,
+    /// Only values that begin so
+    #[arg(long, value_name = "TEXT", requires = "key", default_value = "", hide_default_value = true)]
+    pub(crate) prefix: String,
+    #[command(flatten)]
+    pub(crate) asked: Asked,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TraceArgs {
+    /// The trace id in hexadecimal, or its beginning
+    pub(crate) id: String,
+    /// Show its log records, too
+    #[arg(long)]
+    pub(crate) logs: bool,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}

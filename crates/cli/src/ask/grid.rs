@@ -1,0 +1,105 @@
+//! Tables for people: columns as wide as they have to be, colours where a terminal shows them.
+
+use crate::io::{Io, Outcome};
+
+/// How a cell looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Look {
+    #[default]
+    Plain,
+    Dim,
+    Bold,
+    Red,
+    Yellow,
+    Cyan,
+}
+
+impl Look {
+    fn code(self) -> &'static str {
+        match self {
+            Look::Plain => "",
+            Look::Dim => "2",
+            Look::Bold => "1",
+            Look::Red => "31",
+            Look::Yellow => "33",
+            Look::Cyan => "36",
+        }
+    }
+
+    /// `text` in this look, where colours are wanted.
+    pub(super) fn paint(self, text: &str, colours: bool) -> String {
+        match colours && self != Look::Plain && !text.is_empty() {
+            true => format!("\x1b[{}m{text}\x1b[0m", self.code()),
+            false => text.to_owned(),
+        }
+    }
+}
+
+/// A text and how it looks.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Cell(pub(super) String, pub(super) Look);
+
+impl<T: Into<String>> From<T> for Cell {
+    fn from(text: T) -> Self {
+        Cell(text.into(), Look::Plain)
+    }
+}
+
+/// Which side of its column a cell stands at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    Left,
+    Right,
+}
+
+/// Writes a head line and rows. The last column is not filled up.
+pub(super) fn write<const N: usize>(head: [(&str, Side); N], rows: &[[Cell; N]], io: &mut Io<'_>) -> Outcome {
+    let colours = io.terminal.colours;
+    let mut widths = head.map(|(name, _)| name.chars().count());
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.0.chars().count());
+        }
+    }
+    let names = head.map(|(name, _)| Cell(name.to_owned(), Look::Dim));
+    for row in std::iter::once(&names).chain(rows) {
+        let mut line = String::new();
+        for (at, (Cell(text, look), (_, side))) in row.iter().zip(head).enumerate() {
+            let fill = " ".repeat(widths[at] - text.chars().count());
+            let shown = look.paint(text, colours);
+            match side {
+                Side::Right => line.extend([fill.as_str(), &shown]),
+                Side::Left if at + 1 < N => line.extend([shown.as_str(), &fill]),
+                Side::Left => line.push_str(&shown),
+            }
+            if at + 1 < N {
+                line.push_str("  ");
+            }
+        }
+        writeln!(io.out, "{}", line.trim_end())?;
+    }
+    Ok(())
+}
+
+/// A bar of at most `width` characters for a share from 0 to 1.
+pub(super) fn bar(share: f64, width: usize) -> String {
+    let eighths = (share.clamp(0.0, 1.0) * width as f64 * 8.0).round() as usize;
+    let mut bar = "█".repeat(eighths / 8);
+    let rest = ['▏', '▎', '▍', '▌', '▋', '▊', '▉'];
+    if let Some(part) = (eighths % 8).checked_sub(1).and_then(|at| rest.get(at)) {
+        bar.push(*part);
+    }
+    bar
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bars_and_looks() {
+        assert_eq!((bar(1.0, 3), bar(0.5, 3), bar(0.0, 3)), ("███".into(), "█▌".into(), String::new()));
+        assert_eq!(bar(f64::NAN, 3), "");
+        assert_eq!((Look::Red.paint("x", true), Look::Red.paint("x", false)), ("\x1b[31mx\x1b[0m".into(), "x".into()));
+    }
+}

@@ -1,0 +1,11 @@
+//! The commands that ask: words of the filter as flags, answers as tables for people, JSON, Arrow or OTLP.
+
+mod asker;
+pub(crate) mod attributes;
+pub(crate) mod counts;
+mod grid;
+pub(crate) mod logs;
+pub(crate) mod services;
+pub(crate) mod spans;
+pub(crate) mod trace;
+pub(crate) mod traces;
