@@ -213,7 +213,7 @@ export interface DestinationConfig {
     /** User name and password. */
     basic?: {
       /** User name of `Authorization: Basic …`. */
-      username: string;
+      username: Secret;
       /** Password of `Authorization: Basic …`. */
       password: Secret;
     };

@@ -170,7 +170,7 @@ class AuthApiKey(TypedDict, total=False):
 class AuthBasic(TypedDict):
     """User name and password."""
 
-    username: str
+    username: Secret
     """User name of `Authorization: Basic …`."""
 
     password: Secret

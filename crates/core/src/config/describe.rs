@@ -131,7 +131,6 @@ fn example(key: &Key) -> &'static str {
         (_, _) if !key.default.is_empty() => key.default,
         ("listen.http", _) => "127.0.0.1:4318",
         ("forward[].tls.server_name", _) => "otel.example.com",
-        ("forward[].auth.basic.username", _) => "shop",
         ("on_event.webhook", _) => "{env: WEBHOOK_URL}",
         (_, Kind::Address) => "127.0.0.1:4317",
         (_, Kind::Attributes) => "{service.name: shop, deployment.environment: test}",

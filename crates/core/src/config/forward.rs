@@ -156,6 +156,7 @@ fn check_kind(reader: &mut Reader<'_>, prefix: &str, destination: &DestinationCo
 }
 
 fn auth(reader: &mut Reader<'_>, at: &str) -> Auth {
+    use secrecy::ExposeSecret;
     let kinds = ["bearer", "api_key", "basic"];
     let given: Vec<&str> = kinds.into_iter().filter(|kind| reader.is_set(&format!("{at}.{kind}"))).collect();
     let required = |reader: &mut Reader<'_>, key: &str| {
@@ -176,7 +177,8 @@ fn auth(reader: &mut Reader<'_>, at: &str) -> Auth {
         ["basic"] => {
             required(reader, "basic.username");
             required(reader, "basic.password");
-            let username = reader.text(&format!("{at}.basic.username")).unwrap_or_default();
+            let username = reader.secret(&format!("{at}.basic.username"));
+            let username = username.map(|name| name.expose_secret().to_owned()).unwrap_or_default();
             reader
                 .secret(&format!("{at}.basic.password"))
                 .map_or(Auth::None, |password| Auth::Basic { username, password })

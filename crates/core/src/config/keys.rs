@@ -74,7 +74,7 @@ const KEYS: &[Key] = &[
     key("forward[].auth.bearer", Kind::Secret, "", "`Authorization: Bearer …`"),
     key("forward[].auth.api_key.header", Kind::Name, "x-api-key", "name of the API key header"),
     key("forward[].auth.api_key.key", Kind::Secret, "", "the API key"),
-    key("forward[].auth.basic.username", Kind::Text, "", "user name of `Authorization: Basic …`"),
+    key("forward[].auth.basic.username", Kind::Secret, "", "user name of `Authorization: Basic …`"),
     key("forward[].auth.basic.password", Kind::Secret, "", "password of `Authorization: Basic …`"),
     key("forward[].tls.ca_file", Kind::Path, "", "PEM file of authorities to trust instead of the system's"),
     key("forward[].tls.cert_file", Kind::Path, "", "PEM file of the client certificate"),

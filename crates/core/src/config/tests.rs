@@ -580,6 +580,20 @@ fn secrets_come_from_text_variable_or_file_and_are_never_shown() {
     }
     assert!(print(&loaded).contains("bearer: ***"), "{}", print(&loaded));
 
+    // The user name may be one, and each has a variable of its own for its file, as secrets of containers are handed over.
+    let basic = with_env(&[
+        ("OTLP_ARROW_FORWARD__ENDPOINT", "https://a"),
+        ("OTLP_ARROW_FORWARD__AUTH__BASIC__USERNAME__ENV", "NAME"),
+        ("OTLP_ARROW_FORWARD__AUTH__BASIC__PASSWORD__FILE", path.to_str().unwrap()),
+        ("OTLP_ARROW_FORWARD__HEADERS__X-KEY__ENV", "NAME"),
+        ("NAME", "hunter2-name"),
+    ])
+    .unwrap();
+    let Auth::Basic { username, password } = &basic.config.forward[0].auth else { panic!("basic") };
+    assert_eq!((username.as_str(), password.expose_secret()), ("hunter2-name", "hunter2-file"));
+    assert_eq!(basic.config.forward[0].headers[0].1.expose_secret(), "hunter2-name");
+    assert!(!print(&basic).contains("hunter2"), "{}", print(&basic));
+
     let missing = |value: Value| refusal(json!({"forward": {"endpoint": "https://a", "auth": {"bearer": value}}}));
     assert!(
         missing(json!({"env": "NOT_SET"}))
