@@ -195,7 +195,10 @@ export interface DestinationConfig {
   timeout?: Duration;
   /** Requests on their way at once; 1 keeps the order. @default 4 */
   maxInFlight?: number;
-  /** Memory for fresh data that is forwarded as it came; the rest is read back from disk. @default '16MiB' */
+  /**
+   * Memory for fresh data that is forwarded as it came; the rest is read back from disk; by default an eighth of the
+   * limit of memory (cgroup) where that is less. @default '16MiB'
+   */
   memory?: Size;
   /** Headers of each request; values may be `{env: NAME}` or `{file: PATH}`. */
   headers?: { [name: string]: Secret };

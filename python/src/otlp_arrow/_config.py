@@ -273,7 +273,9 @@ class Forward(TypedDict, total=False):
     """Requests on their way at once; 1 keeps the order. Default: `4`."""
 
     memory: str
-    """Memory for fresh data that is forwarded as it came; the rest is read back from disk. Default: `16MiB`."""
+    """Memory for fresh data that is forwarded as it came; the rest is read back from disk; by default an eighth of the
+    limit of memory (cgroup) where that is less. Default: `16MiB`.
+    """
 
     headers: dict[str, Secret]
     """Headers of each request; values may be `{env: NAME}` or `{file: PATH}`."""

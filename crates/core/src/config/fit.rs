@@ -51,7 +51,9 @@ impl Surroundings {
             }
         };
         if let Some(memory) = self.memory {
-            at_most("buffer.max_bytes", memory / 4, LEAST_BUFFER, &format!("a memory limit of {}", about(memory)));
+            let what = format!("a memory limit of {}", about(memory));
+            at_most("buffer.max_bytes", memory / 4, LEAST_BUFFER, &what);
+            at_most("forward[].memory", memory / 8, 0, &what);
         }
         if let Some(Volume { size, free, in_memory }) = self.volume {
             let min_free = size / 20;
@@ -95,15 +97,17 @@ impl Config {
         for (key, bytes, _) in surroundings.defaults() {
             let default = default_of(key);
             let fit = |value: &mut u64| *value = if *value == default { bytes } else { *value };
+            let fit_memory = |value: &mut usize| {
+                let mut bytes = *value as u64;
+                fit(&mut bytes);
+                *value = usize::try_from(bytes).unwrap_or(usize::MAX);
+            };
             match key {
                 "storage.min_free_bytes" => fit(&mut self.storage.min_free_bytes),
                 "retention.max_bytes" => fit(&mut self.retention.max_bytes),
                 "rotation.max_bytes" => fit(&mut self.rotation.max_bytes),
-                _ => {
-                    let mut value = self.buffer.max_bytes as u64;
-                    fit(&mut value);
-                    self.buffer.max_bytes = usize::try_from(value).unwrap_or(usize::MAX);
-                }
+                "forward[].memory" => self.forward.iter_mut().for_each(|to| fit_memory(&mut to.memory)),
+                _ => fit_memory(&mut self.buffer.max_bytes),
             }
         }
         request_memory::fit(&mut self.limits, self.buffer.max_bytes);
@@ -135,6 +139,7 @@ fn about(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::DestinationConfig;
 
     const GIB: u64 = 1 << 30;
 
@@ -196,6 +201,11 @@ mod tests {
         let mut config = Config::default();
         config.retention.max_bytes = 40 * MIB;
         assert!(!config.fitted(|_| small).fit.makes_way);
+        let mut config = Config::default();
+        config.forward = vec![DestinationConfig::new("a", "http://a"), DestinationConfig::new("b", "http://b")];
+        config.forward[1].memory = 3 << 20;
+        let forward = config.fitted(|_| small).forward;
+        assert_eq!((forward[0].memory, forward[1].memory), (8 << 20, 3 << 20));
         let exact = Config::default().exactly().fitted(|_| small);
         assert_eq!((exact.retention.max_bytes, exact.fit.makes_way), (4 * GIB, false));
     }
@@ -208,6 +218,7 @@ mod tests {
             told,
             [
                 "buffer.max_bytes: a memory limit of 96MiB",
+                "forward[].memory: a memory limit of 96MiB",
                 "storage.min_free_bytes: a volume of 64MiB",
                 "retention.max_bytes: 56MiB of space",
                 "rotation.max_bytes: 56MiB of space",

@@ -69,7 +69,7 @@ const KEYS: &[Key] = &[
     key("forward[].compression", COMPRESSION, "none", "compression of requests; gzip where the network costs more than the processor"),
     key("forward[].timeout", Kind::Duration("10ms", "1h"), "10s", "the longest one request may take"),
     key("forward[].max_in_flight", Kind::Count(1, 64), "4", "requests on their way at once; 1 keeps the order"),
-    key("forward[].memory", Kind::Size("0B", "64GiB"), "16MiB", "memory for fresh data that is forwarded as it came; the rest is read back from disk"),
+    key("forward[].memory", Kind::Size("0B", "64GiB"), "16MiB", "memory for fresh data that is forwarded as it came; the rest is read back from disk; by default an eighth of the limit of memory (cgroup) where that is less"),
     key("forward[].headers", Kind::Headers, "", "headers of each request; values may be `{env: NAME}` or `{file: PATH}`"),
     key("forward[].auth.bearer", Kind::Secret, "", "`Authorization: Bearer …`"),
     key("forward[].auth.api_key.header", Kind::Name, "x-api-key", "name of the API key header"),

@@ -118,7 +118,9 @@ impl<'a> Reader<'a> {
                 Err(problem) => self.fail(path, &format!("= {} {problem}", quote(&node.raw, &key.kind))),
             }
         }
-        let (default, what) = self.defaults.get(path).cloned().unwrap_or_else(|| (key.default.to_owned(), None));
+        // Of one destination, or of all.
+        let other = self.defaults.get(path).or_else(|| self.defaults.get(&*key.path));
+        let (default, what) = other.cloned().unwrap_or_else(|| (key.default.to_owned(), None));
         let default = (!default.is_empty()).then(|| parse(&Raw::Text(default), key).ok())??;
         self.record(path, show(&default), what.map_or(Origin::Default, Origin::Fitted));
         Some(default)

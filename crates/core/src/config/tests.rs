@@ -296,8 +296,11 @@ fn sizes_that_nobody_set_fit_the_memory_and_say_so() {
         let sources = Sources { arguments, system: Some(system.path().to_owned()), ..Sources::default() };
         Config::load(&sources).unwrap()
     };
-    let loaded = load(json!({"output_dir": system.path()}));
+    let forward =
+        json!([{"name": "a", "endpoint": "http://a"}, {"name": "b", "endpoint": "http://b", "memory": "16MiB"}]);
+    let loaded = load(json!({"output_dir": system.path(), "forward": forward}));
     assert_eq!(loaded.config.buffer.max_bytes, 16 << 20);
+    assert_eq!((loaded.config.forward[0].memory, loaded.config.forward[1].memory), (8 << 20, 16 << 20));
     let printed = print(&loaded);
     let told: Vec<String> = printed
         .lines()
@@ -307,6 +310,7 @@ fn sizes_that_nobody_set_fit_the_memory_and_say_so() {
     for told_of in [
         "max_bytes: 16MiB # default, for a memory limit of 64MiB",
         "max_body: 8MiB # default, for a buffer of 16MiB",
+        "memory: 8MiB # default, for a memory limit of 64MiB",
         "max_request_memory: 32MiB # default, for a buffer of 16MiB",
     ] {
         assert!(told.iter().any(|line| line == told_of), "{told_of}\n{printed}");
