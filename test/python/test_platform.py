@@ -8,7 +8,6 @@ import stat
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -111,8 +110,8 @@ if pid == 0:
     os.setgroups([])
     os.setgid(65532)
     os.setuid(65533)
-    started = time.monotonic()
     provider.get_tracer("t").start_span("worker").end()
+    started = time.monotonic()
     try:
         library.export_otlp("logs", b"\\n\\r\\x12\\x0b\\x12\\t*\\x07\\n\\x05hello")
         print("kept", flush=True)
@@ -143,9 +142,8 @@ def worker(folder: Path, **variables: str) -> str:
 
 @posix
 def test_a_worker_of_another_user_is_told_at_once_what_to_do(everybody: Path) -> None:
-    began = time.monotonic()
     told = worker(everybody)
-    assert time.monotonic() - began < 20
+    assert float(told.split()[0]) < 5
     for text in ("belongs to user 0 with mode 0700", "user 65533", "storage.mode", "storage.group"):
         assert text in told, told
     assert names(everybody / "telemetry") == ["root"]
