@@ -46,6 +46,30 @@ test('an exporter of a closed library fails with CLOSED at export, it does not t
   }
 });
 
+test('a flush that seals leaves sealed files, and all of what was exported before', async () => {
+  const outputDir = directory();
+  const library = await open({ outputDir });
+  const extensions = () => files(outputDir, 'traces').map(name => name.replace(/.*\./, ''));
+  await library.flush({ seal: true });
+  expect(extensions()).toEqual([]);
+  await library.exportTraces([span('a')]);
+  await library.flush();
+  expect(extensions()).toEqual(['arrows']);
+  // Not waited for: what was called before is part of it.
+  const exported = library.exportTraces([span('b')]);
+  await library.flush({ seal: true });
+  expect(extensions()).toEqual(['arrow']);
+  await exported;
+  expect(await names(library)).toEqual(['a', 'b']);
+  await library.exportTraces([span('c')]);
+  expect(extensions().sort()).toEqual(['arrow', 'arrows']);
+  await library.shutdown();
+  expect(extensions()).toEqual(['arrow', 'arrow']);
+  for (const seal of ['yes', 1, {}] as unknown as boolean[]) {
+    await expect(library.flush({ seal })).rejects.toThrow(InvalidConfigError);
+  }
+});
+
 test('an empty batch is a success and leaves no file', async () => {
   const outputDir = directory();
   const library = await open({ outputDir });

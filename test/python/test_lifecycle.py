@@ -41,6 +41,28 @@ def test_an_export_after_shutdown_fails_with_closed(directory: Path) -> None:
         library.export_otlp("traces", b"")
 
 
+def test_a_flush_that_seals_leaves_sealed_files(directory: Path) -> None:
+    def extensions() -> list[str]:
+        return sorted(path.suffix for path in (directory / "otlp" / "traces").glob("*"))
+
+    library = OtlpLibrary(output_dir=directory)
+    library.flush(seal=True)
+    assert extensions() == []
+    library.export_traces(ended_spans(2))
+    library.flush()
+    assert extensions() == [".arrows"]
+    library.flush(10, seal=True)
+    assert extensions() == [".arrow"]
+    library.export_traces(ended_spans(1))
+    asyncio.run(library.aflush(seal=True))
+    assert extensions() == [".arrow", ".arrow"]
+    assert len(pa.table(library.read("traces"))) == 3
+    with pytest.raises(TypeError):
+        library.flush(seal="yes")  # type: ignore[arg-type]
+    library.shutdown()
+    assert extensions() == [".arrow", ".arrow"]
+
+
 def test_an_exporter_of_a_closed_library_fails_at_export(directory: Path, caplog: pytest.LogCaptureFixture) -> None:
     library = OtlpLibrary(output_dir=directory)
     library.shutdown()

@@ -30,8 +30,8 @@ export declare class BindingLibrary {
   unreadable(signalPosition: number, records: number): void
   /** One request to an OTLP service of a gRPC server in JavaScript, and what to answer. It never waits for room. */
   answerGrpc(signalPosition: number, data: Uint8Array): Promise<BindingGrpcAnswer>
-  /** Resolves when everything accepted before the call is committed. */
-  flush(): Promise<Outcome<undefined>>
+  /** Resolves when everything accepted before the call is committed, and sealed if `seal` says so. */
+  flush(seal: boolean): Promise<Outcome<undefined>>
   /** Drains, commits, seals and lets go, within `deadline_ms` or the configured time. */
   shutdown(deadlineMs?: number | undefined | null): Promise<Outcome<undefined>>
   /** The same on the calling thread: for the moment in which no promise can be waited for any more. */

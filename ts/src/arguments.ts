@@ -38,6 +38,12 @@ export function textOf(name: string, value: string): string {
   throw invalidConfig(`${name} = ${shown(value)}: use a text`);
 }
 
+/** `value` if it is true or false. */
+export function flagOf(name: string, value: boolean): boolean {
+  if (typeof value === 'boolean') return value;
+  throw invalidConfig(`${name} = ${shown(value)}: use true or false`);
+}
+
 /** `value` if it is a number of milliseconds; it may be infinite. */
 export function milliseconds(name: string, value: number): number {
   if (typeof value === 'number' && value >= 0) return value;

@@ -39,8 +39,8 @@ export interface OtlpConfig {
     /** The most memory one request may take as columns; twice buffer.max_bytes where that is less. @default '256MiB' */
     maxRequestMemory?: Size;
     /**
-     * The largest request body, before and after decompression and as protobuf; half of buffer.max_bytes where that is
-     * less. @default '64MiB'
+     * The largest request body, before and after decompression and as protobuf; three quarters of buffer.max_bytes
+     * where that is less. @default '64MiB'
      */
     maxBody?: Size;
     /** Open connections. @default 1024 */

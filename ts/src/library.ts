@@ -3,7 +3,7 @@ import type { RecordBatch, Table } from 'apache-arrow';
 import type { BindingGrpcAnswer, BindingLibrary } from '../native/binding.cjs';
 import { Answers } from './answers.js';
 import { ipcOf } from './apache-arrow.js';
-import { bytesOf, invalidConfig, milliseconds, oneOf, positionOf, shown, textOf } from './arguments.js';
+import { bytesOf, flagOf, invalidConfig, milliseconds, oneOf, positionOf, shown, textOf } from './arguments.js';
 import { toJson } from './config.js';
 import { tellOfCopies } from './copies.js';
 import { encodeLogs, encodeMetrics, encodeTraces, type Sink } from './encoder/index.js';
@@ -201,10 +201,16 @@ export class OtlpLibrary implements AsyncDisposable {
     return this;
   }
 
-  /** Resolves when everything exported before the call is committed. It never waits for a remote. */
-  async flush(): Promise<void> {
+  /**
+   * Resolves when everything exported before the call is committed. It never waits for a remote.
+   *
+   * @param options.seal whether the files are sealed then too, so that `otlp/<signal>/*.arrow` is all of it. Where one
+   *   cannot be sealed now it fails with STORAGE_FAILED; the file stays readable as it is, and is tried again.
+   */
+  async flush(options: { seal?: boolean } = {}): Promise<void> {
+    const seal = flagOf('seal', options.seal ?? false);
     await Promise.allSettled([...this.#pending]);
-    unwrap(await this.#binding.flush());
+    unwrap(await this.#binding.flush(seal));
   }
 
   /**

@@ -180,8 +180,9 @@ mod tests {
     fn the_guard_lets_lines_through_and_nothing_else() {
         let mut out = Vec::new();
         let mut guard = Guard(&mut out);
-        let written =
-            write!(guard, "one\ntwo {} └─\n", "\u{1b}[2J\u{202e}\r").and_then(|()| guard.write_all(b"\xff\n"));
+        let hostile = "\u{1b}[2J\u{202e}\r";
+        let written = write!(guard, "one\ntwo {hostile} └─\n");
+        let written = written.and_then(|()| guard.write_all(b"\xff\n"));
         assert!(written.is_ok());
         assert_eq!(String::from_utf8_lossy(&out), "one\ntwo \\u{1b}[2J\\u{202e}\\u{d} └─\n\u{fffd}\n");
     }

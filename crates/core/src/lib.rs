@@ -115,8 +115,8 @@ pub use doors::Addresses;
 pub use event_bus::EventReceiver;
 #[cfg(feature = "forward")]
 pub use forward::{Forwarder, ForwarderInfo, Retried};
-pub use library::OtlpLibrary;
 pub use library::builder::Builder;
+pub use library::{FlushOptions, OtlpLibrary};
 #[doc(inline)]
 pub use otlp_arrow_base::stats::{BreakerState, Health, HealthStatus, LibraryStats, Problem, Snapshot};
 #[doc(inline)]

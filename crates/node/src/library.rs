@@ -14,7 +14,9 @@ use napi_derive::napi;
 use otlp_arrow::SubscribeFrom;
 use otlp_arrow::internal::config::{Loaded, Sources};
 use otlp_arrow::internal::{Clock, Producer as _, grpc_response, grpc_status_details, status_of};
-use otlp_arrow::{Addresses, Code, Config, Event, ExportOutcome, Forwarder, OtlpError, OtlpLibrary, Severity};
+use otlp_arrow::{
+    Addresses, Code, Config, Event, ExportOutcome, FlushOptions, Forwarder, OtlpError, OtlpLibrary, Severity,
+};
 use otlp_arrow_store::Wanted;
 
 use crate::append::BindingAppend;
@@ -244,11 +246,11 @@ impl BindingLibrary {
         })
     }
 
-    /// Resolves when everything accepted before the call is committed.
+    /// Resolves when everything accepted before the call is committed, and sealed if `seal` says so.
     #[napi(catch_unwind)]
-    pub fn flush<'env>(&self, env: &'env Env) -> napi::Result<PromiseRaw<'env, Outcome<()>>> {
+    pub fn flush<'env>(&self, env: &'env Env, seal: bool) -> napi::Result<PromiseRaw<'env, Outcome<()>>> {
         let library = self.inner.clone();
-        promise(env, async move { outcome(library.flush().await) })
+        promise(env, async move { outcome(library.flush_with(FlushOptions { seal }).await) })
     }
 
     /// Drains, commits, seals and lets go, within `deadline_ms` or the configured time.

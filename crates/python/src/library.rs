@@ -9,7 +9,7 @@ use otlp_arrow::ReadOptions;
 use otlp_arrow::SubscribeFrom;
 use otlp_arrow::internal::config::{Loaded, Sources};
 use otlp_arrow::internal::{Clock, Producer as _};
-use otlp_arrow::{Code, Config, Event, ExportOutcome, OtlpError, OtlpLibrary, Result, Severity, Signal};
+use otlp_arrow::{Code, Config, Event, ExportOutcome, FlushOptions, OtlpError, OtlpLibrary, Result, Severity, Signal};
 use otlp_arrow_store::Wanted;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -149,10 +149,10 @@ impl Library {
         as_json(py, &py.detach(|| self.library.health()))
     }
 
-    /// Returns when everything accepted before the call is committed.
-    fn flush(&self, py: Python<'_>, timeout_seconds: Option<f64>) -> PyResult<()> {
+    /// Returns when everything accepted before the call is committed, and sealed if `seal` says so.
+    fn flush(&self, py: Python<'_>, timeout_seconds: Option<f64>, seal: bool) -> PyResult<()> {
         let deadline = seconds(timeout_seconds).and_then(|timeout| Clock::system().now().checked_add(timeout));
-        wait(py, deadline, self.library.flush())?.into_python(py)
+        wait(py, deadline, self.library.flush_with(FlushOptions { seal }))?.into_python(py)
     }
 
     /// Drains, commits, seals and lets go, within the deadline or the configured time.

@@ -178,9 +178,24 @@ impl Store {
     }
 
     /// Resolves when everything appended before the call is committed at the configured durability (`buffered`: written).
-    pub fn flush(&self) -> impl Future<Output = Result<()>> + Send + 'static {
+    pub fn flush(&self) -> impl Future<Output = Result<()>> + Send + 'static + use<> {
         let lanes: Vec<_> = self.lanes.values().map(|lane| lane.flush()).collect();
         async move { futures::future::join_all(lanes).await.into_iter().collect() }
+    }
+
+    /// [`Store::flush`], and everything of this writer is sealed then: live files are closed for it. Fails where a file cannot be
+    /// sealed now, which stays as it is and is tried again.
+    pub fn flush_and_seal(&self) -> impl Future<Output = Result<()>> + Send + 'static + use<> {
+        let flushed = self.flush();
+        let (ctx, seals, lanes) = (Arc::clone(&self.ctx), Arc::clone(&self.seals), self.lanes.clone());
+        async move {
+            flushed.await?;
+            let unsealed = ctx.own.unsealed();
+            for (_, file) in unsealed.iter().filter(|(_, file)| file.live) {
+                lanes[file.signal].rotate();
+            }
+            seals.sealed_all(unsealed.into_iter().map(|(stem, _)| stem).collect()).await
+        }
     }
 
     /// Everything that is committed for `signal`, from the durable position `name` on; see [`Subscription`].

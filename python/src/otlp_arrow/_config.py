@@ -41,8 +41,8 @@ class Limits(TypedDict, total=False):
     """The most memory one request may take as columns; twice buffer.max_bytes where that is less. Default: `256MiB`."""
 
     max_body: str
-    """The largest request body, before and after decompression and as protobuf; half of buffer.max_bytes where that is
-    less. Default: `64MiB`.
+    """The largest request body, before and after decompression and as protobuf; three quarters of buffer.max_bytes
+    where that is less. Default: `64MiB`.
     """
 
     max_connections: int

@@ -211,19 +211,26 @@ class OtlpLibrary:
 
     # Lifecycle
 
-    def flush(self, timeout: float | None = None) -> None:
+    def flush(self, timeout: float | None = None, *, seal: bool = False) -> None:
         """Return when everything accepted before the call is committed; never waits for a remote.
 
-        `timeout` is in seconds; `errors.DeadlineError` when it passes first.
+        With `seal` the files are sealed then too, so that `otlp/<signal>/*.arrow` is all of it; where one cannot be
+        sealed now, `errors.StorageFailedError`: it stays readable as it is, and is tried again. `timeout` is in seconds;
+        `errors.DeadlineError` when it passes first.
         """
-        self._native.flush(timeout)
+        self._native.flush(timeout, seal)
 
-    async def aflush(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - the deadline is the core's own
+    async def aflush(
+        self,
+        timeout: float | None = None,  # noqa: ASYNC109 - the deadline is the core's own
+        *,
+        seal: bool = False,
+    ) -> None:
         """Do what `flush` does, without blocking the event loop."""
         # Only here: a program without an event loop need not carry it, it is half of what we add to one's memory.
         import asyncio
 
-        await asyncio.to_thread(self.flush, timeout)
+        await asyncio.to_thread(self.flush, timeout, seal=seal)
 
     def shutdown(self, deadline: float | None = None) -> None:
         """Commit and seal what is there, release the directory, and refuse exports from then on.

@@ -197,7 +197,7 @@ mod tests {
         let config = config.fitted(|_| small);
         assert_eq!((config.storage.min_free_bytes, config.buffer.max_bytes), (9 * MIB, 200 << 20));
         assert_eq!((config.retention.max_bytes, config.fit.makes_way), (30 * MIB, true));
-        assert_eq!(Config::default().fitted(|_| small).limits.max_body, 8 << 20, "half of the buffer");
+        assert_eq!(Config::default().fitted(|_| small).limits.max_body, 12 << 20, "three quarters of the buffer");
         let mut config = Config::default();
         config.retention.max_bytes = 40 * MIB;
         assert!(!config.fitted(|_| small).fit.makes_way);

@@ -39,7 +39,7 @@ const KEYS: &[Key] = &[
     key("commit_interval", Kind::Duration("0s", "10s"), "10ms", "how long a commit may wait for more data to share it with"),
     key("buffer.max_bytes", Kind::Size("1MiB", "1TiB"), "128MiB", "memory for data that is accepted and not yet committed, all signals together; one signal takes at most three quarters, and beside it one request at a time may take what its limits allow; by default a quarter of the limit of memory (cgroup) where that is less"),
     key("limits.max_request_memory", Kind::Size("1MiB", "1TiB"), "256MiB", "the most memory one request may take as columns; twice buffer.max_bytes where that is less"),
-    key("limits.max_body", Kind::Size("1KiB", "2GiB"), "64MiB", "the largest request body, before and after decompression and as protobuf; half of buffer.max_bytes where that is less"),
+    key("limits.max_body", Kind::Size("1KiB", "2GiB"), "64MiB", "the largest request body, before and after decompression and as protobuf; three quarters of buffer.max_bytes where that is less"),
     key("limits.max_connections", Kind::Count(1, 1_000_000), "1024", "open connections"),
     key("limits.max_streams", Kind::Count(1, 100_000), "128", "concurrent requests on one HTTP/2 connection; an eighth, if it is one of more than 128"),
     key("limits.nesting", Kind::Count(1, 64), "64", "levels of arrays and maps in one value"),

@@ -12,10 +12,10 @@ const MAX_REQUEST_MEMORY: usize = 256 * MIB;
 /// Beside the body and its columns: headers, and what buffers are rounded up by.
 const SLACK: usize = MIB;
 
-/// The defaults of `limits.max_body` and `limits.max_request_memory` with a budget of so many bytes: half of it, and
-/// twice as much as it, as with the default budget.
+/// The defaults of `limits.max_body` and `limits.max_request_memory` with a budget of so many bytes: the share of it
+/// that one signal has, and twice as much as it.
 pub(super) fn defaults(buffer_max_bytes: usize) -> (usize, usize) {
-    (MAX_BODY.min(buffer_max_bytes / 2), MAX_REQUEST_MEMORY.min(buffer_max_bytes.saturating_mul(2)))
+    (MAX_BODY.min(buffer_max_bytes / 4 * 3), MAX_REQUEST_MEMORY.min(buffer_max_bytes.saturating_mul(2)))
 }
 
 /// Has the two limits follow the budget where nobody set them.

@@ -309,7 +309,7 @@ fn sizes_that_nobody_set_fit_the_memory_and_say_so() {
         .collect();
     for told_of in [
         "max_bytes: 16MiB # default, for a memory limit of 64MiB",
-        "max_body: 8MiB # default, for a buffer of 16MiB",
+        "max_body: 12MiB # default, for a buffer of 16MiB",
         "memory: 8MiB # default, for a memory limit of 64MiB",
         "max_request_memory: 32MiB # default, for a buffer of 16MiB",
     ] {

@@ -27,6 +27,7 @@ use crate::store::{Request, Store};
 pub(super) struct Core {
     pub(super) store: Store,
     limits: Limits,
+    max_body: usize,
     pub(super) closed: Arc<AtomicBool>,
     pub(super) encoding: Encoding,
     /// Between the check and the commit.
@@ -45,7 +46,7 @@ impl Core {
         let limits = Limits { nesting: config.limits.nesting, max_request_memory: config.limits.max_request_memory };
         let store = Store::start(config.store_settings(), config.files(), events.sink(), stats, clock);
         let (encoding, stages) = (Encoding::new(&config.resource), additions.stages.clone());
-        Self { store, limits, closed, encoding, stages }
+        Self { store, limits, max_body: config.limits.max_body, closed, encoding, stages }
     }
 
     pub(super) fn ensure_open(&self) -> Result<()> {
@@ -72,6 +73,15 @@ impl Core {
         bytes: Bytes,
         mut reservation: Reservation,
     ) -> Result<(ExportOutcome, impl Future<Output = Result<()>> + Send + 'static + use<>)> {
+        // What no door takes no call takes either.
+        if bytes.len() > self.max_body {
+            let message = format!(
+                "one request has {} bytes and may have {}: send smaller requests, or raise limits.max_body",
+                bytes.len(),
+                self.max_body
+            );
+            return Err(OtlpError::new(Code::TooLarge, message));
+        }
         let checked = otlp_arrow_columns::check(signal, &bytes, &self.limits)?;
         reservation.grow(checked.arrow_bytes)?;
         let mut outcome = ExportOutcome {

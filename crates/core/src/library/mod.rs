@@ -38,6 +38,13 @@ use crate::stats::{Health, LibraryStats, Protocol};
 use crate::store::subscription::{SubscribeFrom, Subscription};
 use crate::store::{Batches, ClosedReport, Log, ReadOptions};
 
+/// What [`OtlpLibrary::flush_with`] waits for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FlushOptions {
+    /// That live files are sealed too.
+    pub seal: bool,
+}
+
 /// A recorder: telemetry goes in as SDK objects or OTLP bytes, and is kept as Arrow files in one directory.
 ///
 /// Cloning is cheap and every clone is the same recorder. Its threads end with [`OtlpLibrary::shutdown`], or when the
@@ -337,6 +344,34 @@ impl OtlpLibrary {
     /// Resolves when everything accepted before the call is committed at the configured durability. Never waits for a remote.
     pub async fn flush(&self) -> Result<()> {
         self.running().core.store.flush().await
+    }
+
+    /// [`OtlpLibrary::flush`] with options: with `seal`, every file that this recorder writes is sealed when it resolves, so that
+    /// `otlp/<signal>/*.arrow` is all that was accepted before the call.
+    ///
+    /// # Errors
+    /// Beside those of a flush, STORAGE_FAILED and its like where a file cannot be sealed now: it stays readable as it is, and is
+    /// tried again. CLOSED where a shutdown came first.
+    ///
+    /// ```
+    /// use otlp_arrow::{Config, FlushOptions, OtlpLibrary, Signal};
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// # let config = Config { output_dir: directory.path().join("telemetry"), ..Config::default() };
+    /// # let request = bytes::Bytes::from_static(b"\n\r\x12\x0b\x12\t*\x07\n\x05hello");
+    /// let library = OtlpLibrary::open(config)?;
+    /// futures::executor::block_on(async {
+    ///     library.export_otlp(Signal::Logs, request).await?;
+    ///     library.flush_with(FlushOptions { seal: true }).await // telemetry/otlp/logs/*.arrow has it
+    /// })?;
+    /// # library.shutdown_blocking(None)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub async fn flush_with(&self, options: FlushOptions) -> Result<()> {
+        match options {
+            FlushOptions { seal: true } => self.running().core.store.flush_and_seal().await,
+            FlushOptions { seal: false } => self.flush().await,
+        }
     }
 
     /// Drains, commits, seals, and releases the directory, within `deadline` (default: `shutdown_timeout`).

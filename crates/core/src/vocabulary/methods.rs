@@ -39,6 +39,7 @@ const METHODS: &[(&str, Name, Name, Name, &str)] = &[
     ("subscribe", Same, Same, Same, ""),
     ("forwarders", Same, Same, Same, ""),
     ("flush", Same, Same, Same, ""),
+    ("flush_with", Same, None, None, "options are optional arguments of `flush` elsewhere"),
     ("aflush", None, None, Same, "flush for an event loop"),
     ("shutdown", Same, Same, Same, ""),
     ("ashutdown", None, None, Same, "shutdown for an event loop"),

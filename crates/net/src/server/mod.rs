@@ -8,6 +8,7 @@ pub mod answer;
 mod apart;
 mod body;
 mod connection;
+mod frames;
 mod gather;
 mod idle;
 mod limits;

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
 
 mod connections;
+mod floods;
 mod routes;
 mod streams;
 mod support;

@@ -65,6 +65,17 @@ impl OwnFiles {
         of_signal.map(|(stem, _)| stem).max_by_key(|stem| stem.seq).cloned()
     }
 
+    /// Every file that is not sealed, and whether it is appended to.
+    pub(crate) fn unsealed(&self) -> Vec<(Stem, OwnFile)> {
+        lock(&self.0).iter().map(|(stem, file)| (stem.clone(), file.clone())).collect()
+    }
+
+    /// Whether one of these is not sealed.
+    pub(crate) fn any_of(&self, stems: &[Stem]) -> bool {
+        let files = lock(&self.0);
+        stems.iter().any(|stem| files.contains_key(stem))
+    }
+
     pub(crate) fn any_live(&self) -> bool {
         lock(&self.0).values().any(|file| file.live)
     }

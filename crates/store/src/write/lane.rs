@@ -174,7 +174,7 @@ impl Lane {
     }
 
     /// Resolves when every request that came before the call is committed or answered.
-    pub(crate) fn flush(&self) -> impl Future<Output = Result<()>> + Send + 'static {
+    pub(crate) fn flush(&self) -> impl Future<Output = Result<()>> + Send + 'static + use<> {
         let answer = {
             let mut queue = lock(&self.queue);
             if queue.done == queue.came {

@@ -1,6 +1,6 @@
 //! Rotated files on their way to their sealed form: the queue, and the thread that works it off.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ use super::seal::{SealOutcome, seal, unlink};
 use crate::disk::names::Stem;
 use crate::file::form::Form;
 use crate::log::files::Look;
-use otlp_arrow_base::error::{OtlpError, Result};
+use otlp_arrow_base::error::{Code, OtlpError, Result};
 use otlp_arrow_base::event::EventName;
 use otlp_arrow_base::log_limit::Repeated;
 
@@ -72,6 +72,10 @@ struct State {
     release: bool,
     /// Seal without yielding, until this moment, then end.
     closing: Option<Instant>,
+    /// So many wait for what is there to be sealed: without yielding.
+    hurried: usize,
+    /// What the last attempt to seal a file failed with.
+    failed: BTreeMap<Stem, OtlpError>,
 }
 
 impl SealQueue {
@@ -118,15 +122,30 @@ impl SealQueue {
         lock(&self.state).sealing.retain(|other| other != stem);
     }
 
+    /// Resolves when these files of this writer are sealed; they are not yielded for as long. Fails where one cannot be
+    /// sealed now: it stays as it is, complete, and is tried again.
+    pub(crate) async fn sealed_all(self: Arc<Self>, stems: Vec<Stem>) -> Result<()> {
+        let hurried = Hurried::new(&self, &stems);
+        while hurried.unsealed(&stems)? {
+            self.ctx.changed.changed().await;
+        }
+        Ok(())
+    }
+
     /// Forgets a file that is sealed, or gone, and deletes its stream.
     fn sealed(&self, file: Rotated) {
         let ctx = &*self.ctx;
         ctx.own.remove(&file.stem);
-        self.let_go(&file.stem);
-        if let Err(error) = unlink(ctx, file.signal, &file.stem) {
+        let unlinked = unlink(ctx, file.signal, &file.stem);
+        let mut state = lock(&self.state);
+        state.sealing.retain(|other| *other != file.stem);
+        state.failed.remove(&file.stem);
+        if let Err(error) = unlinked {
             tracing::debug!(%error, stem = %file.stem, "a stream that is sealed stays for now");
-            lock(&self.state).to_unlink.push((file.signal, file.stem));
+            state.to_unlink.push((file.signal, file.stem));
         }
+        drop(state);
+        ctx.changed.wake_all();
     }
 
     /// Seals what waits until `deadline`; whether the thread has ended, which it is given a moment more for.
@@ -209,6 +228,8 @@ impl SealQueue {
             }
             Err(error) => {
                 let error = OtlpError::from(error);
+                lock(&self.state).failed.insert(file.stem.clone(), error.clone());
+                ctx.changed.wake_all();
                 if self.cannot_seal.may_warn(ctx.clock.now()) {
                     tracing::warn!(stem = %file.stem, %error, "cannot seal a file; it stays as it is and is tried again");
                 }
@@ -284,7 +305,7 @@ impl SealQueue {
                 state = clock.wait(&self.wake, state, at);
                 continue;
             }
-            if state.closing.is_some() || state.files.len() >= NO_YIELD {
+            if state.closing.is_some() || state.hurried > 0 || state.files.len() >= NO_YIELD {
                 return state.begin();
             }
             let before = self.ctx.commit_nanos.load(Ordering::Relaxed);
@@ -295,6 +316,44 @@ impl SealQueue {
                 return state.begin();
             }
         }
+    }
+}
+
+/// Somebody waits for files to be sealed.
+struct Hurried<'a>(&'a SealQueue);
+
+impl<'a> Hurried<'a> {
+    fn new(queue: &'a SealQueue, stems: &[Stem]) -> Self {
+        let mut state = lock(&queue.state);
+        state.hurried += 1;
+        // Only what is tried from now on counts.
+        stems.iter().for_each(|stem| drop(state.failed.remove(stem)));
+        queue.wake.notify_one();
+        Self(queue)
+    }
+
+    /// Whether one of these is not sealed yet, and still can be.
+    fn unsealed(&self, stems: &[Stem]) -> Result<bool> {
+        let state = lock(&self.0.state);
+        if !self.0.ctx.own.any_of(stems) {
+            // The stream of a sealed file is deleted as the last of it.
+            return Ok(state.sealing.iter().any(|stem| stems.contains(stem)));
+        }
+        if let Some(error) = stems.iter().find_map(|stem| state.failed.get(stem)) {
+            return Err(error.clone());
+        }
+        let left = state.closing.is_some() || state.files.iter().any(|file| stems.contains(&file.stem));
+        if !state.running && left {
+            let message = "the library was shut down before its files were sealed: the next open seals them";
+            return Err(OtlpError::new(Code::Closed, message));
+        }
+        Ok(true)
+    }
+}
+
+impl Drop for Hurried<'_> {
+    fn drop(&mut self) {
+        lock(&self.0.state).hurried -= 1;
     }
 }
 

@@ -7,6 +7,7 @@ mod form;
 mod lifecycle;
 mod recovery;
 mod rotation;
+mod seal;
 #[path = "../support/settings.rs"]
 mod settings;
 mod small;
