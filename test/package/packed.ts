@@ -70,6 +70,18 @@ function sources(): string[] {
 const newest = (files: readonly string[]): number =>
   Math.max(...files.map(file => join(ROOT, file)).map(file => (existsSync(file) ? statSync(file).mtimeMs : 0)));
 
+/** The packed root package in a folder of the caller, with the addon of this platform as its only one, from a file. */
+export async function forThisPlatform(folder: string): Promise<string> {
+  const [own, addon] = await tarballs();
+  await run('tar', ['-xzf', own, '-C', folder]);
+  const file = join(folder, 'package/package.json');
+  const packed = JSON.parse(readFileSync(file, 'utf8')) as object;
+  writeFileSync(file, JSON.stringify({ ...packed, optionalDependencies: { [ADDON_PACKAGE]: `file:${addon}` } }));
+  const made = join(folder, 'otlp-arrow.tgz');
+  await run('tar', ['-czf', made, '-C', folder, 'package']);
+  return made;
+}
+
 /** A folder with packages of the registry and ours. */
 export interface Place {
   readonly folder: string;

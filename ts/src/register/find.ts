@@ -5,6 +5,8 @@ import { pathToFileURL } from 'node:url';
 import { here } from '../require.js';
 
 interface Manifest {
+  readonly name?: string;
+  readonly version?: string;
   readonly dependencies?: object;
   readonly devDependencies?: object;
   readonly optionalDependencies?: object;
@@ -48,6 +50,19 @@ export function installed(name: string): string | undefined {
   for (const root of roots()) {
     const file = seenFrom({ name, root });
     if (file) return file;
+  }
+  return undefined;
+}
+
+/** The version of the package that one of its files is in, if that can be found. */
+export function versionOf(name: string, file: string): string | undefined {
+  for (let folder = dirname(file); folder !== dirname(folder); folder = dirname(folder)) {
+    try {
+      const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Manifest;
+      if (manifest.name === name) return manifest.version;
+    } catch {
+      // It is further up.
+    }
   }
   return undefined;
 }

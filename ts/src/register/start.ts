@@ -4,7 +4,7 @@ import type { ReadableLogRecord, ReadableSpan } from '../encoder/types.js';
 import { OtlpLibrary } from '../library.js';
 import type { Signal } from '../signal.js';
 import { Batcher, type BatcherOptions } from './batcher.js';
-import { installed, load } from './find.js';
+import { installed, load, versionOf } from './find.js';
 import { destination } from './forward.js';
 import { instrumentations } from './instrumentations.js';
 import { flushAtTheEnd, type Reader } from './lifecycle.js';
@@ -20,6 +20,8 @@ interface MetricsSdk {
 }
 
 const SDK = '@opentelemetry/sdk-node';
+/** The first of the 2.x line; exporters alone take what earlier ones hand over. */
+const OLDEST_MINOR = 200;
 /** A timer that is set to more rings at once, all the time. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 /** How long a program may be held up at its start, in milliseconds. */
@@ -43,6 +45,7 @@ export async function start(): Promise<void> {
       `the OpenTelemetry SDK is not installed: npm install ${SDK} @opentelemetry/auto-instrumentations-node`,
     );
 
+  refuseOld(versionOf(SDK, base));
   const { NodeSDK } = await load<Sdk>(SDK, base);
   const { PeriodicExportingMetricReader } = await load<MetricsSdk>('@opentelemetry/sdk-metrics', base);
 
@@ -64,10 +67,21 @@ export async function start(): Promise<void> {
     spanProcessors,
     logRecordProcessors,
     metricReaders,
+    // Below 0.204 there is one; above it is not read.
+    metricReader: metricReaders[0],
     instrumentations: await instrumentations(),
   }).start();
   flushAtTheEnd([spans, logs], metricReaders[0], library);
   if (wanted.metrics) await settled(metrics);
+}
+
+function refuseOld(version: string | undefined): void {
+  const [, major, minor] = /^(\d+)\.(\d+)\./.exec(version ?? '') ?? [];
+  if (major !== '0' || Number(minor) >= OLDEST_MINOR) return;
+  throw new Error(
+    `the OpenTelemetry SDK that is installed is ${SDK} ${version}, and this needs 0.${OLDEST_MINOR} or newer: npm install ${SDK}@latest. ` +
+      'In code, the exporters of an OtlpLibrary work with it',
+  );
 }
 
 /** Which signals are not switched off by `OTEL_*_EXPORTER=none`; other exporters these variables name are not used. */
