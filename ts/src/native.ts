@@ -30,7 +30,7 @@ function load(): Native {
       failures.push(error);
     }
   }
-  // Where one was found and not loaded, it is no news that others were not found.
+  // Where one was found and not loaded, those that were not found are not worth a word.
   const refused = failures.find(failure => NAMED || !isAbsence(failure));
   throw new Error(refused ? refusal(refused) : absence(), { cause: refused ?? failures[0] });
 }
