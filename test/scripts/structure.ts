@@ -21,7 +21,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   wire: ['write', 'read', 'signal', 'writer', 'merge', 'grpc', 'health', 'otlp', 'status', 'steps', 'lib'],
   columns: ['schema', 'column', 'batch', 'decode', 'encode', 'lib'],
   store: ['disk', 'file', 'log', 'write', 'lib'],
-  net: ['time', 'identity', 'encoding', 'grpc', 'tls', 'client', 'server', 'lib'],
+  net: ['time', 'reload', 'identity', 'encoding', 'grpc', 'tls', 'client', 'server', 'lib'],
   query: ['filter', 'snapshot', 'scan', 'record', 'answer', 'questions', 'lib'],
   core: ['key', 'destinations', 'config', 'forward', 'doors', 'library', 'lib'],
 };

@@ -29,7 +29,7 @@ export type { MetricExporter, MetricExporterOptions, Temporality } from './expor
 export type { ExporterOptions } from './exporters/options.js';
 export type { SpanExporter } from './exporters/span.js';
 export type { Forwarder, ForwarderInfo } from './forwarder.js';
-export type { DestinationConfig, Duration, ListenConfig, OtlpConfig, Secret, Size } from './keys.js';
+export type { DestinationConfig, Duration, ListenConfig, OtlpConfig, ProxyConfig, Secret, Size } from './keys.js';
 export { type ExportOutcome, OtlpLibrary } from './library.js';
 export type { Health, LibraryStats, OtlpEvent, PerSignal, Sample } from './reports.js';
 export { SIGNALS, type Signal } from './signal.js';

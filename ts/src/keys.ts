@@ -232,6 +232,8 @@ export interface DestinationConfig {
     /** Name to expect in the server's certificate. */
     serverName?: string;
   };
+  /** The proxy to go through; its URL, or none, may stand for all of it. */
+  proxy?: Secret | ProxyConfig;
   /** Waiting between attempts. */
   retry?: {
     /** Wait before the second attempt. @default '1s' */
@@ -260,6 +262,25 @@ export interface DestinationConfig {
     open?: Duration;
     /** Longest open time. @default '5m' */
     maxOpen?: Duration;
+  };
+}
+
+/** The proxy to go through; its URL, or none, may stand for all of it. */
+export interface ProxyConfig {
+  /** The proxy to go through; where it is not set, HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY count. */
+  url?: Secret;
+  /** User name for the proxy, if its URL has none. */
+  username?: string;
+  /** Password for the proxy, if its URL has none. */
+  password?: Secret;
+  /** TLS towards a proxy whose URL begins with https. */
+  tls?: {
+    /** PEM file of authorities to trust for the proxy instead of the system's. */
+    caFile?: string;
+    /** PEM file of the certificate that is shown to the proxy. */
+    certFile?: string;
+    /** PEM file of its key. */
+    keyFile?: string;
   };
 }
 

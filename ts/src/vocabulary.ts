@@ -25,6 +25,7 @@ export type EventName =
   | 'file_quarantined'
   | 'records_evicted'
   | 'forward_blocked'
+  | 'forward_looped'
   | 'forward_lagging'
   | 'forward_stalled'
   | 'forward_recovered'

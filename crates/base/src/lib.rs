@@ -5,6 +5,7 @@
 pub mod clock;
 pub mod error;
 pub mod event;
+pub mod hops;
 pub mod lock;
 pub mod log_limit;
 mod per_signal;

@@ -13,7 +13,7 @@ use arrow_array::RecordBatch;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use otlp_arrow::internal::{Doors, Ingest, Kept};
+use otlp_arrow::internal::{Doors, Hops, Ingest, Kept};
 use otlp_arrow::internal::{Protocol, Stats};
 use otlp_arrow::{Config, ExportOutcome, OtlpLibrary, Result, Signal};
 use otlp_arrow_store::budget::{Budget, Reservation};
@@ -35,7 +35,7 @@ impl Ingest for Drop {
         &self.stats
     }
 
-    fn accept(&self, _: Signal, _: Protocol, bytes: Bytes, _: Reservation) -> Result<(ExportOutcome, Kept)> {
+    fn accept(&self, _: Signal, _: Protocol, bytes: Bytes, _: Reservation, _: Hops) -> Result<(ExportOutcome, Kept)> {
         std::hint::black_box(&bytes);
         Ok((ExportOutcome::default(), Box::pin(std::future::ready(Ok(())))))
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use bytes::Bytes;
+use otlp_arrow_base::hops::Hops;
 use otlp_arrow_columns::Signal;
 
 use crate::error::Result;
@@ -24,14 +25,20 @@ pub trait Ingest: Send + Sync + 'static {
     /// Where requests are counted.
     fn stats(&self) -> &Arc<Stats>;
 
-    /// Takes one OTLP protobuf export request whose bytes are covered by `reservation`. What is accepted is kept
-    /// whether or not the future is polled.
+    /// The number of this recorder among those that records come through; `None` where nobody could come back to it.
+    fn number(&self) -> Option<u64> {
+        None
+    }
+
+    /// Takes one OTLP protobuf export request whose bytes are covered by `reservation`, and which came through `hops`. What is
+    /// accepted is kept whether or not the future is polled.
     fn accept(
         &self,
         signal: Signal,
         protocol: Protocol,
         bytes: Bytes,
         reservation: Reservation,
+        hops: Hops,
     ) -> Result<(ExportOutcome, Kept)>;
 
     /// Takes rows in the columns of the storage schema, which are kept together or not at all; `reservation` covers what

@@ -9,6 +9,7 @@ pub use crate::ingest::{Ingest, Kept};
 pub use crate::library::encoding::{Encoding, ExpectedSize};
 pub use crate::library::producer::Producer;
 pub use otlp_arrow_base::clock::Clock;
+pub use otlp_arrow_base::hops::Hops;
 pub use otlp_arrow_base::stats::{Protocol, Stats};
 pub use otlp_arrow_base::terminal;
 pub use otlp_arrow_base::{EventSink, Status, status_of};

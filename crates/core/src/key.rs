@@ -42,6 +42,8 @@ pub enum Kind {
     Number(f64, f64),
     /// A file or directory.
     Path,
+    /// `none`, or the URL of a proxy, which may hold a password: text, `{env: NAME}` or `{file: PATH}`.
+    Proxy,
     /// Text, `{env: NAME}` or `{file: PATH}`.
     Secret,
     /// Some of traces, metrics and logs.
@@ -92,6 +94,9 @@ impl Kind {
             Kind::Name => "letters, digits, '-', '_' and '.', at most 64".to_owned(),
             Kind::Number(from, to) => format!("a number from {from} to {to}"),
             Kind::Path => "a path".to_owned(),
+            Kind::Proxy => {
+                "none, or an http:// or https:// URL of a proxy; also {env: NAME} or {file: PATH}".to_owned()
+            }
             Kind::Secret => "text, {env: NAME} or {file: PATH}".to_owned(),
             Kind::Signals => "a list of traces, metrics, logs".to_owned(),
             Kind::Size(from, to) => format!("a size with a unit from {from} to {to}"),
@@ -102,7 +107,7 @@ impl Kind {
 
     /// Whether its values must never be shown.
     pub(crate) fn is_secret(&self) -> bool {
-        matches!(self, Kind::Secret | Kind::Headers)
+        matches!(self, Kind::Secret | Kind::Headers | Kind::Proxy)
     }
 
     /// Whether it takes names of its own, which may contain dots.

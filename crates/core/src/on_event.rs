@@ -15,6 +15,8 @@ use otlp_arrow_net::client::post_json;
 use secrecy::ExposeSecret;
 
 use crate::config::OnEvent;
+#[cfg(feature = "forward")]
+use crate::destinations::{Proxy, Secret, proxy_of};
 use crate::event::Event;
 use crate::event_bus::EventListener;
 
@@ -107,6 +109,8 @@ fn run(config: &OnEvent, events: &Receiver<Counted>) {
         Ok(runtime) => runtime,
         Err(error) => return tracing::warn!(%error, "on_event has no runtime to run on"),
     };
+    #[cfg(feature = "forward")]
+    let proxies = Proxy::default();
     for counted in events {
         let event = &counted.event;
         let Ok(json) = serde_json::to_vec(event) else { continue };
@@ -118,11 +122,19 @@ fn run(config: &OnEvent, events: &Receiver<Counted>) {
         }
         #[cfg(feature = "forward")]
         if let Some(url) = &config.webhook
-            && let Err(problem) = runtime.block_on(post_json(url.expose_secret(), json, TIMEOUT))
+            && let Err(problem) = runtime.block_on(post(url, json, &proxies))
         {
             tracing::warn!(event = %event.name, "on_event.webhook was not told: {problem}");
         }
     }
+}
+
+/// Posts to the URL that the file of a secret holds now, through the proxy that the variables name for it.
+#[cfg(feature = "forward")]
+async fn post(url: &Secret, json: Bytes, proxies: &Proxy) -> Result<(), String> {
+    let text = url.now().unwrap_or_else(|_| url.expose_secret().to_owned().into());
+    let proxy = |url: &http::Uri| proxies.before(url).and_then(|server| proxy_of(server).ok());
+    post_json(text.expose_secret(), json, TIMEOUT, proxy).await
 }
 
 /// Runs a program with `input` on its standard input, and ends it when it takes too long.

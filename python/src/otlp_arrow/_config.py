@@ -204,6 +204,34 @@ class Tls(TypedDict, total=False):
     """Name to expect in the server's certificate."""
 
 
+class ProxyTls(TypedDict, total=False):
+    """TLS towards a proxy whose URL begins with https."""
+
+    ca_file: str | os.PathLike[str]
+    """PEM file of authorities to trust for the proxy instead of the system's."""
+
+    cert_file: str | os.PathLike[str]
+    """PEM file of the certificate that is shown to the proxy."""
+
+    key_file: str | os.PathLike[str]
+    """PEM file of its key."""
+
+
+class Proxy(TypedDict, total=False):
+    """The proxy to go through; its URL, or none, may stand for all of it."""
+
+    url: Secret
+    """The proxy to go through; where it is not set, HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY count."""
+
+    username: str
+    """User name for the proxy, if its URL has none."""
+
+    password: Secret
+    """Password for the proxy, if its URL has none."""
+
+    tls: ProxyTls
+
+
 class Retry(TypedDict, total=False):
     """Waiting between attempts."""
 
@@ -283,6 +311,8 @@ class Forward(TypedDict, total=False):
     auth: Auth
 
     tls: Tls
+
+    proxy: Secret | Proxy
 
     retry: Retry
 

@@ -32,6 +32,7 @@ EventName = Literal[
     "file_quarantined",
     "records_evicted",
     "forward_blocked",
+    "forward_looped",
     "forward_lagging",
     "forward_stalled",
     "forward_recovered",

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use arrow_array::RecordBatch;
 use hyper::body::Bytes;
-use otlp_arrow::internal::{Doors, Ingest, Kept};
+use otlp_arrow::internal::{Doors, Hops, Ingest, Kept};
 use otlp_arrow::internal::{Protocol, Stats};
 use otlp_arrow::{Config, ExportOutcome, Result, Signal};
 use otlp_arrow_store::budget::{Budget, Reservation};
@@ -188,7 +188,7 @@ impl Ingest for Baseline {
         &self.stats
     }
 
-    fn accept(&self, _: Signal, _: Protocol, bytes: Bytes, _: Reservation) -> Result<(ExportOutcome, Kept)> {
+    fn accept(&self, _: Signal, _: Protocol, bytes: Bytes, _: Reservation, _: Hops) -> Result<(ExportOutcome, Kept)> {
         match &self.file {
             None => drop(std::hint::black_box(bytes)),
             Some(file) => file.lock().unwrap().append(&bytes),

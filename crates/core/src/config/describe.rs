@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 
-use super::keys::Table;
+use super::keys::{self, Table};
 use super::load::Loaded;
 use super::raw::Origin;
 use crate::destinations::Kinds;
@@ -138,6 +138,7 @@ fn example(key: &Key) -> &'static str {
         (_, Kind::Headers) => "{x-tenant: shop}",
         (_, Kind::Name) => "default",
         (_, Kind::Path) => "/etc/otlp-arrow/file.pem",
+        (_, Kind::Proxy) => "http://proxy:3128",
         (_, Kind::Secret) => "{env: OTLP_TOKEN}",
         (_, Kind::Url) => "http://collector:4317",
         _ => "text",
@@ -161,13 +162,18 @@ fn object(table: &Table, prefix: &str) -> Value {
                     "anyOf": [{"const": "env"}, {"$ref": "#/$defs/destination"}, {"type": "array", "items": one}],
                 })
             }
+            // Its URL may stand for all of it.
+            (None, keys::PROXY) => json!({
+                "description": table.group(keys::PROXY),
+                "anyOf": [{"$ref": "#/$defs/secret"}, object(table, keys::PROXY)],
+            }),
             (None, _) => object(table, &path),
         };
         properties.insert(name.to_owned(), schema);
     }
     let mut schema = json!({"type": "object", "additionalProperties": false, "properties": properties});
     // Beside what may stand in its place, the description of `listen` is there already.
-    if !matches!(prefix, "" | "listen") {
+    if !matches!(prefix, "" | "listen" | keys::PROXY) {
         schema["description"] = json!(table.group(prefix));
     }
     if prefix.is_empty() {
@@ -194,7 +200,7 @@ fn leaf(key: &Key) -> Value {
         Kind::Name => json!({"type": "string", "pattern": "^[A-Za-z0-9]([A-Za-z0-9._-]{0,62}[A-Za-z0-9_-])?$"}),
         Kind::Number(from, to) => json!({"type": "number", "minimum": from, "maximum": to}),
         Kind::Path | Kind::Text => json!({"type": "string", "minLength": 1}),
-        Kind::Secret => json!({"$ref": "#/$defs/secret"}),
+        Kind::Proxy | Kind::Secret => json!({"$ref": "#/$defs/secret"}),
         Kind::Signals => {
             json!({"type": "array", "items": {"enum": ["traces", "metrics", "logs"]}, "minItems": 1})
         }

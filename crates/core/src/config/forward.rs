@@ -5,15 +5,17 @@ use std::time::Duration;
 
 use otlp_arrow_base::PerSignal;
 use otlp_arrow_columns::Signal;
-use secrecy::SecretString;
 
 use super::choice::{Choice, StrategyWord};
 use super::keys::Table;
 use super::otel_env;
+use super::proxy::proxy;
 use super::raw::{Node, Origin, Raw};
 use super::read::{HIDDEN, Reader};
 use super::units::show_duration;
-use crate::destinations::{Auth, Breaker, BreakerConfig, DestinationConfig, Kind, Kinds, Options, Retry, Target, Tls};
+use crate::destinations::{
+    Auth, Breaker, BreakerConfig, DestinationConfig, Kind, Kinds, Options, Proxy, Retry, Secret, Target, Tls,
+};
 
 /// Reads `forward`.
 pub(super) fn forward(
@@ -36,7 +38,7 @@ pub(super) fn forward(
                 }
                 Err(problem) => reader.fail(&format!("forward[{position}]"), &format!("= env: {problem}")),
             },
-            Raw::Map(_) => destinations.push(destination(reader, position, items.len())),
+            Raw::Map(_) => destinations.push(destination(reader, position, items.len(), env, warnings)),
             _ => reader.fail(
                 &format!("forward[{position}]"),
                 "is not a destination: write {endpoint: http://collector:4317}, a list of such, or env for the OTEL_EXPORTER_OTLP_* variables",
@@ -50,16 +52,24 @@ pub(super) fn forward(
 pub(super) fn default_destination(kind: Kind, name: String, endpoint: String) -> DestinationConfig {
     let (root, env, table) = (Node::map(Origin::Default), BTreeMap::new(), Table::new(&Kinds::default().with(kind)));
     let reader = &mut Reader::new(&table, &root, &env);
-    DestinationConfig { name, endpoint, ..destination_at(reader, "forward[0]", kind) }
+    let of_keys = destination_at(reader, "forward[0]", kind, None, &env, &mut Vec::new());
+    DestinationConfig { name, endpoint, proxy: Proxy::default(), ..of_keys }
 }
 
-fn destination(reader: &mut Reader<'_>, position: usize, of: usize) -> DestinationConfig {
+fn destination(
+    reader: &mut Reader<'_>,
+    position: usize,
+    of: usize,
+    env: &BTreeMap<String, String>,
+    warnings: &mut Vec<String>,
+) -> DestinationConfig {
     let prefix = format!("forward[{position}]");
     let at = |key: &str| format!("{prefix}.{key}");
     let name = reader.name(&at("name"));
     let endpoint = reader.url(&at("endpoint"));
     let kind = reader.kind_of_destination(&at("protocol"));
-    let mut destination = destination_at(reader, &prefix, kind);
+    let url = endpoint.as_deref().filter(|_| matches!(kind.spec().target, Target::Url { .. }));
+    let mut destination = destination_at(reader, &prefix, kind, url, env, warnings);
     if let Target::Url { example, .. } = kind.spec().target
         && !reader.is_set(&at("endpoint"))
     {
@@ -86,7 +96,14 @@ fn destination(reader: &mut Reader<'_>, position: usize, of: usize) -> Destinati
 }
 
 /// What stands below `prefix`, but for name and address.
-fn destination_at(reader: &mut Reader<'_>, prefix: &str, kind: Kind) -> DestinationConfig {
+fn destination_at(
+    reader: &mut Reader<'_>,
+    prefix: &str,
+    kind: Kind,
+    endpoint: Option<&str>,
+    env: &BTreeMap<String, String>,
+    warnings: &mut Vec<String>,
+) -> DestinationConfig {
     let at = |key: &str| format!("{prefix}.{key}");
     let spec = kind.spec();
     reader.set_default(
@@ -114,6 +131,7 @@ fn destination_at(reader: &mut Reader<'_>, prefix: &str, kind: Kind) -> Destinat
             key_file: reader.path(&at("tls.key_file")),
             server_name: reader.text(&at("tls.server_name")),
         },
+        proxy: proxy(reader, &at("proxy"), endpoint, env, warnings),
         retry: Retry {
             initial: reader.duration(&at("retry.initial")),
             max: reader.duration(&at("retry.max")),
@@ -191,7 +209,7 @@ fn auth(reader: &mut Reader<'_>, at: &str) -> Auth {
 }
 
 /// A secret that goes into a header as it is.
-fn header_secret(reader: &mut Reader<'_>, path: &str) -> Option<SecretString> {
+fn header_secret(reader: &mut Reader<'_>, path: &str) -> Option<Secret> {
     use secrecy::ExposeSecret;
     let secret = reader.secret(path)?;
     if http::HeaderValue::from_str(secret.expose_secret()).is_err() {

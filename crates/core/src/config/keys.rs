@@ -24,6 +24,8 @@ const FORMAT: Kind = Kind::choice(LogFormat::WORDS);
 
 /// What kind of destination it is.
 const PROTOCOL: &str = "forward[].protocol";
+/// How a destination is reached.
+pub(crate) const PROXY: &str = "forward[].proxy";
 /// The last key that every destination has; those of its kind come behind it.
 const LAST_OF_A_DESTINATION: &str = "forward[].breaker.max_open";
 
@@ -80,6 +82,12 @@ const KEYS: &[Key] = &[
     key("forward[].tls.cert_file", Kind::Path, "", "PEM file of the client certificate"),
     key("forward[].tls.key_file", Kind::Path, "", "PEM file of the client key"),
     key("forward[].tls.server_name", Kind::Text, "", "name to expect in the server's certificate"),
+    key("forward[].proxy.url", Kind::Proxy, "", "the proxy to go through; where it is not set, HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY count"),
+    key("forward[].proxy.username", Kind::Text, "", "user name for the proxy, if its URL has none"),
+    key("forward[].proxy.password", Kind::Secret, "", "password for the proxy, if its URL has none"),
+    key("forward[].proxy.tls.ca_file", Kind::Path, "", "PEM file of authorities to trust for the proxy instead of the system's"),
+    key("forward[].proxy.tls.cert_file", Kind::Path, "", "PEM file of the certificate that is shown to the proxy"),
+    key("forward[].proxy.tls.key_file", Kind::Path, "", "PEM file of its key"),
     key("forward[].retry.initial", Kind::Duration("1ms", "1h"), "1s", "wait before the second attempt"),
     key("forward[].retry.max", Kind::Duration("1ms", "1d"), "30s", "longest wait between attempts"),
     key("forward[].retry.multiplier", Kind::Number(1.0, 10.0), "1.5", "growth of the wait"),
@@ -123,6 +131,8 @@ const GROUPS: &[(&str, &str)] = &[
     ("forward[].auth.api_key", "an API key in a header"),
     ("forward[].auth.basic", "user name and password"),
     ("forward[].tls", "TLS towards the destination; used with https URLs"),
+    (PROXY, "the proxy to go through; its URL, or none, may stand for all of it"),
+    ("forward[].proxy.tls", "TLS towards a proxy whose URL begins with https"),
     ("forward[].retry", "waiting between attempts"),
     ("forward[].breaker", "the circuit breaker"),
     ("query", "bounds on questions about what is kept"),

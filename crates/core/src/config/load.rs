@@ -242,9 +242,12 @@ fn lay(root: &mut Node, layer: Node, source: &Path, errors: &mut Vec<String>) {
     }
 }
 
-/// `listen: true` and `listen: false` as the two addresses they stand for.
+/// `listen: true` and `listen: false` as the two addresses they stand for, and the URL of a proxy as its key.
 fn normal(mut layer: Node) -> Node {
     if let Raw::Map(entries) = &mut layer.raw {
+        for (_, node) in entries.iter_mut().filter(|(name, _)| name == "forward") {
+            proxies_as_keys(node);
+        }
         for (_, node) in entries.iter_mut().filter(|(name, _)| name == "listen") {
             let flag = match &node.raw {
                 Raw::Flag(flag) => Some(*flag),
@@ -262,6 +265,29 @@ fn normal(mut layer: Node) -> Node {
         }
     }
     layer
+}
+
+/// `proxy: URL` as `proxy: {url: URL}`, in one destination, in a list of them, and in those at positions.
+fn proxies_as_keys(node: &mut Node) {
+    match &mut node.raw {
+        Raw::List(items) => items.iter_mut().for_each(proxies_as_keys),
+        Raw::Map(entries) => {
+            for (name, node) in entries {
+                match &node.raw {
+                    _ if name.parse::<usize>().is_ok() => proxies_as_keys(node),
+                    Raw::Null => {}
+                    Raw::Map(_) if !node.is_reference() => {}
+                    _ if name == "proxy" => {
+                        let origin = node.origin.clone();
+                        let url = std::mem::replace(node, Node::map(origin));
+                        node.raw = Raw::Map(vec![("url".to_owned(), url)]);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        _ => {}
+    }
 }
 
 /// `forward` as the list of destinations it stands for.
@@ -297,7 +323,7 @@ fn option_path(table: &Table, key: &str) -> Vec<String> {
 /// A tree with this one value in it. Text that stands where a list or a map may is read as YAML if it looks like one.
 fn assignment(table: &Table, path: &[String], value: &str, origin: Origin) -> std::result::Result<Node, String> {
     let structured = match table.lookup(&template(path)).map(|key| &key.kind) {
-        Some(Kind::Secret) => !matches!(origin, Origin::Variable(_)),
+        Some(Kind::Secret | Kind::Proxy) => !matches!(origin, Origin::Variable(_)),
         Some(kind) => matches!(kind, Kind::Attributes | Kind::Command | Kind::Headers | Kind::Signals),
         None => true,
     };

@@ -16,6 +16,7 @@ pub(crate) mod load;
 mod memory_limit;
 mod otel_env;
 mod parse;
+mod proxy;
 pub(crate) mod raw;
 pub(crate) mod read;
 mod request_memory;
@@ -33,7 +34,10 @@ mod yaml;
 use crate::destinations::OTLP_GRPC;
 use crate::error::{Code, OtlpError, Result};
 
-pub use crate::destinations::{Auth, Breaker, BreakerConfig, DestinationConfig, ForwardCompression, Kind, Retry, Tls};
+pub use crate::destinations::{
+    Auth, Breaker, BreakerConfig, DestinationConfig, ForwardCompression, Kind, Proxy, ProxyServer, Retry, Secret,
+    Through, Tls, Variables as ProxyVariables,
+};
 #[cfg(feature = "forward")]
 pub use crate::destinations::{OTLP_GRPC, OTLP_HTTP, STDOUT};
 #[cfg(test)]

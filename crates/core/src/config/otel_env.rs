@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use otlp_arrow_base::PerSignal;
 use otlp_arrow_columns::Signal;
-use secrecy::SecretString;
 
 use super::read::check_url;
-use crate::destinations::{DestinationConfig, ForwardCompression, Kind, OTLP_GRPC, OTLP_HTTP};
+use crate::destinations::{
+    DestinationConfig, ForwardCompression, Kind, OTLP_GRPC, OTLP_HTTP, Proxy, Secret, Through, Tls, Variables,
+};
 
 type Env = BTreeMap<String, String>;
 
@@ -87,6 +88,7 @@ struct Settings {
     ca_file: Option<PathBuf>,
     cert_file: Option<PathBuf>,
     key_file: Option<PathBuf>,
+    proxy: Proxy,
 }
 
 impl Settings {
@@ -165,6 +167,7 @@ impl Settings {
             ca_file: file("CERTIFICATE"),
             cert_file: file("CLIENT_CERTIFICATE"),
             key_file: file("CLIENT_KEY"),
+            proxy: Proxy { through: Through::Environment(Variables::of(env, warnings)), tls: Tls::default() },
         };
         if settings.cert_file.is_some() != settings.key_file.is_some() {
             return Err(
@@ -189,7 +192,8 @@ impl Settings {
         destination.compression = self.compression;
         destination.timeout = self.timeout;
         destination.headers =
-            self.headers.iter().map(|(name, value)| (name.clone(), SecretString::from(value.clone()))).collect();
+            self.headers.iter().map(|(name, value)| (name.clone(), Secret::from(value.clone()))).collect();
+        destination.proxy = self.proxy.clone();
         destination.tls.ca_file.clone_from(&self.ca_file);
         destination.tls.cert_file.clone_from(&self.cert_file);
         destination.tls.key_file.clone_from(&self.key_file);

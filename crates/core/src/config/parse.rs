@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use otlp_arrow_base::PerSignal;
 use otlp_arrow_columns::Signal;
 use otlp_arrow_store::settings::{Durability, Retention, Rotation, Sealing};
-use secrecy::SecretString;
 
 use super::choice::{Choice, DurabilityWord};
 use super::forward::forward;
@@ -15,7 +14,7 @@ use super::read::{HIDDEN, Reader, plain};
 use super::types::*;
 use super::units::show_duration;
 use super::{built_in, hint, otel_env, request_memory, storage};
-use crate::destinations::Target;
+use crate::destinations::{Secret, Target};
 
 /// The defaults alone.
 pub(crate) fn defaults() -> Config {
@@ -109,7 +108,7 @@ fn durability(reader: &mut Reader<'_>) -> Durability {
     }
 }
 
-fn webhook(reader: &mut Reader<'_>) -> Option<SecretString> {
+fn webhook(reader: &mut Reader<'_>) -> Option<Secret> {
     use secrecy::ExposeSecret;
     let url = reader.secret("on_event.webhook")?;
     if super::read::check_url(url.expose_secret()).is_err() {

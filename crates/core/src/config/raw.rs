@@ -165,7 +165,7 @@ impl Node {
     }
 
     /// Whether it says where a secret is; such a map is replaced as a whole.
-    fn is_reference(&self) -> bool {
+    pub(crate) fn is_reference(&self) -> bool {
         matches!(&self.raw, Raw::Map(entries) if !entries.is_empty() && entries.iter().all(|(key, _)| key == "env" || key == "file"))
     }
 }

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use otlp_arrow_base::PerSignal;
 use otlp_arrow_columns::Signal;
-use secrecy::SecretString;
 
 use super::choice::Choice;
 use super::expand::home;
@@ -16,7 +15,7 @@ use super::raw::{Node, Origin, Raw};
 use super::units;
 pub(crate) use super::value::HIDDEN;
 use super::value::{filled, not_one_of, quote, refused, scalar, within, word};
-use crate::destinations::{self, OTLP_GRPC, OptionValue};
+use crate::destinations::{self, OTLP_GRPC, OptionValue, ProxyServer, Secret};
 use crate::key::{Key, Kind};
 
 /// One key with its effective value.
@@ -252,6 +251,9 @@ impl<'a> Reader<'a> {
             Kind::Name => OptionValue::Text(self.name(path)?),
             Kind::Number(..) => OptionValue::Number(self.number(path)),
             Kind::Path => OptionValue::Path(self.path(path)?),
+            Kind::Proxy => {
+                OptionValue::Text(self.proxy_url(path)?.map_or_else(|| "none".to_owned(), |server| server.to_string()))
+            }
             Kind::Secret => OptionValue::Secret(self.secret(path)?),
             Kind::Signals => {
                 let wanted = self.signals(path);
@@ -376,7 +378,7 @@ impl<'a> Reader<'a> {
         self.value(path, parse, show).unwrap_or_default()
     }
 
-    pub(crate) fn secret(&mut self, path: &str) -> Option<SecretString> {
+    pub(crate) fn secret(&mut self, path: &str) -> Option<Secret> {
         let env = self.env;
         self.value(
             path,
@@ -385,11 +387,33 @@ impl<'a> Reader<'a> {
         )
     }
 
-    pub(crate) fn headers(&mut self, path: &str) -> Vec<(String, SecretString)> {
+    /// A proxy, or `Some(None)` for none.
+    pub(crate) fn proxy_url(&mut self, path: &str) -> Option<Option<ProxyServer>> {
         use secrecy::ExposeSecret;
         let env = self.env;
         let parse = |raw: &Raw, key: &Key| {
-            let pairs: Vec<(String, SecretString)> = match raw {
+            // YAML and JSON have words for it as well.
+            if matches!(raw, Raw::Flag(false)) {
+                return Ok(None);
+            }
+            let text = secret(raw, env).map_err(|problem| format!("{problem}: use {}", key.kind.allowed()))?;
+            match text.expose_secret().trim() {
+                "none" | "off" | "false" => Ok(None),
+                url => ProxyServer::parse(url).map(Some),
+            }
+        };
+        let show = |server: &Option<ProxyServer>| match server {
+            Some(server) => plain(&server.to_string()),
+            None => "none".to_owned(),
+        };
+        self.value(path, parse, show)
+    }
+
+    pub(crate) fn headers(&mut self, path: &str) -> Vec<(String, Secret)> {
+        use secrecy::ExposeSecret;
+        let env = self.env;
+        let parse = |raw: &Raw, key: &Key| {
+            let pairs: Vec<(String, Secret)> = match raw {
                 Raw::Map(entries) => entries
                     .iter()
                     .map(|(name, node)| {
@@ -409,7 +433,7 @@ impl<'a> Reader<'a> {
             }
             Ok(pairs)
         };
-        let show = |pairs: &Vec<(String, SecretString)>| {
+        let show = |pairs: &Vec<(String, Secret)>| {
             let names: Vec<String> = pairs.iter().map(|(name, _)| format!("{}: \"{HIDDEN}\"", plain(name))).collect();
             format!("{{{}}}", names.join(", "))
         };
@@ -442,7 +466,7 @@ pub(crate) fn plain(text: &str) -> String {
     }
 }
 
-fn secret(raw: &Raw, env: &BTreeMap<String, String>) -> Result<SecretString, String> {
+fn secret(raw: &Raw, env: &BTreeMap<String, String>) -> Result<Secret, String> {
     let text = match raw {
         Raw::Text(text) | Raw::Number(text) => text.clone(),
         Raw::Map(entries) => match entries.as_slice() {
@@ -451,10 +475,7 @@ fn secret(raw: &Raw, env: &BTreeMap<String, String>) -> Result<SecretString, Str
                 .cloned()
                 .ok_or_else(|| format!("names the environment variable {name}, which is not set"))?,
             [(kind, Node { raw: Raw::Text(path), .. })] if kind == "file" => {
-                let path = home(path, env)?;
-                let text = std::fs::read_to_string(&path)
-                    .map_err(|error| format!("names the file {path}, which cannot be read ({error})"))?;
-                text.trim_end_matches(['\r', '\n']).to_owned()
+                return Secret::file(home(path, env)?).map_err(|error| error.message().to_owned());
             }
             _ => return Err("is neither text nor a reference".to_owned()),
         },

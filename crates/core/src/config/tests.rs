@@ -760,7 +760,7 @@ fn the_schema_names_every_key_and_no_other() {
     fn leaves(schema: &Value, prefix: &str, out: &mut Vec<String>) {
         for (name, child) in schema["properties"].as_object().unwrap() {
             let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
-            let nested = if path == "listen" { &child["anyOf"][1] } else { child };
+            let nested = if matches!(&*path, "listen" | keys::PROXY) { &child["anyOf"][1] } else { child };
             match nested.get("properties") {
                 Some(_) => leaves(nested, &path, out),
                 None if path == "forward" => {}

@@ -5,10 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use otlp_arrow_store::settings::{Durability, Retention, Rotation, Sealing};
-use secrecy::SecretString;
 
 use super::choice::choice;
-use crate::destinations::DestinationConfig;
+use crate::destinations::{DestinationConfig, Secret};
 
 /// Everything that can be set. Field names are the keys of the configuration file.
 #[derive(Clone, Debug)]
@@ -139,7 +138,7 @@ pub struct Query {
 #[derive(Clone, Debug, Default)]
 pub struct OnEvent {
     /// URL that each event is posted to as JSON. Such URLs often carry a token, so it is a secret.
-    pub webhook: Option<SecretString>,
+    pub webhook: Option<Secret>,
     /// Program and arguments that are run for each event; the event is JSON on standard input.
     pub command: Option<Vec<String>>,
 }

@@ -20,6 +20,11 @@ pub enum Class {
     TooLarge,
     /// The destination refuses everything until somebody changes something.
     Destination,
+    /// These records came through the destination, or it is this recorder itself: it does not take them again.
+    Loop,
+    /// Some of these records are refused, and the answer does not say which: the request is split. A single record that is
+    /// refused so is never held against the destination.
+    Mixed,
     /// It may work later; `after` is what the destination asked for.
     Passing {
         /// RetryInfo or Retry-After.
@@ -107,7 +112,8 @@ impl Answer {
                 return;
             }
             // One record cannot be split.
-            let class = if class == Class::TooLarge && range.end - range.start == 1 { Class::Data } else { class };
+            let alone = range.end - range.start == 1 && matches!(class, Class::TooLarge | Class::Mixed);
+            let class = if alone { Class::Data } else { class };
             let like = |group: &&mut Group| std::mem::discriminant(&group.class) == std::mem::discriminant(&class);
             let Some(group) = groups.iter_mut().find(like) else {
                 groups.push(Group { class, message: message.to_owned(), records: vec![range] });

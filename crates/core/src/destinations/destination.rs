@@ -23,6 +23,12 @@ pub trait Destination: fmt::Debug + Send + Sync {
         let _ = signal;
         None
     }
+
+    /// Whether a file of its settings, such as a token or a certificate, changed since the last attempt: then another one
+    /// makes sense at once. Asked once a second while it is in trouble.
+    fn renewed(&self) -> bool {
+        false
+    }
 }
 
 /// A request on its way.

@@ -1,6 +1,9 @@
 //! What destinations over HTTP share: URL, headers, credentials, TLS, compression, and what it means when no answer
 //! comes.
 
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -9,45 +12,73 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Uri};
 use http_body_util::Full;
 use otlp_arrow_base::clock::Clock;
-use otlp_arrow_net::client::{Client, ClientOptions, Failure, Reply, Secrets, basic};
+use otlp_arrow_base::hops::Hops;
+use otlp_arrow_net::client::{self, Client, ClientOptions, Failure, Proxies, Reply, Secrets, basic};
 use otlp_arrow_net::encoding::Encoding;
+use otlp_arrow_net::reload::Reloaded;
 use otlp_arrow_net::tls::ClientFiles;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::answer::{Answer, Class};
 use super::destination::Server;
-use super::settings::{Auth, DestinationConfig, ForwardCompression, shown};
+use super::proxy::{Proxy, ProxyServer};
+use super::secret::Secret;
+use super::settings::{Auth, DestinationConfig, ForwardCompression, Tls, shown};
 use crate::error::{Code, OtlpError, Result};
 
 /// The largest answer that is read, after decompression (OTLP specification: 4 MiB).
 pub(super) const MAX_ANSWER: usize = 4 << 20;
 
-/// Sends requests to one destination. Connections are kept and shared between them.
+/// Sends requests to one destination. Connections are kept and shared between them. What of its settings comes from files is
+/// read again when they change.
 #[derive(Debug)]
 pub(super) struct HttpSender {
     client: Client,
-    headers: HeaderMap,
-    secrets: Secrets,
+    sent: Reloaded<Sent>,
+    /// The settings that were used last.
+    used: AtomicU64,
     compression: Option<Encoding>,
     timeout: Duration,
 }
 
+/// What every request carries.
+#[derive(Debug)]
+struct Sent {
+    headers: HeaderMap,
+    secrets: Secrets,
+}
+
 impl HttpSender {
-    /// Prepares a sender; nothing is connected yet. `headers` go with each request, and those that are configured win.
-    /// INVALID_CONFIG names the key that cannot be used.
-    pub(super) fn new(config: &DestinationConfig, headers: HeaderMap, http2: bool) -> Result<Self> {
-        let tls = ClientFiles {
-            key: "forward.tls",
-            ca_file: config.tls.ca_file.as_deref(),
-            cert_file: config.tls.cert_file.as_deref(),
-            key_file: config.tls.key_file.as_deref(),
+    /// Prepares a sender to `urls`; nothing is connected yet. `headers` go with each request, and those that are configured
+    /// win. INVALID_CONFIG names the key that cannot be used.
+    pub(super) fn new<'a>(
+        config: &DestinationConfig,
+        urls: impl IntoIterator<Item = &'a Uri>,
+        headers: HeaderMap,
+        http2: bool,
+    ) -> Result<Self> {
+        let options = ClientOptions {
+            tls: files("forward.tls", &config.tls),
+            server_name: config.tls.server_name.clone(),
+            proxies: proxies(&config.proxy, urls)?.map(Arc::new),
+            proxy_tls: files("forward.proxy.tls", &config.proxy.tls),
+            http2,
+            timeout: config.timeout,
+            max_answer: MAX_ANSWER,
         };
-        let server_name = config.tls.server_name.clone();
-        let options = ClientOptions { tls, server_name, http2, timeout: config.timeout, max_answer: MAX_ANSWER };
+        let client = Client::new(options)?;
+        let (named, auth) = (config.headers.clone(), config.auth.clone());
+        let found: Vec<PathBuf> =
+            secrets_of(&named, &auth).filter_map(|secret| secret.path().map(Into::into)).collect();
+        let sent = Reloaded::new(found, Clock::system(), move || {
+            let headers = with_configured(&named, &auth, headers.clone())?;
+            Ok(Sent { headers, secrets: masked(&named, &auth)? })
+        })?;
+        let used = AtomicU64::new(client.version() + sent.version());
         Ok(Self {
-            client: Client::new(options)?,
-            headers: with_configured(config, headers)?,
-            secrets: secrets(config),
+            client,
+            sent,
+            used,
             compression: match config.compression {
                 ForwardCompression::None => None,
                 ForwardCompression::Gzip => Some(Encoding::Gzip),
@@ -65,6 +96,15 @@ impl HttpSender {
         headers
     }
 
+    /// Whether a file of its settings changed since the last attempt.
+    pub(super) fn renewed(&self) -> bool {
+        self.version() != self.used.load(Ordering::Relaxed)
+    }
+
+    fn version(&self) -> u64 {
+        self.client.version() + self.sent.version()
+    }
+
     /// How requests are compressed.
     pub(super) fn compression(&self) -> Option<Encoding> {
         self.compression
@@ -75,18 +115,22 @@ impl HttpSender {
         self.compression.map_or(Ok(body.clone()), |encoding| encoding.compress(&body))
     }
 
-    /// A POST of `body` as it is, with the headers of all requests.
-    pub(super) fn request(&self, to: &Uri, body: Bytes) -> Result<Request<Full<Bytes>>> {
+    /// A POST of `body` as it is, which came through `hops`.
+    pub(super) fn request(&self, to: &Uri, body: Bytes, hops: &Hops) -> Result<Request<Full<Bytes>>> {
         let mut request = Request::post(to.clone())
             .body(Full::new(body))
             .map_err(|error| OtlpError::with_source(Code::Internal, "the request could not be built", error))?;
-        request.headers_mut().extend(self.headers.clone());
+        if !hops.is_empty()
+            && let Ok(value) = HeaderValue::from_str(&hops.to_string())
+        {
+            request.headers_mut().insert(HeaderName::from_static(Hops::HEADER), value);
+        }
         Ok(request)
     }
 
     /// Posts a body, compressed as it is configured; `answers` says what the answer means.
-    pub(super) async fn post(&self, to: &Uri, body: Bytes, answers: &impl Answers) -> Answer {
-        let request = self.compressed(body).and_then(|body| self.request(to, body)).map(|mut request| {
+    pub(super) async fn post(&self, to: &Uri, body: Bytes, hops: &Hops, answers: &impl Answers) -> Answer {
+        let request = self.compressed(body).and_then(|body| self.request(to, body, hops)).map(|mut request| {
             if let Some(encoding) = self.compression {
                 request.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static(encoding.name()));
             }
@@ -95,25 +139,48 @@ impl HttpSender {
         self.send(request, answers).await
     }
 
-    /// Sends a request as it is; `answers` says what the answer means, and no word of it shows a secret. A request that
-    /// could not be built is the destination's fault: no other will be.
+    /// Sends a request with the headers of all, and once more where it is refused and the files of the settings say something
+    /// new; `answers` says what the answer means. A request that could not be built is the destination's fault: no other will be.
     pub(super) async fn send(&self, request: Result<Request<Full<Bytes>>>, answers: &impl Answers) -> Answer {
         let request = match request {
             Ok(request) => request,
             Err(error) => return Answer::new(Class::Destination, error.to_string()),
         };
+        let (answer, version) = self.attempt(request.clone(), answers).await;
+        if answer.class != Class::Destination {
+            return answer;
+        }
+        // Somebody may have changed a token or a certificate a moment ago.
+        self.client.doubt();
+        self.sent.doubt();
+        if self.version() == version { answer } else { self.attempt(request, answers).await.0 }
+    }
+
+    /// Sends a request once; no word of the answer shows a secret. Returns the version of the settings as well.
+    async fn attempt(&self, mut request: Request<Full<Bytes>>, answers: &impl Answers) -> (Answer, u64) {
+        let (version, sent) = (self.version(), self.sent.current());
+        self.used.store(version, Ordering::Relaxed);
+        let own = std::mem::replace(request.headers_mut(), sent.headers.clone());
+        request.headers_mut().extend(own);
         let answer = match self.client.send(request).await {
             Ok(mut reply) => {
                 if !reply.head.status.is_success() {
                     // Before any of it is quoted in part.
-                    reply.body = self.secrets.mask(reply.body.into()).into();
+                    reply.body = sent.secrets.mask(reply.body.into()).into();
                 }
-                answers.read(&reply)
+                let mut answer = match refused_loop(&reply.head.headers) {
+                    Some(numbers) => Answer::new(Class::Loop, numbers),
+                    None => answers.read(&reply),
+                };
+                if let Some(proxy) = reply.proxy.filter(|_| !matches!(answer.class, Class::Delivered { .. })) {
+                    answer.message = format!("{} (through the proxy {proxy})", answer.message);
+                }
+                answer
             }
             Err(failure) => self.failed(failure, answers),
         };
         // Some servers repeat what they were sent.
-        Answer { message: self.secrets.masked(answer.message), ..answer }
+        (Answer { message: sent.secrets.masked(answer.message), ..answer }, version)
     }
 
     fn failed(&self, failure: Failure, answers: &impl Answers) -> Answer {
@@ -188,41 +255,84 @@ pub(super) fn server(url: &Uri) -> Server {
     Server { host: url.host().unwrap_or_default().to_owned(), port: url.port_u16().unwrap_or_default() }
 }
 
-fn with_configured(config: &DestinationConfig, mut headers: HeaderMap) -> Result<HeaderMap> {
+/// What a recorder says that notices a ring; its words are in the header, whatever the protocol.
+fn refused_loop(headers: &HeaderMap) -> Option<String> {
+    headers.get(Hops::REFUSED).map(|words| String::from_utf8_lossy(words.as_bytes()).into_owned())
+}
+
+fn files<'a>(key: &'a str, tls: &'a Tls) -> ClientFiles<'a> {
+    ClientFiles {
+        key,
+        ca_file: tls.ca_file.as_deref(),
+        cert_file: tls.cert_file.as_deref(),
+        key_file: tls.key_file.as_deref(),
+    }
+}
+
+/// The proxies before `urls`, with passwords that are read again when their files change; `None` without any.
+fn proxies<'a>(proxy: &Proxy, urls: impl IntoIterator<Item = &'a Uri>) -> Result<Option<Reloaded<Proxies>>> {
+    let before = |url: &Uri| Some((url.clone(), proxy.before(url)?.clone()));
+    let found: Vec<(Uri, ProxyServer)> = urls.into_iter().filter_map(before).collect();
+    if found.is_empty() {
+        return Ok(None);
+    }
+    let secrets = found.iter().filter_map(|(_, server)| server.password.as_ref()?.path().map(Into::into));
+    let paths: Vec<PathBuf> = secrets.collect();
+    let make = move || {
+        found.iter().try_fold(Proxies::default(), |proxies, (url, server)| Ok(proxies.with(url, of_server(server)?)))
+    };
+    Reloaded::new(paths, Clock::system(), make).map(Some)
+}
+
+/// A proxy as the client takes it.
+pub(crate) fn of_server(server: &ProxyServer) -> Result<client::Proxy> {
+    let authorization = server.username.as_ref().map(|name| {
+        let password = server.password.as_ref().map_or_else(|| Ok(String::new().into()), Secret::now)?;
+        secret_value("proxy.password", &format!("Basic {}", basic(name, &password)))
+    });
+    let ProxyServer { https, host, port, .. } = server.clone();
+    Ok(client::Proxy { https, host, port, authorization: authorization.transpose()? })
+}
+
+fn with_configured(named: &[(String, Secret)], auth: &Auth, mut headers: HeaderMap) -> Result<HeaderMap> {
     let agent =
         concat!("otlp-arrow/", env!("CARGO_PKG_VERSION"), " OTel-OTLP-Exporter-Rust/", env!("CARGO_PKG_VERSION"));
     headers.insert(USER_AGENT, HeaderValue::from_static(agent));
-    for (name, value) in &config.headers {
-        headers.insert(header_name(name)?, secret_value(name, value.expose_secret())?);
+    for (name, value) in named {
+        headers.insert(header_name(name)?, secret_value(name, value.now()?.expose_secret())?);
     }
-    match &config.auth {
+    match auth {
         Auth::None => {}
         Auth::Bearer(token) => {
-            headers.insert(AUTHORIZATION, secret_value("auth.bearer", &format!("Bearer {}", token.expose_secret()))?);
+            let text = format!("Bearer {}", token.now()?.expose_secret());
+            headers.insert(AUTHORIZATION, secret_value("auth.bearer", &text)?);
         }
         Auth::ApiKey { header, key } => {
-            headers.insert(header_name(header)?, secret_value("auth.api_key.key", key.expose_secret())?);
+            headers.insert(header_name(header)?, secret_value("auth.api_key.key", key.now()?.expose_secret())?);
         }
         Auth::Basic { username, password } => {
-            let text = format!("Basic {}", basic(username, password));
+            let text = format!("Basic {}", basic(username, &password.now()?));
             headers.insert(AUTHORIZATION, secret_value("auth.basic.password", &text)?);
         }
     }
     Ok(headers)
 }
 
+fn secrets_of<'a>(named: &'a [(String, Secret)], auth: &'a Auth) -> impl Iterator<Item = &'a Secret> {
+    let of_auth = match auth {
+        Auth::None => None,
+        Auth::Bearer(secret) | Auth::ApiKey { key: secret, .. } | Auth::Basic { password: secret, .. } => Some(secret),
+    };
+    named.iter().map(|(_, value)| value).chain(of_auth)
+}
+
 /// Every secret that is sent there, in every form in which it is.
-fn secrets(config: &DestinationConfig) -> Secrets {
-    let mut found: Vec<SecretString> = config.headers.iter().map(|(_, value)| value.clone()).collect();
-    match &config.auth {
-        Auth::None => {}
-        Auth::Bearer(secret) | Auth::ApiKey { key: secret, .. } => found.push(secret.clone()),
-        Auth::Basic { username, password } => {
-            found.push(basic(username, password).into());
-            found.push(password.clone());
-        }
+fn masked(named: &[(String, Secret)], auth: &Auth) -> Result<Secrets> {
+    let mut found: Vec<SecretString> = secrets_of(named, auth).map(Secret::now).collect::<Result<_>>()?;
+    if let Auth::Basic { username, password } = auth {
+        found.push(basic(username, &password.now()?).into());
     }
-    Secrets::new(found)
+    Ok(Secrets::new(found))
 }
 
 fn header_name(name: &str) -> Result<HeaderName> {
@@ -310,9 +420,9 @@ mod tests {
         let mut config = config("http://host:1");
         config.auth = Auth::Bearer("s3cret-token".to_owned().into());
         config.headers = vec![("x-key".into(), "s3cret-header".to_owned().into())];
-        let sender = HttpSender::new(&config, HeaderMap::new(), false).unwrap();
+        let sender = HttpSender::new(&config, [], HeaderMap::new(), false).unwrap();
         assert!(!format!("{sender:?} {config:?}").contains("s3cret"));
         config.headers = vec![("x-key".into(), "s3cret\nheader".to_owned().into())];
-        assert!(!HttpSender::new(&config, HeaderMap::new(), false).unwrap_err().to_string().contains("s3cret"));
+        assert!(!HttpSender::new(&config, [], HeaderMap::new(), false).unwrap_err().to_string().contains("s3cret"));
     }
 }

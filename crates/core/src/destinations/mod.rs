@@ -14,6 +14,7 @@ mod kind;
 mod kinds;
 #[cfg(not(feature = "forward"))]
 mod left_out;
+mod no_proxy;
 mod options;
 #[cfg(feature = "forward")]
 mod otlp_grpc;
@@ -21,7 +22,9 @@ mod otlp_grpc;
 mod otlp_http;
 #[cfg(feature = "forward")]
 mod otlp_status;
+mod proxy;
 mod request;
+mod secret;
 mod settings;
 #[cfg(feature = "forward")]
 mod stdout;
@@ -29,6 +32,8 @@ mod stdout;
 pub use crate::key::{Key, Kind as KeyKind};
 pub use answer::{Answer, Class, RecordAnswer};
 pub use destination::{Destination, Sending, Server};
+#[cfg(feature = "forward")]
+pub(crate) use http::of_server as proxy_of;
 pub use kind::{DestinationKind, Kind, Spec, Target};
 pub use kinds::Kinds;
 #[cfg(not(feature = "forward"))]
@@ -38,7 +43,9 @@ pub use options::{OptionValue, Options};
 pub use otlp_grpc::KIND as OTLP_GRPC;
 #[cfg(feature = "forward")]
 pub use otlp_http::KIND as OTLP_HTTP;
+pub use proxy::{Proxy, ProxyServer, Through, Variables};
 pub use request::{Content, Request, Rows, Takes};
+pub use secret::Secret;
 pub use settings::{Auth, Breaker, BreakerConfig, DestinationConfig, ForwardCompression, Retry, Tls};
 #[cfg(feature = "forward")]
 pub use stdout::KIND as STDOUT;

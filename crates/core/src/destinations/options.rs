@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use secrecy::SecretString;
+use super::secret::Secret;
 
 /// Values by the name of their key; a key without value and default has none. What is asked for in another type than its
 /// key has is `None`.
@@ -27,13 +27,13 @@ pub enum OptionValue {
     /// Of a path.
     Path(PathBuf),
     /// Of a secret.
-    Secret(SecretString),
+    Secret(Secret),
     /// Of a command, or signals.
     List(Vec<String>),
     /// Of names with values.
     Pairs(Vec<(String, String)>),
     /// Of names with secret values.
-    SecretPairs(Vec<(String, SecretString)>),
+    SecretPairs(Vec<(String, Secret)>),
 }
 
 impl Options {
@@ -78,7 +78,7 @@ impl Options {
     }
 
     /// A secret.
-    pub fn secret(&self, key: &str) -> Option<&SecretString> {
+    pub fn secret(&self, key: &str) -> Option<&Secret> {
         if let Some(OptionValue::Secret(secret)) = self.get(key) { Some(secret) } else { None }
     }
 }

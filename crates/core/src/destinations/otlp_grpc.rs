@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, TE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, Version};
 use http_body_util::Full;
+use otlp_arrow_base::hops::Hops;
 use otlp_arrow_columns::Signal;
 use otlp_arrow_net::client::Reply;
 use otlp_arrow_net::grpc::{CallStatus, framed, unframed};
@@ -60,18 +61,19 @@ impl OtlpGrpc {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(grpc::CONTENT_TYPE));
         headers.insert(TE, HeaderValue::from_static("trailers"));
         headers.insert(HeaderName::from_static(grpc::ACCEPT_ENCODING), HeaderValue::from_static("gzip"));
+        let urls = PerSignal::try_from_fn(|signal| url_of(config, signal))?;
         Ok(Self {
-            sender: HttpSender::new(config, headers, true)?,
-            urls: PerSignal::try_from_fn(|signal| url_of(config, signal))?,
+            sender: HttpSender::new(config, urls.values(), headers, true)?,
+            urls,
             timeout: HeaderValue::from_str(&grpc::timeout_text(config.timeout))
                 .map_err(|error| OtlpError::with_source(Code::Internal, "grpc-timeout cannot be written", error))?,
         })
     }
 
-    fn request(&self, signal: Signal, payload: Bytes) -> Result<http::Request<Full<Bytes>>> {
+    fn request(&self, signal: Signal, payload: Bytes, hops: &Hops) -> Result<http::Request<Full<Bytes>>> {
         let encoding = self.sender.compression();
         let message = self.sender.compressed(payload)?;
-        let mut request = self.sender.request(&self.urls[signal], framed(&message, encoding.is_some())?)?;
+        let mut request = self.sender.request(&self.urls[signal], framed(&message, encoding.is_some())?, hops)?;
         let headers = request.headers_mut();
         if let Some(encoding) = encoding {
             headers.insert(HeaderName::from_static(grpc::ENCODING), HeaderValue::from_static(encoding.name()));
@@ -86,13 +88,18 @@ impl Destination for OtlpGrpc {
     fn send(&self, request: Request) -> Sending<'_> {
         Box::pin(async move {
             let signal = request.signal;
-            let request = request.content.otlp(signal).and_then(|payload| self.request(signal, payload));
+            let payload = request.content.otlp(signal);
+            let request = payload.and_then(|payload| self.request(signal, payload, &request.hops));
             self.sender.send(request, &Statuses).await
         })
     }
 
     fn server(&self, signal: Signal) -> Option<Server> {
         Some(server(&self.urls[signal]))
+    }
+
+    fn renewed(&self) -> bool {
+        self.sender.renewed()
     }
 }
 
@@ -121,7 +128,7 @@ impl Answers for Statuses {
     }
 }
 
-fn answer(Reply { head, body, trailers }: &Reply) -> Answer {
+fn answer(Reply { head, body, trailers, .. }: &Reply) -> Answer {
     let Some(status) = CallStatus::of(head, trailers.as_ref()) else {
         // Something that is not a gRPC server answered: its HTTP status is all there is.
         let is_grpc = head

@@ -56,10 +56,8 @@ struct OtlpHttp {
 impl OtlpHttp {
     fn open(config: &DestinationConfig) -> Result<Self> {
         let headers = HttpSender::headers_for(otlp::media_type(Format::Protobuf));
-        Ok(Self {
-            sender: HttpSender::new(config, headers, false)?,
-            urls: PerSignal::try_from_fn(|signal| url_of(config, signal))?,
-        })
+        let urls = PerSignal::try_from_fn(|signal| url_of(config, signal))?;
+        Ok(Self { sender: HttpSender::new(config, urls.values(), headers, false)?, urls })
     }
 }
 
@@ -67,7 +65,7 @@ impl Destination for OtlpHttp {
     fn send(&self, request: Request) -> Sending<'_> {
         Box::pin(async move {
             match request.content.otlp(request.signal) {
-                Ok(body) => self.sender.post(&self.urls[request.signal], body, &Statuses).await,
+                Ok(body) => self.sender.post(&self.urls[request.signal], body, &request.hops, &Statuses).await,
                 Err(error) => Answer::new(Class::Data, error.to_string()),
             }
         })
@@ -75,6 +73,10 @@ impl Destination for OtlpHttp {
 
     fn server(&self, signal: Signal) -> Option<Server> {
         Some(server(&self.urls[signal]))
+    }
+
+    fn renewed(&self) -> bool {
+        self.sender.renewed()
     }
 }
 

@@ -5,6 +5,7 @@ use std::ops::Range;
 use arrow_array::{BooleanArray, RecordBatch};
 use arrow_select::filter::filter_record_batch;
 use bytes::Bytes;
+use otlp_arrow_base::hops::Hops;
 use otlp_arrow_columns::{Format, Limits, Signal};
 
 use crate::error::{Code, OtlpError, Result};
@@ -37,6 +38,8 @@ pub struct Request {
     pub content: Content,
     /// How many records.
     pub records: u64,
+    /// The recorders they came through, this one the last: an `otlp-arrow-via` header tells them.
+    pub hops: Hops,
     /// Where they are in the log; `None` for what was set aside before and is sent again.
     pub rows: Option<Rows>,
 }
@@ -59,7 +62,7 @@ impl Request {
         let checked = otlp_arrow_columns::check(signal, &payload, &Limits::default());
         let records = checked.map_or(0, |checked| checked.rows as u64);
         let content = Content::Otlp(payload).turned(signal, takes)?;
-        Ok(Self { signal, content, records, rows: None })
+        Ok(Self { signal, content, records, hops: Hops::default(), rows: None })
     }
 }
 

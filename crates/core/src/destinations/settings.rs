@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use otlp_arrow_base::PerSignal;
-use secrecy::SecretString;
 
 use super::kind::Kind;
 use super::options::Options;
+use super::proxy::Proxy;
+use super::secret::Secret;
 
 /// One destination data is forwarded to.
 #[derive(Clone)]
@@ -35,11 +36,13 @@ pub struct DestinationConfig {
     /// Bytes of fresh data that may wait in memory to be forwarded as it came; the rest is read back from disk.
     pub memory: usize,
     /// Headers sent with each request; values may be secret.
-    pub headers: Vec<(String, SecretString)>,
+    pub headers: Vec<(String, Secret)>,
     /// Credentials.
     pub auth: Auth,
     /// TLS.
     pub tls: Tls,
+    /// How it is reached.
+    pub proxy: Proxy,
     /// Waiting between attempts.
     pub retry: Retry,
     /// The circuit breaker.
@@ -64,20 +67,20 @@ pub enum Auth {
     #[default]
     None,
     /// `Authorization: Bearer <token>`.
-    Bearer(SecretString),
+    Bearer(Secret),
     /// `<header>: <key>`.
     ApiKey {
         /// The header's name.
         header: String,
         /// The key.
-        key: SecretString,
+        key: Secret,
     },
     /// `Authorization: Basic …`.
     Basic {
         /// User name.
         username: String,
         /// Password.
-        password: SecretString,
+        password: Secret,
     },
 }
 
@@ -161,6 +164,7 @@ impl fmt::Debug for DestinationConfig {
             .field("headers", &self.headers)
             .field("auth", &self.auth)
             .field("tls", &self.tls)
+            .field("proxy", &self.proxy)
             .field("retry", &self.retry)
             .field("breaker", &self.breaker)
             .finish()

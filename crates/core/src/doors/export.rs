@@ -4,8 +4,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::{HeaderMap, HeaderName};
 use otlp_arrow_base::PerSignal;
 use otlp_arrow_base::clock::Clock;
+use otlp_arrow_base::hops::Hops;
 use otlp_arrow_base::log_limit::Repeated;
 use otlp_arrow_columns::{Format, Signal};
 use otlp_arrow_net::server::{Refusal, WORTH_A_THREAD, apart};
@@ -19,6 +21,8 @@ use crate::ingest::Ingest;
 use crate::outcome::ExportOutcome;
 use crate::stats::Protocol;
 use crate::store::budget::Reservation;
+
+const VIA: HeaderName = HeaderName::from_static(Hops::HEADER);
 
 /// Hands over what one door takes in.
 pub(super) struct Intake {
@@ -36,14 +40,20 @@ impl Intake {
         Self { ingest: Arc::clone(&inside.ingest), protocol, clock: inside.clock.clone(), told: Default::default() }
     }
 
+    /// The recorders that a request came through. It is refused where this one is among them, before any of it is read.
+    pub(super) fn hops(&self, headers: &HeaderMap) -> Result<Hops, Refusal> {
+        hops(&self.ingest, headers)
+    }
+
     /// Hands a request over and waits until it is kept.
     pub(super) async fn keep(
         &self,
         signal: Signal,
         bytes: Bytes,
         reservation: Reservation,
+        hops: Hops,
     ) -> Result<ExportOutcome, Refusal> {
-        let outcome = keep(&self.ingest, signal, self.protocol, bytes, reservation).await?;
+        let outcome = keep(&self.ingest, signal, self.protocol, bytes, reservation, hops).await?;
         // Its sender may not look at what it is told.
         if !outcome.message.is_empty()
             && let Some(more) = self.told[signal].more(self.clock.now())
@@ -55,16 +65,34 @@ impl Intake {
     }
 }
 
+fn hops(ingest: &Arc<dyn Ingest>, headers: &HeaderMap) -> Result<Hops, Refusal> {
+    let Some(value) = headers.get(VIA) else { return Ok(Hops::default()) };
+    let hops = Hops::parse(value.to_str().unwrap_or_default());
+    let reason = match ingest.number() {
+        Some(number) if hops.iter().last() == Some(number) => {
+            "loop: this is the recorder that forwards it, or one whose directory is a copy: forward to another endpoint, or delete \
+             the file recorder in the copy"
+        }
+        Some(number) if hops.contains(number) => {
+            "loop: these records came from here: take one of the recorders out of the ring that they forward in"
+        }
+        _ if hops.len() > Hops::MOST => "loop: these records came through more than 16 recorders",
+        _ => return Ok(hops),
+    };
+    Err(Refusal::comes_back(reason))
+}
+
 async fn keep(
     ingest: &Arc<dyn Ingest>,
     signal: Signal,
     protocol: Protocol,
     bytes: Bytes,
     reservation: Reservation,
+    hops: Hops,
 ) -> Result<ExportOutcome, Refusal> {
     let accept = || {
         let long = bytes.len() > WORTH_A_THREAD;
-        apart(long, || ingest.accept(signal, protocol, bytes, reservation))
+        apart(long, || ingest.accept(signal, protocol, bytes, reservation, hops))
     };
     // A defect in reading one request must not look to its sender like a network failure, to be sent again forever.
     let (outcome, kept) = catch_unwind(AssertUnwindSafe(accept)).unwrap_or_else(|_| {

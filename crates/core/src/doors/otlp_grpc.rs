@@ -30,11 +30,12 @@ impl OtlpGrpc {
     }
 
     async fn export(&self, signal: Signal, request: &mut Request) -> Result<Response<Answer>, Refusal> {
+        let hops = self.intake.hops(&request.head.headers)?;
         let reservation = self.intake.ingest.budget().reserve(signal, request.weight())?;
         let encoding = request.message_encoding()?;
         let messages = Messages::new(&mut request.body, encoding, self.max_body);
         let (bytes, reservation) = messages.one(reservation).await?;
-        let outcome = self.intake.keep(signal, bytes, reservation).await?;
+        let outcome = self.intake.keep(signal, bytes, reservation, hops).await?;
         Ok(answer::grpc(&response(signal, &outcome, Format::Protobuf)))
     }
 }

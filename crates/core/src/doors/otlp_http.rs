@@ -68,6 +68,7 @@ impl OtlpHttp {
             let known = "use application/x-protobuf or application/json";
             return Err(Refusal::media_type(format!("unknown content type {given:?}: {known}")));
         };
+        let hops = self.intake.hops(headers)?;
         let encoding = Encoding::parse(headers.get(header::CONTENT_ENCODING))?;
         let max = self.limits.max_body;
         let mut reservation = self.intake.ingest.budget().reserve(signal, request.weight())?;
@@ -85,7 +86,7 @@ impl OtlpHttp {
             reservation.become_sibling(read.1);
             reservation.settle(bytes.len());
         }
-        let outcome = self.intake.keep(signal, bytes, reservation).await?;
+        let outcome = self.intake.keep(signal, bytes, reservation, hops).await?;
         Ok(answer::plain(200, otlp::media_type(format), response(signal, &outcome, format)))
     }
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use otlp_arrow_columns::Signal;
 
 use super::log::{self, Files};
+use super::origins::Origins;
 use super::window::{Ticket, Window};
 use crate::store::cursor::CursorFile;
 use crate::store::hooks::AdoptedWriter;
@@ -25,6 +26,7 @@ pub(super) struct LogId {
 pub(super) struct Backlog {
     pub(super) id: LogId,
     files: Files,
+    pub(super) origins: Origins,
     window: Window,
     pub(super) cursor: CursorFile,
     /// What the cursor file says.
@@ -36,8 +38,8 @@ pub(super) struct Backlog {
 impl Backlog {
     /// Of our own writer, whose first commit is still to come; `saved` is in the cursor file.
     pub(super) fn own(id: LogId, cursor: CursorFile, saved: Position) -> Self {
-        let (files, window) = (Files::default(), Window::new(saved.clone()));
-        Self { id, files, window, cursor, saved: Some(saved), adopted: None }
+        let (files, origins, window) = (Files::default(), Origins::default(), Window::new(saved.clone()));
+        Self { id, files, origins, window, cursor, saved: Some(saved), adopted: None }
     }
 
     /// Of a dead writer, which delivered everything before `start`.
@@ -45,10 +47,11 @@ impl Backlog {
         id: LogId,
         cursor: CursorFile,
         files: Files,
+        origins: Origins,
         start: Position,
         writer: Arc<AdoptedWriter>,
     ) -> Self {
-        Self { id, files, window: Window::new(start), cursor, saved: None, adopted: Some(writer) }
+        Self { id, files, origins, window: Window::new(start), cursor, saved: None, adopted: Some(writer) }
     }
 
     pub(super) fn is_adopted(&self) -> bool {
@@ -119,6 +122,7 @@ impl Backlog {
         let moved = self.window.answer(ticket);
         if moved {
             self.files.forget_before(self.window.cursor());
+            self.origins.forget_before(self.window.cursor());
         }
         moved
     }

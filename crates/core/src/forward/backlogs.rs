@@ -6,12 +6,14 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use otlp_arrow_base::clock::Clock;
+use otlp_arrow_base::hops::Hops;
 use otlp_arrow_base::lock::lock;
 use otlp_arrow_columns::Signal;
 use tokio::sync::Notify;
 
 use super::backlog::{Backlog, LogId};
 use super::log::Files;
+use super::origins::Origins;
 use super::recent::{Fresh, Recent};
 use super::window::Ticket;
 use crate::stats::PerSignal;
@@ -120,7 +122,8 @@ impl Backlogs {
             // Ahead of our own, and of adopted ones that began later: what waits longest goes first.
             let older = |other: &&Backlog| other.is_adopted() && other.next_created_ms() <= start.stem.created_ms;
             let place = state.backlogs.iter().take_while(older).count();
-            state.backlogs.insert(place, Backlog::adopted(id, cursor, files, start, Arc::clone(writer)));
+            let origins = Origins::parse(&cursor.read_hops(&**log.storage()));
+            state.backlogs.insert(place, Backlog::adopted(id, cursor, files, origins, start, Arc::clone(writer)));
         }
         self.news.notify_one();
     }
@@ -165,6 +168,11 @@ impl Backlogs {
         let mut state = self.lock();
         state.recent[commit.signal].add(commit);
         if let Some(backlog) = state.find_mut(LogId { writer: self.own, signal: commit.signal }) {
+            let mut row = commit.first_row;
+            for request in &commit.requests {
+                backlog.origins.add((commit.stem.seq, row), &request.hops);
+                row += request.rows;
+            }
             backlog.committed(&commit.stem, commit.rows, now);
         }
         drop(state);
@@ -182,7 +190,7 @@ impl Backlogs {
     }
 
     /// What comes next: adopted backlogs first, then the signals in turn. `None` when nothing waits.
-    pub(super) fn next(&self) -> Option<(LogId, Position, Next)> {
+    pub(super) fn next(&self) -> Option<(LogId, Position, Next, Hops)> {
         let mut state = self.lock();
         let adopted = state.backlogs.iter().filter(|backlog| backlog.is_adopted()).count();
         let own = state.backlogs.len() - adopted;
@@ -193,7 +201,8 @@ impl Backlogs {
             let backlog = &state.backlogs[index];
             let Some(from) = backlog.next() else { continue };
             let id = backlog.id;
-            let fresh = (id.writer == self.own).then(|| state.recent[id.signal].take_from(&from)).flatten();
+            let (hops, same) = backlog.origins.at(&from);
+            let fresh = (id.writer == self.own).then(|| state.recent[id.signal].take_from(&from, same)).flatten();
             let next = match fresh {
                 Some(fresh) => {
                     let end = Position { row: from.row + fresh.rows, ..from.clone() };
@@ -201,14 +210,15 @@ impl Backlogs {
                 }
                 None => Next::OnDisk(from.clone()),
             };
-            return Some((id, from, next));
+            return Some((id, from, next, hops));
         }
         None
     }
 
-    /// Rows that are committed in the file of `position`, from there on.
+    /// Rows that are committed in the file of `position`, from there on, and came through the same recorders.
     pub(super) fn rows_left_in_file(&self, id: LogId, position: &Position) -> u64 {
-        self.lock().find(id).map_or(0, |backlog| backlog.rows_from(position))
+        let rows = |backlog: &Backlog| backlog.rows_from(position).min(backlog.origins.at(position).1);
+        self.lock().find(id).map_or(0, rows)
     }
 
     /// Marks what lies between `from` and `end` as on its way. `None` if its file was deleted meanwhile: that is counted.
@@ -260,13 +270,20 @@ impl Backlogs {
 
     /// Writes the cursors that moved, and releases dead writers of which everything is delivered.
     pub(super) fn save(&self, log: &Log) {
-        let (moved, finished) = {
+        let (moved, finished, hops) = {
             let mut state = self.lock();
             let finished: Vec<_> = state.backlogs.extract_if(.., |backlog| backlog.is_finished()).collect();
+            let hops = state.backlogs.iter_mut().filter_map(|one| Some((one.cursor.clone(), one.origins.unsaved()?)));
+            let hops: Vec<_> = hops.collect();
             let unsaved = |backlog: &Backlog| Some((backlog.id, backlog.cursor.clone(), backlog.unsaved()?.clone()));
             let moved: Vec<_> = state.backlogs.iter().filter_map(unsaved).collect();
-            (moved, finished)
+            (moved, finished, hops)
         };
+        for (cursor, lines) in hops {
+            if let Err(error) = cursor.write_hops(&**log.storage(), &lines) {
+                tracing::warn!(%error, destination = self.destination, "the way that records came cannot be written");
+            }
+        }
         for (id, cursor, position) in moved {
             match write(&cursor, log, &position) {
                 Ok(()) => {

@@ -4,6 +4,8 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use otlp_arrow_base::hops::Hops;
+
 use super::backlog::LogId;
 use super::window::Ticket;
 use crate::destinations::{Content, Request, Rows};
@@ -21,6 +23,8 @@ pub(super) struct BatchToSend {
     pub(super) ticket: Ticket,
     content: Content,
     rows: Rows,
+    /// The recorders that the records came through, this one the last.
+    hops: Hops,
     /// Batches that the ticket was split into and that are not settled.
     unsettled: Arc<AtomicUsize>,
     /// Where this one begins in its ticket, and how much of it it is.
@@ -29,8 +33,8 @@ pub(super) struct BatchToSend {
 }
 
 impl BatchToSend {
-    pub(super) fn new(log: LogId, ticket: Ticket, content: Content, rows: Rows) -> Self {
-        Self { log, ticket, content, rows, unsettled: Arc::new(AtomicUsize::new(1)), order: 0, span: WHOLE }
+    pub(super) fn new(log: LogId, ticket: Ticket, content: Content, rows: Rows, hops: Hops) -> Self {
+        Self { log, ticket, content, rows, hops, unsettled: Arc::new(AtomicUsize::new(1)), order: 0, span: WHOLE }
     }
 
     pub(super) fn place(&self) -> Place {
@@ -39,6 +43,11 @@ impl BatchToSend {
 
     pub(super) fn records(&self) -> u64 {
         self.rows.count()
+    }
+
+    /// Whether the records came from another recorder.
+    pub(super) fn passed_on(&self) -> bool {
+        self.hops.len() > 1
     }
 
     pub(super) fn content(&self) -> &Content {
@@ -51,6 +60,7 @@ impl BatchToSend {
             signal: self.log.signal,
             content: self.content.clone(),
             records: self.records(),
+            hops: self.hops.clone(),
             rows: Some(self.rows.clone()),
         }
     }
@@ -84,6 +94,7 @@ impl BatchToSend {
             ticket: self.ticket,
             content,
             rows: self.rows.picked(picked),
+            hops: self.hops.clone(),
             unsettled: Arc::clone(&self.unsettled),
             order: self.order + index as u64 * span,
             span,

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use otlp_arrow_base::PerSignal;
+
 use super::batch::BatchToSend;
 use super::breaker::{BreakerState, Transition};
 use super::rejected::Guard;
@@ -10,6 +12,9 @@ use super::state::ForwardState;
 use super::watch::{Standing, Watch};
 use crate::destinations::Class;
 use crate::event::EventName;
+
+/// A ring is over when so long nothing was refused because of it.
+const LOOPED: Duration = Duration::from_secs(600);
 
 /// Keeps the books of one destination.
 #[derive(Debug)]
@@ -19,17 +24,26 @@ pub(super) struct Bookkeeper {
     watch: Watch,
     /// The last answer refused everything.
     blocked: bool,
+    /// When records were refused last because they had come from there.
+    looped: Option<Instant>,
+    /// Records that were refused and not announced yet, with the words of the last answer.
+    refused: PerSignal<(u64, String)>,
 }
 
 impl Bookkeeper {
     pub(super) fn new(state: Arc<ForwardState>, watch: Watch) -> Self {
-        Self { state, guard: Guard::default(), watch, blocked: false }
+        let refused = PerSignal::default();
+        Self { state, guard: Guard::default(), watch, blocked: false, looped: None, refused }
     }
 
     /// What an answer means, seen with those before it: refused data is the destination's fault when there is too much of
     /// it, and a single record cannot be split.
-    pub(super) fn judged(&self, class: Class, records: u64) -> Class {
-        judged(class, records, self.guard.allows())
+    pub(super) fn judged(&self, class: Class, batch: &BatchToSend) -> Class {
+        match class {
+            // Nothing but what began here comes straight back: it is this recorder itself.
+            Class::Loop if !batch.passed_on() => Class::Destination,
+            class => judged(class, batch.records(), self.guard.allows()),
+        }
     }
 
     /// A request was answered after `elapsed`, or failed.
@@ -53,9 +67,19 @@ impl Bookkeeper {
         self.guard.delivered();
         if rejected > 0 {
             self.state.stats.rejected(signal, rejected);
-            let text = format!("{} refused {rejected} record(s): {message}", self.state.name);
-            self.state.event(EventName::RecordsRejected, Some(signal), Some(rejected), text);
+            let (so_far, words) = &mut self.refused[signal];
+            *so_far += rejected;
+            message.clone_into(words);
         }
+        self.settle(batch);
+    }
+
+    /// The destination does not take the batch because it came from there: it has it, and so have we.
+    pub(super) fn looped(&mut self, batch: BatchToSend, message: &str, now: Instant) {
+        self.state.failed(message);
+        self.state.stats.rejected(batch.log.signal, batch.records());
+        self.looped = Some(now);
+        self.watch.success(now);
         self.settle(batch);
     }
 
@@ -116,6 +140,12 @@ impl Bookkeeper {
 
     /// Measures the lag, and announces troubles that began, last or ended.
     pub(super) fn look(&mut self, now: Instant) {
+        for (signal, (refused, words)) in std::mem::take(&mut self.refused) {
+            if refused > 0 {
+                let text = format!("{} refused {refused} record(s): {words}", self.state.name);
+                self.state.event(EventName::RecordsRejected, Some(signal), Some(refused), text);
+            }
+        }
         let lag = self.state.backlogs.lag();
         for (signal, (records, age)) in lag {
             self.state.stats.set_lag(signal, records, age.unwrap_or_default());
@@ -124,6 +154,7 @@ impl Bookkeeper {
             lag: lag.values().filter_map(|(_, age)| *age).max(),
             half_of_room: self.state.half_of_room(now),
             blocked: self.blocked,
+            looped: self.looped.is_some_and(|at| now.saturating_duration_since(at) < LOOPED),
             paused: self.state.paused(),
         };
         let records: u64 = lag.values().map(|(records, _)| records).sum();
@@ -132,6 +163,9 @@ impl Bookkeeper {
             let why = self.state.last_error().unwrap_or_else(|| "no error was reported".into());
             let message = match due.name {
                 EventName::ForwardRecovered => format!("{name} keeps up again after {:?}", due.lasted),
+                EventName::ForwardLooped => {
+                    format!("{name} is in a ring with this recorder, and does not take what came from there: {why}")
+                }
                 EventName::ForwardBlocked => {
                     format!("{name} refuses everything: {why}; check its address, credentials and protocol")
                 }
@@ -146,6 +180,8 @@ impl Bookkeeper {
 fn judged(class: Class, records: u64, may_set_aside: bool) -> Class {
     match class {
         Class::TooLarge if records > 1 => Class::TooLarge,
+        // Only this record, whatever came before.
+        Class::Mixed if records == 1 => Class::Data,
         Class::Data | Class::TooLarge if may_set_aside => Class::Data,
         Class::Data | Class::TooLarge => Class::Destination,
         class => class,
@@ -163,6 +199,8 @@ mod tests {
             (Class::TooLarge, 2, false, Class::TooLarge),
             (Class::TooLarge, 1, true, Class::Data),
             (Class::TooLarge, 1, false, Class::Destination),
+            (Class::Mixed, 2, false, Class::Mixed),
+            (Class::Mixed, 1, false, Class::Data),
             (Class::Data, 7, true, Class::Data),
             (Class::Data, 7, false, Class::Destination),
             (Class::Destination, 7, true, Class::Destination),

@@ -122,7 +122,7 @@ pub(super) enum Outcome {
     Answered,
     /// It did not answer, or asked to come back later.
     Failed,
-    /// It refuses everything: credentials, address or protocol. Opens at once, for the longest time.
+    /// It refuses everything: credentials, address or protocol. Opens at once.
     Blocked,
 }
 
@@ -184,6 +184,11 @@ impl Breaker {
         self.state
     }
 
+    /// The longest open time of the settings.
+    pub(super) fn longest(&self) -> Duration {
+        self.max_open
+    }
+
     /// When asking again makes sense: the end of the open time; `None` when it is not open.
     pub(super) fn wake_at(&self) -> Option<Instant> {
         (self.state == BreakerState::Open).then_some(self.open_until)
@@ -219,14 +224,22 @@ impl Breaker {
         }
     }
 
-    /// Reports how the request of `permit` ended.
-    pub(super) fn report(&mut self, permit: Permit, outcome: Outcome, now: Instant) -> Option<Transition> {
+    /// Reports how the request of `permit` ended. `most` is the longest it may stay open for now, beside its own longest
+    /// time; one that is blocked opens for `blocked`.
+    pub(super) fn report(
+        &mut self,
+        permit: Permit,
+        outcome: Outcome,
+        most: Option<Duration>,
+        blocked: impl FnOnce() -> Duration,
+        now: Instant,
+    ) -> Option<Transition> {
         if permit.epoch != self.epoch {
             return None;
         }
         match (outcome, self.state) {
-            (Outcome::Blocked, _) => Some(self.trip(now, true)),
-            (Outcome::Failed, BreakerState::HalfOpen) => Some(self.trip(now, false)),
+            (Outcome::Blocked, _) => Some(self.enter_open(blocked(), now)),
+            (Outcome::Failed, BreakerState::HalfOpen) => Some(self.trip(most, now)),
             (Outcome::Answered, BreakerState::HalfOpen) => {
                 self.openings = 0;
                 self.strategy.reset();
@@ -234,7 +247,7 @@ impl Breaker {
                 Some(Transition::Closed)
             }
             (_, BreakerState::Closed) => {
-                self.strategy.record(outcome == Outcome::Answered, now).then(|| self.trip(now, false))
+                self.strategy.record(outcome == Outcome::Answered, now).then(|| self.trip(most, now))
             }
             (_, BreakerState::Open) => None,
         }
@@ -245,12 +258,16 @@ impl Breaker {
         self.open_until = now;
     }
 
-    fn trip(&mut self, now: Instant, longest: bool) -> Transition {
+    fn trip(&mut self, most: Option<Duration>, now: Instant) -> Transition {
         let doubled = self.open.saturating_mul(1_u32.checked_shl(self.openings).unwrap_or(u32::MAX));
-        let base = if longest { self.max_open } else { doubled.min(self.max_open) };
+        let base = doubled.min(self.max_open).min(most.unwrap_or(Duration::MAX));
+        self.openings = self.openings.saturating_add(1);
         // Up to a fifth less, so that many programs do not probe a recovering remote in step.
         let time = base - base.mul_f64(0.2 * self.next_random());
-        self.openings = self.openings.saturating_add(1);
+        self.enter_open(time, now)
+    }
+
+    fn enter_open(&mut self, time: Duration, now: Instant) -> Transition {
         self.open_until = now.checked_add(time).unwrap_or(now);
         self.strategy.reset();
         self.enter(BreakerState::Open);
@@ -290,7 +307,11 @@ mod tests {
 
     fn send(breaker: &mut Breaker, outcome: Outcome, now: Instant) -> Option<Transition> {
         let (permit, _) = breaker.acquire(now);
-        breaker.report(permit.unwrap(), outcome, now)
+        report(breaker, permit.unwrap(), outcome, now)
+    }
+
+    fn report(breaker: &mut Breaker, permit: Permit, outcome: Outcome, now: Instant) -> Option<Transition> {
+        breaker.report(permit, outcome, None, || 9 * SECOND, now)
     }
 
     #[test]
@@ -311,7 +332,7 @@ mod tests {
         assert_eq!(transition, Some(Transition::HalfOpened));
         assert!(probe.as_ref().unwrap().is_probe());
         assert_eq!(breaker.acquire(later).0, None, "one probe only");
-        assert_eq!(breaker.report(probe.unwrap(), Outcome::Answered, later), Some(Transition::Closed));
+        assert_eq!(report(&mut breaker, probe.unwrap(), Outcome::Answered, later), Some(Transition::Closed));
         assert_eq!(breaker.state(), BreakerState::Closed);
     }
 
@@ -330,11 +351,28 @@ mod tests {
     }
 
     #[test]
-    fn blocked_opens_at_once_for_the_longest_time() {
+    fn blocked_opens_at_once_for_as_long_as_it_is_told() {
         let now = Instant::now();
         let mut breaker = breaker(now);
-        let Some(Transition::Opened(time)) = send(&mut breaker, Outcome::Blocked, now) else { panic!("not opened") };
-        assert!(time >= 48 * SECOND);
+        assert_eq!(send(&mut breaker, Outcome::Blocked, now), Some(Transition::Opened(9 * SECOND)));
+        assert_eq!(breaker.acquire(now + 8 * SECOND).0, None);
+        assert!(breaker.acquire(now + 9 * SECOND).0.unwrap().is_probe());
+    }
+
+    #[test]
+    fn open_time_stays_below_what_is_the_most_for_now() {
+        let mut now = Instant::now();
+        let mut breaker = breaker(now);
+        for _ in 0..2 {
+            let _ = send(&mut breaker, Outcome::Failed, now);
+        }
+        for (most, base) in [(7, 5), (7, 7), (7, 7), (50, 40), (50, 50)] {
+            let permit = breaker.acquire(now).0.unwrap();
+            let opened = breaker.report(permit, Outcome::Failed, Some(most * SECOND), || SECOND, now);
+            let Some(Transition::Opened(time)) = opened else { panic!("not opened") };
+            assert!(time <= base * SECOND && time >= base * SECOND * 4 / 5, "{time:?} for {base}");
+            now += time;
+        }
     }
 
     #[test]
@@ -346,7 +384,7 @@ mod tests {
             let _ = send(&mut breaker, Outcome::Failed, now);
         }
         assert_eq!(breaker.state(), BreakerState::Open);
-        assert_eq!(breaker.report(old.unwrap(), Outcome::Answered, now), None);
+        assert_eq!(report(&mut breaker, old.unwrap(), Outcome::Answered, now), None);
         assert_eq!(breaker.state(), BreakerState::Open);
     }
 
@@ -370,7 +408,7 @@ mod tests {
         let now = Instant::now();
         let mut breaker = breaker(now);
         let permit = breaker.acquire(now).0.unwrap();
-        assert!(breaker.report(permit, Outcome::Blocked, now).is_some());
+        assert!(report(&mut breaker, permit, Outcome::Blocked, now).is_some());
         assert_eq!(breaker.acquire(now).0, None);
         breaker.release(now);
         assert!(breaker.acquire(now).0.unwrap().is_probe());
@@ -402,7 +440,7 @@ mod tests {
                         let permit = out.swap_remove((next_unit(&mut random) * out.len() as f64) as usize);
                         let outcome = [Outcome::Answered, Outcome::Failed, Outcome::Failed, Outcome::Blocked]
                             [(next_unit(&mut random) * 4.0) as usize];
-                        let _ = breaker.report(permit, outcome, now);
+                        let _ = report(&mut breaker, permit, outcome, now);
                     }
                     5 if !out.is_empty() => breaker.cancel(out.swap_remove(0)),
                     _ => {}

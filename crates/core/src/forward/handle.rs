@@ -3,6 +3,7 @@
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+use otlp_arrow_base::hops::Hops;
 use serde::Serialize;
 
 use super::breaker::BreakerState;
@@ -110,7 +111,10 @@ async fn retry_rejected(state: &ForwardState) -> Result<Retried> {
         };
         let set_aside = state.rejected.load(&state.log, name).map_err(failed)?;
         // What cannot be turned into rows stays where a person can look at it.
-        let Ok(request) = Request::of_otlp(set_aside.signal, set_aside.payload.clone(), state.takes) else { continue };
+        let Ok(mut request) = Request::of_otlp(set_aside.signal, set_aside.payload.clone(), state.takes) else {
+            continue;
+        };
+        request.hops = Hops::default().then(state.number);
         let records = request.records;
         let answer = ask(&*state.destination, request).await;
         match answer.to_all(records) {
@@ -119,7 +123,7 @@ async fn retry_rejected(state: &ForwardState) -> Result<Retried> {
                 retried.delivered += 1;
                 retried.left -= 1;
             }
-            Class::Data | Class::TooLarge => {}
+            Class::Data | Class::TooLarge | Class::Mixed | Class::Loop => {}
             Class::Destination | Class::Passing { .. } => {
                 let text = format!("{} after {} request(s): {}", state.name, retried.delivered, answer.message);
                 return Err(OtlpError::new(Code::Unavailable, text));

@@ -13,6 +13,7 @@ mod breaker;
 mod handle;
 mod hooks;
 mod log;
+mod origins;
 mod pace;
 mod reader;
 mod recent;
@@ -61,14 +62,14 @@ pub(crate) struct Forwarding {
 }
 
 impl Forwarding {
-    /// Starts a worker for each destination. INVALID_CONFIG if one cannot be used as it is configured.
-    pub(crate) fn start(config: &Config, store: &Store, runtime: &Runtime) -> Result<Self> {
+    /// Starts a worker for each destination, which know this recorder by `number`. INVALID_CONFIG if one cannot be used as it is configured.
+    pub(crate) fn start(config: &Config, store: &Store, number: u64, runtime: &Runtime) -> Result<Self> {
         let (ending, _) = signal_watch::channel(false);
         let clock = store.clock().clone();
         let destinations: Vec<Arc<ForwardState>> = config
             .forward
             .iter()
-            .map(|destination| ForwardState::new(store, destination, runtime.handle(), clock.clone()))
+            .map(|destination| ForwardState::new(store, number, destination, runtime.handle(), clock.clone()))
             .collect::<Result<_>>()?;
         store.log().clear_cursor_folders();
         for state in &destinations {

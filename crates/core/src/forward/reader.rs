@@ -40,7 +40,7 @@ impl BatchReader {
     /// What to send next, marked as on its way; `None` when nothing waits.
     pub(super) async fn next(&mut self) -> Option<BatchToSend> {
         loop {
-            let (log, from, next) = self.state.backlogs.next()?;
+            let (log, from, next, hops) = self.state.backlogs.next()?;
             let (content, records, end) = match next {
                 Next::Fresh(fresh, end) => (Content::Otlp(fresh.payload), fresh.rows, end),
                 Next::OnDisk(from) => match self.read(log, &from).await {
@@ -51,7 +51,7 @@ impl BatchReader {
             let rows = Rows::new(from.stem.clone(), from.row..from.row + records);
             if let Some(ticket) = self.state.backlogs.issue(log, from, end) {
                 self.state.stats.taken(log.signal, records);
-                return Some(BatchToSend::new(log, ticket, content, rows));
+                return Some(BatchToSend::new(log, ticket, content, rows, hops.then(self.state.number)));
             }
         }
     }

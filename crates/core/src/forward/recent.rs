@@ -60,14 +60,16 @@ impl Recent {
     }
 
     /// The requests that start exactly at `position`, joined; `None` if they are not in memory as they came.
-    pub(super) fn take_from(&self, position: &Position) -> Option<Fresh> {
+    /// At most `most` rows.
+    pub(super) fn take_from(&self, position: &Position, most: u64) -> Option<Fresh> {
         let key = position.key();
         let start = self.entries.partition_point(|entry| (entry.stem.seq, entry.first_row) < key);
         let mut joined: Option<BytesMut> = None;
         let mut single: Option<Bytes> = None;
         let mut rows = 0;
         for entry in self.entries.range(start..) {
-            if entry.stem != position.stem || entry.first_row != position.row + rows {
+            let fits = rows + entry.rows <= most;
+            if entry.stem != position.stem || entry.first_row != position.row + rows || !fits {
                 break;
             }
             let Some(bytes) = &entry.bytes else { break };
@@ -122,6 +124,7 @@ mod tests {
             .map(|(bytes, rows, whole)| CommittedRequest {
                 bytes: whole.then_some(Bytes::from_static(bytes)),
                 rows: *rows,
+                hops: Default::default(),
             })
             .collect();
         let rows = requests.iter().map(|request| request.rows).sum();
@@ -138,7 +141,9 @@ mod tests {
         recent.add(&commit(1, 0, &[(b"aa", 2, true), (b"b", 1, true)]));
         recent.add(&commit(1, 3, &[(b"c", 1, true), (b"bad", 4, false), (b"d", 1, true)]));
         recent.add(&commit(2, 0, &[(b"e", 1, true)]));
-        let fresh = |position: &Position| recent.take_from(position).map(|fresh| (fresh.payload.to_vec(), fresh.rows));
+        let fresh = |position: &Position| {
+            recent.take_from(position, u64::MAX).map(|fresh| (fresh.payload.to_vec(), fresh.rows))
+        };
         assert_eq!(fresh(&at(1, 0)), Some((b"aabc".to_vec(), 4)), "up to the request with refused records");
         assert_eq!(fresh(&at(1, 1)), None, "in the middle of a request");
         assert_eq!(fresh(&at(1, 4)), None, "records were refused");
@@ -155,11 +160,11 @@ mod tests {
             recent.add(&commit(1, row, &[(b"four", 1, true)]));
             assert!(recent.bytes <= 3 * each);
         }
-        assert_eq!(recent.take_from(&at(1, 96)), None);
-        assert_eq!(recent.take_from(&at(1, 97)).unwrap().rows, 3);
+        assert_eq!(recent.take_from(&at(1, 96), u64::MAX), None);
+        assert_eq!(recent.take_from(&at(1, 97), u64::MAX).unwrap().rows, 3);
         recent.forget_before(&at(1, 99));
-        assert_eq!(recent.take_from(&at(1, 98)), None);
-        assert_eq!(recent.take_from(&at(1, 99)).unwrap().rows, 1);
+        assert_eq!(recent.take_from(&at(1, 98), u64::MAX), None);
+        assert_eq!(recent.take_from(&at(1, 99), u64::MAX).unwrap().rows, 1);
         recent.forget_before(&at(2, 0));
         assert_eq!((recent.bytes, recent.entries.len()), (0, 0));
     }
@@ -169,7 +174,7 @@ mod tests {
         static BIG: [u8; 400_000] = [0; 400_000];
         let mut recent = Recent::new(64 << 20);
         recent.add(&commit(1, 0, &[(&BIG, 1, true), (&BIG, 1, true), (&BIG, 1, true), (&BIG, 1, true)]));
-        assert_eq!(recent.take_from(&at(1, 0)).unwrap().rows, 2);
-        assert_eq!(recent.take_from(&at(1, 2)).unwrap().rows, 2);
+        assert_eq!(recent.take_from(&at(1, 0), u64::MAX).unwrap().rows, 2);
+        assert_eq!(recent.take_from(&at(1, 2), u64::MAX).unwrap().rows, 2);
     }
 }

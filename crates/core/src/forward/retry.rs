@@ -23,16 +23,31 @@ impl Schedule {
     }
 
     /// The time to wait after a failed attempt. `asked` is what RetryInfo or Retry-After said: the wait is at least that
-    /// long, or a day, and later waits grow from it (OTLP specification, throttling).
+    /// long, or a day, and later waits grow from it (OTLP specification, throttling). Without it no wait is longer than the
+    /// longest of the settings.
     pub(super) fn after_failure(&mut self, asked: Option<Duration>) -> Duration {
         let asked = asked.map(|asked| asked.min(MOST_ASKED));
         let base = self.next.max(asked.unwrap_or_default());
         self.next = base.mul_f64(self.settings.multiplier.max(1.0)).min(self.settings.max.max(base));
-        let jitter = base.mul_f64(0.5 * next_unit(&mut self.random));
+        let random = next_unit(&mut self.random);
         match asked {
-            Some(asked) => asked.max(base) + jitter,
-            None => base.mul_f64(0.75) + jitter,
+            Some(asked) => asked.max(base) + base.mul_f64(0.5 * random),
+            None => {
+                let least = base.mul_f64(0.75);
+                let most = base.mul_f64(1.25).min(base.max(self.longest()));
+                least + (most - least).mul_f64(random)
+            }
         }
+    }
+
+    /// Up to a fifth less than `wait`, so that many programs do not ask in step.
+    pub(super) fn spread(&mut self, wait: Duration) -> Duration {
+        wait.mul_f64(1.0 - 0.2 * next_unit(&mut self.random))
+    }
+
+    /// The longest wait that nobody asked for.
+    pub(super) fn longest(&self) -> Duration {
+        self.settings.max.max(self.settings.initial)
     }
 
     /// An attempt succeeded: the next failure starts from the beginning.
@@ -55,8 +70,8 @@ mod tests {
         for seed in 0..200 {
             let mut schedule = schedule(seed);
             for base in [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0] {
-                let wait = schedule.after_failure(None).as_secs_f64();
-                assert!((base * 0.75..=base * 1.25).contains(&wait), "{wait} for {base}");
+                let (wait, most) = (schedule.after_failure(None).as_secs_f64(), f64::min(base * 1.25, 30.0));
+                assert!((base * 0.75..=most).contains(&wait), "{wait} for {base}");
             }
         }
     }

@@ -40,6 +40,8 @@ struct Status {
 /// One destination.
 pub(super) struct ForwardState {
     pub(super) name: String,
+    /// What this recorder is known by to others.
+    pub(super) number: u64,
     pub(super) log: Log,
     pub(super) clock: Clock,
     /// Who writes to it in this process.
@@ -68,7 +70,13 @@ impl fmt::Debug for ForwardState {
 }
 
 impl ForwardState {
-    pub(super) fn new(store: &Store, config: &DestinationConfig, runtime: Handle, clock: Clock) -> Result<Arc<Self>> {
+    pub(super) fn new(
+        store: &Store,
+        number: u64,
+        config: &DestinationConfig,
+        runtime: Handle,
+        clock: Clock,
+    ) -> Result<Arc<Self>> {
         let (destination, spec) = (config.protocol.open(config)?, config.protocol.spec());
         let signals = PerSignal::from_fn(|signal| config.signals[signal] && spec.signals[signal]);
         let memory = match spec.takes {
@@ -78,6 +86,7 @@ impl ForwardState {
         };
         Ok(Arc::new(Self {
             name: config.name.clone(),
+            number,
             takes: spec.takes,
             backlogs: Backlogs::new(&config.name, signals, memory, store.writer(), clock.clone()),
             stats: store.stats().destination(&config.name, exporters(config, &*destination)),

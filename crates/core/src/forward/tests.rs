@@ -80,7 +80,7 @@ impl Recorder {
         let stats = Arc::new(Stats::default());
         let store = Store::start(config.store_settings(), Arc::new(OsStorage), sink, stats, clock.clock());
         let runtime = Runtime::new().unwrap();
-        let forwarding = Forwarding::start(&config, &store, &runtime).unwrap();
+        let forwarding = Forwarding::start(&config, &store, 7, &runtime).unwrap();
         Self { clock, script, events, store, runtime, forwarding, _dir: dir }
     }
 
@@ -93,7 +93,7 @@ impl Recorder {
         let checked = otlp_arrow_columns::check(Signal::Logs, &bytes, &Limits::default()).unwrap();
         let reservation = self.store.budget().reserve(Signal::Logs, bytes.len()).unwrap();
         let payload = Payload::Otlp { signal: Signal::Logs, bytes: bytes.clone(), checked };
-        let kept = self.store.append(crate::store::Request { payload, reservation });
+        let kept = self.store.append(crate::store::Request { payload, reservation, hops: Default::default() });
         otlp_arrow_base::wait::block_on(kept).unwrap();
         bytes
     }
@@ -138,20 +138,54 @@ fn wait_for(what: &str, condition: impl Fn() -> bool) {
 
 #[test]
 fn a_worker_waits_by_the_clock_it_is_given() {
-    let recorder = Recorder::start(&[Answer::passing("as scripted")], |_| {});
+    let recorder = Recorder::start(&[Answer::delivered(), Answer::passing("as scripted")], |_| {});
+    recorder.export(1);
+    wait_for("the first delivery", || recorder.delivered() == 1);
+    // Else the next commit would wait for the interval, by a clock that stands still.
+    recorder.clock.advance(Duration::from_secs(1));
     let sent = recorder.export(3);
     wait_for("the breaker", || recorder.info().state == crate::stats::BreakerState::Open);
-    assert_eq!(recorder.asked(), 1);
+    assert_eq!(recorder.asked(), 2);
     recorder.clock.advance(100 * Duration::from_secs(1));
     assert!(recorder.info().lag_seconds >= 100.0, "{:?}", recorder.info());
     wait_for("a lag of more than a minute", || !recorder.events(EventName::ForwardLagging).is_empty());
-    assert_eq!(recorder.asked(), 1, "an hour is not over");
+    assert_eq!(recorder.asked(), 2, "an hour is not over");
     recorder.clock.advance(2 * HOUR);
-    wait_for("delivery", || recorder.delivered() == 3);
-    assert_eq!(recorder.script.asked.lock().unwrap()[1], sent, "the same bytes again");
+    wait_for("delivery", || recorder.delivered() == 4);
+    assert_eq!(recorder.script.asked.lock().unwrap()[2], sent, "the same bytes again");
     recorder.clock.advance(Duration::from_secs(2));
     wait_for("recovery", || !recorder.events(EventName::ForwardRecovered).is_empty());
     recorder.end();
+}
+
+/// What refuses everything, and what fails before anything was answered, is not a verdict: it is asked again in a minute at most,
+/// and everybody can see why meanwhile.
+#[test]
+fn nothing_is_a_verdict_before_it_lasts() {
+    let unknown = || Answer::new(Class::Destination, "the name is not known");
+    for answer in [unknown(), Answer::passing("nobody listens there")] {
+        let recorder = Recorder::start(&[answer.clone(), answer.clone(), answer.clone()], |_| {});
+        recorder.export(3);
+        for asked in 1..=3 {
+            wait_for("an attempt", || recorder.asked() == asked);
+            wait_for("the breaker", || recorder.info().state == crate::stats::BreakerState::Open);
+            let info = recorder.info();
+            assert_eq!(
+                (info.lag_records, info.rejected_requests, info.last_error),
+                (3, 0, Some(answer.message.clone()))
+            );
+            recorder.clock.advance(Duration::from_secs(60));
+        }
+        wait_for("delivery", || recorder.delivered() == 3);
+        let blocked = recorder.events(EventName::ForwardBlocked);
+        assert_eq!(blocked.len(), usize::from(answer.class == Class::Destination));
+        assert!(blocked.iter().all(|event| event.message.contains("the name is not known")));
+        wait_for("recovery", || {
+            recorder.clock.advance(Duration::from_secs(1));
+            !recorder.info().troubled
+        });
+        recorder.end();
+    }
 }
 
 /// The sink of events runs in the worker, so its panic is one of the worker.

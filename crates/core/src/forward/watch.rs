@@ -22,6 +22,8 @@ pub(super) struct Standing {
     pub(super) half_of_room: bool,
     /// Whether the destination refuses everything.
     pub(super) blocked: bool,
+    /// Whether it refuses what came from it.
+    pub(super) looped: bool,
     /// Whether it was paused by hand: then silence is not a trouble.
     pub(super) paused: bool,
 }
@@ -47,7 +49,7 @@ pub(super) struct Watch {
     last_success: Instant,
     /// Stalled whatever the time, until something is delivered or nothing waits.
     stalled: bool,
-    troubles: [Trouble; 3],
+    troubles: [Trouble; 4],
 }
 
 impl Watch {
@@ -58,6 +60,7 @@ impl Watch {
             stalled: false,
             troubles: [
                 trouble(EventName::ForwardBlocked),
+                trouble(EventName::ForwardLooped),
                 trouble(EventName::ForwardLagging),
                 trouble(EventName::ForwardStalled),
             ],
@@ -94,6 +97,7 @@ impl Watch {
         let silent = self.stalled || now.saturating_duration_since(self.last_success) >= STALL;
         let present = [
             standing.blocked,
+            standing.looped,
             standing.lag.is_some_and(|lag| lag > LAG) || standing.half_of_room,
             silent && standing.lag.is_some(),
         ];

@@ -114,12 +114,14 @@ impl Worker {
     async fn settle(&mut self, answered: Answered) {
         let Answered { batch, permit, answer, elapsed } = answered;
         let now = self.state.clock.now();
-        let class = self.books.judged(answer.overall(batch.records()), batch.records());
+        let overall = answer.overall(batch.records());
+        let mixed = overall == Class::Mixed;
+        let class = self.books.judged(overall, &batch);
         self.books.answered(&class, elapsed);
         let outcome = match class {
             Class::Passing { .. } => Outcome::Failed,
             Class::Destination => Outcome::Blocked,
-            Class::Delivered { .. } | Class::Data | Class::TooLarge => Outcome::Answered,
+            Class::Delivered { .. } | Class::Data | Class::TooLarge | Class::Mixed | Class::Loop => Outcome::Answered,
         };
         let as_one = answer.records.is_empty();
         if outcome != Outcome::Answered {
@@ -132,7 +134,7 @@ impl Worker {
         let transition = self.sender.pace.report(permit, outcome, now);
         self.books.announce(transition, self.sender.pace.state());
         if as_one {
-            self.settle_all(batch, class, &answer.message, true, now).await;
+            self.settle_all(batch, class, &answer.message, !mixed, now).await;
         } else {
             self.settle_each(batch, &answer, class, now).await;
         }
@@ -145,7 +147,11 @@ impl Worker {
                 self.sender.pace.delivered(now);
                 self.books.delivered(batch, rejected, message, now);
             }
-            Class::TooLarge => match halved(batch).await {
+            Class::Loop => {
+                self.sender.pace.delivered(now);
+                self.books.looped(batch, message, now);
+            }
+            Class::TooLarge | Class::Mixed => match halved(batch).await {
                 Ok(halves) => halves.into_iter().for_each(|half| self.sender.send_again(half)),
                 // What cannot be split is refused data.
                 Err(batch) => self.set_aside(batch, message, false).await,
@@ -199,6 +205,10 @@ impl Worker {
     }
 
     fn tick(&mut self, now: Instant) {
+        // A token or a certificate that was renewed is tried at once.
+        if self.sender.in_trouble() && self.state.destination.renewed() {
+            self.sender.pace.reset(now);
+        }
         self.reader.close_idle();
         self.state.backlogs.save(&self.state.log);
         self.books.look(now);

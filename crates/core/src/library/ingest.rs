@@ -1,16 +1,18 @@
 //! The way in that everything shares, from bytes to the store, and the counting of what came of them.
 
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use arrow_array::RecordBatch;
 use bytes::Bytes;
 use otlp_arrow_base::clock::Clock;
+use otlp_arrow_base::hops::Hops;
 use otlp_arrow_columns::{BatchBuilder, CheckedBatches, Limits, Payload, Refused, Signal};
 
 use super::additions::Additions;
 use super::encoding::Encoding;
+use super::number::recorder_number;
 use super::stages::{self, Filtered, Left};
 use crate::config::Config;
 use crate::error::{Code, OtlpError, Result};
@@ -32,6 +34,7 @@ pub(super) struct Core {
     pub(super) encoding: Encoding,
     /// Between the check and the commit.
     stages: Vec<Arc<dyn Stage>>,
+    number: OnceLock<u64>,
 }
 
 impl Core {
@@ -46,7 +49,12 @@ impl Core {
         let limits = Limits { nesting: config.limits.nesting, max_request_memory: config.limits.max_request_memory };
         let store = Store::start(config.store_settings(), config.files(), events.sink(), stats, clock);
         let (encoding, stages) = (Encoding::new(&config.resource), additions.stages.clone());
-        Self { store, limits, max_body: config.limits.max_body, closed, encoding, stages }
+        Self { store, limits, max_body: config.limits.max_body, closed, encoding, stages, number: OnceLock::new() }
+    }
+
+    /// The number of this recorder, which all processes share that record into its directory.
+    pub(super) fn number(&self) -> u64 {
+        *self.number.get_or_init(|| recorder_number(self.store.log()))
     }
 
     pub(super) fn ensure_open(&self) -> Result<()> {
@@ -72,6 +80,7 @@ impl Core {
         protocol: Protocol,
         bytes: Bytes,
         mut reservation: Reservation,
+        hops: Hops,
     ) -> Result<(ExportOutcome, impl Future<Output = Result<()>> + Send + 'static + use<>)> {
         // What no door takes no call takes either.
         if bytes.len() > self.max_body {
@@ -100,6 +109,7 @@ impl Core {
         let payload = (checked.rows > 0).then_some(Payload::Otlp { signal, bytes, checked });
         let (payload, filtered) = self.staged(payload, &mut reservation)?;
         let appended = payload.map(|payload| Request::new(payload, reservation)).transpose()?;
+        let appended = appended.map(|request| request.with_hops(hops));
         let count = self.count(signal, protocol, outcome.accepted, refused, filtered);
         Ok((outcome, count.when(appended.map(|request| self.store.append(request)))))
     }
@@ -196,14 +206,19 @@ impl Ingest for Core {
         self.store.stats()
     }
 
+    fn number(&self) -> Option<u64> {
+        Some(Core::number(self))
+    }
+
     fn accept(
         &self,
         signal: Signal,
         protocol: Protocol,
         bytes: Bytes,
         reservation: Reservation,
+        hops: Hops,
     ) -> Result<(ExportOutcome, Kept)> {
-        let (outcome, kept) = self.take(signal, protocol, bytes, reservation)?;
+        let (outcome, kept) = self.take(signal, protocol, bytes, reservation, hops)?;
         Ok((outcome, Box::pin(kept)))
     }
 

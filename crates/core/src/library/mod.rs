@@ -6,6 +6,7 @@ pub(crate) mod encoding;
 mod generation;
 mod health;
 mod ingest;
+mod number;
 mod outward;
 pub(crate) mod producer;
 mod running;
@@ -19,6 +20,7 @@ use std::time::Duration;
 
 use arrow_array::RecordBatch;
 use bytes::Bytes;
+use otlp_arrow_base::hops::Hops;
 use otlp_arrow_columns::Signal;
 
 use self::builder::Builder;
@@ -164,7 +166,7 @@ impl OtlpLibrary {
             let done = async {
                 core.ensure_open()?;
                 let reservation = core.store.budget().reserve(signal, bytes.len())?;
-                let (outcome, kept) = core.take(signal, Protocol::LIBRARY, bytes, reservation)?;
+                let (outcome, kept) = core.take(signal, Protocol::LIBRARY, bytes, reservation, Hops::default())?;
                 kept.await?;
                 Ok(outcome)
             };

@@ -65,7 +65,7 @@ impl Outward {
     #[cfg(feature = "forward")]
     fn forward(&mut self, config: &Config, core: &Core, runtime: &Arc<Runtime>) -> Result<()> {
         if !config.forward.is_empty() {
-            let forwarding = Forwarding::start(config, &core.store, runtime)?;
+            let forwarding = Forwarding::start(config, &core.store, core.number(), runtime)?;
             self.forwarding = Some((forwarding, Arc::clone(runtime)));
         }
         Ok(())

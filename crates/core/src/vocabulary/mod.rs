@@ -200,6 +200,7 @@ const fn takes(kind: &Kind) -> &'static str {
         Kind::Name => "name",
         Kind::Number(..) => "number",
         Kind::Path => "path",
+        Kind::Proxy => "proxy",
         Kind::Secret => "secret",
         Kind::Signals => "signals",
         Kind::Size(..) => "size",

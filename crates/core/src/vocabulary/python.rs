@@ -86,6 +86,8 @@ fn class(out: &mut String, prefix: &str) {
                 let takes = match path.as_str() {
                     "listen" => format!("bool | {class}"),
                     "forward[]" => format!("Literal[\"env\"] | {class} | list[Literal[\"env\"] | {class}]"),
+                    // Its URL may stand for all of it.
+                    keys::PROXY => format!("Secret | {class}"),
                     _ => class,
                 };
                 let _ = writeln!(out, "\n    {name}: {takes}");
@@ -141,7 +143,7 @@ fn of_kind(kind: &Kind) -> String {
         Kind::Headers => "dict[str, Secret]".to_owned(),
         Kind::Number(..) => "float".to_owned(),
         Kind::Path => "str | os.PathLike[str]".to_owned(),
-        Kind::Secret => "Secret".to_owned(),
+        Kind::Proxy | Kind::Secret => "Secret".to_owned(),
         Kind::Signals => "list[Literal[\"traces\", \"metrics\", \"logs\"]]".to_owned(),
     }
 }

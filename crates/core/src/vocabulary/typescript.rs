@@ -82,7 +82,8 @@ pub(super) fn keys() -> String {
          export interface OtlpConfig {\n",
     );
     members(&mut out, "", 1);
-    for (name, prefix) in [("ListenConfig", "listen"), ("DestinationConfig", "forward[]")] {
+    for (name, prefix) in [("ListenConfig", "listen"), ("DestinationConfig", "forward[]"), ("ProxyConfig", keys::PROXY)]
+    {
         let _ = writeln!(out, "}}\n\n/** {}. */\nexport interface {name} {{", capital(keys::standard().group(prefix)));
         members(&mut out, prefix, 1);
     }
@@ -115,6 +116,11 @@ fn members(out: &mut String, prefix: &str, depth: usize) {
             Entry::Group(path) if path == "listen" => {
                 comment(out, &lead, &format!("{}.", capital(keys::standard().group(&path))));
                 let _ = writeln!(out, "{lead}{name}?: boolean | ListenConfig;");
+            }
+            // Its URL may stand for all of it.
+            Entry::Group(path) if path == keys::PROXY => {
+                comment(out, &lead, &format!("{}.", capital(keys::standard().group(&path))));
+                let _ = writeln!(out, "{lead}{name}?: Secret | ProxyConfig;");
             }
             Entry::Group(path) if path == "forward" => {
                 comment(out, &lead, &format!("{}.", capital(keys::standard().group(&path))));
@@ -168,7 +174,7 @@ fn of_kind(kind: &Kind) -> String {
         Kind::Duration(..) => "Duration".to_owned(),
         Kind::Flag => "boolean".to_owned(),
         Kind::Headers => "{ [name: string]: Secret }".to_owned(),
-        Kind::Secret => "Secret".to_owned(),
+        Kind::Proxy | Kind::Secret => "Secret".to_owned(),
         Kind::Signals => "Signal[]".to_owned(),
         Kind::Size(..) => "Size".to_owned(),
     }

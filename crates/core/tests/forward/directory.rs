@@ -7,6 +7,7 @@ use otlp_arrow::SubscribeFrom;
 use otlp_arrow::{EventName, OtlpLibrary, Signal};
 use otlp_arrow_store::names::{Stem, WriterId};
 use otlp_arrow_testkit::backend::{Backend, Reply};
+use otlp_arrow_testkit::http;
 
 use crate::support::{LONG, config, destination, event, events_of, export, wait_for};
 
@@ -107,8 +108,17 @@ fn every_file_of_a_used_directory_is_in_the_list_and_every_line_of_the_list_in_t
     // Of the next process, whose files do not rotate, one is live; what it cannot forward keeps a cursor.
     backend.reply(Reply::Grpc { status: 14, retry_after: None });
     config.rotation.max_bytes = 1 << 30;
+    config.listen.http = Some(([127, 0, 0, 1], 0).into());
     let second = OtlpLibrary::open(config).unwrap();
     export(&second, 30, 40);
+    // It also waits for what came through another recorder.
+    let headers = [("content-type", "application/x-protobuf"), ("otlp-arrow-via", "00000000000000af")];
+    let address = second.addresses().http.unwrap();
+    assert_eq!(http::send(address, "POST", "/v1/logs", &headers, &crate::support::logs(40..50)).status, 200);
+    let cursors = dir.path().join("cursors/forward/one");
+    wait_for("a note of the way it came", || {
+        std::fs::read_dir(&cursors).unwrap().any(|file| file.unwrap().path().extension().is_some_and(|e| e == "via"))
+    });
     drop(subscription);
 
     let mut found = BTreeSet::new();

@@ -5,6 +5,8 @@ mod client;
 mod delivery;
 mod directory;
 mod failures;
+mod renewed;
+mod rings;
 mod secrets;
 mod strange;
 mod support;

@@ -50,7 +50,7 @@ pub(crate) fn logs(numbers: impl IntoIterator<Item = u64>) -> Bytes {
 
 /// What a destination is asked to take, outside of a library.
 pub(crate) fn request(payload: Bytes) -> Request {
-    Request { signal: Signal::Logs, content: Content::Otlp(payload), records: 1, rows: None }
+    Request { signal: Signal::Logs, content: Content::Otlp(payload), records: 1, hops: Default::default(), rows: None }
 }
 
 /// The records of what was kept, with how often each came.

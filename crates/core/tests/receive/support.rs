@@ -7,7 +7,7 @@ use arrow_array::RecordBatch;
 use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
-use otlp_arrow::internal::{Doors, Ingest, Kept};
+use otlp_arrow::internal::{Doors, Hops, Ingest, Kept};
 use otlp_arrow::internal::{Protocol, Stats};
 use otlp_arrow::{Code, Config, ExportOutcome, OtlpError, Result, Signal};
 use otlp_arrow_columns::Refused;
@@ -54,6 +54,7 @@ impl Ingest for Inside {
         protocol: Protocol,
         bytes: Bytes,
         reservation: Reservation,
+        _: Hops,
     ) -> Result<(ExportOutcome, Kept)> {
         assert!(reservation.bytes() >= bytes.len(), "{} reserved for {}", reservation.bytes(), bytes.len());
         self.seen.lock().unwrap().push((signal, protocol, bytes));

@@ -40,7 +40,8 @@ impl Syslog {
         let bytes = ExportLogsServiceRequest { resource_logs }.encode_to_vec();
         let mut covered = reservation.sibling();
         covered.grow(bytes.len())?;
-        let (outcome, kept) = self.ingest.accept(Signal::Logs, self.protocol, bytes.into(), covered)?;
+        let (outcome, kept) =
+            self.ingest.accept(Signal::Logs, self.protocol, bytes.into(), covered, Default::default())?;
         kept.await?;
         Ok(answer::plain(200, "text/plain", format!("{} kept\n", outcome.accepted)))
     }

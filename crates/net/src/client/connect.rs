@@ -1,34 +1,72 @@
-//! TCP and TLS to a server, with errors that say which of name, route or certificate is at fault.
+//! TCP and TLS to a server, through a proxy where there is one, with errors that say which of name, route, certificate or
+//! proxy is at fault.
 
 use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use http::Uri;
-use hyper::rt::{Read, ReadBufCursor, Write};
-use hyper_util::client::legacy::connect::{Connected, Connection};
+use http::{StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tower_service::Service;
 
-/// Why no connection came about. A wrong name or certificate stays wrong until somebody
-/// changes it; a route may come back.
+use super::link::{Hop, Link, TlsAlert, is_tls_refusal};
+use super::proxy::{NoTunnel, Proxies, Proxy, tunnel};
+use crate::reload::Reloaded;
+
+/// Why no connection came about. A name, a certificate or a proxy that is wrong stays so until somebody changes it; a route
+/// may come back.
 #[derive(Debug)]
 pub(super) enum ConnectError {
     Name(String, io::Error),
     Route(String, io::Error),
     Certificate(String, io::Error),
+    /// The proxy does not let us through to the server.
+    Refused {
+        proxy: String,
+        server: String,
+        status: StatusCode,
+        reason: String,
+    },
+}
+
+impl ConnectError {
+    /// Whether it may be over by itself.
+    pub(super) fn passes(&self) -> bool {
+        match self {
+            ConnectError::Name(..) | ConnectError::Certificate(..) => false,
+            ConnectError::Route(..) => true,
+            ConnectError::Refused { status, .. } => passes(*status),
+        }
+    }
+}
+
+/// Whether a proxy that answers so for itself may answer otherwise later.
+pub(super) fn passes(status: StatusCode) -> bool {
+    status.is_server_error() || matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS)
+}
+
+/// What to do about a proxy that answers so.
+pub(super) fn remedy(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
+            ": it wants a user name and a password: put them in its URL, or set forward.proxy.username and forward.proxy.password"
+        }
+        _ if passes(status) => ": it cannot reach that server now",
+        _ => ": have the proxy allow this server and port, or name the server in NO_PROXY",
+    }
 }
 
 impl fmt::Display for ConnectError {
@@ -37,33 +75,33 @@ impl fmt::Display for ConnectError {
             ConnectError::Name(host, error) => write!(f, "the name {host} cannot be resolved: {error}"),
             ConnectError::Route(host, error) => write!(f, "{host} cannot be reached: {error}"),
             ConnectError::Certificate(host, error) => write!(f, "TLS with {host} failed: {error}"),
+            ConnectError::Refused { proxy, server, status, reason } => {
+                let said = [status.as_str(), reason].join(" ");
+                write!(f, "the proxy {proxy} does not connect to {server}: HTTP {}{}", said.trim(), remedy(*status))
+            }
         }
     }
 }
 
 impl std::error::Error for ConnectError {}
 
-/// The alert with which a server ended TLS after the handshake was over on our side, as it does where it does not like our
-/// certificate: whoever uses the connection learns no more than that it was closed.
-#[derive(Clone, Debug, Default)]
-pub(super) struct TlsAlert(Arc<Mutex<Option<String>>>);
-
-impl TlsAlert {
-    pub(super) fn text(&self) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn set(&self, text: Option<String>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = text;
-    }
+/// What is offered and trusted on the way to a server.
+#[derive(Clone)]
+pub(super) struct Trust {
+    pub(super) server: Arc<ClientConfig>,
+    pub(super) proxy: Arc<ClientConfig>,
 }
 
 /// Makes connections for the client.
 #[derive(Clone)]
 pub(super) struct Connector {
     alert: TlsAlert,
-    tls: Arc<ClientConfig>,
+    trust: Trust,
     server_name: Option<String>,
+    /// Before which servers there is a proxy.
+    proxies: Option<Arc<Reloaded<Proxies>>>,
+    /// HTTP/2 without TLS: no proxy can read it, so it goes through a tunnel as well.
+    http2: bool,
     timeout: Duration,
 }
 
@@ -75,8 +113,12 @@ impl fmt::Debug for Connector {
 
 impl Connector {
     /// `server_name` is expected in the certificate instead of the URL's host.
-    pub(super) fn new(tls: ClientConfig, server_name: Option<String>, timeout: Duration) -> Self {
-        Self { tls: Arc::new(tls), server_name, timeout, alert: TlsAlert::default() }
+    pub(super) fn new(trust: Trust, server_name: Option<String>, http2: bool, timeout: Duration) -> Self {
+        Self { trust, server_name, proxies: None, http2, timeout, alert: TlsAlert::default() }
+    }
+
+    pub(super) fn through(self, proxies: Option<Arc<Reloaded<Proxies>>>) -> Self {
+        Self { proxies, ..self }
     }
 
     /// Where to read why a connection was closed.
@@ -89,29 +131,71 @@ impl Connector {
         let https = uri.scheme_str() == Some("https");
         let port = uri.port_u16().unwrap_or(if https { 443 } else { 80 });
         let shown = format!("{host}:{port}");
-        let addresses = tokio::net::lookup_host((host.as_str(), port))
-            .await
-            .map_err(|error| ConnectError::Name(shown.clone(), error))?;
+        let proxy = self.proxies.as_ref().and_then(|proxies| proxies.current().of(&uri));
+        let tunnelled = https || self.http2;
+        let hop = match &proxy {
+            None => Hop::Tcp(self.dial(&host, port, &shown).await?),
+            Some(proxy) => {
+                let mut hop = self.to_proxy(proxy).await?;
+                if tunnelled {
+                    tunnel(&mut hop, proxy, &host, port).await.map_err(|no| no_tunnel(no, proxy, &shown))?;
+                }
+                hop
+            }
+        };
+        if !https {
+            return Ok(Link::Plain(TokioIo::new(hop), proxy.is_some() && !tunnelled));
+        }
+        let expected = self.server_name.unwrap_or(host);
+        let stream = tls(self.trust.server, expected, hop, &shown).await?;
+        self.alert.set(None);
+        Ok(Link::Tls(Box::new(TokioIo::new(stream)), self.alert))
+    }
+
+    async fn to_proxy(&self, proxy: &Proxy) -> Result<Hop, ConnectError> {
+        let shown = format!("the proxy {proxy}");
+        let stream = self.dial(&proxy.host, proxy.port, &shown).await?;
+        if !proxy.https {
+            return Ok(Hop::Tcp(stream));
+        }
+        let stream = tls(Arc::clone(&self.trust.proxy), proxy.host.clone(), stream, &shown).await?;
+        Ok(Hop::Tls(Box::new(stream)))
+    }
+
+    async fn dial(&self, host: &str, port: u16, shown: &str) -> Result<TcpStream, ConnectError> {
+        let addresses =
+            tokio::net::lookup_host((host, port)).await.map_err(|error| ConnectError::Name(shown.to_owned(), error))?;
         let reached = tokio::time::timeout(self.timeout, reach(addresses)).await;
         let stream = reached
             .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
-            .map_err(|error| ConnectError::Route(shown.clone(), error))?;
+            .map_err(|error| ConnectError::Route(shown.to_owned(), error))?;
         // Small requests would otherwise wait for the acknowledgement of the one before.
         let _ = stream.set_nodelay(true);
-        if !https {
-            return Ok(Link::Plain(TokioIo::new(stream)));
+        Ok(stream)
+    }
+}
+
+/// TLS over `stream`, with the certificate of `expected` at its other end.
+async fn tls<S: AsyncRead + AsyncWrite + Unpin>(
+    config: Arc<ClientConfig>,
+    expected: String,
+    stream: S,
+    shown: &str,
+) -> Result<TlsStream<S>, ConnectError> {
+    let name = ServerName::try_from(expected)
+        .map_err(|error| ConnectError::Certificate(shown.to_owned(), io::Error::other(error)))?;
+    TlsConnector::from(config).connect(name, stream).await.map_err(|error| match is_tls_refusal(&error) {
+        true => ConnectError::Certificate(shown.to_owned(), error),
+        false => ConnectError::Route(shown.to_owned(), error),
+    })
+}
+
+fn no_tunnel(no: NoTunnel, proxy: &Proxy, server: &str) -> ConnectError {
+    match no {
+        NoTunnel::Refused(status, reason) => {
+            ConnectError::Refused { proxy: proxy.to_string(), server: server.to_owned(), status, reason }
         }
-        let expected = self.server_name.unwrap_or(host);
-        let name = ServerName::try_from(expected)
-            .map_err(|error| ConnectError::Certificate(shown.clone(), io::Error::other(error)))?;
-        match TlsConnector::from(self.tls).connect(name, stream).await {
-            Ok(stream) => {
-                self.alert.set(None);
-                Ok(Link::Tls(Box::new(TokioIo::new(stream)), self.alert))
-            }
-            Err(error) if is_tls_refusal(&error) => Err(ConnectError::Certificate(shown, error)),
-            Err(error) => Err(ConnectError::Route(shown, error)),
-        }
+        NoTunnel::Broken(error) => ConnectError::Route(format!("{server} through the proxy {proxy}"), error),
     }
 }
 
@@ -139,11 +223,6 @@ async fn reach(addresses: impl IntoIterator<Item = SocketAddr>) -> io::Result<Tc
     }
 }
 
-/// A handshake that broke off is a bad route; one that was judged is a bad certificate.
-fn is_tls_refusal(error: &io::Error) -> bool {
-    error.get_ref().is_some_and(|inner| inner.downcast_ref::<rustls::Error>().is_some())
-}
-
 impl Service<Uri> for Connector {
     type Response = Link;
     type Error = ConnectError;
@@ -155,64 +234,6 @@ impl Service<Uri> for Connector {
 
     fn call(&mut self, uri: Uri) -> Self::Future {
         Box::pin(self.clone().connect(uri))
-    }
-}
-
-/// A connection, plain or inside TLS.
-pub(super) enum Link {
-    Plain(TokioIo<TcpStream>),
-    Tls(Box<TokioIo<TlsStream<TcpStream>>>, TlsAlert),
-}
-
-impl Connection for Link {
-    fn connected(&self) -> Connected {
-        match self {
-            Link::Plain(_) => Connected::new(),
-            Link::Tls(stream, _) if stream.inner().get_ref().1.alpn_protocol() == Some(b"h2") => {
-                Connected::new().negotiated_h2()
-            }
-            Link::Tls(..) => Connected::new(),
-        }
-    }
-}
-
-impl Read for Link {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Link::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
-            Link::Tls(stream, alert) => {
-                let read = Pin::new(&mut **stream).poll_read(cx, buf);
-                if let Poll::Ready(Err(error)) = &read
-                    && is_tls_refusal(error)
-                {
-                    alert.set(Some(error.to_string()));
-                }
-                read
-            }
-        }
-    }
-}
-
-impl Write for Link {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Link::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
-            Link::Tls(stream, _) => Pin::new(&mut **stream).poll_write(cx, buf),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Link::Plain(stream) => Pin::new(stream).poll_flush(cx),
-            Link::Tls(stream, _) => Pin::new(&mut **stream).poll_flush(cx),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Link::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
-            Link::Tls(stream, _) => Pin::new(&mut **stream).poll_shutdown(cx),
-        }
     }
 }
 

@@ -3,26 +3,33 @@
 //! gRPC and HTTP share one hyper client; what an answer means for the data is the caller's to say.
 
 mod connect;
+mod link;
 mod post;
+mod proxy;
 mod secrets;
 
 use std::error::Error;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::CONTENT_ENCODING;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION};
 use http::response::Parts;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper_util::client::legacy::Client as HyperClient;
 use hyper_util::client::legacy::connect::capture_connection;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use otlp_arrow_base::clock::Clock;
 use otlp_arrow_base::error::Result;
 
 use crate::encoding::Encoding;
-use crate::tls::{self, ClientFiles};
-use connect::{ConnectError, Connector, TlsAlert};
+use crate::reload::Reloaded;
+use crate::tls::{ClientFiles, OwnedFiles};
+use connect::{ConnectError, Connector, Trust, passes, remedy};
+use link::TlsAlert;
 pub use post::post_json;
+pub use proxy::{Proxies, Proxy};
 pub use secrets::{Secrets, basic};
 
 /// How long a connection without requests is kept.
@@ -35,6 +42,10 @@ pub struct ClientOptions<'a> {
     pub tls: ClientFiles<'a>,
     /// Expected in the server's certificate instead of the URL's host.
     pub server_name: Option<String>,
+    /// Before which servers there is a proxy.
+    pub proxies: Option<Arc<Reloaded<Proxies>>>,
+    /// Used with proxies that are spoken to within TLS.
+    pub proxy_tls: ClientFiles<'a>,
     /// HTTP/2 only, as gRPC needs it; else HTTP/1.1.
     pub http2: bool,
     /// The longest one request may take, connecting included.
@@ -43,13 +54,21 @@ pub struct ClientOptions<'a> {
     pub max_answer: usize,
 }
 
-/// Sends requests. Connections are kept and shared between them.
+/// Sends requests. Connections are kept and shared between them. Where the files of TLS change, those that follow go over new
+/// connections.
 #[derive(Debug)]
 pub struct Client {
-    http: HyperClient<Connector, Full<Bytes>>,
-    alert: TlsAlert,
+    connections: Reloaded<Connections>,
+    proxies: Option<Arc<Reloaded<Proxies>>>,
+    http2: bool,
     timeout: Duration,
     max_answer: usize,
+}
+
+#[derive(Debug)]
+struct Connections {
+    http: HyperClient<Connector, Full<Bytes>>,
+    alert: TlsAlert,
 }
 
 /// A complete answer, its body without compression.
@@ -61,12 +80,15 @@ pub struct Reply {
     pub body: Bytes,
     /// What came behind the body.
     pub trailers: Option<HeaderMap>,
+    /// The proxy that passed it on, and read it: it may have answered in the server's place.
+    pub proxy: Option<String>,
 }
 
 /// Why there is no complete answer.
 #[derive(Debug)]
 pub enum Failure {
-    /// The name does not resolve, or TLS was refused: so it stays until somebody changes something.
+    /// The name does not resolve, TLS was refused, or a proxy does not let us through: so it stays until somebody changes
+    /// something.
     Settings(String),
     /// It cannot be reached, or the connection ended: it may come back.
     Connection(String),
@@ -84,23 +106,53 @@ pub enum Failure {
 impl Client {
     /// Prepares a client; nothing is connected yet. INVALID_CONFIG names the file that cannot be used.
     pub fn new(options: ClientOptions<'_>) -> Result<Self> {
-        let tls = tls::client(&options.tls, options.http2)?;
-        let connector = Connector::new(tls, options.server_name, options.timeout);
-        let alert = connector.alert();
-        let http = HyperClient::builder(TokioExecutor::new())
-            .http2_only(options.http2)
-            .timer(TokioTimer::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(KEPT)
-            .build(connector);
-        Ok(Self { http, alert, timeout: options.timeout, max_answer: options.max_answer })
+        let ClientOptions { server_name, proxies, http2, timeout, max_answer, .. } = options;
+        let (tls, proxy_tls) = (OwnedFiles::of(&options.tls), OwnedFiles::of(&options.proxy_tls));
+        let paths: Vec<_> = tls.paths().chain(proxy_tls.paths()).collect();
+        let through = proxies.clone();
+        let connections = Reloaded::new(paths, Clock::system(), move || {
+            let trust = Trust { server: tls.client(http2)?.into(), proxy: proxy_tls.client(false)?.into() };
+            let connector = Connector::new(trust, server_name.clone(), http2, timeout).through(through.clone());
+            let alert = connector.alert();
+            let http = HyperClient::builder(TokioExecutor::new())
+                .http2_only(http2)
+                .timer(TokioTimer::new())
+                .pool_timer(TokioTimer::new())
+                .pool_idle_timeout(KEPT)
+                .build(connector);
+            Ok(Connections { http, alert })
+        })?;
+        Ok(Self { connections, proxies, http2, timeout, max_answer })
+    }
+
+    /// Grows when a file that it was made of changed: then another attempt makes sense.
+    pub fn version(&self) -> u64 {
+        self.connections.version() + self.proxies.as_ref().map_or(0, |proxies| proxies.version())
+    }
+
+    /// Somebody refused what was shown of the files: they are read before they are used again.
+    pub fn doubt(&self) {
+        self.connections.doubt();
+        if let Some(proxies) = &self.proxies {
+            proxies.doubt();
+        }
     }
 
     /// Sends one request and reads the answer to its end.
     pub async fn send(&self, mut request: Request<Full<Bytes>>) -> Result<Reply, Failure> {
+        let proxy = self.proxies.as_ref().and_then(|proxies| proxies.current().of(request.uri()));
+        // Through a tunnel the proxy reads no request.
+        let reads = |_: &Arc<Proxy>| !self.http2 && request.uri().scheme_str() != Some("https");
+        let proxy = proxy.filter(reads);
+        if let Some(authorization) = proxy.as_ref().and_then(|proxy| proxy.authorization.clone()) {
+            request.headers_mut().insert(PROXY_AUTHORIZATION, authorization);
+        }
         let connection = capture_connection(&mut request);
         match tokio::time::timeout(self.timeout, self.attempt(request)).await {
-            Ok(reply) => reply,
+            Ok(reply) => reply.and_then(|reply| match proxy {
+                Some(proxy) => of_server(reply, &proxy),
+                None => Ok(reply),
+            }),
             Err(_) => {
                 let connection = connection.connection_metadata();
                 if let Some(connection) = &*connection {
@@ -113,7 +165,9 @@ impl Client {
     }
 
     async fn attempt(&self, request: Request<Full<Bytes>>) -> Result<Reply, Failure> {
-        let response = self.http.request(request).await.map_err(|error| self.unreachable(&error))?;
+        let connections = self.connections.current();
+        let response =
+            connections.http.request(request).await.map_err(|error| unreachable(&error, &connections.alert))?;
         let (head, body) = response.into_parts();
         let collected = match Limited::new(body, self.max_answer).collect().await {
             Ok(collected) => collected,
@@ -122,20 +176,31 @@ impl Client {
         };
         let trailers = collected.trailers().cloned();
         let body = plain(&head.headers, collected.to_bytes(), self.max_answer);
-        Ok(Reply { head, body, trailers })
+        Ok(Reply { head, body, trailers, proxy: None })
     }
+}
 
-    fn unreachable(&self, error: &hyper_util::client::legacy::Error) -> Failure {
-        let text = chain(error).map(ToString::to_string).collect::<Vec<_>>().join(": ");
-        match chain(error).find_map(|cause| cause.downcast_ref::<ConnectError>()) {
-            Some(ConnectError::Name(..) | ConnectError::Certificate(..)) => return Failure::Settings(text),
-            Some(ConnectError::Route(..)) => return Failure::Connection(text),
-            None => {}
-        }
-        match self.alert.text() {
-            Some(alert) => Failure::Settings(format!("the destination ended TLS: {alert} ({text})")),
-            None => Failure::Connection(text),
-        }
+/// The answer of the server, or what the proxy before it answered in its place.
+fn of_server(reply: Reply, proxy: &Proxy) -> Result<Reply, Failure> {
+    let (status, headers) = (reply.head.status, &reply.head.headers);
+    let page = headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+    let own = status == StatusCode::PROXY_AUTHENTICATION_REQUIRED || headers.contains_key(PROXY_AUTHENTICATE);
+    // What is too large for the proxy is too large.
+    let own = own || !status.is_success() && page && status != StatusCode::PAYLOAD_TOO_LARGE;
+    if !own {
+        return Ok(Reply { proxy: Some(proxy.to_string()), ..reply });
+    }
+    let text = format!("the proxy {proxy} answers HTTP {status}{}", remedy(status));
+    Err(if passes(status) { Failure::Connection(text) } else { Failure::Settings(text) })
+}
+
+fn unreachable(error: &hyper_util::client::legacy::Error, alert: &TlsAlert) -> Failure {
+    let text = chain(error).map(ToString::to_string).collect::<Vec<_>>().join(": ");
+    match (chain(error).find_map(|cause| cause.downcast_ref::<ConnectError>()), alert.text()) {
+        (Some(error), _) if error.passes() => Failure::Connection(text),
+        (Some(_), _) => Failure::Settings(text),
+        (None, Some(alert)) => Failure::Settings(format!("the destination ended TLS: {alert} ({text})")),
+        (None, None) => Failure::Connection(text),
     }
 }
 

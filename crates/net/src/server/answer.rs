@@ -8,12 +8,14 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body::{Body, Frame, SizeHint};
+use otlp_arrow_base::hops::Hops;
 use otlp_arrow_wire::{Format, grpc, otlp, status};
 use serde_json::json;
 use tokio::sync::mpsc;
 
 use super::refusal::Refusal;
 
+const LOOP: HeaderName = HeaderName::from_static(Hops::REFUSED);
 const GRPC_STATUS: HeaderName = HeaderName::from_static(grpc::STATUS);
 const GRPC_MESSAGE: HeaderName = HeaderName::from_static(grpc::MESSAGE);
 const GRPC_DETAILS: HeaderName = HeaderName::from_static(grpc::DETAILS);
@@ -118,7 +120,16 @@ pub(super) fn http_refusal(refusal: &Refusal, format: Format) -> Response<Answer
     if let Some(allowed) = refusal.allowed() {
         response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
     }
+    tell_loop(refusal, response.headers_mut());
     response
+}
+
+fn tell_loop(refusal: &Refusal, headers: &mut HeaderMap) {
+    if refusal.is_loop()
+        && let Ok(reason) = HeaderValue::from_str(refusal.message())
+    {
+        headers.insert(LOOP, reason);
+    }
 }
 
 /// The same status in the JSON form of protobuf.
@@ -192,6 +203,7 @@ pub(super) fn grpc_refusal(refusal: &Refusal) -> Response<Answer> {
             headers.insert(GRPC_DETAILS, details);
         }
     }
+    tell_loop(refusal, headers);
     if status.http == 415 {
         headers.insert(GRPC_ACCEPT, HeaderValue::from_static("identity,gzip,deflate,zstd"));
     }

@@ -22,10 +22,14 @@ enum Kind {
     Unsupported(u16),
     /// The same as 405, with the methods that are allowed.
     Method(&'static str),
+    /// gRPC FAILED_PRECONDITION, HTTP 508.
+    Loop,
 }
 
 /// gRPC UNIMPLEMENTED: unknown paths, methods, encodings, and more or fewer messages than one.
 const UNIMPLEMENTED: i32 = 12;
+/// gRPC FAILED_PRECONDITION: not to be sent again as it is.
+const FAILED_PRECONDITION: i32 = 9;
 
 impl Refusal {
     fn unsupported(http: u16, message: String) -> Self {
@@ -56,6 +60,11 @@ impl Refusal {
     /// A content type, or a version of HTTP, that the path does not take.
     pub fn media_type(message: impl Into<String>) -> Self {
         Self::unsupported(415, message.into())
+    }
+
+    /// Records that came through this recorder before.
+    pub fn comes_back(reason: impl Into<String>) -> Self {
+        Self { error: OtlpError::new(Code::InvalidData, reason), kind: Kind::Loop }
     }
 
     /// More or fewer messages than the call takes.
@@ -105,6 +114,7 @@ impl Refusal {
             Kind::Mapped => status_of(self.error.code()),
             Kind::Unsupported(http) => Status { grpc: UNIMPLEMENTED, http, retry_after: None },
             Kind::Method(_) => Status { grpc: UNIMPLEMENTED, http: 405, retry_after: None },
+            Kind::Loop => Status { grpc: FAILED_PRECONDITION, http: 508, retry_after: None },
         }
     }
 
@@ -114,6 +124,11 @@ impl Refusal {
             Kind::Method(allowed) => Some(allowed),
             _ => None,
         }
+    }
+
+    /// Whether the records came through this recorder before: that is told in a header of its own as well.
+    pub(super) fn is_loop(&self) -> bool {
+        self.kind == Kind::Loop
     }
 
     /// `google.rpc.Status`, with `BadRequest` or `RetryInfo` where there is something to say.

@@ -1,6 +1,6 @@
 //! What a client offers and trusts.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use otlp_arrow_base::error::{Code, OtlpError, Result};
 use rustls::{ClientConfig, RootCertStore};
@@ -19,6 +19,42 @@ pub struct ClientFiles<'a> {
     pub cert_file: Option<&'a Path>,
     /// Its key.
     pub key_file: Option<&'a Path>,
+}
+
+/// The same as [`ClientFiles`], for those who read them more than once. A program may change its working directory meanwhile.
+#[derive(Clone, Debug)]
+pub(crate) struct OwnedFiles {
+    key: String,
+    ca_file: Option<PathBuf>,
+    cert_file: Option<PathBuf>,
+    key_file: Option<PathBuf>,
+}
+
+impl OwnedFiles {
+    pub(crate) fn of(files: &ClientFiles<'_>) -> Self {
+        let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        Self {
+            key: files.key.to_owned(),
+            ca_file: files.ca_file.map(absolute),
+            cert_file: files.cert_file.map(absolute),
+            key_file: files.key_file.map(absolute),
+        }
+    }
+
+    pub(crate) fn paths(&self) -> impl Iterator<Item = PathBuf> + '_ {
+        [&self.ca_file, &self.cert_file, &self.key_file].into_iter().flatten().cloned()
+    }
+
+    /// [`client`] of what the files hold now.
+    pub(crate) fn client(&self, http2: bool) -> Result<ClientConfig> {
+        let files = ClientFiles {
+            key: &self.key,
+            ca_file: self.ca_file.as_deref(),
+            cert_file: self.cert_file.as_deref(),
+            key_file: self.key_file.as_deref(),
+        };
+        client(&files, http2)
+    }
 }
 
 /// What a client offers and trusts; it speaks HTTP/2 or HTTP/1.1, not both.

@@ -9,8 +9,9 @@ use std::sync::Arc;
 use otlp_arrow_base::error::{Code, OtlpError};
 use rustls::crypto::CryptoProvider;
 
+pub(crate) use client::OwnedFiles;
 pub use client::{ClientFiles, client};
-pub use server::{ClientAuth, ServerFiles, server};
+pub use server::{ClientAuth, ServerFiles, server, server_reloaded};
 
 /// What the two versions of HTTP are called within TLS (ALPN).
 const HTTP2: &[u8] = b"h2";

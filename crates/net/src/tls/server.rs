@@ -3,12 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use otlp_arrow_base::clock::Clock;
 use otlp_arrow_base::error::Result;
 use rustls::ServerConfig;
 use rustls::server::WebPkiClientVerifier;
 
 use super::pem::{bad_file, certificates, private_key, roots};
 use super::{HTTP1, HTTP2, provider, unusable};
+use crate::reload::Reloaded;
 
 /// The files of a server.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +35,28 @@ pub enum ClientAuth<'a> {
     Optional(&'a Path),
     /// Only who shows one is let in.
     Required(&'a Path),
+}
+
+/// [`server`], made again when its files change: each new connection is offered the newest certificate, and those that are open
+/// keep theirs.
+pub fn server_reloaded(files: &ServerFiles<'_>, clock: Clock) -> Result<Reloaded<ServerConfig>> {
+    let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let (cert, private) = (absolute(files.cert_file), absolute(files.key_file));
+    let (authorities, optional) = match files.client_auth {
+        ClientAuth::None => (None, false),
+        ClientAuth::Optional(path) => (Some(absolute(path)), true),
+        ClientAuth::Required(path) => (Some(absolute(path)), false),
+    };
+    let key = files.key.to_owned();
+    let paths = [Some(cert.clone()), Some(private.clone()), authorities.clone()];
+    Reloaded::new(paths.into_iter().flatten(), clock, move || {
+        let client_auth = match &authorities {
+            None => ClientAuth::None,
+            Some(path) if optional => ClientAuth::Optional(path),
+            Some(path) => ClientAuth::Required(path),
+        };
+        server(&ServerFiles { key: &key, cert_file: &cert, key_file: &private, client_auth })
+    })
 }
 
 /// What a server offers; it speaks HTTP/2 and HTTP/1.1.

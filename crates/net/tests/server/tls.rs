@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
-use otlp_arrow_base::clock::Clock;
+use otlp_arrow_base::clock::{Clock, ManualClock};
 use otlp_arrow_base::error::Code;
 use otlp_arrow_net::client::{Client, ClientOptions, Failure};
 use otlp_arrow_net::identity::Peer;
@@ -45,7 +45,12 @@ impl Pair {
 
 /// The port of a server behind TLS.
 async fn listen(files: &ServerFiles<'_>) -> u16 {
-    let acceptor = TlsAcceptor::from(Arc::new(tls::server(files).unwrap()));
+    listen_by(files, Clock::system()).await
+}
+
+/// The same, which looks at its files by `clock`.
+async fn listen_by(files: &ServerFiles<'_>, clock: Clock) -> u16 {
+    let tls = tls::server_reloaded(files, clock).unwrap();
     let mut router = Router::new(LIMITS, Clock::system(), Arc::default());
     router.mount(Echo::new(), true).unwrap();
     let server = Arc::new(Server::new(router, watch::Sender::new(false)));
@@ -54,7 +59,7 @@ async fn listen(files: &ServerFiles<'_>) -> u16 {
     tokio::spawn(async move {
         loop {
             let (stream, peer) = listener.accept().await.unwrap();
-            let (acceptor, connection) = (acceptor.clone(), server.connection(server.place().await));
+            let (acceptor, connection) = (TlsAcceptor::from(tls.current()), server.connection(server.place().await));
             tokio::spawn(async move {
                 if let Ok(stream) = acceptor.accept(stream).await {
                     connection.serve(stream, Peer::Address(peer)).await;
@@ -73,9 +78,21 @@ async fn ask(port: u16, http2: bool, ca: &Path, own: Option<&Pair>) -> Result<St
         key_file: own.map(|pair| pair.key.path()),
     };
     let timeout = Duration::from_secs(20);
-    let options = ClientOptions { tls: files, server_name: None, http2, timeout, max_answer: 1000 };
+    let options = ClientOptions {
+        tls: files,
+        server_name: None,
+        proxies: None,
+        proxy_tls: ClientFiles::default(),
+        http2,
+        timeout,
+        max_answer: 1000,
+    };
+    send(&Client::new(options).unwrap(), port, http2).await
+}
+
+async fn send(client: &Client, port: u16, http2: bool) -> Result<String, Failure> {
     let request = http::Request::post(format!("https://localhost:{port}/echo")).body(Full::new(Bytes::from("secret")));
-    let reply = Client::new(options).unwrap().send(request.unwrap()).await?;
+    let reply = client.send(request.unwrap()).await?;
     assert_eq!(reply.head.status, 200);
     assert_eq!(reply.head.version, if http2 { http::Version::HTTP_2 } else { http::Version::HTTP_11 });
     Ok(String::from_utf8(reply.body.to_vec()).unwrap())
@@ -96,6 +113,59 @@ async fn both_versions_of_http_are_spoken_within_tls() {
         assert_eq!(ask(port, http2, pair.cert.path(), None).await.unwrap(), "secret");
         let text = refused(ask(port, http2, stranger.cert.path(), None).await);
         assert!(text.contains(&format!("TLS with localhost:{port} failed")), "{text}");
+    }
+}
+
+/// A certificate is renewed under everybody's feet: at the server, with its key a moment later, and at the client, which shows one of
+/// its own and trusts by a file.
+#[tokio::test]
+async fn renewed_certificates_are_taken_where_they_are() {
+    let copy = |from: &NamedTempFile, to: &NamedTempFile| std::fs::copy(from.path(), to.path()).unwrap();
+    for http2 in [true, false] {
+        let (pair, ours, clock) = (Pair::new("localhost"), Pair::new("client"), ManualClock::new());
+        let port = listen_by(&pair.server(ClientAuth::Required(ours.cert.path())), clock.clock()).await;
+        let trusted = NamedTempFile::new().unwrap();
+        copy(&pair.cert, &trusted);
+        let options = ClientOptions {
+            tls: ClientFiles {
+                key: "forward.tls",
+                ca_file: Some(trusted.path()),
+                cert_file: Some(ours.cert.path()),
+                key_file: Some(ours.key.path()),
+            },
+            server_name: None,
+            proxies: None,
+            proxy_tls: ClientFiles::default(),
+            http2,
+            timeout: Duration::from_secs(20),
+            max_answer: 1000,
+        };
+        let client = Client::new(options).unwrap();
+        assert_eq!(send(&client, port, http2).await.unwrap(), "secret");
+
+        let (second, theirs) = (Pair::new("localhost"), Pair::new("client"));
+        copy(&second.cert, &pair.cert);
+        clock.advance(Duration::from_secs(2));
+        assert_eq!(
+            ask(port, http2, trusted.path(), Some(&ours)).await.unwrap(),
+            "secret",
+            "a key that does not fit yet"
+        );
+        copy(&second.key, &pair.key);
+        clock.advance(Duration::from_secs(2));
+        assert!(refused(ask(port, http2, trusted.path(), Some(&ours)).await).contains("TLS with localhost"));
+        copy(&second.cert, &trusted);
+        client.doubt();
+        assert_eq!(send(&client, port, http2).await.unwrap(), "secret", "over a connection to the new certificate");
+
+        // And the other way around: the client's own.
+        copy(&theirs.cert, &ours.cert);
+        copy(&theirs.key, &ours.key);
+        clock.advance(Duration::from_secs(2));
+        client.doubt();
+        assert_eq!(send(&client, port, http2).await.unwrap(), "secret");
+        let old = Pair::new("client");
+        assert!(refused(ask(port, http2, trusted.path(), Some(&old)).await).contains("ended TLS"));
     }
 }
 

@@ -170,6 +170,11 @@ impl Layout {
         self.writers_dir().join(format!("{writer}.lock"))
     }
 
+    /// The number that the recorder of this directory is known by to others.
+    pub fn recorder_number(&self) -> PathBuf {
+        self.root.join("recorder")
+    }
+
     /// The lock under which files of others are adopted and old files deleted.
     pub fn maintenance_lock(&self) -> PathBuf {
         self.root.join("maintenance.lock")

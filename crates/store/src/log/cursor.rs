@@ -155,10 +155,40 @@ impl CursorFile {
         storage.replace(&fresh, &self.path())
     }
 
+    /// Where the hops are of what waits behind it: `<cursor>.via`.
+    fn hops_path(&self) -> PathBuf {
+        self.dir.join(format!("{}.via", self.name))
+    }
+
+    /// Replaces the lines that tell through which recorders what waits has come.
+    pub fn write_hops(&self, storage: &dyn Storage, lines: &str) -> io::Result<()> {
+        storage.create_dir_all(&self.dir)?;
+        let fresh = self.dir.join(format!("{}.via.new", self.name));
+        remove_if_there(storage, &fresh)?;
+        let mut file = storage.create(&fresh)?;
+        file.append(format!("{lines}{:08x}\n", crc32c::crc32c(lines.as_bytes())).as_bytes())?;
+        file.sync()?;
+        drop(file);
+        storage.replace(&fresh, &self.hops_path())
+    }
+
+    /// These lines; empty where there are none, or they are damaged.
+    pub fn read_hops(&self, storage: &dyn Storage) -> String {
+        let read = || {
+            let file = storage.open(&self.hops_path()).ok()?;
+            let mut bytes = vec![0; file.len().ok()?.min(MAX_BYTES) as usize];
+            file.read_exact_at(0, &mut bytes).ok()?;
+            let text = String::from_utf8(bytes).ok()?;
+            let (lines, crc) = text.strip_suffix('\n')?.split_at_checked(text.len().checked_sub(9)?)?;
+            (u32::from_str_radix(crc, 16) == Ok(crc32c::crc32c(lines.as_bytes()))).then(|| lines.to_owned())
+        };
+        read().unwrap_or_default()
+    }
+
     /// Removes it: there is nothing left to deliver.
     pub fn remove(&self, storage: &dyn Storage) {
         let old = self.is_old(storage, &self.name).unwrap_or(false).then(|| self.old_dir.join(&self.name));
-        for path in [Some(self.path()), old].into_iter().flatten() {
+        for path in [Some(self.path()), Some(self.hops_path()), old].into_iter().flatten() {
             if let Err(error) = remove_if_there(storage, &path) {
                 tracing::debug!(%error, path = %path.display(), "a cursor that is done stays");
             }

@@ -5,6 +5,7 @@ use std::io;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
+use otlp_arrow_base::hops::Hops;
 use otlp_arrow_columns::Signal;
 
 use super::handle::Log;
@@ -34,6 +35,8 @@ pub struct CommittedRequest {
     pub bytes: Option<Bytes>,
     /// Rows it added.
     pub rows: u64,
+    /// The recorders it came through.
+    pub hops: Hops,
 }
 
 /// Sees every commit. Called on the commit thread: it must not block, and it bounds the memory it keeps by itself.

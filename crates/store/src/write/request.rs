@@ -9,6 +9,7 @@ use super::budget::Reservation;
 use super::commit_policy::MAX_BYTES;
 use crate::log::hooks::CommittedRequest;
 use otlp_arrow_base::error::Result;
+use otlp_arrow_base::hops::Hops;
 
 /// One request on its way into a file: what it brings, and the memory it holds.
 #[derive(Debug)]
@@ -17,6 +18,8 @@ pub struct Request {
     pub payload: Payload,
     /// Covers what was handed over and the Arrow memory it will take; given back when the commit is done.
     pub reservation: Reservation,
+    /// The recorders they came through; kept beside what still waits for a destination, not in the files.
+    pub hops: Hops,
 }
 
 impl Request {
@@ -30,12 +33,19 @@ impl Request {
         {
             reservation.grow(batch.arrow_bytes())?;
         }
-        Ok(Self { payload, reservation })
+        Ok(Self { payload, reservation, hops: Hops::default() })
+    }
+
+    /// The same, which came through these recorders.
+    #[must_use]
+    pub fn with_hops(self, hops: Hops) -> Self {
+        Self { hops, ..self }
     }
 
     /// What consumers see of it; the bytes are shared, not copied.
     pub(crate) fn committed(&self) -> CommittedRequest {
-        CommittedRequest { bytes: self.payload.whole_bytes().cloned(), rows: self.payload.rows() as u64 }
+        let bytes = self.payload.whole_bytes().cloned();
+        CommittedRequest { bytes, rows: self.payload.rows() as u64, hops: self.hops.clone() }
     }
 }
 
