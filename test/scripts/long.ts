@@ -48,6 +48,14 @@ async function producers(): Promise<void> {
   await run(venvBin('pytest'), ['-q', '-k', 'sixteen_producers'], { cwd: join(ROOT, 'python'), env });
 }
 
+/** Random questions, each answered a second time in Python over what pyarrow reads. */
+async function questions(): Promise<void> {
+  await pythonEnvironment();
+  await extension();
+  const env = { OTLP_ARROW_QUESTIONS: share(100_000) };
+  await run(venvBin('pytest'), ['-q', '-k', 'computed_by_hand'], { cwd: join(ROOT, 'python'), env });
+}
+
 /** Other people's programs with `otlp-arrow/register`, on every version of Node.js. */
 async function guests(): Promise<void> {
   await addon();
@@ -77,6 +85,7 @@ const RUNS: Readonly<Record<string, () => Promise<unknown>>> = {
       env: { OTLP_ARROW_LARGEST: '1' },
     }),
   producers,
+  questions,
   sizes,
   'small wire': () => smallWire(Number(share(31_000_000))),
   guests,

@@ -10,7 +10,7 @@ import { run } from './run.js';
 const TARGET = 'x86_64-pc-windows-gnu';
 const COMPILER = 'x86_64-w64-mingw32-gcc';
 /** The node crate needs a libnode to link with, which this target does not have. */
-const CRATES = ['wire', 'columns', 'base', 'store', 'net', 'sdk', 'cli']
+const CRATES = ['wire', 'columns', 'base', 'store', 'net', 'query', 'sdk', 'cli']
   .map(name => `otlp-arrow-${name}`)
   .concat('otlp-arrow');
 

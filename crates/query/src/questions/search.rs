@@ -1,5 +1,6 @@
 //! Traces in which some span matches: one line a trace.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -250,6 +251,8 @@ struct Sums {
 
 #[derive(Clone)]
 struct One {
+    /// Of a span that came twice the last one counts.
+    place: Cursor,
     service: Arc<str>,
     name: Arc<str>,
     parent: Option<[u8; 8]>,
@@ -258,8 +261,18 @@ struct One {
 
 impl Sums {
     fn add(&mut self, other: Sums) {
-        self.spans.extend(other.spans);
+        other.spans.into_iter().for_each(|(key, one)| self.put(key, one));
         self.end = self.end.max(other.end);
+    }
+
+    fn put(&mut self, key: (Option<[u8; 8]>, Nanos), one: One) {
+        match self.spans.entry(key) {
+            Entry::Occupied(mut known) if known.get().place < one.place => drop(known.insert(one)),
+            Entry::Occupied(_) => {}
+            Entry::Vacant(free) => {
+                free.insert(one);
+            }
+        }
     }
 
     fn summary(self, id: &Id, matched: usize) -> TraceSummary {
@@ -338,7 +351,9 @@ impl Gather for Summing<'_> {
             Ok(Arc::clone(texts.entry((column, key)).or_insert_with(|| values.value(key as usize).into())))
         };
         for (row, id) in ids_of(view, rows)? {
+            let start = starts.value(row).cast_unsigned();
             let one = One {
+                place: view.place(row, start),
                 service: text(self.columns[7], row)?,
                 name: text(traces::NAME, row)?,
                 parent: parent(row),
@@ -346,7 +361,7 @@ impl Gather for Summing<'_> {
             };
             let sums = self.traces.entry(id).or_default();
             sums.end = sums.end.max(ends.value(row).cast_unsigned());
-            sums.spans.insert((span(row), starts.value(row).cast_unsigned()), one);
+            sums.put((span(row), start), one);
         }
         self.asking.hold(rows.len() * 96);
         Ok(())

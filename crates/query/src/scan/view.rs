@@ -60,8 +60,12 @@ impl<'a> View<'a> {
 
     /// Makes those of these columns that are not made yet, all at once.
     pub fn need(&self, columns: &[usize]) -> Result<()> {
-        let missing: Vec<usize> =
-            columns.iter().copied().filter(|column| self.columns[*column].get().is_none()).collect();
+        let mut missing: Vec<usize> = Vec::with_capacity(columns.len());
+        for column in columns {
+            if self.columns[*column].get().is_none() && !missing.contains(column) {
+                missing.push(*column);
+            }
+        }
         if missing.is_empty() {
             return Ok(());
         }

@@ -39,7 +39,7 @@ pub trait LoadedBlock: fmt::Debug {
     /// Bytes of memory it takes, its columns aside.
     fn bytes(&self) -> usize;
 
-    /// The columns at these positions of the file's schema, in the types of the schema.
+    /// The columns at these positions of the file's schema, each named once, in the types of the schema.
     fn columns(&self, columns: &[usize]) -> Result<Vec<ArrayRef>>;
 }
 
