@@ -107,10 +107,12 @@ impl Config {
                 "retention.max_bytes" => fit(&mut self.retention.max_bytes),
                 "rotation.max_bytes" => fit(&mut self.rotation.max_bytes),
                 "forward[].memory" => self.forward.iter_mut().for_each(|to| fit_memory(&mut to.memory)),
-                _ => fit_memory(&mut self.buffer.max_bytes),
+                _ => {
+                    fit_memory(&mut self.buffer.max_bytes);
+                    request_memory::fit(&mut self.limits, self.buffer.max_bytes);
+                }
             }
         }
-        request_memory::fit(&mut self.limits, self.buffer.max_bytes);
         self
     }
 }
