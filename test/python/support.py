@@ -9,7 +9,8 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,27 @@ def eventually(condition: Callable[[], Any], seconds: float = 20) -> Any:
         assert time.monotonic() < end, f"not within {seconds} s: {condition}"
         time.sleep(0.01)
     return found
+
+
+@contextmanager
+def crowded(directory: Path) -> Iterator[tuple[OtlpLibrary, Callable[[], None]]]:
+    """Open a library whose room for traces is taken by a body on its way, and a function that gives it back."""
+    # With its body a request holds 4 KiB for itself, and its headers.
+    length = (3 << 20) - (4 << 10) - 200
+    settings: dict[str, Any] = {"buffer": {"max_bytes": "4MiB"}, "listen": {"http": "127.0.0.1:0"}}
+    with OtlpLibrary(output_dir=directory, storage={"min_free_bytes": "0B"}, **settings) as library:
+        host, port = library.addresses()["http"].split(":")
+        with socket.create_connection((host, int(port))) as sender:
+            head = "POST /v1/traces HTTP/1.1\r\nhost: t\r\ncontent-type: application/x-protobuf\r\n"
+            sender.sendall(f"{head}content-length: {length + 1}\r\n\r\n".encode() + bytes(length))
+            eventually(lambda: library.stats()["buffer_bytes"] >= length)
+            yield library, sender.close
+
+
+def refused(library: OtlpLibrary) -> int:
+    """How many records were counted as not kept."""
+    counters = library.stats()["counters"]
+    return sum(one["value"] for one in counters if one["name"] == "otlp_arrow_refused_records_total")
 
 
 def run_python(code: str, *, env: dict[str, str] | None = None, cwd: Path | None = None, timeout: float = 60) -> str:

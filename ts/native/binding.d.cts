@@ -36,6 +36,8 @@ export declare class BindingLibrary {
   shutdown(deadlineMs?: number | undefined | null): Promise<Outcome<undefined>>
   /** The same on the calling thread: for the moment in which no promise can be waited for any more. */
   shutdownNow(deadlineMs: number): Outcome<undefined>
+  /** The program ends: no exporter waits for longer than `left_ms` any more. Without it the program goes on after all. */
+  endsIn(leftMs?: number | undefined | null): void
   /** Attributes of the resource that records without one belong to. */
   resource(): Array<Array<string>>
   /** The output directory. */

@@ -1,16 +1,25 @@
 import type { BindingLibrary } from '../native/binding.cjs';
-
-/** How long all libraries together may hold up the end of the process, in milliseconds. */
-const PATIENCE_MS = 5_000;
+import { warn } from './diag.js';
+import { leftMs } from './ending.js';
 
 const open = new Set<WeakRef<BindingLibrary>>();
 const collected = new FinalizationRegistry<WeakRef<BindingLibrary>>(ref => open.delete(ref));
 let listening = false;
+let tell = warn;
 
-/** Keeps what every open library accepted, and closes them, before it returns. */
-export function closeNow(patienceMs = PATIENCE_MS): void {
-  const deadline = performance.now() + patienceMs;
-  for (const ref of open) ref.deref()?.shutdownNow(Math.max(0, deadline - performance.now()));
+/** Has what is lost at the end told by `say` instead of the diag logger. */
+export function tellBy(say: (text: string) => void): void {
+  tell = say;
+}
+
+/** Keeps what every open library accepted, and closes them, before it returns; tells what was lost. */
+export function closeNow(patienceMs = leftMs()): void {
+  const deadline = performance.now() + Math.min(patienceMs, leftMs());
+  for (const ref of open) {
+    const closed = ref.deref()?.shutdownNow(Math.max(0, deadline - performance.now()));
+    // Files that are left to be sealed are nothing to worry about.
+    if (closed && 'isBindingError' in closed && closed.message.includes('are lost')) tell(closed.message);
+  }
 }
 
 /**

@@ -9,6 +9,7 @@ import { tellOfCopies } from './copies.js';
 import { encodeLogs, encodeMetrics, encodeTraces, type Sink } from './encoder/index.js';
 import type { Skipped } from './encoder/records.js';
 import type { ReadableLogRecord, ReadableSpan, Resource, ResourceMetrics } from './encoder/types.js';
+import { watched } from './ending.js';
 import { unwrap } from './errors.js';
 import { Events } from './events.js';
 import { closeAtExit } from './exit.js';
@@ -271,7 +272,8 @@ export class OtlpLibrary implements AsyncDisposable {
       const answer = this.#answers.wait(number =>
         this.#binding.exportPieces(number, position, steps, text, bytes, waitMs, kept),
       );
-      return this.#sent(answer).then(outcome => {
+      const sent = this.#sent(answer);
+      return (waitMs === undefined ? sent : watched(this.#binding, sent)).then(outcome => {
         if (skipped.count > 0) this.#binding.unreadable(position, skipped.count);
         return withSkipped(outcome, skipped);
       });

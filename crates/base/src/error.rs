@@ -138,6 +138,7 @@ pub struct OtlpError(Arc<Inner>);
 
 struct Inner {
     code: Code,
+    lasting: bool,
     message: String,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
@@ -148,7 +149,7 @@ pub type Result<T, E = OtlpError> = std::result::Result<T, E>;
 impl OtlpError {
     /// An error of `code`; `message` says what went wrong, with which value, and what to do.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self(Arc::new(Inner { code, message: message.into(), source: None }))
+        Self(Arc::new(Inner { code, lasting: false, message: message.into(), source: None }))
     }
 
     /// The same with what caused it.
@@ -157,7 +158,7 @@ impl OtlpError {
         message: impl Into<String>,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
-        Self(Arc::new(Inner { code, message: message.into(), source: Some(source.into()) }))
+        Self(Arc::new(Inner { code, lasting: false, message: message.into(), source: Some(source.into()) }))
     }
 
     /// What the caller should do next.
@@ -173,6 +174,19 @@ impl OtlpError {
     /// Whether the same call may succeed later without a change.
     pub fn retryable(&self) -> bool {
         self.0.code.retryable()
+    }
+
+    /// The same as one that stays until a person does something: a directory that may not be written to. It may still be
+    /// [`retryable`](Self::retryable), since then the same call succeeds.
+    pub fn lasting(self) -> Self {
+        let (code, message) = (self.code(), self.message().to_owned());
+        let source = Arc::try_unwrap(self.0).ok().and_then(|inner| inner.source);
+        Self(Arc::new(Inner { code, lasting: true, message, source }))
+    }
+
+    /// Whether waiting a moment may be enough: retryable, and nothing that stays until a person does something.
+    pub fn passes(&self) -> bool {
+        self.retryable() && !self.0.lasting
     }
 
     /// The texts of the causes, outermost first.
@@ -240,6 +254,20 @@ mod tests {
     fn the_table_is_in_the_order_of_the_codes() {
         for (position, entry) in TABLE.iter().enumerate() {
             assert_eq!(entry.code as usize, position, "{}", entry.name);
+        }
+    }
+
+    #[test]
+    fn what_stays_until_a_person_does_something_does_not_pass() {
+        for code in Code::all() {
+            let error = OtlpError::with_source(code, "what; remedy", std::io::Error::other("why"));
+            assert_eq!(error.passes(), code.retryable(), "{code}");
+            let lasting = error.lasting();
+            assert!(!lasting.passes() && lasting.retryable() == code.retryable(), "{code}");
+            assert_eq!(
+                (lasting.code(), lasting.message(), lasting.causes()),
+                (code, "what; remedy", vec!["why".into()])
+            );
         }
     }
 

@@ -7,7 +7,9 @@
 pub use crate::doors::{Door, Doors, Inside, answered, grpc_response, grpc_status_details};
 pub use crate::ingest::{Ingest, Kept};
 pub use crate::library::encoding::{Encoding, ExpectedSize};
+pub use crate::library::patience::Waiter;
 pub use crate::library::producer::Producer;
+pub use crate::library::waiting::Export;
 pub use otlp_arrow_base::clock::Clock;
 pub use otlp_arrow_base::hops::Hops;
 pub use otlp_arrow_base::stats::{Protocol, Stats};

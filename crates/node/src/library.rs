@@ -13,7 +13,7 @@ use napi::{Env, Status};
 use napi_derive::napi;
 use otlp_arrow::SubscribeFrom;
 use otlp_arrow::internal::config::{Loaded, Sources};
-use otlp_arrow::internal::{Clock, Producer as _, grpc_response, grpc_status_details, status_of};
+use otlp_arrow::internal::{Clock, Export, Producer as _, Waiter, grpc_response, grpc_status_details, status_of};
 use otlp_arrow::{
     Addresses, Code, Config, Event, ExportOutcome, FlushOptions, Forwarder, OtlpError, OtlpLibrary, Severity,
 };
@@ -270,6 +270,12 @@ impl BindingLibrary {
         outcome(self.close(Some(deadline_ms))())
     }
 
+    /// The program ends: no exporter waits for longer than `left_ms` any more. Without it the program goes on after all.
+    #[napi(catch_unwind)]
+    pub fn ends_in(&self, left_ms: Option<f64>) {
+        self.inner.ends_by(left_ms.map(|left| Clock::system().now() + milliseconds(left)));
+    }
+
     /// Attributes of the resource that records without one belong to.
     #[napi(catch_unwind)]
     pub fn resource(&self) -> Vec<Vec<String>> {
@@ -395,11 +401,10 @@ impl BindingLibrary {
                 match wait_ms {
                     None => library.export_otlp(signal, bytes).await,
                     Some(wait) => {
-                        let deadline = Clock::system().now() + milliseconds(wait);
-                        let sent = library.send_within(signal, bytes, deadline).await;
-                        sent.inspect_err(|error| {
-                            library.not_kept(signal, records.unwrap_or_default() as u64, error, Severity::Warn)
-                        })
+                        // No thread of the program stands still, whatever hands the records over.
+                        let (waiter, timeout, severity) = (Waiter::Batch, milliseconds(wait), Severity::Warn);
+                        let records = records.unwrap_or_default() as u64;
+                        library.send(Export { signal, bytes, records, waiter, timeout, severity }).await
                     }
                 }
             };

@@ -8,7 +8,7 @@ use otlp_arrow::Addresses;
 use otlp_arrow::ReadOptions;
 use otlp_arrow::SubscribeFrom;
 use otlp_arrow::internal::config::{Loaded, Sources};
-use otlp_arrow::internal::{Clock, Producer as _};
+use otlp_arrow::internal::{Clock, Export, Producer as _, Waiter};
 use otlp_arrow::{Code, Config, Event, ExportOutcome, FlushOptions, OtlpError, OtlpLibrary, Result, Severity, Signal};
 use otlp_arrow_store::Wanted;
 use pyo3::prelude::*;
@@ -19,13 +19,13 @@ use crate::error::IntoPython;
 use crate::follow::{Forwarder, Subscription};
 use crate::sdk::{self, DefaultResource, Encoded};
 use crate::table::{Stream, Table};
-use crate::wait::{seconds, wait, wait_while};
+use crate::wait::{seconds, wait};
 
 /// Records accepted, records refused, why the first was refused.
 type Outcome = (u64, u64, String);
 
-/// How long to wait for room in seconds, and a function that may end it sooner.
-type Patience<'py> = (f64, Bound<'py, PyAny>);
+/// For how many seconds an exporter may wait, and whether a thread of the program stands still meanwhile.
+type Patience = (f64, bool);
 
 /// One open recorder. Every method releases the interpreter while it waits.
 #[pyclass(module = "otlp_arrow._native", frozen)]
@@ -55,29 +55,29 @@ impl Library {
         &self.output_dir
     }
 
-    /// Keeps SDK spans. With `patience` = (seconds, function) it waits so long for room instead of failing, and as long
-    /// as the function, asked every 100 ms, says yes.
+    /// Keeps SDK spans. With `patience` it is an exporter that asks: it waits for room instead of failing, as long as who waits
+    /// for it may, and what is lost is counted and announced.
     #[pyo3(signature = (spans, patience=None))]
-    fn export_spans(&self, spans: &Bound<'_, PyAny>, patience: Option<Patience<'_>>) -> PyResult<Outcome> {
+    fn export_spans(&self, spans: &Bound<'_, PyAny>, patience: Option<Patience>) -> PyResult<Outcome> {
         self.export_encoded(spans.py(), Signal::Traces, sdk::encode_spans(spans, &self.resource)?, patience)
     }
 
     /// Keeps the SDK's `MetricsData`.
     #[pyo3(signature = (data, patience=None))]
-    fn export_metrics(&self, data: &Bound<'_, PyAny>, patience: Option<Patience<'_>>) -> PyResult<Outcome> {
+    fn export_metrics(&self, data: &Bound<'_, PyAny>, patience: Option<Patience>) -> PyResult<Outcome> {
         self.export_encoded(data.py(), Signal::Metrics, sdk::encode_metrics(data, &self.resource)?, patience)
     }
 
     /// Keeps SDK log records.
     #[pyo3(signature = (records, patience=None))]
-    fn export_logs(&self, records: &Bound<'_, PyAny>, patience: Option<Patience<'_>>) -> PyResult<Outcome> {
+    fn export_logs(&self, records: &Bound<'_, PyAny>, patience: Option<Patience>) -> PyResult<Outcome> {
         self.export_encoded(records.py(), Signal::Logs, sdk::encode_logs(records, &self.resource)?, patience)
     }
 
     /// Keeps one OTLP protobuf request. The bytes are copied: Python may release them before they are written.
     fn export_otlp(&self, py: Python<'_>, signal: &str, data: &Bound<'_, PyBytes>) -> PyResult<Outcome> {
         let signal = parse_signal(signal).into_python(py)?;
-        self.export(py, signal, Bytes::copy_from_slice(data.as_bytes()), None)
+        self.export(py, signal, Bytes::copy_from_slice(data.as_bytes()), 0, None)
     }
 
     /// Keeps the rows of an object with `__arrow_c_stream__` as one commit.
@@ -96,6 +96,17 @@ impl Library {
         let code = Code::all().find(|known| known.as_str() == code).unwrap_or(Code::Internal);
         py.detach(|| self.library.not_kept(signal, records, &OtlpError::new(code, message), Severity::Info));
         Ok(())
+    }
+
+    /// The program ends: no exporter waits for longer than so many seconds any more.
+    fn ends_in(&self, py: Python<'_>, left: f64) {
+        let moment = Clock::system().now() + seconds(Some(left)).unwrap_or_default();
+        py.detach(|| self.library.ends_by(Some(moment)));
+    }
+
+    /// How many seconds a shutdown may take, by the configuration.
+    fn shutdown_timeout(&self) -> f64 {
+        self.library.config().shutdown_timeout.as_secs_f64()
     }
 
     /// A snapshot of what is committed; times are nanoseconds since 1970.
@@ -168,9 +179,10 @@ impl Library {
         py: Python<'_>,
         signal: Signal,
         encoded: Encoded,
-        patience: Option<Patience<'_>>,
+        patience: Option<Patience>,
     ) -> PyResult<Outcome> {
-        let (accepted, rejected, message) = self.export(py, signal, Bytes::from(encoded.bytes), patience)?;
+        let bytes = Bytes::from(encoded.bytes);
+        let (accepted, rejected, message) = self.export(py, signal, bytes, encoded.written, patience)?;
         if encoded.refused == 0 {
             return Ok((accepted, rejected, message));
         }
@@ -185,16 +197,16 @@ impl Library {
         py: Python<'_>,
         signal: Signal,
         bytes: Bytes,
-        patience: Option<Patience<'_>>,
+        records: u64,
+        patience: Option<Patience>,
     ) -> PyResult<Outcome> {
         let outcome = match patience {
             None => wait(py, None, self.library.export_otlp(signal, bytes))?,
-            Some((limit, go_on)) => {
-                let deadline = Clock::system().now() + seconds(Some(limit)).unwrap_or(DAY).min(DAY);
-                let export = self.library.send_within(signal, bytes, deadline);
-                wait_while(py, None, export, || go_on.call0()?.is_truthy())?.unwrap_or_else(|| {
-                    Err(OtlpError::new(Code::Timeout, "the program ends, and the data cannot be written"))
-                })
+            Some((limit, held)) => {
+                let timeout = seconds(Some(limit)).unwrap_or(DAY).min(DAY);
+                let waiter = if held { Waiter::Request } else { Waiter::Batch };
+                let severity = Severity::Info;
+                wait(py, None, self.library.send(Export { signal, bytes, records, waiter, timeout, severity }))?
             }
         };
         let ExportOutcome { accepted, rejected, message } = outcome.into_python(py)?;

@@ -33,25 +33,6 @@ where
     F: Future + Send,
     F::Output: Send,
 {
-    match wait_while(py, deadline, future, || {
-        Ok(deadline.is_none_or(|deadline| !Clock::system().left(deadline).is_zero()))
-    })? {
-        Some(output) => Ok(output),
-        None => Err(to_python(py, &OtlpError::new(Code::Timeout, "the deadline passed before it was done"))),
-    }
-}
-
-/// The same until `go_on`, asked every 100 ms and at the `deadline`, says no: then there is no output.
-pub(crate) fn wait_while<F>(
-    py: Python<'_>,
-    deadline: Option<Instant>,
-    future: F,
-    go_on: impl Fn() -> PyResult<bool>,
-) -> PyResult<Option<F::Output>>
-where
-    F: Future + Send,
-    F::Output: Send,
-{
     let mut future = pin!(future);
     loop {
         let done = py.detach(|| {
@@ -71,12 +52,12 @@ where
                 thread::park_timeout(left);
             }
         });
-        if done.is_some() {
-            return Ok(done);
+        if let Some(output) = done {
+            return Ok(output);
         }
         py.check_signals()?;
-        if !go_on()? {
-            return Ok(None);
+        if deadline.is_some_and(|deadline| Clock::system().left(deadline).is_zero()) {
+            return Err(to_python(py, &OtlpError::new(Code::Timeout, "the deadline passed before it was done")));
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Exporters for the processors and readers of `opentelemetry_sdk`.
 //!
-//! They wait for room instead of failing, because a processor drops a batch whose export failed; they need no Tokio
-//! context; and their shutdown leaves the library to its owner.
+//! For a processor that gathers they wait for room instead of failing, because it drops a batch whose export failed; a thread
+//! of the program they hold for a moment only (docs/adr/0014). They need no Tokio context, and their shutdown leaves the
+//! library to its owner.
 
 use std::fmt;
 use std::sync::Mutex;
@@ -17,7 +18,7 @@ use opentelemetry_sdk::metrics::Temporality;
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_sdk::trace::SpanData;
 
-use otlp_arrow::internal::{ExpectedSize, Producer as _};
+use otlp_arrow::internal::{ExpectedSize, Export, Producer as _, Waiter};
 use otlp_arrow::{Code, ExportOutcome, OtlpError, OtlpLibrary, Result, Signal};
 use otlp_arrow_base::clock::Clock;
 use otlp_arrow_base::event::Severity;
@@ -37,6 +38,8 @@ struct Way {
     library: OtlpLibrary,
     signal: Signal,
     timeout: Duration,
+    /// Whether somebody chose the timeout for this exporter.
+    chosen: bool,
     expected: ExpectedSize,
     closed: AtomicBool,
     warned: Mutex<Option<Instant>>,
@@ -60,6 +63,7 @@ impl Way {
             library,
             signal,
             timeout: set.filter(|millis| *millis > 0).map_or(TIMEOUT, Duration::from_millis),
+            chosen: false,
             expected: ExpectedSize::default(),
             closed: AtomicBool::new(false),
             warned: Mutex::new(None),
@@ -73,11 +77,13 @@ impl Way {
     /// Sends one request of `records` records and says what came of it, as the SDK wants to hear it.
     async fn send(&self, bytes: Bytes, records: u64) -> OTelSdkResult {
         let started = Clock::system().now();
-        let sent = self.library.send_within(self.signal, bytes, after(started, self.timeout)).await;
-        self.told(sent, records, Clock::system().elapsed(started))
+        let (signal, timeout, severity) = (self.signal, self.timeout, Severity::Warn);
+        let waiter = waiter(std::thread::current().name(), records, self.chosen);
+        let sent = self.library.send(Export { signal, bytes, records, waiter, timeout, severity }).await;
+        self.told(sent, Clock::system().elapsed(started))
     }
 
-    fn told(&self, sent: Result<ExportOutcome>, records: u64, waited: Duration) -> OTelSdkResult {
+    fn told(&self, sent: Result<ExportOutcome>, waited: Duration) -> OTelSdkResult {
         match sent {
             Ok(outcome) if outcome.rejected > 0 && outcome.accepted == 0 => {
                 Err(sdk_error(&OtlpError::new(Code::InvalidData, outcome.message), waited))
@@ -88,11 +94,12 @@ impl Way {
                 }
                 Ok(())
             }
-            Err(error) => {
-                self.library.not_kept(self.signal, records, &error, Severity::Warn);
-                Err(sdk_error(&error, waited))
-            }
+            Err(error) => Err(sdk_error(&error, waited)),
         }
+    }
+
+    fn set_timeout(&mut self, timeout: Duration) {
+        (self.timeout, self.chosen) = (timeout, true);
     }
 
     fn warn(&self, outcome: &ExportOutcome) {
@@ -122,6 +129,15 @@ impl Way {
     }
 }
 
+/// Who waits for an export of so many records on a thread of this name. Batch processors and periodic readers have threads
+/// of their own, named by the SDK; on any other thread, one record is handed over by a processor that does so for each.
+/// More than one were gathered by somebody, who has the time only if a timeout was chosen or it is not the main thread.
+fn waiter(thread: Option<&str>, records: u64, chosen: bool) -> Waiter {
+    let own = thread.is_some_and(|name| name.starts_with("OpenTelemetry."));
+    let gathered = records > 1 && (chosen || thread != Some("main"));
+    if own || gathered { Waiter::Batch } else { Waiter::Request }
+}
+
 /// An error as the SDK's own, with the context kept.
 fn sdk_error(error: &OtlpError, waited: Duration) -> OTelSdkError {
     match error.code() {
@@ -143,9 +159,10 @@ impl SpanExporter {
         Self { resource: library.encoding().resource.clone(), way: Way::new(library, Signal::Traces) }
     }
 
-    /// How long one export may wait for room: `OTEL_BSP_EXPORT_TIMEOUT`, or 30 s, unless it is set here.
+    /// How long one export may wait for room at most: `OTEL_BSP_EXPORT_TIMEOUT`, or 30 s, unless it is set here. A thread of the
+    /// program that hands over one record is held for 100 ms in all while something is wrong, whatever this says.
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
-        self.way.timeout = timeout;
+        self.way.set_timeout(timeout);
         self
     }
 }
@@ -184,9 +201,10 @@ impl LogExporter {
         Self { resource: library.encoding().resource.clone(), way: Way::new(library, Signal::Logs) }
     }
 
-    /// How long one export may wait for room: `OTEL_BLRP_EXPORT_TIMEOUT`, or 30 s, unless it is set here.
+    /// How long one export may wait for room at most: `OTEL_BLRP_EXPORT_TIMEOUT`, or 30 s, unless it is set here. A thread of the
+    /// program that hands over one record is held for 100 ms in all while something is wrong, whatever this says.
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
-        self.way.timeout = timeout;
+        self.way.set_timeout(timeout);
         self
     }
 }
@@ -227,9 +245,10 @@ impl MetricExporter {
         self
     }
 
-    /// How long one export may wait for room: `OTEL_METRIC_EXPORT_TIMEOUT`, or 30 s, unless it is set here.
+    /// How long one export may wait for room at most: `OTEL_METRIC_EXPORT_TIMEOUT`, or 30 s, unless it is set here. A thread of the
+    /// program that hands over one record is held for 100 ms in all while something is wrong, whatever this says.
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
-        self.way.timeout = timeout;
+        self.way.set_timeout(timeout);
         self
     }
 }
@@ -281,6 +300,20 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn the_sdks_own_threads_wait_and_those_of_the_program_do_not() {
+        for own in ["OpenTelemetry.Traces.BatchProcessor", "OpenTelemetry.Logs.BatchProcessor"] {
+            assert_eq!(waiter(Some(own), 1, false), Waiter::Batch);
+        }
+        assert_eq!(waiter(Some("OpenTelemetry.Metrics.PeriodicReader"), 0, false), Waiter::Batch);
+        for program in [None, Some("main"), Some("tokio-rt-worker"), Some("request")] {
+            assert_eq!(waiter(program, 1, true), Waiter::Request, "one at a time, whatever was chosen");
+        }
+        assert_eq!(waiter(Some("tokio-rt-worker"), 2, false), Waiter::Batch, "a batch processor in an async runtime");
+        assert_eq!(waiter(Some("main"), 2, false), Waiter::Request);
+        assert_eq!(waiter(Some("main"), 2, true), Waiter::Batch);
     }
 
     #[test]

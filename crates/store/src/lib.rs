@@ -172,9 +172,20 @@ impl Store {
         self.lanes[request.payload.signal()].append(request)
     }
 
-    /// Resolves when something that made [`Store::append`] or the budget refuse may have changed, at the latest after 100 ms.
-    pub fn changed(&self) -> impl Future<Output = ()> + Send + 'static {
-        self.ctx.changed.changed()
+    /// Resolves when something that made [`Store::append`] or the budget refuse may have changed, at the latest at `until` or
+    /// after 100 ms.
+    pub fn changed(&self, until: Option<Instant>) -> impl Future<Output = ()> + Send + 'static {
+        self.ctx.changed.changed(until)
+    }
+
+    /// Has all who wait for [`Store::changed`] look again.
+    pub fn wake(&self) {
+        self.ctx.changed.wake_all();
+    }
+
+    /// Whether writing `signal` takes longer than `long`: by the last commit, or by one under way; or it is refused.
+    pub fn behind(&self, signal: Signal, long: Duration) -> bool {
+        self.lanes[signal].behind(long)
     }
 
     /// Resolves when everything appended before the call is committed at the configured durability (`buffered`: written).

@@ -149,8 +149,8 @@ impl Schedule {
             let (request, bytes, checked) = self.oracle.request(signal);
             let reservation = life.store.budget().reserve(signal, bytes.len() + checked.arrow_bytes).unwrap();
             let payload = Payload::Otlp { signal, bytes, checked };
-            let answer =
-                life.store.append(otlp_arrow_store::Request { payload, reservation, hops: Default::default() });
+            let hops = Default::default();
+            let answer = life.store.append(otlp_arrow_store::Request { payload, reservation, hops, urgent: false });
             waiting.push(async move { (request, answer.await) });
         }
         let answers = futures::executor::block_on(futures::future::join_all(waiting));

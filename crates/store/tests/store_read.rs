@@ -43,7 +43,8 @@ fn append(store: &Store, number: usize, rows: usize) -> bool {
     let checked = otlp_arrow_columns::check(Signal::Traces, &bytes, &Limits::default()).unwrap();
     let reservation = store.budget().reserve(Signal::Traces, bytes.len() + checked.arrow_bytes).unwrap();
     let payload = Payload::Otlp { signal: Signal::Traces, bytes, checked };
-    match futures::executor::block_on(store.append(Request { payload, reservation, hops: Default::default() })) {
+    let hops = Default::default();
+    match futures::executor::block_on(store.append(Request { payload, reservation, hops, urgent: false })) {
         Ok(()) => true,
         // Sealing cannot keep up with rotation at 40 kB.
         Err(error) if error.code() == Code::StorageFull => {

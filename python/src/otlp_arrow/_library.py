@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import json
 import logging
 import os
@@ -12,9 +11,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NoReturn, Protocol, Self
 
-from otlp_arrow import _native
+from otlp_arrow import _ending, _native
 from otlp_arrow._follow import Forwarder, Subscription
-from otlp_arrow.errors import InvalidConfigError, OtlpError
+from otlp_arrow.errors import InvalidConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -91,7 +90,7 @@ class OtlpLibrary:
         elif on_event is not None:
             arguments["on_event"] = on_event
         self._native = _native.Library(_as_json(arguments), _deliver_to(callback))
-        _open.add(self)
+        _ending.opened(self)
 
     # SDK objects and OTLP bytes
 
@@ -136,8 +135,10 @@ class OtlpLibrary:
     def span_exporter(self, *, timeout_millis: float | None = None) -> ArrowSpanExporter:
         """Make an exporter for the SDK's span processors.
 
-        It waits for room up to `timeout_millis` (default ``OTEL_BSP_EXPORT_TIMEOUT``, 30 s) before it reports failure,
-        because processors drop a batch whose export failed.
+        For a batch processor it waits for room up to `timeout_millis` (default ``OTEL_BSP_EXPORT_TIMEOUT``, 30 s)
+        before it reports failure, because that drops a batch whose export failed. A thread of the program, which
+        a `SimpleSpanProcessor` exports on, is held for 100 ms in all while something is wrong. What cannot pass by
+        waiting, such as a directory that may not be written to, fails at once.
         """
         exporter: ArrowSpanExporter = _otel().ArrowSpanExporter(self, timeout_millis=timeout_millis)
         return exporter
@@ -361,12 +362,10 @@ def _deliver_to(
     return deliver
 
 
-# Exit and fork
+# What exporters share, and forks
 
-_open: weakref.WeakSet[OtlpLibrary] = weakref.WeakSet()
 _shared: dict[str, OtlpLibrary] = {}
 _shared_lock = threading.Lock()
-_exiting = False
 
 
 def shared(config: dict[str, Any]) -> OtlpLibrary:
@@ -379,39 +378,12 @@ def shared(config: dict[str, Any]) -> OtlpLibrary:
         return library
 
 
-def exporter_closed(library: OtlpLibrary) -> None:
-    """Shut the library down if the interpreter is exiting and this was the last exporter on it."""
-    if _exiting and all(exporter.closed for exporter in library._exporters):
-        _shutdown_at_exit(library)
-
-
-def _shutdown_at_exit(library: OtlpLibrary) -> None:
-    try:
-        library.shutdown()
-    except OtlpError as error:
-        _logger.warning("%s", error)
-
-
-@atexit.register
-def _at_exit() -> None:
-    """Shut down what is open. Providers flush their exporters at exit too, perhaps later: those are waited for."""
-    global _exiting
-    _exiting = True
-    for library in list(_open):
-        if all(exporter.closed for exporter in library._exporters):
-            _shutdown_at_exit(library)
-        else:
-            try:
-                library.flush(10)
-            except OtlpError as error:
-                _logger.warning("%s", error)
-
-
 def _renew_locks() -> None:
     """In a forked child: a thread that held one of them may not exist here."""
     global _shared_lock
     _shared_lock = threading.Lock()
-    for library in list(_open):
+    _ending.begin_anew()
+    for library in list(_ending.open_libraries):
         for exporter in list(library._exporters):
             exporter.renew_lock()
 

@@ -11,6 +11,7 @@ import logging
 import os
 import threading
 import time
+import weakref
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk._logs.export import LogRecordExporter, LogRecordExportResult
@@ -25,7 +26,7 @@ from opentelemetry.sdk.metrics import (
 from opentelemetry.sdk.metrics.export import AggregationTemporality, MetricExporter, MetricExportResult
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
-from otlp_arrow import _library
+from otlp_arrow import _children, _ending, _library, _waiter
 from otlp_arrow.errors import ClosedError, InternalError, InvalidConfigError, OtlpError
 
 if TYPE_CHECKING:
@@ -41,48 +42,57 @@ if TYPE_CHECKING:
 _logger = logging.getLogger("otlp_arrow")
 
 _WARN_EVERY_SECONDS = 60.0
-_END_PATIENCE_SECONDS = 2.0
-_ending_since: float | None = None
 
 
 class _Exports:
     """What the three exporters share: one export at a time is judged, warned about and counted the same way."""
 
-    def __init__(self, signal: str, library: OtlpLibrary | None, config: dict[str, Any]) -> None:
+    def __init__(self, owner: object, signal: str, library: OtlpLibrary | None, config: dict[str, Any]) -> None:
         if library is not None and config:
             names = ", ".join(sorted(config))
             message = f"{names}: an exporter of a library takes no configuration; give it to OtlpLibrary"
             raise InvalidConfigError(message)
         self.signal = signal
+        # The exporter, as processors know it.
+        self.owner = weakref.ref(owner)
         self.library = _library.shared(config) if library is None else library
         self.native = self.library._native
         self.closed = False
         self.failed_records = 0
+        # The process that exported last; a forked child is another one.
+        self.used_by: int | None = None
         self._lock = threading.Lock()
         self._warned_at: float | None = None
         self._unsaid = 0
         self.library._exporters.add(self)
+        _children.watch()
 
     def run(self, export: Callable[[], tuple[int, int, str]], records: Callable[[], int]) -> bool:
         """Whether the SDK is told that the export succeeded. Never raises an `Exception`."""
+        if self.used_by != os.getpid():
+            self.used_by = os.getpid()
+            _ending.hear_of_it_first()
+            _ending.exported(self.library)
         if self.closed:
-            self._failed(records(), ClosedError("this exporter is shut down"))
+            self._not_kept(records(), ClosedError("this exporter is shut down"))
             return False
         try:
             accepted, rejected, message = export()
         except OtlpError as error:
+            # The core has counted and announced them.
             self._failed(records(), error)
             return False
         except Exception as error:
-            self._failed(records(), InternalError(f"the batch cannot be read: {error!r}"), error)
+            self._not_kept(records(), InternalError(f"the batch cannot be read: {error!r}"), error)
             return False
         if rejected:
             self._warn(f"{rejected} of {accepted + rejected} {self.signal} records were refused: {message}")
         return accepted > 0 or rejected == 0
 
     def flush(self, timeout_millis: float) -> bool:
+        seconds = timeout_millis / 1000
         try:
-            self.library.flush(timeout_millis / 1000)
+            self.library.flush(min(seconds, _ending.left()) if _ending.has_begun() else seconds)
         except OtlpError as error:
             self._warn(f"flush: {error}")
             return False
@@ -93,30 +103,23 @@ class _Exports:
             return
         self.flush(timeout_millis)
         self.closed = True
-        _library.exporter_closed(self.library)
+        _ending.exporter_closed(self.library)
 
-    def patience(self, timeout_millis: float) -> tuple[float, Callable[[], bool]]:
-        """Let the core wait for room until the SDK's timeout, but not let a failing disk hold up a program's end."""
-
-        def go_on() -> bool:
-            global _ending_since
-            if threading.main_thread().is_alive():
-                return True
-            _ending_since = _ending_since or time.monotonic()
-            if time.monotonic() - _ending_since < _END_PATIENCE_SECONDS:
-                return True
-            return bool(self.library.health()["status"] == "ok")
-
-        return timeout_millis / 1000, go_on
+    def patience(self, records: int, timeout_millis: float, chosen: bool) -> tuple[float, bool]:
+        """How long the core may wait, and whether a thread of the program stands still meanwhile."""
+        return timeout_millis / 1000, _children.is_child() or _waiter.is_held(records, chosen)
 
     def renew_lock(self) -> None:
         """In a forked child, where the thread that held the lock may not exist."""
         self._lock = threading.Lock()
 
+    def _not_kept(self, records: int, error: OtlpError, cause: Exception | None = None) -> None:
+        self.native.not_kept(self.signal, records, error.code, error.message)
+        self._failed(records, error, cause)
+
     def _failed(self, records: int, error: OtlpError, cause: Exception | None = None) -> None:
         with self._lock:
             self.failed_records += records
-        self.native.not_kept(self.signal, records, error.code, error.message)
         self._warn(f"{records} {self.signal} records were not kept: {error}", cause)
 
     def _warn(self, message: str, error: Exception | None = None) -> None:
@@ -166,13 +169,14 @@ class ArrowSpanExporter(SpanExporter):
         self, library: OtlpLibrary | None = None, *, timeout_millis: float | None = None, **config: Any
     ) -> None:
         super().__init__()
-        self._exports = _Exports("traces", library, config)
+        self._exports = _Exports(self, "traces", library, config)
         self._timeout_millis = _timeout("OTEL_BSP_EXPORT_TIMEOUT", timeout_millis)
+        self._chosen = timeout_millis is not None
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Keep a batch; waits for room until the export timeout."""
+        """Keep a batch; waits for room until the export timeout, or 100 ms where a thread of the program is held."""
         exports = self._exports
-        patience = exports.patience(self._timeout_millis)
+        patience = exports.patience(_length(spans), self._timeout_millis, self._chosen)
         kept = exports.run(lambda: exports.native.export_spans(spans, patience), lambda: _length(spans))
         return SpanExportResult.SUCCESS if kept else SpanExportResult.FAILURE
 
@@ -192,13 +196,14 @@ class ArrowLogRecordExporter(LogRecordExporter):
         self, library: OtlpLibrary | None = None, *, timeout_millis: float | None = None, **config: Any
     ) -> None:
         super().__init__()
-        self._exports = _Exports("logs", library, config)
+        self._exports = _Exports(self, "logs", library, config)
         self._timeout_millis = _timeout("OTEL_BLRP_EXPORT_TIMEOUT", timeout_millis)
+        self._chosen = timeout_millis is not None
 
     def export(self, batch: Sequence[ReadableLogRecord]) -> LogRecordExportResult:
-        """Keep a batch; waits for room until the export timeout."""
+        """Keep a batch; waits for room until the export timeout, or 100 ms where a thread of the program is held."""
         exports = self._exports
-        patience = exports.patience(self._timeout_millis)
+        patience = exports.patience(_length(batch), self._timeout_millis, self._chosen)
         kept = exports.run(lambda: exports.native.export_logs(batch, patience), lambda: _length(batch))
         return LogRecordExportResult.SUCCESS if kept else LogRecordExportResult.FAILURE
 
@@ -227,12 +232,12 @@ class ArrowMetricExporter(MetricExporter):
             preferred_temporality={**_temporality_of(temporality), **(preferred_temporality or {})},
             preferred_aggregation=preferred_aggregation,
         )
-        self._exports = _Exports("metrics", library, config)
+        self._exports = _Exports(self, "metrics", library, config)
 
     def export(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: Any) -> MetricExportResult:
         """Keep what was collected; waits for room until the reader's timeout."""
         exports = self._exports
-        patience = exports.patience(timeout_millis)
+        patience = exports.patience(0, timeout_millis, chosen=False)
         kept = exports.run(
             lambda: exports.native.export_metrics(metrics_data, patience), lambda: _points_of(metrics_data)
         )
@@ -286,3 +291,7 @@ def _temporality_of(preference: str | None) -> dict[type, AggregationTemporality
         instrument: AggregationTemporality.DELTA if instrument in delta else AggregationTemporality.CUMULATIVE
         for instrument in _INSTRUMENTS
     }
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_children.begin_anew)

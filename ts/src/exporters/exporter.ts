@@ -55,7 +55,8 @@ export class Exporter<T> {
   async #flush(): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>(resolve => {
-      timer = setTimeout(resolve, Math.min(this.#timeoutMs, LONGEST_TIMER_MS));
+      // What is flushed keeps the process alive; a timer beside it would look like work of the program's own.
+      timer = setTimeout(resolve, Math.min(this.#timeoutMs, LONGEST_TIMER_MS)).unref();
     });
     try {
       await Promise.race([this.#owner.flush(), late]);

@@ -4,7 +4,9 @@ import { milliseconds } from '../arguments.js';
 export interface ExporterOptions {
   /**
    * How long an export may wait for room before it fails, in milliseconds. Set it to the export timeout of the SDK
-   * processor, which drops a batch whose export failed. @default the OTEL variable of that timeout, else 30 000
+   * processor, which drops a batch whose export failed. What cannot pass by waiting, such as a directory that may not be
+   * written to, fails at once; when the program has nothing else left to do, all exports together hold it up for 5 s at
+   * most. @default the OTEL variable of that timeout, else 30 000
    */
   timeoutMs?: number;
 }

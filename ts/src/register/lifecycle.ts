@@ -1,7 +1,7 @@
 import { setTimeout as after } from 'node:timers/promises';
 import { isMainThread } from 'node:worker_threads';
 import type { ResourceMetrics } from '../encoder/types.js';
-import { closeNow } from '../exit.js';
+import { closeNow, tellBy } from '../exit.js';
 import type { OtlpLibrary } from '../library.js';
 import { lastMetrics } from './last-metrics.js';
 import { say } from './say.js';
@@ -30,6 +30,7 @@ const COLLECT_MS = 500;
  * than without us: what is kept is kept in the last moment, without a further turn of the event loop.
  */
 export function flushAtTheEnd(records: readonly Drain[], metrics: Reader | undefined, library: OtlpLibrary): void {
+  tellBy(say);
   /** The metrics of the last interval, with those of observable instruments. */
   let collected: ResourceMetrics | undefined;
 

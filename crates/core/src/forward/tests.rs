@@ -93,7 +93,8 @@ impl Recorder {
         let checked = otlp_arrow_columns::check(Signal::Logs, &bytes, &Limits::default()).unwrap();
         let reservation = self.store.budget().reserve(Signal::Logs, bytes.len()).unwrap();
         let payload = Payload::Otlp { signal: Signal::Logs, bytes: bytes.clone(), checked };
-        let kept = self.store.append(crate::store::Request { payload, reservation, hops: Default::default() });
+        let hops = Default::default();
+        let kept = self.store.append(crate::store::Request { payload, reservation, hops, urgent: false });
         otlp_arrow_base::wait::block_on(kept).unwrap();
         bytes
     }

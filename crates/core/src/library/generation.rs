@@ -56,6 +56,16 @@ impl Root {
         &generation.running
     }
 
+    /// The same, unless it has not begun in this process.
+    pub(super) fn running_here(&self) -> Option<&Running> {
+        let number = sys::generation();
+        let mut generation = &self.first;
+        while generation.number != number {
+            generation = generation.next.get()?;
+        }
+        Some(&generation.running)
+    }
+
     /// Whether a shutdown has begun.
     pub(super) fn closed(&self) -> bool {
         self.closed.load(Ordering::SeqCst)

@@ -14,6 +14,7 @@ use super::additions::Additions;
 use super::encoding::Encoding;
 use super::number::recorder_number;
 use super::stages::{self, Filtered, Left};
+use super::waiting::Waiting;
 use crate::config::Config;
 use crate::error::{Code, OtlpError, Result};
 use crate::event_bus::EventBus;
@@ -32,6 +33,8 @@ pub(super) struct Core {
     max_body: usize,
     pub(super) closed: Arc<AtomicBool>,
     pub(super) encoding: Encoding,
+    /// Exports of SDKs.
+    pub(super) waiting: Waiting,
     /// Between the check and the commit.
     stages: Vec<Arc<dyn Stage>>,
     number: OnceLock<u64>,
@@ -47,9 +50,11 @@ impl Core {
         closed: Arc<AtomicBool>,
     ) -> Self {
         let limits = Limits { nesting: config.limits.nesting, max_request_memory: config.limits.max_request_memory };
+        let waiting = Waiting::new(config.buffer.max_bytes);
         let store = Store::start(config.store_settings(), config.files(), events.sink(), stats, clock);
         let (encoding, stages) = (Encoding::new(&config.resource), additions.stages.clone());
-        Self { store, limits, max_body: config.limits.max_body, closed, encoding, stages, number: OnceLock::new() }
+        let number = OnceLock::new();
+        Self { store, limits, max_body: config.limits.max_body, closed, encoding, waiting, stages, number }
     }
 
     /// The number of this recorder, which all processes share that record into its directory.
@@ -65,6 +70,7 @@ impl Core {
     }
 
     pub(super) fn report(&self) -> LibraryStats {
+        self.waiting.settle(&self.store);
         let counters = self.store.stats();
         let mut stats = LibraryStats { events: counters.events(), ..LibraryStats::default() };
         self.store.report(&mut stats);
@@ -73,7 +79,25 @@ impl Core {
         stats
     }
 
-    /// Checks, reserves and appends; what is accepted is kept whether or not the future is polled.
+    /// Keeps one OTLP export request of the host program. `urgent` says that a thread stands still until it is kept.
+    pub(super) async fn export_otlp(
+        self: Arc<Self>,
+        signal: Signal,
+        bytes: Bytes,
+        urgent: bool,
+    ) -> Result<ExportOutcome> {
+        let done = async {
+            self.ensure_open()?;
+            let reservation = self.store.budget().reserve(signal, bytes.len())?;
+            let (outcome, kept) = self.take(signal, Protocol::LIBRARY, bytes, reservation, Hops::default(), urgent)?;
+            kept.await?;
+            Ok(outcome)
+        };
+        self.timed(signal, done).await
+    }
+
+    /// Checks, reserves and appends; what is accepted is kept whether or not the future is polled. What is `urgent` does not wait
+    /// for others to be committed with.
     pub(super) fn take(
         &self,
         signal: Signal,
@@ -81,6 +105,7 @@ impl Core {
         bytes: Bytes,
         mut reservation: Reservation,
         hops: Hops,
+        urgent: bool,
     ) -> Result<(ExportOutcome, impl Future<Output = Result<()>> + Send + 'static + use<>)> {
         // What no door takes no call takes either.
         if bytes.len() > self.max_body {
@@ -109,7 +134,7 @@ impl Core {
         let payload = (checked.rows > 0).then_some(Payload::Otlp { signal, bytes, checked });
         let (payload, filtered) = self.staged(payload, &mut reservation)?;
         let appended = payload.map(|payload| Request::new(payload, reservation)).transpose()?;
-        let appended = appended.map(|request| request.with_hops(hops));
+        let appended = appended.map(|request| Request { urgent, ..request.with_hops(hops) });
         let count = self.count(signal, protocol, outcome.accepted, refused, filtered);
         Ok((outcome, count.when(appended.map(|request| self.store.append(request)))))
     }
@@ -218,7 +243,7 @@ impl Ingest for Core {
         reservation: Reservation,
         hops: Hops,
     ) -> Result<(ExportOutcome, Kept)> {
-        let (outcome, kept) = self.take(signal, protocol, bytes, reservation, hops)?;
+        let (outcome, kept) = self.take(signal, protocol, bytes, reservation, hops, false)?;
         Ok((outcome, Box::pin(kept)))
     }
 

@@ -8,11 +8,13 @@ mod health;
 mod ingest;
 mod number;
 mod outward;
+pub(crate) mod patience;
 pub(crate) mod producer;
 mod running;
 mod shutdown;
 mod stages;
 mod thread;
+pub(crate) mod waiting;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -20,7 +22,6 @@ use std::time::Duration;
 
 use arrow_array::RecordBatch;
 use bytes::Bytes;
-use otlp_arrow_base::hops::Hops;
 use otlp_arrow_columns::Signal;
 
 use self::builder::Builder;
@@ -161,17 +162,7 @@ impl OtlpLibrary {
         signal: Signal,
         bytes: Bytes,
     ) -> impl Future<Output = Result<ExportOutcome>> + Send + 'static + use<> {
-        let core = Arc::clone(&self.running().core);
-        async move {
-            let done = async {
-                core.ensure_open()?;
-                let reservation = core.store.budget().reserve(signal, bytes.len())?;
-                let (outcome, kept) = core.take(signal, Protocol::LIBRARY, bytes, reservation, Hops::default())?;
-                kept.await?;
-                Ok(outcome)
-            };
-            core.timed(signal, done).await
-        }
+        Arc::clone(&self.running().core).export_otlp(signal, bytes, false)
     }
 
     /// Keeps rows of the storage schema as one commit, all of them or none. Resolves at the configured durability.

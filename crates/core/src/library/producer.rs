@@ -2,32 +2,32 @@
 //! what they could not hand over.
 
 use std::future::Future;
-use std::pin::pin;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arrow_array::RecordBatch;
-use bytes::Bytes;
-use futures::future::{Either, select};
 use otlp_arrow_columns::Signal;
 
 use super::encoding::Encoding;
+use super::waiting::{self, Export};
 use super::{OtlpLibrary, shutdown};
 use crate::error::{Code, OtlpError, Result};
-use crate::event::{Event, EventName, Severity};
+use crate::event::Severity;
 use crate::outcome::ExportOutcome;
 use crate::stats::Protocol;
 use crate::store::ClosedReport;
 
 /// The calls of SDK exporters and language bindings, beyond those of everybody.
 pub trait Producer {
-    /// `export_otlp` that waits for room instead of failing, until `deadline`, because SDK processors drop a batch whose
-    /// export failed. It answers TIMEOUT at the deadline in any case; what it sent may still be kept.
-    fn send_within(
-        &self,
-        signal: Signal,
-        bytes: Bytes,
-        deadline: Instant,
-    ) -> impl Future<Output = Result<ExportOutcome>> + Send;
+    /// Keeps the request of an SDK's exporter: waits for room and for the disk as long as who waits for it may, and counts and
+    /// announces what is lost. What cannot pass by waiting fails at once.
+    ///
+    /// TIMEOUT if it is on its way to the disk and takes too long: if it is written after all it is kept, else counted then.
+    fn send(&self, export: Export) -> impl Future<Output = Result<ExportOutcome>> + Send + 'static;
+
+    /// The program ends: no export waits beyond that moment. None if it goes on after all. A forked child that has recorded
+    /// nothing yet has no export that waits.
+    fn ends_by(&self, moment: Option<Instant>);
 
     /// `append` for a table of several batches, read one by one: one commit, all of it or nothing. `read_from` is how many
     /// bytes of memory they are read from.
@@ -40,8 +40,8 @@ pub trait Producer {
     where
         I: IntoIterator<Item = Result<RecordBatch>> + Send + 'static;
 
-    /// Counts and announces records that an SDK exporter could not hand over: as information if the exporter logs that
-    /// itself.
+    /// Counts and announces records that an SDK exporter could not even try to hand over: as information if the exporter logs
+    /// that itself.
     fn not_kept(&self, signal: Signal, records: u64, error: &OtlpError, severity: Severity);
 
     /// Counts records that could not even be turned into a request, beside others that were.
@@ -56,18 +56,14 @@ pub trait Producer {
 }
 
 impl Producer for OtlpLibrary {
-    async fn send_within(&self, signal: Signal, bytes: Bytes, deadline: Instant) -> Result<ExportOutcome> {
-        let mut sent = pin!(patient(self, signal, bytes, deadline));
-        loop {
-            let changed = pin!(self.running().core.store.changed());
-            match select(sent.as_mut(), changed).await {
-                Either::Left((done, _)) => return done,
-                Either::Right(_) if !self.running().core.store.clock().left(deadline).is_zero() => {}
-                Either::Right(_) => {
-                    let message = "the data was not written in time: check the disk, or raise the export timeout";
-                    return Err(OtlpError::new(Code::Timeout, message));
-                }
-            }
+    fn send(&self, export: Export) -> impl Future<Output = Result<ExportOutcome>> + Send + 'static {
+        let core = Arc::clone(&self.running().core);
+        async move { waiting::export(&core, export).await }
+    }
+
+    fn ends_by(&self, moment: Option<Instant>) {
+        if let Some(running) = self.root.running_here() {
+            running.core.waiting.ends_by(moment);
         }
     }
 
@@ -84,11 +80,8 @@ impl Producer for OtlpLibrary {
     }
 
     fn not_kept(&self, signal: Signal, records: u64, error: &OtlpError, severity: Severity) {
-        let store = &self.running().core.store;
-        store.stats().not_kept(signal, Protocol::LIBRARY, error.code(), records);
-        let message = format!("{records} record(s) of {signal} from an SDK exporter were not kept: {error}");
-        let event = Event::new(EventName::RecordsDropped, store.clock().wall(), message);
-        store.announce(Event { severity, signal: Some(signal), count: Some(records), ..event });
+        let core = &self.running().core;
+        core.waiting.lost(&core.store, signal, records, error, severity);
     }
 
     fn unreadable(&self, signal: Signal, records: u64) {
@@ -101,17 +94,5 @@ impl Producer for OtlpLibrary {
 
     fn encoding(&self) -> &Encoding {
         &self.running().core.encoding
-    }
-}
-
-/// Tries again whenever there may be room, until `deadline`.
-async fn patient(library: &OtlpLibrary, signal: Signal, bytes: Bytes, deadline: Instant) -> Result<ExportOutcome> {
-    loop {
-        match library.export_otlp(signal, bytes.clone()).await {
-            Err(error) if error.retryable() && !library.running().core.store.clock().left(deadline).is_zero() => {
-                library.running().core.store.changed().await
-            }
-            done => return done,
-        }
     }
 }

@@ -23,6 +23,9 @@ use crate::event_bus::CLOSE_WAIT;
 use crate::store::ClosedReport;
 use crate::wait::{after, block_until};
 
+/// What exports that wait for room may take to learn that there will be none.
+const LAST_ANSWERS: Duration = Duration::from_millis(500);
+
 /// The time of one shutdown, shared between its stages.
 struct Deadline {
     clock: Clock,
@@ -52,6 +55,7 @@ pub(super) fn shut_down(root: &Root, whole: Option<Duration>, hand_over: impl Fn
     hand_over(deadline.share_until());
     root.set_closed();
     let running = root.running();
+    running.core.waiting.close(&running.core.store, deadline.share().min(LAST_ANSWERS));
     running.outward.close_doors(deadline.share());
     if running.outward.forwards() {
         let until = deadline.share_until();
@@ -60,6 +64,7 @@ pub(super) fn shut_down(root: &Root, whole: Option<Duration>, hand_over: impl Fn
         running.outward.drain(until);
     }
     let mut report = running.core.store.close(deadline.at);
+    report.uncommitted_records += running.core.waiting.end(&running.core.store);
     report.undelivered_records = running.outward.end();
     let until = deadline.clock.now() + CLOSE_WAIT;
     running.events.close(until);

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use futures::executor::block_on;
 use otlp_arrow::config::DestinationConfig;
-use otlp_arrow::internal::Producer as _;
-use otlp_arrow::{Config, OtlpLibrary, Signal};
+use otlp_arrow::internal::{Export, Producer as _, Waiter};
+use otlp_arrow::{Config, OtlpLibrary, Severity, Signal};
 use otlp_arrow_testkit::harness::{self, again};
 use serde_json::{Value, json};
 
@@ -154,7 +154,10 @@ fn ingest(library: &OtlpLibrary, beside: Option<&OtlpLibrary>, requests: std::op
         for (library, took) in both {
             let Some(library) = library else { continue };
             let started = Instant::now();
-            let outcome = block_on(library.send_within(Signal::Logs, bytes.clone(), started + LONG)).unwrap();
+            let (signal, records, waiter) = (Signal::Logs, RECORDS, Waiter::Batch);
+            let (timeout, severity) = (LONG, Severity::Warn);
+            let export = Export { signal, bytes: bytes.clone(), records, waiter, timeout, severity };
+            let outcome = block_on(library.send(export)).unwrap();
             took.push(started.elapsed());
             assert_eq!(outcome.accepted, RECORDS);
         }

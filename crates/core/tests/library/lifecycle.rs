@@ -1,12 +1,12 @@
 //! Ways a library ends, and what it says of itself meanwhile.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::executor::block_on;
 use otlp_arrow::SubscribeFrom;
 use otlp_arrow::config::Durability;
-use otlp_arrow::internal::Producer as _;
-use otlp_arrow::{Code, OtlpLibrary, Signal};
+use otlp_arrow::internal::{Export, Producer as _, Waiter};
+use otlp_arrow::{Code, OtlpLibrary, Severity, Signal};
 use otlp_arrow_testkit::numbered::logs;
 use otlp_arrow_testkit::payload::Kind;
 use otlp_arrow_testkit::watch::{log_files, names, until};
@@ -129,8 +129,9 @@ fn a_full_buffer_refuses_and_whoever_waits_gets_in() {
     };
     assert_eq!(error.code(), Code::BufferFull);
     assert!(sent > 3);
-    let deadline = Instant::now() + Duration::from_secs(10);
-    block_on(library.send_within(Signal::Logs, logs([sent]), deadline)).unwrap();
+    let (signal, bytes, waiter, severity) = (Signal::Logs, logs([sent]), Waiter::Batch, Severity::Warn);
+    let export = Export { signal, bytes, records: 1, waiter, timeout: Duration::from_secs(10), severity };
+    block_on(library.send(export)).unwrap();
     library.shutdown_blocking(None).unwrap();
     assert_eq!(library.stats().committed_records.logs, sent + 1);
 }

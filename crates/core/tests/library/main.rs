@@ -6,4 +6,5 @@ mod largest;
 mod lifecycle;
 mod opening;
 mod support;
+mod waiting;
 mod warned;

@@ -12,6 +12,8 @@ pub(super) const MAX_NESTING: usize = 256;
 pub(crate) struct Encoded {
     /// OTLP protobuf.
     pub(crate) bytes: Vec<u8>,
+    /// Records in it.
+    pub(crate) written: u64,
     /// Records left out because they could not be read.
     pub(crate) refused: u64,
     /// Why the first of them could not; empty when none was left out.
@@ -22,6 +24,8 @@ pub(crate) struct Encoded {
 #[derive(Debug, Default)]
 pub(super) struct LeftOut {
     pub(super) count: u64,
+    /// And those that were not.
+    pub(super) written: u64,
     reason: String,
 }
 
@@ -41,7 +45,7 @@ impl LeftOut {
     }
 
     pub(super) fn encoded(self, bytes: Vec<u8>) -> Encoded {
-        Encoded { bytes, refused: self.count, reason: self.reason }
+        Encoded { bytes, written: self.written, refused: self.count, reason: self.reason }
     }
 }
 

@@ -60,7 +60,10 @@ pub(super) fn encode(data: &Bound<'_, PyAny>, default: &DefaultResource) -> PyRe
                 let message = writer.open(METRICS, 2);
                 let before = left_out.count;
                 match encode_metric(writer, &metric, &mut left_out) {
-                    Ok(()) => writer.close(message),
+                    Ok(()) => {
+                        writer.close(message);
+                        left_out.written += points_of(&metric).saturating_sub(left_out.count - before);
+                    }
                     Err(error) => {
                         writer.rewind(mark);
                         // Points of it that were left out on the way are among its points.

@@ -44,8 +44,9 @@ fn encode_each<'py>(
     let mut groups = Groups::new(records.len().unwrap_or(0), default);
     let mut left_out = LeftOut::default();
     for record in records.try_iter()? {
-        if let Err(failure) = encode(&record?, &mut groups) {
-            left_out.add(records.py(), 1, failure)?;
+        match encode(&record?, &mut groups) {
+            Ok(()) => left_out.written += 1,
+            Err(failure) => left_out.add(records.py(), 1, failure)?,
         }
     }
     Ok(left_out.encoded(groups.finish()))

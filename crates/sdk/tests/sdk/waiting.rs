@@ -5,10 +5,13 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use futures::executor::block_on;
+use opentelemetry::logs::{LogRecord as _, Logger as _, LoggerProvider as _};
 use opentelemetry::trace::{Tracer, TracerProvider};
 use opentelemetry_sdk::error::OTelSdkError;
+use opentelemetry_sdk::logs::SdkLoggerProvider;
 use opentelemetry_sdk::trace::{SdkTracerProvider, SpanExporter};
 use otlp_arrow::EventName;
+use otlp_arrow::internal::Producer as _;
 
 use super::*;
 
@@ -78,4 +81,69 @@ fn after_its_timeout_an_export_fails_is_counted_and_announced() {
         }
     });
     assert_eq!((event.signal, event.count), (Some(Signal::Traces), Some(2)));
+}
+
+/// Far more than a request may be held, and far less than if each record held it for so long.
+const LOADED_MACHINE: Duration = Duration::from_secs(3);
+
+fn refused(library: &OtlpLibrary) -> u64 {
+    library.stats().counters.total("otlp_arrow_refused_records_total", &[])
+}
+
+/// Ends a hundred spans and emits a hundred log records through simple processors, and says how long that took.
+fn one_at_a_time(library: &OtlpLibrary) -> Duration {
+    let tracers = SdkTracerProvider::builder().with_simple_exporter(library.span_exporter()).build();
+    let loggers = SdkLoggerProvider::builder().with_simple_exporter(library.log_exporter()).build();
+    let (tracer, logger) = (tracers.tracer("test"), loggers.logger("test"));
+    let began = Instant::now();
+    for number in 0..100 {
+        tracer.start(format!("span {number}"));
+        let mut record = logger.create_log_record();
+        record.set_body(format!("log {number}").into());
+        logger.emit(record);
+    }
+    began.elapsed()
+}
+
+#[test]
+fn a_simple_processor_holds_a_request_for_a_moment_in_all_while_there_is_no_room() {
+    let dir = tempfile::tempdir().unwrap();
+    let (library, taken) = full(dir.path());
+    let held = one_at_a_time(&library);
+    assert!(held >= Duration::from_millis(100) && held < LOADED_MACHINE, "{held:?}");
+    let kept = spans(&library).len() + bodies(&library).len();
+    assert_eq!(kept as u64 + refused(&library), 200);
+    assert_eq!(spans(&library).len(), 0);
+    drop(taken);
+    until(|| library.stats().buffer_bytes == 0);
+    one_at_a_time(&library);
+    assert_eq!(spans(&library), once((0..100).map(|number| format!("span {number}"))), "it is used again");
+}
+
+#[test]
+fn a_simple_processor_does_not_wait_at_all_for_a_directory_that_cannot_be_made() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("file"), "in the way").unwrap();
+    let library = open(&dir.path().join("file/telemetry"));
+    let held = one_at_a_time(&library);
+    assert!(held < LOADED_MACHINE, "{held:?}");
+    assert_eq!(refused(&library), 200);
+    std::fs::remove_file(dir.path().join("file")).unwrap();
+    until(|| block_on(library.span_exporter().export(vec![span("again")])).is_ok());
+    assert_eq!(spans(&library), once(["again".to_owned()]));
+}
+
+#[test]
+fn every_kind_of_processor_ends_in_time_while_there_is_no_room() {
+    let dir = tempfile::tempdir().unwrap();
+    let (library, _taken) = full(dir.path());
+    let tracers = SdkTracerProvider::builder().with_batch_exporter(library.span_exporter()).build();
+    for number in 0..2000 {
+        tracers.tracer("test").start(format!("span {number}"));
+    }
+    library.ends_by(Some(Instant::now() + Duration::from_millis(500)));
+    let began = Instant::now();
+    tracers.shutdown().ok();
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    until(|| refused(&library) == 2000);
 }

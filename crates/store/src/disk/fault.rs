@@ -45,7 +45,28 @@ pub(crate) fn storage_error(step: &str, path: &Path, error: io::Error) -> OtlpEr
     let others = (error.kind() == io::ErrorKind::PermissionDenied).then(|| closed_by_others(path)).flatten();
     let remedy = others.as_deref().unwrap_or(remedy);
     let message = format!("cannot {step} {}: {error}; {remedy}, writing resumes by itself", path.display());
-    OtlpError::with_source(code, message, error)
+    let lasts = lasts(&error);
+    let error = OtlpError::with_source(code, message, error);
+    if lasts { error.lasting() } else { error }
+}
+
+/// Whether it stays until a person does something: what a path is or who may use it does not change by waiting, while space,
+/// open files and a disk that stands still come and go.
+fn lasts(error: &io::Error) -> bool {
+    use io::ErrorKind::*;
+    // ELOOP, which has no stable `ErrorKind`: 40 on Linux, 62 on macOS.
+    let circle = if cfg!(target_os = "linux") { 40 } else { 62 };
+    matches!(
+        error.kind(),
+        PermissionDenied
+            | ReadOnlyFilesystem
+            | NotADirectory
+            | IsADirectory
+            | AlreadyExists
+            | InvalidInput
+            | InvalidFilename
+            | Unsupported
+    ) || (cfg!(unix) && error.raw_os_error() == Some(circle))
 }
 
 /// What to do where the folder on the way to `path` is somebody else's: a process that was opened as root and goes on as
@@ -90,6 +111,22 @@ mod tests {
         assert_eq!(fault.failed(Code::StorageFailed), Some(EventName::StorageFailed));
         assert_eq!(fault.succeeded(), Some(EventName::StorageRecovered));
         assert_eq!(fault.succeeded(), None);
+    }
+
+    #[test]
+    fn who_may_write_and_where_does_not_pass_and_space_and_a_slow_disk_do() {
+        let path = Path::new("dir/file");
+        for kind in [io::ErrorKind::PermissionDenied, io::ErrorKind::ReadOnlyFilesystem, io::ErrorKind::NotADirectory] {
+            assert!(!storage_error("create", path, kind.into()).passes(), "{kind}");
+        }
+        for kind in [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded, io::ErrorKind::TimedOut] {
+            assert!(storage_error("create", path, kind.into()).passes(), "{kind}");
+        }
+        #[cfg(target_os = "linux")]
+        for (number, passes) in [(5, true), (24, true), (20, false), (36, false), (40, false)] {
+            let error = storage_error("open", path, io::Error::from_raw_os_error(number));
+            assert_eq!(error.passes(), passes, "{error}");
+        }
     }
 
     #[test]

@@ -42,6 +42,11 @@ struct Queue {
     items: VecDeque<Item>,
     rows: usize,
     bytes: usize,
+    /// Of the items, those that are not to wait for others.
+    urgent: usize,
+    /// When the commit under way began, and how long the last one took.
+    began: Option<Instant>,
+    took: Duration,
     /// Requests that ever came, and of those the ones that are committed or answered.
     came: u64,
     done: u64,
@@ -141,6 +146,8 @@ impl Lane {
         queue.rows += rows;
         queue.bytes = queue.bytes.saturating_add(bytes);
         queue.came += 1;
+        queue.urgent += usize::from(request.urgent);
+        let urgent = request.urgent;
         let (done, answer) = if buffered {
             queue.totals.accepted += rows as u64;
             queue.totals.waiting += rows as u64;
@@ -153,6 +160,7 @@ impl Lane {
         // The thread sleeps until something comes, or until a moment that only these limits bring nearer.
         let crossed = |limit: usize, before: usize, after: usize| before < limit && after >= limit;
         if (queue.items.len() == 1 && !queue.dozing)
+            || (urgent && queue.urgent == 1)
             || crossed(EAGER_BYTES, before_bytes, queue.bytes)
             || crossed(MAX_BYTES, before_bytes, queue.bytes)
             || crossed(MAX_ROWS, before_rows, queue.rows)
@@ -204,6 +212,13 @@ impl Lane {
     /// What new data is refused with; a refusal stays until a write succeeds or [`Lane::try_again`].
     pub(crate) fn trouble(&self) -> Option<OtlpError> {
         lock(&self.queue).refusal.as_ref().map(|(_, error)| error.clone())
+    }
+
+    /// Whether a commit takes longer than `long`, the last one or that under way, or new data is refused.
+    pub(crate) fn behind(&self, long: Duration) -> bool {
+        let queue = lock(&self.queue);
+        let under_way = queue.began.map_or(Duration::ZERO, |began| self.ctx.clock.elapsed(began));
+        queue.took > long || under_way > long || queue.refusal.is_some()
     }
 
     /// Whether nothing was tried for so long.
@@ -276,7 +291,7 @@ impl Lane {
                 rows: queue.rows,
                 bytes: queue.bytes,
                 oldest: queue.items.front().map(|item| item.came),
-                hurry: !queue.flushes.is_empty() || queue.closing.is_some(),
+                hurry: !queue.flushes.is_empty() || queue.closing.is_some() || queue.urgent > 0,
             };
             let until = match policy.decide(now, &waiting) {
                 Decision::Commit => return Next::Commit(take(&mut queue)),
@@ -310,6 +325,7 @@ impl Lane {
 
     fn commit(&self, policy: &mut CommitPolicy, committer: &mut Committer, items: Vec<Item>) {
         let began = self.ctx.clock.now();
+        lock(&self.queue).began = Some(began);
         policy.began(began);
         // A defect in a decoder must not end the thread, or every later request would wait forever.
         let result = catch_unwind(AssertUnwindSafe(|| committer.commit(&items, began))).unwrap_or_else(|_| {
@@ -351,6 +367,9 @@ impl Lane {
             committer.announce(&mut items.iter().map(|item| item.request.committed()));
         }
         let mut queue = lock(&self.queue);
+        if let Some(began) = queue.began.take() {
+            queue.took = now.saturating_duration_since(began);
+        }
         let acknowledged = items.first().is_some_and(|item| item.done.is_none());
         let out_of_time = queue.closing.is_some_and(|deadline| now >= deadline);
         queue.refusal = match &result {
@@ -367,6 +386,7 @@ impl Lane {
             for item in items.into_iter().rev() {
                 queue.rows += item.request.payload.rows();
                 queue.bytes = queue.bytes.saturating_add(item.request.payload.arrow_bytes());
+                queue.urgent += usize::from(item.request.urgent);
                 queue.items.push_front(item);
             }
         } else {
@@ -430,6 +450,7 @@ fn take(queue: &mut Queue) -> Vec<Item> {
     for item in &items {
         queue.rows -= item.request.payload.rows();
         queue.bytes = queue.bytes.saturating_sub(item.request.payload.arrow_bytes());
+        queue.urgent -= usize::from(item.request.urgent);
     }
     items
 }

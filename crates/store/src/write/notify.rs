@@ -51,12 +51,15 @@ impl Notifier {
         Self { shared: Arc::new(Waiting { clock, count, waiters, wake }) }
     }
 
-    /// Resolves at the next [`Notifier::wake_all`], at the latest after 100 ms.
-    pub(crate) fn changed(&self) -> impl Future<Output = ()> + Send + 'static {
+    /// Resolves at the next [`Notifier::wake_all`], at the latest at `until` or after 100 ms.
+    pub(crate) fn changed(&self, until: Option<Instant>) -> impl Future<Output = ()> + Send + 'static {
         let (sender, receiver) = oneshot::channel();
         {
             let mut waiters = lock(&self.shared.waiters);
-            waiters.list.push((self.shared.clock.now() + LONGEST, sender));
+            let longest = self.shared.clock.now() + LONGEST;
+            let until = until.map_or(longest, |until| until.min(longest));
+            let place = waiters.list.partition_point(|(other, _)| *other <= until);
+            waiters.list.insert(place, (until, sender));
             self.shared.count.store(waiters.list.len(), Ordering::Release);
             if !waiters.thread_runs {
                 let shared = Arc::clone(&self.shared);
@@ -64,10 +67,13 @@ impl Notifier {
                 waiters.thread_runs = thread.spawn(move || shared.run()).is_ok();
                 if !waiters.thread_runs {
                     // Without a timer the caller must not wait for a wake-up that may never come.
-                    waiters.list.pop();
+                    waiters.list.remove(place);
                 }
             }
-            self.shared.wake.notify_one();
+            // The thread sleeps until the first of them is due.
+            if place == 0 {
+                self.shared.wake.notify_one();
+            }
         }
         async move {
             // An error means the sender is gone, which is a change as well.
@@ -131,7 +137,7 @@ mod tests {
     #[test]
     fn a_change_wakes_at_once() {
         let notifier = Notifier::new(ManualClock::new().clock());
-        let (first, second) = (notifier.changed(), notifier.changed());
+        let (first, second) = (notifier.changed(None), notifier.changed(None));
         notifier.wake_all();
         block_on(futures::future::join(first, second));
     }
@@ -145,19 +151,29 @@ mod tests {
         assert_eq!((waiters.due(came + LONGEST).len(), waiters.list.len()), (1, 1));
 
         let notifier = Notifier::new(manual.clock());
-        let changed = notifier.changed();
+        let changed = notifier.changed(None);
         manual.advance(LONGEST);
         block_on(changed);
+    }
+
+    #[test]
+    fn who_has_less_time_is_woken_before_those_who_came_earlier() {
+        let manual = ManualClock::new();
+        let (notifier, now) = (Notifier::new(manual.clock()), manual.clock().now());
+        let (mut late, soon) = (Box::pin(notifier.changed(None)), notifier.changed(Some(now + LONGEST / 10)));
+        manual.advance(LONGEST / 10);
+        block_on(soon);
+        assert!(futures::FutureExt::now_or_never(&mut late).is_none());
     }
 
     #[test]
     fn a_waiter_that_went_away_does_no_harm() {
         let manual = ManualClock::new();
         let notifier = Notifier::new(manual.clock());
-        drop(notifier.changed());
+        drop(notifier.changed(None));
         notifier.wake_all();
         notifier.wake_all();
-        let changed = notifier.changed();
+        let changed = notifier.changed(None);
         manual.advance(LONGEST);
         block_on(changed);
     }

@@ -20,6 +20,8 @@ pub struct Request {
     pub reservation: Reservation,
     /// The recorders they came through; kept beside what still waits for a destination, not in the files.
     pub hops: Hops,
+    /// A thread stands still until it is kept: it is committed at once, with what waits.
+    pub urgent: bool,
 }
 
 impl Request {
@@ -33,7 +35,7 @@ impl Request {
         {
             reservation.grow(batch.arrow_bytes())?;
         }
-        Ok(Self { payload, reservation, hops: Hops::default() })
+        Ok(Self { payload, reservation, hops: Hops::default(), urgent: false })
     }
 
     /// The same, which came through these recorders.

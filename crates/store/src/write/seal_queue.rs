@@ -127,7 +127,7 @@ impl SealQueue {
     pub(crate) async fn sealed_all(self: Arc<Self>, stems: Vec<Stem>) -> Result<()> {
         let hurried = Hurried::new(&self, &stems);
         while hurried.unsealed(&stems)? {
-            self.ctx.changed.changed().await;
+            self.ctx.changed.changed(None).await;
         }
         Ok(())
     }

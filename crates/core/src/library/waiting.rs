@@ -1,0 +1,307 @@
+//! Exports that wait: for how long says [`Patience`], of how many says the memory they may hold, and what became of those that
+//! nobody waited for to the end is found out here.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures::future::{Either, select};
+use otlp_arrow_base::clock::Clock;
+use otlp_arrow_base::lock::lock;
+use otlp_arrow_columns::Signal;
+
+use super::ingest::Core;
+use super::patience::{HELD, Losses, NORMAL, Patience, Waiter};
+use crate::error::{Code, OtlpError, Result};
+use crate::event::{Event, EventName, Severity};
+use crate::outcome::ExportOutcome;
+use crate::stats::Protocol;
+use crate::store::Store;
+
+/// One export of an SDK.
+#[derive(Debug)]
+pub struct Export {
+    /// What it is of.
+    pub signal: Signal,
+    /// One OTLP export request, and how many records are in it.
+    pub bytes: Bytes,
+    #[expect(missing_docs, reason = "see above")]
+    pub records: u64,
+    /// Who waits for it, and for how long at most.
+    pub waiter: Waiter,
+    #[expect(missing_docs, reason = "see above")]
+    pub timeout: Duration,
+    /// How a loss is announced: as information if the exporter logs that itself.
+    pub severity: Severity,
+}
+
+type Sent = Pin<Box<dyn Future<Output = Result<ExportOutcome>> + Send>>;
+
+/// What is on its way to the disk though nobody waits for it any more.
+struct Late {
+    signal: Signal,
+    records: u64,
+    severity: Severity,
+    sent: Sent,
+}
+
+/// The exports of one library that wait, did wait, or were lost.
+pub(super) struct Waiting {
+    patience: Mutex<Patience>,
+    losses: Mutex<Losses>,
+    late: Mutex<Vec<Late>>,
+    under_way: Mutex<UnderWay>,
+    none: Condvar,
+    /// Bytes of requests that were refused and will be tried again, and how many they may be.
+    held: AtomicUsize,
+    max_held: usize,
+    /// How many these are.
+    holders: AtomicUsize,
+}
+
+/// Each of them tries again ten times a second.
+const MAX_HOLDERS: usize = 1000;
+
+/// Exports that are not answered yet.
+#[derive(Debug, Default)]
+struct UnderWay {
+    exports: usize,
+    /// Nothing new is taken: records that are lost from now on.
+    lost_at_the_end: Option<u64>,
+}
+
+impl fmt::Debug for Waiting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Waiting").field("patience", &self.patience).finish_non_exhaustive()
+    }
+}
+
+impl Waiting {
+    /// `buffer_max_bytes` is what data may take in memory: what waits for a part of it takes an eighth of that at most.
+    pub(super) fn new(buffer_max_bytes: usize) -> Self {
+        let (patience, losses, late, under_way, none, held, holders) = Default::default();
+        Self { patience, losses, late, under_way, none, held, max_held: buffer_max_bytes / 8, holders }
+    }
+
+    /// No export waits longer than that any more.
+    pub(super) fn ends_by(&self, moment: Option<Instant>) {
+        lock(&self.patience).ends_by(moment);
+    }
+
+    /// What exports so many bytes may wait with, unless others wait with too many.
+    fn hold(&self, bytes: usize) -> Option<Held<'_>> {
+        let before = self.held.fetch_add(bytes, Ordering::Relaxed);
+        let others = self.holders.fetch_add(1, Ordering::Relaxed);
+        let held = Held { of: self, bytes };
+        // Whatever its size, one may always wait.
+        if others > 0 && (before + bytes > self.max_held || others >= MAX_HOLDERS) {
+            return None;
+        }
+        Some(held)
+    }
+
+    /// Counts and announces records that an exporter could not hand over: the first of a fault at once, the others together.
+    pub(super) fn lost(&self, store: &Store, signal: Signal, records: u64, error: &OtlpError, severity: Severity) {
+        store.stats().not_kept(signal, Protocol::LIBRARY, error.code(), records);
+        let told = lock(&self.losses).add(signal, records, store.clock().now());
+        if let Some(records) = told {
+            let message = format!("{records} record(s) of {signal} from an SDK exporter were not kept: {error}");
+            tell(store, signal, records, severity, message);
+        }
+    }
+
+    /// [`Waiting::lost`] for records that had come before nothing new was taken.
+    fn lost_late(&self, store: &Store, signal: Signal, records: u64, error: &OtlpError, severity: Severity) {
+        if let Some(lost) = &mut lock(&self.under_way).lost_at_the_end {
+            *lost += records;
+        }
+        self.lost(store, signal, records, error, severity);
+    }
+
+    fn well(&self, store: &Store, signal: Signal) {
+        let now = store.clock().now();
+        lock(&self.patience).well(now);
+        let untold = lock(&self.losses).well(signal, now);
+        if let Some(records) = untold {
+            tell(store, signal, records, Severity::Warn, more(signal, records));
+        }
+    }
+
+    /// Looks what became of what nobody waited for to the end.
+    pub(super) fn settle(&self, store: &Store) {
+        if lock(&self.late).is_empty() {
+            return;
+        }
+        let mut done = Vec::new();
+        lock(&self.late).retain_mut(|late| match late.sent.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Pending => true,
+            Poll::Ready(became) => {
+                done.push((late.signal, late.records, late.severity, became));
+                false
+            }
+        });
+        for (signal, records, severity, became) in done {
+            if let Err(error) = became {
+                self.lost_late(store, signal, records, &error, severity);
+            }
+        }
+    }
+
+    /// Nothing new is taken any more: has those who wait for room learn that, for at most `patience`.
+    pub(super) fn close(&self, store: &Store, patience: Duration) {
+        let until = store.clock().now() + patience;
+        let mut under_way = lock(&self.under_way);
+        under_way.lost_at_the_end.get_or_insert(0);
+        while under_way.exports > 0 && self.holders.load(Ordering::Relaxed) > 0 && !store.clock().left(until).is_zero()
+        {
+            store.wake();
+            under_way = store.clock().wait(&self.none, under_way, until.min(store.clock().now() + NORMAL));
+        }
+    }
+
+    /// [`Waiting::settle`] when nothing more is written: what is not done now is lost. Returns how many records of exporters
+    /// were lost since nothing new was taken.
+    pub(super) fn end(&self, store: &Store) -> u64 {
+        self.settle(store);
+        let left = std::mem::take(&mut *lock(&self.late));
+        let error = OtlpError::new(Code::Timeout, "they were not written before the end: check the disk");
+        for late in &left {
+            self.lost_late(store, late.signal, late.records, &error, late.severity);
+        }
+        for signal in Signal::ALL {
+            let untold = lock(&self.losses).over(signal);
+            if let Some(records) = untold {
+                tell(store, signal, records, Severity::Warn, more(signal, records));
+            }
+        }
+        lock(&self.under_way).lost_at_the_end.unwrap_or_default()
+    }
+}
+
+fn more(signal: Signal, records: u64) -> String {
+    format!("{records} more record(s) of {signal} from SDK exporters were not kept meanwhile")
+}
+
+fn tell(store: &Store, signal: Signal, records: u64, severity: Severity, message: String) {
+    let event = Event::new(EventName::RecordsDropped, store.clock().wall(), message);
+    store.announce(Event { severity, signal: Some(signal), count: Some(records), ..event });
+}
+
+/// One export, until it is answered.
+struct Entered<'a>(&'a Waiting);
+
+impl<'a> Entered<'a> {
+    fn new(waiting: &'a Waiting) -> Self {
+        lock(&waiting.under_way).exports += 1;
+        Self(waiting)
+    }
+}
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        lock(&self.0.under_way).exports -= 1;
+        self.0.none.notify_all();
+    }
+}
+
+/// Memory of one request that waits, given back when it is dropped.
+struct Held<'a> {
+    of: &'a Waiting,
+    bytes: usize,
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.of.held.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.of.holders.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Keeps the request of an SDK's exporter. It waits for room and for the disk as long as who waits for it may; what is lost is
+/// counted and announced here.
+///
+/// TIMEOUT if it is on its way to the disk and takes too long: if it is written after all it is kept, else counted then.
+pub(super) async fn export(core: &Arc<Core>, export: Export) -> Result<ExportOutcome> {
+    let (waiting, store) = (&core.waiting, &core.store);
+    let _entered = Entered::new(waiting);
+    waiting.settle(store);
+    let Export { signal, bytes, records, waiter, timeout, severity } = export;
+    let urgent = waiter == Waiter::Request;
+    let clock = store.clock();
+    let began = clock.now();
+    let mut until = lock(&waiting.patience).at_first(waiter, began, timeout, store.behind(signal, NORMAL));
+    let (mut held, mut troubled) = (None, false);
+    let size = bytes.len();
+    let mut sent: Sent = Box::pin(core.clone().export_otlp(signal, bytes.clone(), urgent));
+    loop {
+        match by(store, clock, until, sent).await {
+            Ok(Ok(outcome)) => {
+                if !troubled {
+                    waiting.well(store, signal);
+                }
+                return Ok(outcome);
+            }
+            // What was refused may be tried again.
+            Ok(Err(error)) => {
+                troubled = true;
+                if error.passes() {
+                    until = lock(&waiting.patience).in_trouble(waiter, began, timeout);
+                    held = held.or_else(|| waiting.hold(size));
+                }
+                if !error.passes() || held.is_none() || clock.left(until).is_zero() {
+                    match held {
+                        Some(_) => waiting.lost_late(store, signal, records, &error, severity),
+                        None => waiting.lost(store, signal, records, &error, severity),
+                    }
+                    return Err(error);
+                }
+                store.changed(Some(until)).await;
+                sent = Box::pin(core.clone().export_otlp(signal, bytes.clone(), urgent));
+            }
+            // What is under way cannot be taken back.
+            Err(under_way) => {
+                let now = clock.now();
+                let slow_machine = waiter == Waiter::Request
+                    && !troubled
+                    && now < began + HELD.min(timeout)
+                    && !store.behind(signal, NORMAL);
+                if slow_machine {
+                    until += NORMAL;
+                } else {
+                    troubled = true;
+                    until = lock(&waiting.patience).in_trouble(waiter, began, timeout);
+                    if until <= now {
+                        lock(&waiting.late).push(Late { signal, records, severity, sent: under_way });
+                        return Err(OtlpError::new(Code::Timeout, TOO_SLOW));
+                    }
+                }
+                sent = under_way;
+            }
+        }
+    }
+}
+
+const TOO_SLOW: &str = "the data is not written yet and is not waited for any longer: if it cannot be written it is counted \
+                        as lost; check the disk";
+
+/// What `sent` comes to, or itself where it is not done by `until`.
+async fn by(
+    store: &Store,
+    clock: &Clock,
+    until: Instant,
+    mut sent: Sent,
+) -> std::result::Result<Result<ExportOutcome>, Sent> {
+    loop {
+        let changed = std::pin::pin!(store.changed(Some(until)));
+        match select(sent.as_mut(), changed).await {
+            Either::Left((done, _)) => return Ok(done),
+            Either::Right(_) if !clock.left(until).is_zero() => {}
+            Either::Right(_) => return Err(sent),
+        }
+    }
+}
