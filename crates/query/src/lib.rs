@@ -29,6 +29,7 @@
 //!   ([`scan::Pruner`]), then the columns that decide, then the others where something matches. Bounded in time, memory and
 //!   rows; whatever ends it early is told.
 //! - [`record`]: rows as typed values.
+//! - [`figures`]: what data points and errors come to: increase, resets, quantiles, messages without their numbers. Pure.
 //! - [`answer`]: what a question is answered with, and what was searched for it.
 //! - [`questions`]: one file each, and the list [`questions::KINDS`].
 //!
@@ -47,6 +48,7 @@
 #![cfg_attr(test, allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests"))]
 
 pub mod answer;
+pub mod figures;
 pub mod filter;
 mod library;
 mod maps;

@@ -22,7 +22,7 @@ use crate::scan::{ANY_TIME, Asking, Gather, Scan, Selection, Stop, View, time_co
 /// Groups where nobody says how many; the rest of the rows is one more.
 const USUAL: usize = 10;
 /// Buckets where nobody says how long one is, at most.
-const BUCKETS: u64 = 60;
+pub(super) const BUCKETS: u64 = 60;
 const SECOND: Nanos = 1_000_000_000;
 /// Lengths of buckets that people can read a clock by, in seconds.
 const STEPS: [u64; 16] = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 3 * 3600, 6 * 3600, 12 * 3600];
@@ -127,7 +127,7 @@ impl Question for CountsQuestion {
             }
         }
         total += cells.values().flat_map(BTreeMap::values).sum::<u64>();
-        let step = self.step.unwrap_or_else(|| readable(&cells));
+        let step = self.step.unwrap_or_else(|| readable(seconds(&cells)));
         let mut buckets = self.buckets(cells, fine, step);
         if buckets.len() > asking.engine().limits().max_rows {
             asking.stop(Stop::MaxRows);
@@ -169,11 +169,15 @@ impl CountsQuestion {
     }
 }
 
-/// The shortest step that leaves few enough buckets, in nanoseconds.
-fn readable(cells: &Cells) -> Nanos {
+/// Seconds from the first bucket to the last one.
+fn seconds(cells: &Cells) -> u64 {
     let first = cells.values().filter_map(|times| times.first_key_value()).map(|(time, _)| *time).min();
     let last = cells.values().filter_map(|times| times.last_key_value()).map(|(time, _)| *time).max();
-    let seconds = first.zip(last).map_or(0, |(first, last)| last - first);
+    first.zip(last).map_or(0, |(first, last)| last - first)
+}
+
+/// The shortest step that leaves few enough buckets of so many seconds, in nanoseconds.
+pub(super) fn readable(seconds: u64) -> Nanos {
     let step = STEPS.into_iter().find(|step| seconds / step < BUCKETS);
     // Whole days from there on.
     step.unwrap_or_else(|| seconds.div_ceil(BUCKETS).div_ceil(86_400) * 86_400) * SECOND

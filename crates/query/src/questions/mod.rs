@@ -5,11 +5,14 @@ mod by;
 mod collect;
 mod counts;
 mod durations;
+mod errors;
 mod facets;
 mod hints;
 mod logs;
+mod metrics;
 mod question;
 mod search;
+mod series;
 mod services;
 mod spans;
 mod table;
@@ -22,10 +25,13 @@ pub use attributes::{
 pub use by::By;
 pub use counts::{Bucket, Counts, CountsQuestion};
 pub use durations::Durations;
+pub use errors::{ErrorGroup, Errors, ErrorsQuestion, Exception, Exceptions, ExceptionsQuestion};
 pub use facets::{Facet, Facets, FacetsQuestion};
 pub use logs::{Logs, LogsQuestion};
+pub use metrics::{Metric, Metrics, MetricsQuestion};
 pub use question::{AnyQuestion, Kind, Question};
 pub use search::{Search, SearchQuestion, TraceSummary};
+pub use series::{Aggregation, Exemplar, Line, Series, SeriesQuestion, Show, Value};
 pub use services::{Red, Requests, Service, Services, ServicesQuestion};
 pub use spans::{Spans, SpansQuestion};
 pub use trace::{Trace, TraceQuestion};
@@ -46,6 +52,10 @@ pub const KINDS: &[Kind] = &[
     attributes::KEYS_KIND,
     attributes::VALUES_KIND,
     facets::KIND,
+    metrics::KIND,
+    series::KIND,
+    errors::KIND,
+    errors::ROWS_KIND,
 ];
 
 impl Kind {

@@ -52,6 +52,10 @@ impl Table {
         self.add(name, false, Arc::new(Float64Array::from_iter_values(values)))
     }
 
+    pub(super) fn optional_f64s(self, name: &str, values: impl Iterator<Item = Option<f64>>) -> Self {
+        self.add(name, true, Arc::new(values.collect::<Float64Array>()))
+    }
+
     pub(super) fn flags(self, name: &str, values: impl Iterator<Item = bool>) -> Self {
         self.add(name, false, Arc::new(BooleanArray::from(values.collect::<Vec<_>>())))
     }

@@ -5,7 +5,8 @@ use std::cell::OnceCell;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type, TimestampNanosecondType};
 use arrow_array::{
-    Array, ArrayRef, DictionaryArray, FixedSizeBinaryArray, ListArray, MapArray, PrimitiveArray, StringArray,
+    Array, ArrayRef, ArrowPrimitiveType, BooleanArray, DictionaryArray, FixedSizeBinaryArray, ListArray, MapArray,
+    PrimitiveArray, StringArray,
 };
 use otlp_arrow_columns::Signal;
 use otlp_arrow_store::{Block, LoadedBlock, ReadError};
@@ -126,6 +127,16 @@ impl<'a> View<'a> {
     /// A column of numbers of 32 bits.
     pub fn i32s(&self, column: usize) -> Result<&PrimitiveArray<Int32Type>> {
         self.typed(column, |array| array.as_primitive_opt())
+    }
+
+    /// A column of numbers of any type.
+    pub(crate) fn primitive<T: ArrowPrimitiveType>(&self, column: usize) -> Result<&PrimitiveArray<T>> {
+        self.typed(column, |array| array.as_primitive_opt())
+    }
+
+    /// A column of truths.
+    pub(crate) fn boolean(&self, column: usize) -> Result<&BooleanArray> {
+        self.typed(column, |array| array.as_boolean_opt())
     }
 
     /// A column of ids.

@@ -2,6 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs, reason = "tests")]
 
 mod documents;
+mod errors;
 mod lists;
+mod metrics_sample;
 mod sample;
+mod series;
 mod traces;

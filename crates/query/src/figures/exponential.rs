@@ -1,0 +1,299 @@
+//! Histograms with exponential buckets: bucket i holds the values above 2^(i·2^-scale), up to 2^((i+1)·2^-scale).
+
+use super::explicit::clip;
+use super::increase::{Accumulated, Since};
+
+/// Buckets of both signs together, at most, where several histograms are put together: they are made coarser until they fit.
+pub const MOST_BUCKETS: i64 = 320;
+/// No value needs a bucket wider than this makes them.
+const LEAST_SCALE: i32 = -11;
+
+/// Buckets of one sign, by index without gaps.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Buckets {
+    /// Index of the first one.
+    pub offset: i64,
+    /// Values a bucket.
+    pub counts: Vec<f64>,
+}
+
+impl Buckets {
+    /// Without the empty ones at both ends.
+    fn trim(&mut self) {
+        let last = self.counts.iter().rposition(|count| *count != 0.0).map_or(0, |last| last + 1);
+        self.counts.truncate(last);
+        let first = self.counts.iter().position(|count| *count != 0.0).unwrap_or(0);
+        self.counts.drain(..first);
+        self.offset += first as i64;
+    }
+
+    /// The first and the last index, of what is not empty.
+    fn range(&self) -> Option<(i64, i64)> {
+        (!self.counts.is_empty()).then(|| (self.offset, self.offset + self.counts.len() as i64 - 1))
+    }
+
+    /// Neighbours together, 2^`shift` of them: an index is shifted, a negative one as well.
+    fn lower(&mut self, shift: u32) {
+        if shift == 0 || self.counts.is_empty() {
+            return;
+        }
+        let shift = shift.min(63);
+        let offset = self.offset >> shift;
+        let last = (self.offset + self.counts.len() as i64 - 1) >> shift;
+        let mut counts = vec![0.0; (last - offset + 1) as usize];
+        for (index, count) in (self.offset..).zip(&self.counts) {
+            counts[((index >> shift) - offset) as usize] += count;
+        }
+        (self.offset, self.counts) = (offset, counts);
+    }
+
+    /// With room for these indices.
+    fn spread(&mut self, (first, last): (i64, i64)) {
+        let mut counts = vec![0.0; (last - first + 1) as usize];
+        for (index, count) in (self.offset..).zip(&self.counts) {
+            counts[(index - first) as usize] = *count;
+        }
+        (self.offset, self.counts) = (first, counts);
+    }
+
+    fn total(&self) -> f64 {
+        self.counts.iter().sum()
+    }
+
+    /// Those that hold something, with their index.
+    fn filled(&self) -> impl DoubleEndedIterator<Item = (i64, f64)> + '_ {
+        let buckets = self.counts.iter().enumerate().map(|(at, count)| (self.offset + at as i64, *count));
+        buckets.filter(|(_, count)| *count > 0.0)
+    }
+}
+
+/// An exponential histogram, of a point or of several.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Exponential {
+    /// A bucket ends at 2^(2^-scale) times its beginning.
+    pub scale: i32,
+    /// Values near zero.
+    pub zero_count: f64,
+    /// How near.
+    pub zero_threshold: f64,
+    /// Values above zero.
+    pub positive: Buckets,
+    /// Values below zero, by their distance from it.
+    pub negative: Buckets,
+    /// All values.
+    pub count: f64,
+    /// Their sum, where it is kept.
+    pub sum: Option<f64>,
+    /// The smallest, where it is known of all of them.
+    pub min: Option<f64>,
+    /// The greatest, as above.
+    pub max: Option<f64>,
+}
+
+/// The exponent of 2 at which bucket `index` begins.
+fn exponent(index: i64, scale: i32) -> f64 {
+    index as f64 * (-f64::from(scale)).exp2()
+}
+
+/// Where bucket `index` begins.
+fn bound(index: i64, scale: i32) -> f64 {
+    exponent(index, scale).exp2().min(f64::MAX)
+}
+
+impl Exponential {
+    fn sides(&self) -> [&Buckets; 2] {
+        [&self.positive, &self.negative]
+    }
+
+    fn sides_mut(&mut self) -> [&mut Buckets; 2] {
+        [&mut self.positive, &mut self.negative]
+    }
+
+    /// Coarser buckets. A scale that is not less changes nothing.
+    pub fn lower(&mut self, scale: i32) {
+        let Some(shift) = self.scale.checked_sub(scale).filter(|shift| *shift > 0) else { return };
+        self.sides_mut().into_iter().for_each(|side| side.lower(shift.cast_unsigned()));
+        self.scale = scale;
+    }
+
+    /// Makes the zero bucket at least this wide, and as wide as buckets that it cuts through.
+    fn widen(&mut self, threshold: f64) {
+        let scale = self.scale;
+        self.zero_threshold = threshold;
+        let mut moved = 0.0;
+        for side in self.sides_mut() {
+            for (index, count) in (side.offset..).zip(&mut side.counts) {
+                if bound(index, scale) < threshold {
+                    moved += std::mem::take(count);
+                }
+            }
+            side.trim();
+        }
+        self.zero_count += moved;
+    }
+
+    /// The least threshold from `threshold` on that cuts through no bucket with a value.
+    fn threshold(&self, threshold: f64) -> f64 {
+        let mut wide = threshold;
+        for (index, _) in self.sides().into_iter().flat_map(Buckets::filled) {
+            if bound(index, self.scale) < threshold {
+                wide = wide.max(bound(index + 1, self.scale));
+            }
+        }
+        wide
+    }
+
+    /// Gives both the same scale, then the same zero bucket, then the same indices.
+    fn align(&mut self, other: &mut Self) {
+        for side in self.sides_mut().into_iter().chain(other.sides_mut()) {
+            side.trim();
+        }
+        let mut scale = self.scale.min(other.scale);
+        let wide = |scale: i32, own: &Self, other: &Self| {
+            let both = own.sides().into_iter().zip(other.sides());
+            both.map(|(a, b)| {
+                let ranges = [(a, own.scale), (b, other.scale)].map(|(side, from)| {
+                    let shift = (from - scale).clamp(0, 63);
+                    side.range().map(|(first, last)| (first >> shift, last >> shift))
+                });
+                let first = ranges.iter().flatten().map(|(first, _)| *first).min();
+                let last = ranges.iter().flatten().map(|(_, last)| *last).max();
+                first.zip(last).map_or(0, |(first, last)| last - first + 1)
+            })
+            .sum::<i64>()
+        };
+        while scale > LEAST_SCALE && wide(scale, self, other) > MOST_BUCKETS {
+            scale -= 1;
+        }
+        self.lower(scale);
+        other.lower(scale);
+        let mut threshold = self.zero_threshold.max(other.zero_threshold);
+        loop {
+            let wider = self.threshold(threshold).max(other.threshold(threshold));
+            // What is not a number leaves it as it is.
+            if wider.partial_cmp(&threshold) != Some(std::cmp::Ordering::Greater) {
+                break;
+            }
+            threshold = wider;
+        }
+        self.widen(threshold);
+        other.widen(threshold);
+        for (a, b) in self.sides_mut().into_iter().zip(other.sides_mut()) {
+            let Some((first, last)) = (match (a.range(), b.range()) {
+                (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
+                (a, b) => a.or(b),
+            }) else {
+                continue;
+            };
+            // Beyond the least scale no value is.
+            if last - first < 4 * MOST_BUCKETS {
+                a.spread((first, last));
+                b.spread((first, last));
+            }
+        }
+    }
+
+    /// The values of `other` as well.
+    pub fn add(&mut self, other: &Self) {
+        if self.count == 0.0 && self.zero_count == 0.0 && self.sides().iter().all(|side| side.counts.is_empty()) {
+            *self = other.clone();
+            return;
+        }
+        let mut other = other.clone();
+        self.align(&mut other);
+        self.zero_count += other.zero_count;
+        for (a, b) in self.sides_mut().into_iter().zip(other.sides()) {
+            a.counts.iter_mut().zip(&b.counts).for_each(|(count, more)| *count += more);
+        }
+        self.count += other.count;
+        self.sum = self.sum.zip(other.sum).map(|(a, b)| a + b);
+        self.min = self.min.zip(other.min).map(|(a, b)| a.min(b));
+        self.max = self.max.zip(other.max).map(|(a, b)| a.max(b));
+    }
+
+    /// Their mean.
+    pub fn mean(&self) -> Option<f64> {
+        self.sum.filter(|_| self.count > 0.0).map(|sum| sum / self.count)
+    }
+
+    /// The value that a share `q`, 0 to 1, of all values does not exceed: exponential within a bucket, linear within that of
+    /// zero, which has one side only where there are no values of the other sign. `None` without values.
+    pub fn quantile(&self, q: f64) -> Option<f64> {
+        let total = self.zero_count + self.positive.total() + self.negative.total();
+        if total <= 0.0 || !(0.0..=1.0).contains(&q) {
+            return None;
+        }
+        let rank = q * total;
+        let negative = self.negative.filled().rev().map(|(index, count)| (Place::Negative(index), count));
+        let zero = (self.zero_count > 0.0).then_some((Place::Zero, self.zero_count));
+        let positive = self.positive.filled().map(|(index, count)| (Place::Positive(index), count));
+        let (mut below, mut found) = (0.0, None);
+        for (place, count) in negative.chain(zero).chain(positive) {
+            found = Some((place, count, below));
+            below += count;
+            if below >= rank {
+                break;
+            }
+        }
+        let (place, count, below) = found?;
+        let share = ((rank - below) / count).clamp(0.0, 1.0);
+        let between = |from: f64, to: f64| from + (to - from) * share;
+        let value = match place {
+            Place::Positive(index) => between(exponent(index, self.scale), exponent(index + 1, self.scale)).exp2(),
+            Place::Negative(index) => -between(exponent(index + 1, self.scale), exponent(index, self.scale)).exp2(),
+            Place::Zero => {
+                let has = |side: &Buckets| side.filled().next().is_some();
+                let lower = if has(&self.positive) && !has(&self.negative) { 0.0 } else { -self.zero_threshold };
+                let upper = if has(&self.negative) && !has(&self.positive) { 0.0 } else { self.zero_threshold };
+                between(lower, upper)
+            }
+        };
+        Some(clip(value.clamp(f64::MIN, f64::MAX), self.min, self.max))
+    }
+}
+
+/// A bucket.
+enum Place {
+    Negative(i64),
+    Zero,
+    Positive(i64),
+}
+
+impl Accumulated for Exponential {
+    type Grown = Self;
+
+    fn since(&self, before: &Self) -> Since<Self> {
+        let (mut now, mut before) = (self.clone(), before.clone());
+        now.align(&mut before);
+        let mut fell = now.count < before.count || now.zero_count < before.zero_count;
+        now.zero_count -= before.zero_count;
+        now.count -= before.count;
+        for (now, before) in now.sides_mut().into_iter().zip(before.sides()) {
+            for (now, before) in now.counts.iter_mut().zip(&before.counts) {
+                *now -= before;
+                fell |= *now < 0.0;
+            }
+            now.trim();
+        }
+        now.sum = now.sum.zip(before.sum).map(|(now, before)| now - before);
+        // What is known of them is known since their start.
+        (now.min, now.max) = (None, None);
+        if fell { Since::Fell } else { Since::Grew(now) }
+    }
+
+    fn whole(&self) -> Self {
+        self.clone()
+    }
+
+    fn share(&self, share: f64) -> Self {
+        let mut part = self.clone();
+        part.sides_mut().into_iter().flat_map(|side| &mut side.counts).for_each(|count| *count *= share);
+        part.zero_count *= share;
+        part.count *= share;
+        part.sum = part.sum.map(|sum| sum * share);
+        part
+    }
+}
+
+#[cfg(test)]
+mod tests;
