@@ -139,7 +139,7 @@ fn numbers(word: &str, out: &mut String) {
 pub fn top_frame(stack: &str) -> Option<String> {
     let lines = || stack.lines().map(str::trim);
     if stack.contains("Traceback (most recent call last)") || lines().any(|line| line.starts_with("File \"")) {
-        let line = lines().filter(|line| line.starts_with("File \"")).next_back()?;
+        let line = lines().rfind(|line| line.starts_with("File \""))?;
         let (file, rest) = line.strip_prefix("File \"")?.split_once('"')?;
         let function = rest.rsplit_once(" in ").map_or("", |(_, function)| function);
         return Some(frame(function, file));

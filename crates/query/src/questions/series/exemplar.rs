@@ -95,7 +95,7 @@ pub(super) fn mark_kept(asking: &Asking<'_>, all: &mut [&mut Exemplar]) -> Resul
     let scan = Scan { asking, signal: Signal::Traces, terms, bound: None, within: ANY_TIME };
     let found: BTreeSet<[u8; 16]> = scan.run(Ids::default)?.into_iter().flat_map(|ids| ids.0).collect();
     for exemplar in all {
-        exemplar.kept = id(&exemplar).is_some_and(|id| found.contains(&id));
+        exemplar.kept = id(exemplar).is_some_and(|id| found.contains(&id));
     }
     Ok(())
 }
