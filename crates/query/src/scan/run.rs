@@ -303,7 +303,7 @@ impl<'a> Worker<'a> {
                 return None;
             }
             let bounds = || -> std::result::Result<_, ReadError> {
-                let view = View::new(open, at, *block)?;
+                let view = View::new(open, at, *block);
                 view.need(time_columns(self.scan.signal))?;
                 Ok(Times::of(&view)?.bounds(view.rows()))
             };
@@ -331,7 +331,7 @@ impl<'a> Worker<'a> {
             let Some(_memory) = self.scan.asking.borrow(bytes) else { return false };
             let from = unit.first_row.saturating_sub(block.first_row).min(block.rows) as u32;
             let to = (end - block.first_row).min(open.rows_of(block) as u64) as u32;
-            let found = View::new(&open, at, *block).and_then(|view| self.narrow(&view, from..to, gather));
+            let found = self.narrow(&View::new(&open, at, *block), from..to, gather);
             if let Err(error) = found {
                 self.skip(&unit.file, &error);
                 break;
@@ -354,13 +354,13 @@ impl<'a> Worker<'a> {
             true => Selection::All(rows),
             false => Selection::Rows(wanted.collect()),
         };
-        // A live block is taken apart anew for each call, and its columns are not compressed.
-        if view.file().grows() {
-            view.need(&self.first)?;
-        }
         for test in &mut self.tests {
             if selection.is_empty() {
                 return Ok(());
+            }
+            // A live block is taken apart anew for each call, and its columns are not compressed: all of them at once.
+            if view.file().grows() && !test.columns().iter().all(|column| view.has(*column)) {
+                view.need(&self.first)?;
             }
             test.narrow(view, &mut selection)?;
         }

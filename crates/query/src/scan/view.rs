@@ -20,17 +20,19 @@ type Result<T> = std::result::Result<T, ReadError>;
 #[derive(Debug)]
 pub struct View<'a> {
     open: &'a OpenFile,
+    /// Position of the block.
+    at: usize,
     block: Block,
     rows: usize,
-    loaded: Box<dyn LoadedBlock + 'a>,
+    /// Read with the first column that is not kept in memory.
+    loaded: OnceCell<Box<dyn LoadedBlock + 'a>>,
     columns: Vec<OnceCell<ArrayRef>>,
 }
 
 impl<'a> View<'a> {
-    pub(crate) fn new(open: &'a OpenFile, at: usize, block: Block) -> Result<Self> {
-        let loaded = open.reader.load(at)?;
+    pub(crate) fn new(open: &'a OpenFile, at: usize, block: Block) -> Self {
         let columns = open.columns.iter().map(|_| OnceCell::new()).collect();
-        Ok(Self { open, block, rows: open.rows_of(&block), loaded, columns })
+        Self { open, at, block, rows: open.rows_of(&block), loaded: OnceCell::new(), columns }
     }
 
     /// The file.
@@ -63,7 +65,7 @@ impl<'a> View<'a> {
     pub fn need(&self, columns: &[usize]) -> Result<()> {
         let mut missing: Vec<usize> = Vec::with_capacity(columns.len());
         for column in columns {
-            if self.columns[*column].get().is_none() && !missing.contains(column) {
+            if !self.has(*column) && !missing.contains(column) {
                 missing.push(*column);
             }
         }
@@ -76,12 +78,34 @@ impl<'a> View<'a> {
             self.open.columns[*column].ok_or_else(|| ReadError::damaged(format!("a file without the column {name:?}")))
         };
         let positions = missing.iter().map(position).collect::<Result<Vec<_>>>()?;
-        for (column, array) in missing.into_iter().zip(self.loaded.columns(&positions)?) {
-            // Rows that came after the snapshot are nobody's here.
-            let array = if array.len() > self.rows { array.slice(0, self.rows) } else { array };
-            let _ = self.columns[column].set(array);
+        let loaded = match self.loaded.get() {
+            Some(loaded) => loaded,
+            None => {
+                let loaded = self.open.reader.load(self.at)?;
+                self.loaded.get_or_init(|| loaded)
+            }
+        };
+        for (column, array) in missing.into_iter().zip(loaded.columns(&positions)?) {
+            self.open.known.keep(&self.block, self.signal(), column, &array);
+            self.set(column, array);
         }
         Ok(())
+    }
+
+    /// Whether a column is there without a read.
+    pub(crate) fn has(&self, column: usize) -> bool {
+        if self.columns[column].get().is_none()
+            && let Some(array) = self.open.known.kept(&self.block, column)
+        {
+            self.set(column, array);
+        }
+        self.columns[column].get().is_some()
+    }
+
+    fn set(&self, column: usize, array: ArrayRef) {
+        // Rows that came after the snapshot are nobody's here.
+        let array = if array.len() > self.rows { array.slice(0, self.rows) } else { array };
+        let _ = self.columns[column].set(array);
     }
 
     /// One column.

@@ -4,13 +4,16 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
 
+use arrow_array::ArrayRef;
 use otlp_arrow_base::lock::lock;
 use otlp_arrow_columns::Signal;
-use otlp_arrow_store::Outline;
+use otlp_arrow_columns::schema::{logs, metrics, traces};
 use otlp_arrow_store::names::Stem;
+use otlp_arrow_store::{Block, Outline};
 
 use super::file::File;
 use crate::filter::Nanos;
+use crate::maps::{Map, Set};
 
 /// What is known of one file in one form.
 #[derive(Debug)]
@@ -18,12 +21,61 @@ pub(crate) struct Known {
     pub(crate) outline: Arc<Outline>,
     /// The earliest and the latest time of each block, once somebody had to read them.
     pub(crate) times: OnceLock<Arc<[(Nanos, Nanos)]>>,
+    /// Columns of a live file that are asked for again and again, by block: its first row, its rows, the column.
+    kept: Option<Mutex<Map<(u64, u64, usize), ArrayRef>>>,
 }
 
+/// Columns of a live file that stay in memory: ids of traces and times, which decide most questions.
+fn is_kept(signal: Signal, column: usize) -> bool {
+    let ids = match signal {
+        Signal::Traces => column == traces::TRACE_ID,
+        Signal::Logs => column == logs::TRACE_ID,
+        Signal::Metrics => false,
+    };
+    ids || match signal {
+        Signal::Traces => column == traces::START_TIME,
+        Signal::Logs => matches!(column, logs::TIME | logs::OBSERVED_TIME),
+        Signal::Metrics => column == metrics::TIME,
+    }
+}
+
+/// Bytes of these columns, a row.
+const KEPT_BYTES: usize = 16 + 8 + 8;
+
 impl Known {
+    /// `before` is what was known of the file when it was shorter.
+    fn new(outline: Arc<Outline>, signal: Signal, grows: bool, before: Option<&Known>) -> Self {
+        let kept = grows.then(|| {
+            let mut kept =
+                before.and_then(|before| before.kept.as_ref()).map(|kept| lock(kept).clone()).unwrap_or_default();
+            // The last block has more rows by now.
+            let blocks: Set<(u64, u64)> = outline.blocks().iter().map(|block| (block.first_row, block.rows)).collect();
+            kept.retain(|(first_row, rows, column), _| {
+                blocks.contains(&(*first_row, *rows)) && is_kept(signal, *column)
+            });
+            Mutex::new(kept)
+        });
+        Self { outline, times: OnceLock::new(), kept }
+    }
+
+    /// A column of a block that is in memory.
+    pub(crate) fn kept(&self, block: &Block, column: usize) -> Option<ArrayRef> {
+        lock(self.kept.as_ref()?).get(&(block.first_row, block.rows, column)).cloned()
+    }
+
+    /// A column of a block was made: whoever comes next may want it.
+    pub(crate) fn keep(&self, block: &Block, signal: Signal, column: usize, array: &ArrayRef) {
+        if let Some(kept) = self.kept.as_ref().filter(|_| is_kept(signal, column)) {
+            lock(kept).insert((block.first_row, block.rows, column), Arc::clone(array));
+        }
+    }
+
     fn memory(&self) -> usize {
-        // The times are counted from the start: they come later, without a call here.
-        self.outline.memory() + self.outline.blocks().len() * size_of::<(Nanos, Nanos)>()
+        // What comes later, without a call here, is counted from the start.
+        let rows = if self.kept.is_some() { usize::try_from(self.outline.rows()).unwrap_or(usize::MAX) } else { 0 };
+        self.outline.memory()
+            + self.outline.blocks().len() * size_of::<(Nanos, Nanos)>()
+            + rows.saturating_mul(KEPT_BYTES)
     }
 }
 
@@ -78,10 +130,11 @@ impl Cache {
     }
 
     pub(crate) fn put(&self, file: &File, outline: Arc<Outline>) -> Arc<Known> {
-        let known = Arc::new(Known { outline, times: OnceLock::new() });
-        let memory = known.memory();
         let mut state = lock(&self.state);
         let state = &mut *state;
+        let before = state.entries.get(&key(file)).map(|entry| &*entry.known);
+        let known = Arc::new(Known::new(outline, file.signal, file.grows(), before));
+        let memory = known.memory();
         state.uses += 1;
         let entry = Entry { known: Arc::clone(&known), len: len(file), memory, used: state.uses };
         state.memory += memory;

@@ -8,3 +8,4 @@ mod metrics_sample;
 mod sample;
 mod series;
 mod traces;
+mod trouble;

@@ -305,6 +305,9 @@ impl FileForm for Sealed {
         extent: Extent,
         known: Option<&Arc<Outline>>,
     ) -> Result<Option<Box<dyn BlockReader>>> {
+        if scan::form(&**file).map_err(|error| super::ReadError::read(name, error))? == scan::Form::Unknown {
+            return Err(damaged(format!("{name} is not a complete sealed file")));
+        }
         open_blocks::open(Arc::clone(file), name, extent, known).map(Some)
     }
 

@@ -86,7 +86,8 @@ fn live(file: &dyn ReadFile, name: &str, end: u64, check: Check, known: Option<&
     if check == Check::Heads && reached != end {
         return Err(damaged(format!("{name} holds up to byte {reached} of {end} that were committed")));
     }
-    let schema = match known {
+    // The first message may not have been whole when the outline was made.
+    let schema = match known.filter(|(outline, ..)| !outline.schema.fields().is_empty()) {
         Some((outline, ..)) => Arc::clone(&outline.schema),
         None => Arc::new(super::live_blocks::schema(file, name, end)?),
     };
