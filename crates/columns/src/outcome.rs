@@ -108,11 +108,9 @@ impl fmt::Display for Refused {
     }
 }
 
-/// The remark on a request that holds `member`, which belongs into one of `other`.
+/// The remark on a request that holds `member`, which is part of one of `other`.
 pub(crate) fn of_another_signal(member: &str, signal: Signal, other: Signal) -> String {
-    format!(
-        "{member} is not kept: this was sent as {signal}, and it belongs into a request of {other}; send it as that"
-    )
+    format!("{member} is not kept: this was sent as {signal}, and is part of a request of {other}: send it as that")
 }
 
 /// The remark on a request without records, in which there is something else.

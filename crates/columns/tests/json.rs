@@ -287,7 +287,7 @@ fn what_a_request_holds_besides_is_remarked() {
     let logs = r#"{"resourceLogs":[{"scopeLogs":[{"logRecords":[{}]}]}]}"#;
     let of = |signal, text: &str| outcome(signal, text).2.map(String::from);
     let belongs =
-        "resourceLogs is not kept: this was sent as traces, and it belongs into a request of logs; send it as that";
+        "resourceLogs is not kept: this was sent as traces, and is part of a request of logs: send it as that";
     assert_eq!(of(Signal::Traces, logs).as_deref(), Some(belongs));
     assert_eq!(of(Signal::Logs, logs), None);
     let both = r#"{"resource_logs":[{}],"x":1,"resourceSpans":[{"scopeSpans":[{"spans":[{}]}]}]}"#;
@@ -312,7 +312,8 @@ fn what_a_request_holds_besides_is_remarked() {
         (r#"{"resourceSpans":[{"scopeSpans":[{"logRecords":[{}]}]}]}"#, "resourceSpans[0].scopeSpans[0].logRecords"),
         (r#"{"spans":[{"name":"a"}]}"#, "spans"),
     ] {
-        let wanted = format!("nothing is kept of this request: it holds no traces, and {member} is no field of OTLP");
+        let wanted =
+            format!("nothing is kept of this request: it holds no traces, and {member} is not a field of OTLP");
         assert_eq!(of(Signal::Traces, text), Some(wanted), "{text}");
     }
     // Fields of a later OTLP beside records are nobody's trouble.

@@ -18,6 +18,7 @@
 
 mod place;
 mod read;
+mod refuse;
 mod scalar;
 mod table;
 pub(crate) mod tokens;

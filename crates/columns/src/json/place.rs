@@ -19,7 +19,7 @@ enum Step<'a> {
 pub(super) fn path(json: &[u8], target: usize) -> String {
     let mut steps = Vec::new();
     let mut tokens = Tokens::new(json);
-    // What is no JSON ends the way where it stands.
+    // What is not JSON ends the way where it stands.
     let _ = walk(&mut tokens, target, &mut steps);
     let mut path = String::new();
     for step in steps {

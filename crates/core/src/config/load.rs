@@ -177,7 +177,7 @@ fn file_of(sources: &Sources) -> Result<Option<PathBuf>> {
     }
     Err(invalid(format!(
         "there is no configuration file {} (from {origin}): correct the path, or write one with `otlp-arrow config init`",
-        path.display()
+        otlp_arrow_base::terminal::path(&path)
     )))
 }
 
@@ -193,7 +193,7 @@ fn read_file(path: &Path, env: &BTreeMap<String, String>, errors: &mut Vec<Strin
     let text = std::fs::read_to_string(path).map_err(|error| {
         OtlpError::with_source(
             Code::InvalidConfig,
-            format!("cannot read the configuration file {}", path.display()),
+            format!("cannot read the configuration file {}", otlp_arrow_base::terminal::path(path)),
             error,
         )
     })?;
@@ -238,7 +238,10 @@ fn lay(root: &mut Node, layer: Node, source: &Path, errors: &mut Vec<String>) {
     match layer.raw {
         Raw::Null => {}
         Raw::Map(_) => root.overlay(normal(layer)),
-        _ => errors.push(format!("{} must be keys and values, such as {{output_dir: ./telemetry}}", source.display())),
+        _ => errors.push(format!(
+            "{} must be keys and values, such as {{output_dir: ./telemetry}}",
+            otlp_arrow_base::terminal::path(source)
+        )),
     }
 }
 

@@ -278,7 +278,7 @@ pub(super) fn unknown(table: &Table, path: &str, name: &str, prefix: &str) -> St
             None => format!("known here: {}", known.join(", ")),
         },
     };
-    format!("{path} is not a key: {remedy}")
+    format!("{} is not a key: {remedy}", otlp_arrow_base::terminal::one_line(path))
 }
 
 /// `buffer.max_bytes` as it is written in a file.

@@ -34,7 +34,7 @@ impl fmt::Display for Origin {
             Origin::Argument => f.write_str("argument"),
             Origin::Option(option) => f.write_str(option),
             Origin::Variable(name) => f.write_str(name),
-            Origin::File { path, line } => write!(f, "{}:{line}", path.display()),
+            Origin::File { path, line } => write!(f, "{}:{line}", otlp_arrow_base::terminal::path(path)),
         }
     }
 }

@@ -48,7 +48,7 @@ fn a_request_of_another_signal_is_a_success_with_a_warning() {
     let dir = tempfile::tempdir().unwrap();
     let library = open(dir.path());
     let warning =
-        "resourceLogs is not kept: this was sent as traces, and it belongs into a request of logs; send it as that";
+        "resourceLogs is not kept: this was sent as traces, and is part of a request of logs: send it as that";
     let said = partial(&library, "/v1/traces", LOGS);
     assert_eq!(said, json!({"rejectedSpans": "0", "errorMessage": warning}));
     let said = partial(&library, "/v1/metrics", LOGS);

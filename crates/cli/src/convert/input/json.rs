@@ -7,8 +7,7 @@ use otlp_arrow::{PerSignal, Signal};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use super::stream::Stream;
-use super::{MAX, Take, Taken};
-use crate::convert::Item;
+use crate::convert::piece::{Item, MAX, Take, Taken};
 use crate::io::{Failure, Outcome};
 use crate::text::{one_line, plural};
 
@@ -43,7 +42,7 @@ struct Documents<'a> {
     line: u64,
     /// Arrays of requests that are open.
     arrays: usize,
-    /// Lines that are no request, one after the other.
+    /// Lines that are not a request, one after the other.
     foreign: Option<Foreign>,
 }
 
@@ -184,7 +183,7 @@ impl Documents<'_> {
         Ok(())
     }
 
-    /// Goes on behind what is no request: at the next line that begins an object, or where a request begins within a line.
+    /// Goes on behind what is not a request: at the next line that begins an object, or where a request begins within a line.
     /// Within a cut off object (`cut`) others begin so that belong to it, and only a request is something new.
     fn foreign(&mut self, problem: &str, cut: bool) -> Outcome {
         let (first, mut from) = (self.line, 1);
@@ -208,7 +207,7 @@ impl Documents<'_> {
         Ok(())
     }
 
-    /// Lines from `first` up to here are no request.
+    /// Lines from `first` up to here are not a request.
     fn add(&mut self, first: u64, problem: &str) {
         let last =
             if self.line > first && self.stream.there().first() != Some(&b'\n') { self.line - 1 } else { self.line };

@@ -13,18 +13,13 @@ use otlp_arrow::ReadOptions;
 use otlp_arrow::Signal;
 use otlp_arrow_store::Wanted;
 
-use super::{Item, Taken};
+use super::piece::{Item, Take, Taken};
 use crate::io::{Failure, Outcome};
 use crate::source::{self, extension, is_arrow};
 use crate::text;
 use protobuf::Framing;
 use stream::Stream;
 
-/// What takes the pieces.
-type Take<'a> = dyn FnMut(Item<'_>) -> Outcome<Taken> + 'a;
-
-/// The most that one request may take.
-const MAX: usize = 2 << 30;
 /// How much of a file is looked at to tell its form.
 const LOOK: usize = 64 << 10;
 /// How deep folders are looked into.

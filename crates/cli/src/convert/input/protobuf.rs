@@ -7,9 +7,9 @@ use otlp_arrow::Signal;
 use otlp_arrow_wire::read::{Cursor, fields};
 use otlp_arrow_wire::write;
 
+use super::json;
 use super::stream::{Stream, ZSTD, unpacked};
-use super::{MAX, Take, Taken, json};
-use crate::convert::Item;
+use crate::convert::piece::{Item, MAX, Take, Taken};
 use crate::io::{Failure, Outcome};
 
 /// A request is cut between its resource groups into requests of about this size.
@@ -29,7 +29,7 @@ pub(super) enum Framing {
 }
 
 impl Framing {
-    /// What a file that begins so has; none if it is no protobuf of requests.
+    /// What a file that begins so has; none if it is not protobuf of requests.
     pub(super) fn of(start: &[u8]) -> Option<Self> {
         if let Some((length, rest)) = start.split_first_chunk() {
             let length = u32::from_be_bytes(*length) as usize;
