@@ -110,8 +110,8 @@ if pid == 0:
     os.setgroups([])
     os.setgid(65532)
     os.setuid(65533)
-    provider.get_tracer("t").start_span("worker").end()
     started = time.monotonic()
+    provider.get_tracer("t").start_span("worker").end()
     try:
         library.export_otlp("logs", b"\\n\\r\\x12\\x0b\\x12\\t*\\x07\\n\\x05hello")
         print("kept", flush=True)
