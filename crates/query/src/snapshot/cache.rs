@@ -22,8 +22,10 @@ pub(crate) struct Known {
     /// The earliest and the latest time of each block, once somebody had to read them.
     pub(crate) times: OnceLock<Arc<[(Nanos, Nanos)]>>,
     /// Columns of a live file that are asked for again and again, by block: its first row, its rows, the column.
-    kept: Option<Mutex<Map<(u64, u64, usize), ArrayRef>>>,
+    kept: Option<Mutex<Kept>>,
 }
+
+type Kept = Map<(u64, u64, usize), ArrayRef>;
 
 /// Columns of a live file that stay in memory: ids of traces and times, which decide most questions.
 fn is_kept(signal: Signal, column: usize) -> bool {
