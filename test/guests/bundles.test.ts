@@ -377,6 +377,12 @@ describe('two copies of the package', () => {
   }, 60_000);
 });
 
+test('every snippet is followed, here or by the frameworks', () => {
+  const here = ['esbuild', 'webpack', 'rollup', 'bun', 'asar'];
+  const names = [...documented.keys()].filter(name => name.startsWith('bundle/'));
+  expect(names.toSorted()).toEqual([...here, 'next', 'next-instrumentation'].map(name => `bundle/${name}`).toSorted());
+});
+
 test('the packages are here', context => {
   if (typeof made === 'string') leaveOut(context, made);
 });
