@@ -169,7 +169,7 @@ interface Framework {
   readonly refused?: string;
 }
 
-const next = (name: string, config: string, args: readonly string[], refused?: string): Framework => ({
+const next = (name: string, config: string, args: readonly string[]): Framework => ({
   name: `Next.js, ${name}`,
   packages: NEXT.packages,
   files: { ...NEXT.files, 'next.config.mjs': config },
@@ -177,8 +177,15 @@ const next = (name: string, config: string, args: readonly string[], refused?: s
   output: '.next/standalone',
   start: 'server.js',
   paths: ['/', '/api/signals', '/legacy'],
-  ...(refused ? { refused } : {}),
 });
+
+const { 'pages/legacy.tsx': _, ...appRouter } = NEXT.files;
+const APP_ROUTER_ONLY: Framework = {
+  ...next('webpack, app router alone, without a setting', INSIDE, ['--webpack']),
+  files: { ...appRouter, 'next.config.mjs': INSIDE },
+  paths: ['/', '/api/signals'],
+  refused: "Next.js: serverExternalPackages: ['otlp-arrow'] in next.config",
+};
 
 const svelte = (name: string, kind: 'dependencies' | 'devDependencies', more: object): Framework => ({
   name: `SvelteKit, adapter-node, ${name}`,
@@ -205,12 +212,9 @@ const FRAMEWORKS: readonly Framework[] = [
   next('Turbopack, as the documents say', LEFT_OUT, []),
   next('Turbopack, without a setting', INSIDE, []),
   next('webpack, as the documents say', LEFT_OUT, ['--webpack']),
-  next(
-    'webpack, without a setting',
-    INSIDE,
-    ['--webpack'],
-    "Next.js: serverExternalPackages: ['otlp-arrow'] in next.config",
-  ),
+  // What a page of the pages router needs is left out by Next.js itself, and copied: the bundle of the rest finds it there.
+  next('webpack, without a setting', INSIDE, ['--webpack']),
+  APP_ROUTER_ONLY,
   {
     name: 'Nitro 2',
     packages: ['nitropack@2'],
