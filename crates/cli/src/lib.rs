@@ -28,7 +28,7 @@ use clap::error::ErrorKind;
 
 use args::{Cli, Command};
 use io::{Failure, Io, Outcome, Terminal};
-use text::{Coloured, Guard};
+use text::{Coloured, Guard, one_line};
 
 /// Runs one command to its end and returns the exit code: 0 done, 1 failed, 2 wrong usage, 3 done in part.
 ///
@@ -47,6 +47,9 @@ pub fn run(arguments: impl IntoIterator<Item = impl Into<OsString>>) -> i32 {
 
 fn run_with(arguments: Vec<OsString>, io: &mut Io<'_>) -> i32 {
     let name = std::iter::once(OsString::from("otlp-arrow"));
+    // What was typed is quoted in errors, and may have line breaks of its own.
+    let typed = arguments.iter().map(|argument| argument.to_string_lossy().into_owned());
+    let typed: Vec<String> = typed.filter(|argument| argument.contains('\n')).collect();
     let parsed = Cli::try_parse_from(name.chain(arguments));
     // Nothing that a command prints may be obeyed by a terminal, wherever it came from; colours are ours.
     let terminal = io.terminal;
@@ -69,7 +72,10 @@ fn run_with(arguments: Vec<OsString>, io: &mut Io<'_>) -> i32 {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
                 write!(io.out, "{}", error.render()).map_err(Failure::from)
             }
-            _ => Err(Failure::Usage(error.render().to_string())),
+            _ => {
+                let shown = |text: String, typed: &String| text.replace(typed.as_str(), &one_line(typed));
+                Err(Failure::Usage(typed.iter().fold(error.render().to_string(), shown)))
+            }
         },
     };
     match outcome.and_then(|()| io.out.flush().map_err(Failure::from)) {
