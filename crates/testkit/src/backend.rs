@@ -66,8 +66,26 @@ pub enum Reply {
         /// For gRPC.
         grpc: i32,
     },
+    /// For OTLP/HTTP a status and a plain text by what is in the request, success where there is none.
+    Judge(Judge),
     /// Success with this `Authorization` header; without it, UNAUTHENTICATED or 401.
     Token(String),
+}
+
+/// Says the status and the words with which a payload is refused.
+#[derive(Clone)]
+pub struct Judge(pub fn(&[u8]) -> Option<(u16, &'static str)>);
+
+impl std::fmt::Debug for Judge {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Judge")
+    }
+}
+
+impl PartialEq for Judge {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::fn_addr_eq(self.0, other.0)
+    }
 }
 
 /// What is done with each request that is answered with success, instead of keeping its payload and headers.
@@ -289,6 +307,7 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Respo
             }
             Reply::Token(_) if grpc => Reply::Grpc { status: 16, retry_after: None },
             Reply::Token(_) => Reply::Http { status: 401, retry_after: None },
+            Reply::Judge(Judge(judge)) if judge(&payload).is_none() => Reply::Accept,
             other => other,
         };
         let kept = matches!(reply, Reply::Accept | Reply::AcceptAfter(_) | Reply::Partial { .. });
@@ -301,7 +320,7 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Respo
             signal: signal_of(&path),
             path,
             grpc,
-            payload,
+            payload: payload.clone(),
             headers: headers.collect(),
             kept,
             at: Instant::now(),
@@ -320,6 +339,13 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Respo
     };
     shared.arrived.notify_all();
     let response = match reply {
+        Reply::Judge(Judge(judge)) => {
+            let (status, words) = judge(&payload).unwrap_or((200, ""));
+            let mut response = Response::new(whole(Bytes::from_static(words.as_bytes())));
+            *response.status_mut() = StatusCode::from_u16(status).expect("a status");
+            response.headers_mut().insert("content-type", "text/plain; charset=utf-8".parse().expect("a header value"));
+            Ok(response)
+        }
         Reply::Echo { http, grpc: status } => Ok(echoed(&echo, grpc, http, status)),
         reply => respond(reply, grpc).await,
     };
@@ -347,7 +373,9 @@ async fn respond(reply: Reply, grpc: bool) -> Result<Response<Body>, std::io::Er
             }
             response
         }
-        Reply::Echo { .. } | Reply::Hang => std::future::pending::<Infallible>().await.into_response(),
+        Reply::Echo { .. } | Reply::Judge(_) | Reply::Hang => {
+            std::future::pending::<Infallible>().await.into_response()
+        }
         Reply::Reset => return Err(std::io::ErrorKind::ConnectionReset.into()),
         Reply::HalfWritten => {
             // The break comes a moment later, or nothing at all would have been written.

@@ -15,6 +15,7 @@ pub(crate) mod keys;
 pub(crate) mod load;
 mod memory_limit;
 mod otel_env;
+pub(crate) mod own_address;
 mod parse;
 mod proxy;
 pub(crate) mod raw;

@@ -1,6 +1,7 @@
 //! The raw tree to [`Config`]: every key once, then what must hold between keys.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use otlp_arrow_base::PerSignal;
 use otlp_arrow_columns::Signal;
@@ -9,6 +10,7 @@ use otlp_arrow_store::settings::{Durability, Retention, Rotation, Sealing};
 use super::choice::{Choice, DurabilityWord};
 use super::forward::forward;
 use super::keys::{self, Table};
+use super::own_address::{host_and_port, reaches, spelled};
 use super::raw::{Node, Origin, Raw};
 use super::read::{HIDDEN, Reader, plain};
 use super::types::*;
@@ -203,8 +205,15 @@ pub(crate) fn conflicts(config: &Config) -> Vec<Conflict> {
         let target = destination.protocol.spec().target;
         let Target::Url { .. } = target else { continue };
         let urls = destination.signal_endpoints.values().flatten().chain([&destination.endpoint]);
-        let looped = urls.filter_map(|url| local_port(url, target)).find_map(|port| {
-            listeners.iter().find(|(_, address)| address.is_some_and(|address| address.port() == port))
+        // Names and other addresses of this machine are looked at when it starts.
+        let mut known = urls.filter_map(|url| {
+            let (host, port) = host_and_port(url, target)?;
+            Some((spelled(&host)?, port))
+        });
+        let looped = known.find_map(|(address, port)| {
+            let reached =
+                |listener: Option<SocketAddr>| listener.is_some_and(|at| reaches(address, port, at, |_| false));
+            listeners.iter().find(|(_, listener)| reached(*listener))
         });
         if let Some((key, _)) = looped {
             let problem = format!(
@@ -215,15 +224,6 @@ pub(crate) fn conflicts(config: &Config) -> Vec<Conflict> {
         }
     }
     found
-}
-
-/// The port of a URL on this machine.
-fn local_port(url: &str, target: Target) -> Option<u16> {
-    let uri: http::Uri = url.parse().ok()?;
-    let host = uri.host()?.trim_start_matches('[').trim_end_matches(']');
-    let local = host.eq_ignore_ascii_case("localhost")
-        || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback() || ip.is_unspecified());
-    local.then(|| uri.port_u16().unwrap_or_else(|| target.port(uri.scheme())))
 }
 
 /// Every name in the tree must be in the table.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::raw::Origin;
-use super::read::Reader;
+use super::read::{Reader, plain};
 use super::value::HIDDEN;
 use crate::destinations::{Proxy, Through, Tls, Variables};
 
@@ -63,7 +63,7 @@ fn show(reader: &mut Reader<'_>, key: &str, endpoint: Option<&str>, proxy: &Prox
     let Some(Ok(url)) = endpoint.map(str::parse) else { return };
     match proxy.explained(&url) {
         Ok(Some((Some(variable), server))) => {
-            reader.record(key, server.to_string(), Origin::Variable(variable.to_owned()));
+            reader.record(key, plain(&server.to_string()), Origin::Variable(variable.to_owned()));
         }
         Err(variable) => reader.record(key, "none".to_owned(), Origin::Variable(variable.to_owned())),
         Ok(_) => {}

@@ -22,6 +22,8 @@ mod otlp_grpc;
 mod otlp_http;
 #[cfg(feature = "forward")]
 mod otlp_status;
+#[cfg(feature = "forward")]
+mod prometheus;
 mod proxy;
 mod request;
 mod secret;

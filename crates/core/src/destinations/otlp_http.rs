@@ -13,6 +13,7 @@ use super::destination::{Destination, Sending, Server};
 use super::http::{Answers, HttpSender, retry_after, server, url};
 use super::kind::{DestinationKind, Kind, Spec, Target};
 use super::otlp_status;
+use super::prometheus;
 use super::request::{Request, Takes};
 use super::settings::DestinationConfig;
 use crate::error::Result;
@@ -65,7 +66,14 @@ impl Destination for OtlpHttp {
     fn send(&self, request: Request) -> Sending<'_> {
         Box::pin(async move {
             match request.content.otlp(request.signal) {
-                Ok(body) => self.sender.post(&self.urls[request.signal], body, &request.hops, &Statuses).await,
+                Ok(body) => {
+                    let url = &self.urls[request.signal];
+                    let answer = self.sender.post(url, body, &request.hops, &Statuses).await;
+                    match request.signal {
+                        Signal::Metrics => prometheus::judged(answer, url.path(), request.records),
+                        _ => answer,
+                    }
+                }
                 Err(error) => Answer::new(Class::Data, error.to_string()),
             }
         })

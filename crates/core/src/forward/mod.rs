@@ -14,6 +14,7 @@ mod handle;
 mod hooks;
 mod log;
 mod origins;
+pub(crate) mod own_address;
 mod pace;
 mod reader;
 mod recent;

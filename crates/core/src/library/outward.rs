@@ -37,6 +37,8 @@ impl Outward {
             if !listens && config.forward.is_empty() {
                 return Ok(outward);
             }
+            #[cfg(feature = "forward")]
+            crate::forward::own_address::check(config)?;
             let runtime = Arc::new(Runtime::new()?);
             #[cfg(feature = "forward")]
             outward.forward(config, core, &runtime)?;

@@ -5,6 +5,8 @@ mod client;
 mod delivery;
 mod directory;
 mod failures;
+mod prometheus;
+mod proxied;
 mod renewed;
 mod rings;
 mod secrets;
