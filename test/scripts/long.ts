@@ -11,6 +11,7 @@ import { parseArgs } from 'node:util';
 import { collectorPeer } from './collector.js';
 import { cost } from './cost.js';
 import { fuzz } from './fuzz.js';
+import { prometheusDoor } from './prometheus.js';
 import { ROOT, run, venvBin } from './run.js';
 import { addon, extension, pythonEnvironment } from './setup.js';
 import { sizes } from './sizes.js';
@@ -76,6 +77,7 @@ const RUNS: Readonly<Record<string, () => Promise<unknown>>> = {
   'remote away': () => forwardLong('away', { OTLP_ARROW_AWAY_RECORDS: share(21_600_000) }),
   'forward cost': () => forwardLong('cost', { OTLP_ARROW_COST_ROUNDS: '5', OTLP_ARROW_COST_REQUESTS: share(2_000) }),
   'collector as destination': () => collectorPeer(Number(share(1_000))),
+  'prometheus as destination': () => prometheusDoor(),
   'token wrong for an hour': () => forwardLong('token', { OTLP_ARROW_TOKEN_SECONDS: share(3_600) }),
   cost: () => cost(scale, 'table'),
   'small requests': () => cost(scale, 'small'),
