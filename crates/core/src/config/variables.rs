@@ -72,7 +72,9 @@ fn misplaced(table: &Table, path: &[String]) -> Option<usize> {
         match table.lookup(&below).map(|key| &key.kind) {
             // Names of the user's own, below which a secret may be a reference.
             Some(kind) if kind.is_open() => return None,
-            Some(Kind::Secret | Kind::Proxy) if end == path.len() && matches!(name.as_str(), "env" | "file") => return None,
+            Some(Kind::Secret | Kind::Proxy) if end == path.len() && matches!(name.as_str(), "env" | "file") => {
+                return None;
+            }
             Some(_) => return Some(end - 1),
             None => {}
         }
