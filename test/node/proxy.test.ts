@@ -40,8 +40,9 @@ test.each(PROTOCOLS)('by the variables, with a name that the proxy alone knows: 
     port: 0,
     prepareRequestFunction: ({ hostname, username, password, isHttp }) => {
       asked.push(`${isHttp ? 'request' : 'tunnel'} ${hostname} ${username} ${password}`);
-      const loopback = (_name: string, _options: unknown, done: (...answer: unknown[]) => void) =>
-        done(null, '127.0.0.1', 4);
+      const found = { address: '127.0.0.1', family: 4 };
+      const loopback = (_name: string, options: { all?: boolean }, done: (...answer: unknown[]) => void) =>
+        options.all === true ? done(null, [found]) : done(null, found.address, found.family);
       return { requestAuthentication: password !== 'p@ss', dnsLookup: loopback as never };
     },
   });

@@ -176,6 +176,12 @@ fn answers_of_the_proxy_are_told_as_such() {
         ("HTTP/1.1 503 Service Unavailable\r\n", Class::Passing { after: None }, "HTTP 503"),
         ("HTTP/1.1 504 Gateway Timeout\r\n", Class::Passing { after: None }, "HTTP 504"),
     ];
+    // As proxy-chain has it, with plain text.
+    let own = "HTTP/1.1 595 595\r\ncontent-type: text/plain\r\nconnection: close\r\n\r\nECONNREFUSED";
+    let proxy = Proxy::start(([127, 0, 0, 1], 1).into(), Some(own));
+    let destination = json!({"endpoint": "http://collector.internal.test:4318", "protocol": "otlp_http",
+        "proxy": format!("http://{}", proxy.address)});
+    assert_eq!(send(&load(destination, &[])).class, Class::Passing { after: None });
     for (status, class, says) in cases {
         for protocol in ["otlp_http", "otlp_grpc"] {
             let text: &'static str = Box::leak(format!("{status}{page}").into_boxed_str());

@@ -187,6 +187,8 @@ fn of_server(reply: Reply, proxy: &Proxy) -> Result<Reply, Failure> {
     let own = status == StatusCode::PROXY_AUTHENTICATION_REQUIRED || headers.contains_key(PROXY_AUTHENTICATE);
     // What is too large for the proxy is too large.
     let own = own || !status.is_success() && page && status != StatusCode::PAYLOAD_TOO_LARGE;
+    // Statuses that no server of telemetry has a meaning for, and proxies have of their own.
+    let own = own || status.as_u16() >= 520;
     if !own {
         return Ok(Reply { proxy: Some(proxy.to_string()), ..reply });
     }
