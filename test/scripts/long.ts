@@ -16,6 +16,7 @@ import { ROOT, run, venvBin } from './run.js';
 import { addon, extension, pythonEnvironment } from './setup.js';
 import { sizes } from './sizes.js';
 import { smallWire } from './small-wire.js';
+import { waits } from './waits.js';
 import { windowsUnderWine } from './windows.js';
 
 const { values, positionals } = parseArgs({
@@ -89,6 +90,7 @@ const RUNS: Readonly<Record<string, () => Promise<unknown>>> = {
   producers,
   questions,
   sizes,
+  waits: () => waits(Math.max(1, 6 * scale)),
   'small wire': () => smallWire(Number(share(31_000_000))),
   guests,
   'windows under wine': windowsUnderWine,

@@ -1,7 +1,8 @@
 //! Named places where a test can end the process, if this is built with the feature `failpoints`.
 //!
 //! Then `OTLP_ARROW_FAILPOINT=<name>:<n>` aborts at the n-th passage, and `<name>:<n>:stall` makes that passage and all later
-//! ones wait forever, as on a disk that stands still. Without the variable a passage is one relaxed load; without the feature
+//! ones wait forever, as on a disk that stands still; `<name>:<n>:<milliseconds>ms` makes them take so long, as on a slow one.
+//! Without the variable a passage is one relaxed load; without the feature
 //! it is nothing, and the variable is not read: see `docs/adr/0008-failpoints.md`.
 
 #[cfg(feature = "failpoints")]
@@ -99,6 +100,9 @@ impl Point {
 mod armed {
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+    use std::time::Duration;
+
+    use otlp_arrow_base::clock::Clock;
 
     use super::Point;
 
@@ -116,7 +120,15 @@ mod armed {
     struct Target {
         name: String,
         left: AtomicU64,
-        stall: bool,
+        then: Then,
+    }
+
+    /// What happens at the passage that was asked for.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    enum Then {
+        Abort,
+        Stall,
+        Slow(Duration),
     }
 
     /// A passage of `point`, on that side of its step.
@@ -134,11 +146,12 @@ mod armed {
             return;
         }
         let left = target.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| Some(left.saturating_sub(1)));
-        match left {
-            Ok(0 | 1) if target.stall => loop {
+        match (target.then, left) {
+            (Then::Stall, Ok(0 | 1)) => loop {
                 std::thread::park();
             },
-            Ok(1) => std::process::abort(),
+            (Then::Slow(wait), Ok(0 | 1)) => Clock::system().sleep(wait),
+            (Then::Abort, Ok(1)) => std::process::abort(),
             _ => {}
         }
     }
@@ -151,12 +164,16 @@ mod armed {
 
     fn parse(text: &str) -> Option<Target> {
         let (name, count) = text.split_once(':').unwrap_or((text, "1"));
-        let (count, stall) = count.strip_suffix(":stall").map_or((count, false), |count| (count, true));
+        let (count, then) = match count.split_once(':') {
+            None => (count, Then::Abort),
+            Some((count, "stall")) => (count, Then::Stall),
+            Some((count, wait)) => (count, Then::Slow(Duration::from_millis(wait.strip_suffix("ms")?.parse().ok()?))),
+        };
         let left = count.parse().ok().filter(|&count: &u64| count > 0)?;
         let known = Point::ALL
             .iter()
             .any(|point| name.strip_prefix(point.as_str()).is_some_and(|side| side == ".before" || side == ".after"));
-        known.then(|| Target { name: name.to_owned(), left: AtomicU64::new(left), stall })
+        known.then(|| Target { name: name.to_owned(), left: AtomicU64::new(left), then })
     }
 
     #[cfg(test)]
@@ -170,11 +187,13 @@ mod armed {
             assert_eq!((target.name.as_str(), target.left.into_inner()), ("seal-sync.after", 3));
             assert_eq!(parse("rename.before").unwrap().left.into_inner(), 1);
             let stalled = parse("write.before:2:stall").unwrap();
-            assert!(stalled.stall && !parse("write.before:2").unwrap().stall);
+            assert_eq!((stalled.then, parse("write.before:2").unwrap().then), (Then::Stall, Then::Abort));
+            assert_eq!(parse("write.before:1:50ms").unwrap().then, Then::Slow(Duration::from_millis(50)));
             assert_eq!((stalled.name.as_str(), stalled.left.into_inner()), ("write.before", 2));
             for wrong in [
                 "write.before:stall",
                 "write.before:2:stop",
+                "write.before:2:50",
                 "",
                 "rename",
                 "rename.during",
