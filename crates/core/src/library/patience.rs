@@ -63,7 +63,8 @@ impl Patience {
         self.ends_by = moment;
     }
 
-    fn bounded(&self, until: Instant) -> Instant {
+    /// `until`, or the end of the program if that comes before.
+    pub(super) fn bounded(&self, until: Instant) -> Instant {
         self.ends_by.map_or(until, |end| until.min(end))
     }
 }

@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::future::{Either, select};
-use otlp_arrow_base::clock::Clock;
 use otlp_arrow_base::lock::lock;
 use otlp_arrow_columns::Signal;
 
@@ -239,7 +238,7 @@ pub(super) async fn export(core: &Arc<Core>, export: Export) -> Result<ExportOut
     let size = bytes.len();
     let mut sent: Sent = Box::pin(core.clone().export_otlp(signal, bytes.clone(), urgent));
     loop {
-        match by(store, clock, until, sent).await {
+        match by(waiting, store, until, sent).await {
             Ok(Ok(outcome)) => {
                 if !troubled {
                     waiting.well(store, signal);
@@ -289,18 +288,20 @@ pub(super) async fn export(core: &Arc<Core>, export: Export) -> Result<ExportOut
 const TOO_SLOW: &str = "the data is not written yet and is not waited for any longer: if it cannot be written it is counted \
                         as lost; check the disk";
 
-/// What `sent` comes to, or itself where it is not done by `until`.
+/// What `sent` comes to, or itself where it is not done by `until`, or by the end of the program.
 async fn by(
+    waiting: &Waiting,
     store: &Store,
-    clock: &Clock,
     until: Instant,
     mut sent: Sent,
 ) -> std::result::Result<Result<ExportOutcome>, Sent> {
     loop {
+        // Anew each time: the program may have come to its end meanwhile.
+        let until = lock(&waiting.patience).bounded(until);
         let changed = std::pin::pin!(store.changed(Some(until)));
         match select(sent.as_mut(), changed).await {
             Either::Left((done, _)) => return Ok(done),
-            Either::Right(_) if !clock.left(until).is_zero() => {}
+            Either::Right(_) if !store.clock().left(until).is_zero() => {}
             Either::Right(_) => return Err(sent),
         }
     }

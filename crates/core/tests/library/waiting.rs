@@ -152,6 +152,29 @@ fn at_the_end_nobody_waits_for_long_and_what_is_left_is_counted_and_told() {
 }
 
 #[test]
+fn at_the_end_what_is_under_way_is_not_waited_for_either_and_kept_if_it_gets_through() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = config(dir.path());
+    config.commit_interval = Duration::from_secs(3600);
+    let library = OtlpLibrary::open(config).unwrap();
+    send(&library, 0, Waiter::Batch, LONG).unwrap();
+    let waits = std::thread::spawn({
+        let library = library.clone();
+        move || send(&library, 1, Waiter::Batch, LONG).unwrap_err().code()
+    });
+    while library.stats().queued_requests.logs == 0 {
+        std::thread::yield_now();
+    }
+    let began = Instant::now();
+    library.ends_by(Some(began + Duration::from_millis(200)));
+    assert_eq!(waits.join().unwrap(), Code::Timeout);
+    assert!(began.elapsed() < LOADED_MACHINE);
+    assert_eq!(lost(&library), 0, "nobody knows yet");
+    library.shutdown_blocking(None).unwrap();
+    assert_eq!((ids(&library), lost(&library)), (vec![0, 1], 0));
+}
+
+#[test]
 fn a_shutdown_does_not_wait_for_who_waits_for_room_and_says_what_was_lost() {
     let dir = tempfile::tempdir().unwrap();
     let (library, _) = full(dir.path());
