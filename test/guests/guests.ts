@@ -74,6 +74,8 @@ export interface How {
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   readonly node?: string;
+  /** When it is stuck; else {@link LONGEST_MS}. */
+  readonly longestMs?: number;
   /** Called with each line of standard output. */
   readonly onLine?: (line: string, child: ChildProcess) => void;
 }
@@ -87,7 +89,7 @@ export function program(file: string, how: How, before: readonly string[] = []):
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   // Several run at once, so that no hook of a test can see to it.
-  const late = setTimeout(() => child.kill('SIGKILL'), LONGEST_MS);
+  const late = setTimeout(() => child.kill('SIGKILL'), how.longestMs ?? LONGEST_MS);
   let stdout = '';
   let stderr = '';
   let rest = '';

@@ -1,5 +1,5 @@
 /** What a program imports stays as it is, but for the modules that an instrumentation wraps. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -113,6 +113,56 @@ test('nothing is hooked unless an instrumentation wraps a module', async () => {
   const hooks = pathToFileURL(join(ROOT, 'ts/dist/register/hooks.js')).href;
   const { seen, stderr } = await program(file, { cwd: folder, args: [hooks, join(ROOT, 'package.json')] });
   expect(seen, stderr).toEqual({ code: 0, signal: null, stdout: '0\n1\n' });
+});
+
+const COPIED = ['import-in-the-middle', '@opentelemetry/instrumentation', '@opentelemetry/instrumentation-http'];
+
+test('two copies of import-in-the-middle work beside each other, and nothing is said', async () => {
+  const { folder } = made as Home;
+  const modules = join(ROOT, 'node_modules');
+  const second = join(folder, 'second/node_modules');
+  for (const name of COPIED) cpSync(join(modules, name), join(second, name), { recursive: true });
+  for (const name of COPIED) {
+    const { dependencies, peerDependencies } = JSON.parse(readFileSync(join(modules, name, 'package.json'), 'utf8'));
+    for (const other of Object.keys({ ...dependencies, ...peerDependencies })) {
+      link(join(folder, 'second'), other, join(modules, other));
+    }
+  }
+  const file = join(folder, 'second/http.mjs');
+  writeFileSync(file, FILES['http.mjs']!);
+  writeFileSync(join(folder, 'second/lib.mjs'), FILES['lib.mjs']!);
+  const { plain, recorded, spans } = await both(file, { cwd: folder });
+  expect(recorded.seen, recorded.stderr).toEqual(plain.seen);
+  expect(recorded.stderr).toBe('');
+  expect(spans.toSorted()).toEqual(['GET', 'GET']);
+});
+
+/** How ts-node, babel-node and their like go on from their own main file. */
+const RUNS_MAIN = `
+  const Module = require('node:module');
+  Module._extensions['.hello'] = (module, file) => module._compile(require('node:fs').readFileSync(file, 'utf8').replace('HELLO', 'console.log'), file);
+  process.argv[1] = require('node:path').resolve(process.argv[2]);
+  Module.runMain();`;
+
+test.each([
+  [
+    'a file that only a hook of CommonJS reads',
+    'app.hello',
+    "HELLO(require.main === module, 'x'); process.exitCode = 4;",
+  ],
+  ['a CommonJS module', 'app.cjs', "console.log(require.main === module, 'y');"],
+  ['an ECMAScript module', 'app.mjs', 'console.log(typeof import.meta.url); process.exitCode = 5;'],
+  ['what is not there', 'none.js', ''],
+])('Module.runMain loads %s as without us', async (_, name, text) => {
+  const { folder } = made as Home;
+  const place = join(folder, 'run-main');
+  mkdirSync(place, { recursive: true });
+  writeFileSync(join(place, 'package.json'), '{}');
+  writeFileSync(join(place, 'main.cjs'), RUNS_MAIN);
+  if (text) writeFileSync(join(place, name), text);
+  const { plain, recorded } = await both(join(place, 'main.cjs'), { cwd: place, args: [name] });
+  if (text) expect(plain.seen.stdout).not.toBe('');
+  expect(recorded.seen, recorded.stderr).toEqual(plain.seen);
 });
 
 test('the other versions are here', context => void need(made, context));

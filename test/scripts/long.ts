@@ -11,6 +11,7 @@ import { parseArgs } from 'node:util';
 import { collectorPeer } from './collector.js';
 import { cost } from './cost.js';
 import { fuzz } from './fuzz.js';
+import { programs } from './programs.js';
 import { prometheusDoor } from './prometheus.js';
 import { ROOT, run, venvBin } from './run.js';
 import { addon, extension, pythonEnvironment } from './setup.js';
@@ -64,6 +65,16 @@ async function guests(): Promise<void> {
   await run('npx', ['--no-install', 'vitest', 'run', 'test/guests'], { env: { GUESTS: 'all' } });
 }
 
+/** A request, a fork, a signal and a full disk at once, in Node.js and in Python. */
+async function rounds(): Promise<void> {
+  const env = { ROUNDS: share(1_000) };
+  await addon();
+  await run('npx', ['--no-install', 'vitest', 'run', 'test/guests/rounds.test.ts'], { env });
+  await pythonEnvironment();
+  await extension();
+  await run(venvBin('pytest'), ['-q', '../test/python/guests/test_rounds.py'], { cwd: join(ROOT, 'python'), env });
+}
+
 /** Each returns a reason if it cannot be tried here. */
 const RUNS: Readonly<Record<string, () => Promise<unknown>>> = {
   'round trips': () =>
@@ -93,6 +104,8 @@ const RUNS: Readonly<Record<string, () => Promise<unknown>>> = {
   waits: () => waits(Math.max(1, 6 * scale)),
   'small wire': () => smallWire(Number(share(31_000_000))),
   guests,
+  programs: () => programs(Number(share(10))),
+  rounds,
   'windows under wine': windowsUnderWine,
   fuzzing: () => fuzz(Number(share((2 * 3600) / FUZZ_TARGETS))),
 };

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+import threading
 import time
 import weakref
 from typing import TYPE_CHECKING
@@ -61,7 +62,10 @@ def _hurry(library: OtlpLibrary) -> None:
 
 def hear_of_it_first() -> None:
     """Learn of the end before the providers that exist now do: what registers last is called first."""
-    if _began is None:
+    if _began is None and not threading.main_thread().is_alive():
+        # The providers hear of it already, as in a program that was shorter than the first delay of a processor.
+        begin()
+    elif _began is None:
         atexit.unregister(begin)
         atexit.register(begin)
 

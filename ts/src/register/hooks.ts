@@ -1,4 +1,4 @@
-import { createRequire, register } from 'node:module';
+import module, { createRequire, register } from 'node:module';
 import { isAbsolute } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { say } from './say.js';
@@ -45,7 +45,14 @@ export async function hookModules(found: readonly Found[]): Promise<void> {
     wanted.set(middle, names);
     for (const name of modules.flatMap(patterns)) names.add(name);
   }
-  for (const [middle, names] of wanted) await hook(middle, distinct(names));
+  for (const [middle, names] of wanted) {
+    try {
+      await hook(middle, distinct(names));
+    } catch (error) {
+      // What is required, and what the program records itself, is kept all the same.
+      say(`what ECMAScript modules import is not instrumented: ${error instanceof Error ? error.message : error}`);
+    }
+  }
 }
 
 /** The main file of import-in-the-middle as the base class of an instrumentation sees it. */
@@ -77,16 +84,28 @@ async function hook(middle: string, include: (string | RegExp)[]): Promise<void>
     return;
   }
   const { createAddHookMessageChannel } = from(middle) as Middle;
-  if (!createAddHookMessageChannel || Number.parseInt(process.versions.node, 10) >= ONLY_SYNC) {
-    say(
-      'what ECMAScript modules import is not instrumented, what CommonJS requires is: the import-in-the-middle that is installed ' +
-        `cannot wrap single modules in Node.js ${process.versions.node}. Update @opentelemetry/instrumentation`,
-    );
+  if (!createAddHookMessageChannel || !loaderHooks()) {
+    say(`what ECMAScript modules import is not instrumented, what CommonJS requires is: ${reason()}`);
     return;
   }
   const { registerOptions } = createAddHookMessageChannel();
   registerOptions.data.include.push(...include);
-  register(pathToFileURL(from.resolve('import-in-the-middle/hook.mjs')).href, registerOptions);
+  const file = pathToFileURL(from.resolve('import-in-the-middle/hook.mjs')).href;
+  const hooks = new URL('./middle.js', import.meta.url);
+  // A module of its own for each copy.
+  hooks.search = `of=${encodeURIComponent(file)}`;
+  register(hooks, { ...registerOptions, data: { file, data: registerOptions.data } });
+}
+
+const reason = (): string =>
+  process.versions.bun
+    ? 'Bun has no hooks for it'
+    : `the import-in-the-middle that is installed cannot wrap single modules in Node.js ${process.versions.node}. ` +
+      'Update @opentelemetry/instrumentation';
+
+/** Whether this runtime has hooks in a thread of their own: Bun only looks so. */
+function loaderHooks(): boolean {
+  return !process.versions.bun && Number.parseInt(process.versions.node, 10) < ONLY_SYNC;
 }
 
 /** Hooks in the program's own thread, where this Node.js and this import-in-the-middle have them. */
@@ -94,7 +113,8 @@ async function syncHooks(from: NodeJS.Require): Promise<SyncMiddle | undefined> 
   try {
     const file = from.resolve('import-in-the-middle/register-hooks.mjs');
     const middle = (await import(pathToFileURL(file).href)) as SyncMiddle;
-    return middle.supportsSyncHooks() ? middle : undefined;
+    // Bun says the version of a Node.js that has them, and has them not.
+    return 'registerHooks' in module && middle.supportsSyncHooks() ? middle : undefined;
   } catch {
     return undefined;
   }

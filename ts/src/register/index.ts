@@ -5,6 +5,7 @@
  * the program has registered one already. Settings: `OTLP_ARROW_*` and `otlp-arrow.yaml` for what is kept and where,
  * the `OTEL_*` variables for the SDK. It never keeps the program from running: what goes wrong is said on stderr.
  */
+import { keepRunMain } from './run-main.js';
 import { say } from './say.js';
 import { start } from './start.js';
 
@@ -15,6 +16,7 @@ const shared = globalThis as { [STARTED]?: boolean };
 try {
   if (!shared[STARTED]) {
     shared[STARTED] = true;
+    keepRunMain();
     await start();
   }
 } catch (error) {
