@@ -3,6 +3,7 @@
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use otlp_arrow::Code;
 use otlp_arrow::config::Config;
@@ -81,11 +82,14 @@ pub(crate) fn directory(source: &Source) -> Outcome<PathBuf> {
 }
 
 /// What a command that asks is asked of: the directory, within the limits of the configuration.
-pub(crate) fn telemetry(source: &Source) -> Outcome<Telemetry> {
+pub(crate) fn telemetry(source: &Source, timeout: Option<Duration>) -> Outcome<Telemetry> {
     // A directory that is named needs no configuration: one that cannot be read is then nobody's business.
     let limits =
         sources(source.config.as_deref()).and_then(|sources| parsed(&sources)).map(|loaded| loaded.config.query);
-    Ok(Telemetry::with(directory(source)?, limits.unwrap_or_default()))
+    let mut limits = limits.unwrap_or_default();
+    // The process is that of who waits: they may wait longer than a service lets others.
+    limits.timeout = timeout.unwrap_or(limits.timeout);
+    Ok(Telemetry::with(directory(source)?, limits))
 }
 
 /// A directory of the command line with a leading `~/`, which a shell leaves in `--output-dir=~/x`.

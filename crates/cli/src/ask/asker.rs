@@ -32,18 +32,18 @@ const AGAIN: Duration = Duration::from_millis(200);
 
 impl<'a> Asker<'a> {
     pub(crate) fn new(output: &'a Output, io: &Io<'_>) -> Outcome<Self> {
-        let telemetry = config::telemetry(&output.source)?;
+        let timeout = output.timeout.as_deref().map(|timeout| {
+            let nanos = otlp_arrow_query::filter::parse_duration(timeout);
+            let nanos =
+                nanos.map_err(|problem| Failure::Usage(format!("otlp-arrow: --timeout {timeout} {problem}")))?;
+            Ok::<_, Failure>(Duration::from_nanos(nanos))
+        });
+        let telemetry = config::telemetry(&output.source, timeout.transpose()?)?;
         if output.arrow && io.terminal.shows_output {
             let text = "otlp-arrow: --arrow writes binary data: send it to a file or a pipe";
             return Err(Failure::Usage(text.to_owned()));
         }
         let mut options = AskOptions::default();
-        if let Some(timeout) = &output.timeout {
-            let nanos = otlp_arrow_query::filter::parse_duration(timeout);
-            let nanos =
-                nanos.map_err(|problem| Failure::Usage(format!("otlp-arrow: --timeout {timeout} {problem}")))?;
-            options.timeout = Some(Duration::from_nanos(nanos));
-        }
         if io.terminal.shows_progress {
             options.progress = Some(progress());
         }

@@ -118,6 +118,13 @@ fn nothing_found_is_said_with_what_may_have_been_meant_and_fails() {
             done.err
         );
     }
+    let hurried = ask(dir.path(), &["spans", "--timeout", "1ns"]);
+    assert!(
+        hurried.code == 1 && hurried.err.contains("not everything was searched: its time was over"),
+        "{}",
+        hurried.err
+    );
+    assert_eq!(ask(dir.path(), &["spans", "--timeout", "2h"]).code, 0);
     let empty = tempfile::tempdir().unwrap();
     let done = ask(empty.path(), &["traces"]);
     assert!(done.code == 1 && done.err.contains("nothing found in 0 rows of 0 files"), "{}", done.err);

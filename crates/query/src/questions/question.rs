@@ -29,7 +29,7 @@ impl<Q: Question> AnyQuestion for Q {
     }
 }
 
-/// A kind of question: a row of [`KINDS`].
+/// A kind of question: a row of [`KINDS`](super::KINDS).
 #[derive(Clone, Copy, Debug)]
 pub struct Kind {
     /// What it is called everywhere.

@@ -23,8 +23,10 @@ use crate::snapshot::{File, OpenFile};
 const MOST_THREADS: usize = 4;
 /// Files that one thread keeps open.
 const OPEN_FILES: usize = 8;
-/// What a block takes in memory beside its size in the file, about: what is compressed there is not here.
-const MEMORY_A_BYTE: usize = 6;
+/// What a byte of a file takes in memory, about: what is compressed there is not here.
+const SEALED_FACTOR: usize = 6;
+/// As above, of a live file: the block as it was read, and its columns.
+const LIVE_FACTOR: usize = 2;
 
 /// What one thread makes of the rows that match.
 pub trait Gather: Send {
@@ -327,7 +329,10 @@ impl<'a> Worker<'a> {
         let blocks = open.blocks();
         let first = blocks.partition_point(|block| block.first_row + block.rows <= unit.first_row);
         for (at, block) in blocks.iter().enumerate().skip(first).take_while(|(_, block)| block.first_row < end) {
-            let bytes = usize::try_from(block.bytes).unwrap_or(usize::MAX).saturating_mul(MEMORY_A_BYTE);
+            let factor = if unit.file.grows() { LIVE_FACTOR } else { SEALED_FACTOR };
+            let bytes = usize::try_from(block.bytes).unwrap_or(usize::MAX).saturating_mul(factor);
+            // One request may have been larger than any bound set later: alone it is read all the same.
+            let bytes = bytes.min(self.scan.asking.engine.limits.max_memory / 2);
             let Some(_memory) = self.scan.asking.borrow(bytes) else { return false };
             let from = unit.first_row.saturating_sub(block.first_row).min(block.rows) as u32;
             let to = (end - block.first_row).min(open.rows_of(block) as u64) as u32;
