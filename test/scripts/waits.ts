@@ -7,7 +7,7 @@ import { execFile, execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { PYTHON, ROOT, run } from './run.js';
+import { hostTriple, PYTHON, ROOT, run } from './run.js';
 import { addon, addonWithFailpoints, extension, pythonEnvironment } from './setup.js';
 
 const PROCESSORS = ['simple spans', 'simple logs', 'batch spans', 'batch logs', 'periodic metrics'];
@@ -78,6 +78,8 @@ function measure(command: readonly string[], env: Record<string, string>): Promi
 
 /** On a machine that does other things too: far below what it was without bounds, where each record had its own. */
 const LIMITS: Measured = { held: 1_000, grown: 64 << 20, ended: 8 };
+/** In Rust a program shuts down three providers and the library, each of which waits for 5 s on a disk that stands still. */
+const ENDED_IN_RUST = 25;
 
 /** Measures each for so many seconds of work. */
 export async function waits(seconds: number): Promise<void> {
@@ -90,7 +92,7 @@ export async function waits(seconds: number): Promise<void> {
   const languages: Readonly<Record<string, readonly string[]>> = {
     'Node.js': [process.execPath, join(ROOT, 'test/dist/node/fixtures/waits-measured.js')],
     Python: [PYTHON, join(ROOT, 'test/python/waits_program.py')],
-    Rust: [join(ROOT, 'target/debug/examples/waits')],
+    Rust: [join(ROOT, `target/${hostTriple()}/debug/examples/waits`)],
   };
   const storages = STORAGES.filter(({ name }) => name !== 'full' || mayMount());
   if (storages.length < STORAGES.length) console.log('a full volume is left out: only root on Linux can mount one');
@@ -108,7 +110,8 @@ export async function waits(seconds: number): Promise<void> {
           const of = await measure(args, { NAPI_RS_NATIVE_LIBRARY_PATH, ...env });
           cells.push(`${of.held.toFixed(0)} ms, ${(of.grown / (1 << 20)).toFixed(0)} MiB, ${of.ended.toFixed(1)} s`);
           for (const what of ['held', 'grown', 'ended'] as const) {
-            if (of[what] > LIMITS[what]) broken.push(`${language}, ${processor}, ${name}: ${what} ${of[what]}`);
+            const limit = what === 'ended' && language === 'Rust' ? ENDED_IN_RUST : LIMITS[what];
+            if (of[what] > limit) broken.push(`${language}, ${processor}, ${name}: ${what} ${of[what]}`);
           }
         } finally {
           remove?.();
