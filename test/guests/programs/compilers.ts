@@ -38,6 +38,7 @@ export const COMPILERS: readonly Program[] = [
   },
   {
     name: 'webpack',
+    long: true,
     packages: ['webpack@5', 'webpack-cli@6', 'babel-loader@10', '@babel/core@7'],
     files: {
       'source.js': SOURCE,

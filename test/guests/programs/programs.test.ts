@@ -23,9 +23,9 @@ const RESULTS = process.env.PROGRAMS_RESULTS;
 const SHARE = 10;
 const PRELOAD = 'otlp-arrow/register';
 
-const chosen = PROGRAMS.filter(({ name }, n) => {
+const chosen = PROGRAMS.filter(({ name, long }, n) => {
   if (CHOSEN === 'all') return true;
-  if (CHOSEN === '') return n % SHARE === process.pid % SHARE;
+  if (CHOSEN === '') return !long && n % SHARE === process.pid % SHARE;
   return CHOSEN.split(',').some(word => name.includes(word));
 });
 

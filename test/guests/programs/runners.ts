@@ -29,6 +29,7 @@ const TYPED = `import { createServer } from 'node:http';
 export const RUNNERS: readonly Program[] = [
   {
     name: 'jest',
+    long: true,
     packages: ['jest@30'],
     files: {
       'package.json': '{"private":true}',
@@ -143,6 +144,7 @@ export const RUNNERS: readonly Program[] = [
   },
   {
     name: 'babel-node',
+    long: true,
     packages: ['@babel/node@7', '@babel/core@7', '@babel/preset-env@7'],
     files: {
       'package.json': '{"private":true}',

@@ -124,6 +124,7 @@ export const SERVERS: readonly Program[] = [
   },
   {
     name: 'next dev',
+    long: true,
     packages: NEXT_PACKAGES,
     files: NEXT,
     args: ['bin:next', 'dev', '-p', '0', '-H', '127.0.0.1'],
@@ -138,6 +139,7 @@ export const SERVERS: readonly Program[] = [
   },
   {
     name: 'next build and start',
+    long: true,
     packages: NEXT_PACKAGES,
     files: NEXT,
     command: '/bin/sh',

@@ -25,6 +25,8 @@ export interface Program {
   readonly least?: number;
   readonly steady?: readonly (readonly [RegExp, string])[];
   readonly unordered?: boolean;
+  /** Takes a minute, and so is tried in the long run only. */
+  readonly long?: boolean;
   /** What we may say on standard error. */
   readonly says?: RegExp;
   /** Removed before each run. */

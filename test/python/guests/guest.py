@@ -68,6 +68,8 @@ class Program:
     unordered: bool = False
     #: Run before each start.
     cleanup: list[str] = field(default_factory=list)
+    #: Takes a minute, and so is tried in the long run only.
+    long: bool = False
     #: Built once, before the first start.
     build: list[str] = field(default_factory=list)
 

@@ -275,6 +275,7 @@ if __name__ == "__main__":
         {"app.py": LIBRARY + SPAN + "span('frozen')\nprint('frozen', 6 * 7)\nraise SystemExit(5)\n"},
         ["{folder}/dist/app/app"],
         zero_code=False,
+        long=True,
         build=[
             "pyinstaller",
             "--log-level=ERROR",

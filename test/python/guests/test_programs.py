@@ -31,7 +31,7 @@ SHARE = 10
 
 def is_chosen(number: int, program: Program) -> bool:
     if CHOSEN in ("", "all"):
-        return CHOSEN == "all" or number % SHARE == os.getpid() % SHARE
+        return CHOSEN == "all" or (not program.long and number % SHARE == os.getpid() % SHARE)
     return any(word in program.name for word in CHOSEN.split(","))
 
 
