@@ -203,8 +203,8 @@ mod tests {
         let mut config = Config::default();
         config.retention.max_bytes = 40 * MIB;
         assert!(!config.fitted(|_| small).fit.makes_way);
-        let mut config = Config::default();
-        config.forward = vec![DestinationConfig::new("a", "http://a"), DestinationConfig::new("b", "http://b")];
+        let forward = vec![DestinationConfig::new("a", "http://a"), DestinationConfig::new("b", "http://b")];
+        let mut config = Config { forward, ..Config::default() };
         config.forward[1].memory = 3 << 20;
         let forward = config.fitted(|_| small).forward;
         assert_eq!((forward[0].memory, forward[1].memory), (8 << 20, 3 << 20));
