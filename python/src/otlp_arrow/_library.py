@@ -216,8 +216,8 @@ class OtlpLibrary:
         """Return when everything accepted before the call is committed; never waits for a remote.
 
         With `seal` the files are sealed then too, so that `otlp/<signal>/*.arrow` is all of it; where one cannot be
-        sealed now, `errors.StorageFailedError`: it stays readable as it is, and is tried again. `timeout` is in seconds;
-        `errors.DeadlineError` when it passes first.
+        sealed now, `errors.StorageFailedError`: it stays readable as it is, and is tried again. `timeout` is in
+        seconds; `errors.DeadlineError` when it passes first.
         """
         self._native.flush(timeout, seal)
 
