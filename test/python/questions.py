@@ -438,6 +438,29 @@ def shown(question: str, answer: Row) -> Any:
             return [{key: service[key] for key in keys} for service in answer["services"]]
         case "attributes":
             return {(found["of"], found["key"]): found["count"] for found in answer["attributes"]}
+        case "map":
+            keys = ("from", "to", "to_kind", "requests", "errors", "p50", "p95", "p99")
+            return sorted(tuple(edge[key] for key in keys) for edge in answer["edges"] if edge["kind"] == "call")
+        case "compare":
+            keys = ("count", "errors", "total", "p50", "p95")
+            return {
+                (found["service"], found["name"], found["kind"]): (
+                    found["change"],
+                    round(found["impact"], 3),
+                    [found[side] and tuple(found[side][key] for key in keys) for side in ("a", "b")],
+                )
+                for found in answer["operations"]
+            }
+        case "errors":
+            return {
+                (group["type"], group["message"]): (
+                    group["count"],
+                    sorted(name for name, _ in group["services"]),
+                    group["first_seen"],
+                    group["last_seen"],
+                )
+                for group in answer["errors"]
+            }
         case "attribute_values":
             return answer["distinct"], [(found["value"], found["count"]) for found in answer["values"]]
         case _:
@@ -456,6 +479,11 @@ def wanted(question: str, words: list[tuple[str, str]], now: int, directory: Dir
     own = dict(words)
     if question == "trace":
         return trace(own["trace"], directory)
+    if question in ("map", "compare", "errors"):
+        import calls
+
+        computed = {"map": calls.service_map, "compare": calls.compare, "errors": calls.errors}
+        return computed[question](words, now, directory)
     signal = own.get("signal", "logs" if question == "logs" else "traces")
     chosen = Filter(words, signal, now)
     if question in ("spans", "logs"):
@@ -645,6 +673,10 @@ class Telemetry:
                 row["parentSpanId"] = f"{random.getrandbits(64):016x}"
             case _ if siblings:
                 row["parentSpanId"] = random.choice(siblings)
+        if row["kind"] in (3, 4) and random.random() < 0.7:
+            name = random.choice(["peer.service", "server.address", "db.system.name", "messaging.destination.name"])
+            peer = random.choice(["orders", "cart", "postgresql"])
+            row["attributes"].append({"key": name, "value": {"stringValue": peer}})
         if random.random() < 0.4:
             row["status"] = {
                 "code": random.randrange(3),
@@ -663,6 +695,14 @@ class Telemetry:
             "attributes": attributes(random, self.record),
             "severityNumber": random.randrange(25),
         }
+        if random.random() < 0.3:
+            kind = random.choice(["Timeout", "Declined", "Gone"])
+            message = random.choice(["no answer in {} ms", "card {} declined", "gone"])
+            message = message.format(random.randrange(2000))
+            pairs = [("exception.type", kind), ("exception.message", message)]
+            row["attributes"] += [
+                {"key": key, "value": {"stringValue": value}} for key, value in pairs if random.random() < 0.9
+            ]
         if random.random() < 0.8:
             row["timeUnixNano"] = str(time)
         if random.random() < 0.8:
@@ -877,12 +917,20 @@ class Questions:
                 "attributes",
                 "attribute_values",
                 "facets",
+                "map",
+                "compare",
+                "errors",
             ]
         )
         if question == "trace":
             return question, [("trace", pick(self.ids)[: pick([8, 16, 32])])]
-        signal = "logs" if question == "logs" else "traces"
+        signal = "logs" if question in ("logs", "errors") else "traces"
         own: list[tuple[str, str]] = []
+        if question == "errors":
+            own.append(("signal", signal))
+        if question == "compare":
+            sides = ["-2h..-1h", "-1h..", "..-30m", "service=checkout", "service=cart", "status=error"]
+            own += [("a", pick(sides)), ("b", pick(sides)), ("limit", "5000")]
         if question in ("counts", "attributes", "attribute_values", "facets") and random.random() < 0.5:
             signal = "logs"
             own.append(("signal", signal))

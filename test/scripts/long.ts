@@ -13,6 +13,7 @@ import { cost } from './cost.js';
 import { fuzz } from './fuzz.js';
 import { programs } from './programs.js';
 import { prometheusDoor } from './prometheus.js';
+import { promql } from './promql.js';
 import { ROOT, run, venvBin } from './run.js';
 import { addon, extension, pythonEnvironment } from './setup.js';
 import { sizes } from './sizes.js';
@@ -90,6 +91,7 @@ const RUNS: Readonly<Record<string, () => Promise<unknown>>> = {
   'forward cost': () => forwardLong('cost', { OTLP_ARROW_COST_ROUNDS: '5', OTLP_ARROW_COST_REQUESTS: share(2_000) }),
   'collector as destination': () => collectorPeer(Number(share(1_000))),
   'prometheus as destination': () => prometheusDoor(),
+  promql: () => promql(Number(share(20_000))),
   'token wrong for an hour': () => forwardLong('token', { OTLP_ARROW_TOKEN_SECONDS: share(3_600) }),
   cost: () => cost(scale, 'table'),
   'small requests': () => cost(scale, 'small'),

@@ -114,6 +114,39 @@ Examples:
   otlp-arrow attributes resource:host.name --signal logs")]
     Attributes(ask::AttributesArgs),
 
+    /// Show which metrics there are, or one of them over time
+    #[command(after_help = "\
+Examples:
+  otlp-arrow metrics
+  otlp-arrow metrics http.server.request.duration --by service --from -1h
+  otlp-arrow metrics http.server.requests --show increase --by attr:http.route --step 1m")]
+    Metrics(ask::MetricsArgs),
+
+    /// Show which services call which
+    #[command(after_help = "\
+Examples:
+  otlp-arrow map --from -1h
+  otlp-arrow map --service checkout --status error
+
+An edge is a span of another service than its parent; the words are about that span, --service about either side. ⇢ is a link.")]
+    Map(ask::MapArgs),
+
+    /// Compare two traces, runs or ranges: what is new, gone, slower, faster, failing
+    #[command(after_help = "\
+Examples:
+  otlp-arrow compare 5b8efff7 4bf92f35
+  otlp-arrow compare -2h..-1h -1h.. --service checkout
+  otlp-arrow compare resource=ci.run.id=17 resource=ci.run.id=18")]
+    Compare(ask::CompareArgs),
+
+    /// Show exceptions in groups: type, message without numbers and ids, and where they come from
+    #[command(after_help = "\
+Examples:
+  otlp-arrow errors --from -1h
+  otlp-arrow errors --service checkout --each
+  otlp-arrow errors --group 2f1b9c0d8e7a6543")]
+    Errors(ask::ErrorsArgs),
+
     /// Count what files and directories hold: records, times, services, sizes
     #[command(after_help = "\
 Examples:
@@ -158,7 +191,11 @@ impl Command {
             | Command::Spans(ask::SpansArgs { asked })
             | Command::Logs(ask::LogsArgs { asked, .. })
             | Command::Counts(ask::CountsArgs { asked, .. })
-            | Command::Attributes(ask::AttributesArgs { asked, .. }) => asked.output.arrow,
+            | Command::Attributes(ask::AttributesArgs { asked, .. })
+            | Command::Metrics(ask::MetricsArgs { asked, .. })
+            | Command::Map(ask::MapArgs { asked })
+            | Command::Compare(ask::CompareArgs { asked, .. })
+            | Command::Errors(ask::ErrorsArgs { asked, .. }) => asked.output.arrow,
             _ => false,
         }
     }

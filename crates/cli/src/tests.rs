@@ -18,6 +18,7 @@ use crate::io::{Io, Terminal};
 use crate::{run_with, serve, tail};
 
 mod ask;
+mod figures;
 
 /// What a command did.
 struct Done {

@@ -100,3 +100,66 @@ pub(crate) struct TraceArgs {
     #[command(flatten)]
     pub(crate) output: Output,
 }
+
+#[derive(Debug, Args)]
+pub(crate) struct MetricsArgs {
+    /// The metric that is shown over time
+    #[arg(value_name = "NAME")]
+    pub(crate) metric: Option<String>,
+    /// What is shown: rate, increase, value, quantile, mean, sum [default: what suits the metric]
+    #[arg(long, value_name = "WHAT", requires = "metric")]
+    pub(crate) show: Option<String>,
+    /// Length of a step, such as 1m [default: one that a person can read]
+    #[arg(long, value_name = "DURATION", requires = "metric")]
+    pub(crate) step: Option<String>,
+    /// What series of one line are alike in: service, attr:KEY, resource:KEY; name for all together
+    #[arg(long, value_name = "WHAT", requires = "metric")]
+    pub(crate) by: Vec<String>,
+    /// How several series become one line: sum, avg, min, max, count
+    #[arg(long, value_name = "HOW", requires = "metric")]
+    pub(crate) agg: Option<String>,
+    /// Which share of all values, from 0 to 1 [default: 0.5, 0.95 and 0.99]
+    #[arg(long, value_name = "SHARE", requires = "metric")]
+    pub(crate) quantile: Vec<String>,
+    /// So many lines, those with the greatest values [default: 20]
+    #[arg(long, value_name = "N", requires = "metric")]
+    pub(crate) top: Option<String>,
+    /// So many single values of each line [default: 10]
+    #[arg(long, value_name = "N", requires = "metric")]
+    pub(crate) exemplars: Option<String>,
+    #[command(flatten)]
+    pub(crate) asked: Asked,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MapArgs {
+    #[command(flatten)]
+    pub(crate) asked: Asked,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompareArgs {
+    /// What was before: a trace id, a range such as -2h..-1h, or words of the filter such as 'resource=ci.run.id=17'
+    #[arg(allow_hyphen_values = true)]
+    pub(crate) a: String,
+    /// What is compared with it
+    #[arg(allow_hyphen_values = true)]
+    pub(crate) b: String,
+    #[command(flatten)]
+    pub(crate) asked: Asked,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ErrorsArgs {
+    /// One by one instead of in groups
+    #[arg(long)]
+    pub(crate) each: bool,
+    /// Only those of this group, one by one
+    #[arg(long, value_name = "GROUP")]
+    pub(crate) group: Option<String>,
+    /// Whose: traces or logs [default: both]
+    #[arg(long, value_name = "SIGNAL")]
+    pub(crate) signal: Option<String>,
+    #[command(flatten)]
+    pub(crate) asked: Asked,
+}

@@ -58,6 +58,11 @@ impl<'a> Asker<'a> {
         Ok(filter)
     }
 
+    /// What `parse` makes of words and the time it is; what it refuses is wrong usage.
+    pub(crate) fn parse<T>(&self, parse: impl FnOnce(u64) -> Result<T, OtlpError>) -> Outcome<T> {
+        parse(self.telemetry.now()).map_err(usage)
+    }
+
     pub(crate) fn ask<Q: Question>(&self, question: &Q, io: &mut Io<'_>) -> Outcome<Q::Answer> {
         let answer = self.telemetry.ask_with(question, &self.options);
         if io.terminal.shows_progress {

@@ -54,7 +54,6 @@ fn bars(answer: &Counts, io: &mut Io<'_>) -> Outcome {
 
 /// One line a group: its count, and how it goes over time.
 fn groups(answer: &Counts, io: &mut Io<'_>) -> Outcome {
-    const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let times: Vec<u64> = answer.buckets.iter().map(|bucket| bucket.time).collect();
     let (first, last) = (times.iter().min().copied().unwrap_or(0), times.iter().max().copied().unwrap_or(0));
     let steps = usize::try_from((last - first) / answer.step.max(1)).unwrap_or(0).min(119) + 1;
@@ -67,17 +66,13 @@ fn groups(answer: &Counts, io: &mut Io<'_>) -> Outcome {
     let mut groups: Vec<_> = groups.into_iter().map(|(group, line)| (group, line.iter().sum::<u64>(), line)).collect();
     groups.sort_by_key(|((other, group), sum, _)| (*other, std::cmp::Reverse(*sum), *group));
     let row = |((other, group), sum, line): &((bool, Option<&str>), u64, Vec<u64>)| {
-        let most = line.iter().max().copied().unwrap_or(1).max(1);
-        let level = |count: &u64| match count {
-            0 => ' ',
-            count => LEVELS[((count * 8).div_ceil(most) as usize - 1).min(7)],
-        };
+        let spark = grid::spark(&line.iter().map(|count| Some(*count as f64)).collect::<Vec<_>>());
         let name = match (other, group) {
             (true, _) => Cell("all others".to_owned(), Look::Dim),
             (false, None) => Cell("without".to_owned(), Look::Dim),
             (false, Some(group)) => Cell(one_line(group).into_owned(), Look::Bold),
         };
-        [name, thousands(*sum).into(), Cell(line.iter().map(level).collect::<String>(), Look::Cyan)]
+        [name, thousands(*sum).into(), Cell(spark, Look::Cyan)]
     };
     let rows: Vec<_> = groups.iter().map(row).collect();
     let over = format!("{} to {}", time(first.cast_signed()), time(last.saturating_add(answer.step).cast_signed()));

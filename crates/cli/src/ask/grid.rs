@@ -92,9 +92,61 @@ pub(super) fn bar(share: f64, width: usize) -> String {
     bar
 }
 
+/// A line of values, each as high as its share of the greatest one; nothing of what is 0 or less, or not there.
+pub(super) fn spark(values: &[Option<f64>]) -> String {
+    const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let most = values.iter().flatten().copied().filter(|value| value.is_finite()).fold(0.0, f64::max);
+    let level = |value: &Option<f64>| match value {
+        Some(value) if *value > 0.0 && most > 0.0 => LEVELS[((value * 8.0 / most).ceil() as usize).clamp(1, 8) - 1],
+        _ => ' ',
+    };
+    values.iter().map(level).collect()
+}
+
+/// A number with three digits that matter, or all of those before its point.
+pub(super) fn number(value: f64) -> String {
+    if !value.is_finite() {
+        return value.to_string();
+    }
+    let size = value.abs();
+    if size >= 1e15 || (size > 0.0 && size < 1e-4) {
+        return format!("{value:.2e}");
+    }
+    if size >= 1000.0 {
+        let sign = if value < 0.0 { "-" } else { "" };
+        return format!("{sign}{}", crate::text::thousands(size.round() as u64));
+    }
+    let digits = match size {
+        0.0 => 0,
+        size => usize::try_from(2 - size.log10().floor() as i32).unwrap_or(0),
+    };
+    let text = format!("{value:.digits$}");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_and_numbers() {
+        assert_eq!(spark(&[Some(0.0), Some(1.0), None, Some(8.0), Some(4.0)]), " ▁ █▄");
+        assert_eq!(spark(&[None, Some(-1.0), Some(f64::NAN)]), "   ");
+        for (value, text) in [
+            (0.0, "0"),
+            (1.0, "1"),
+            (0.012_345, "0.0123"),
+            (12.345, "12.3"),
+            (999.4, "999"),
+            (-3.2163, "-3.22"),
+            (1_234_567.8, "1,234,568"),
+            (2e18, "2.00e18"),
+            (1e-7, "1.00e-7"),
+            (f64::INFINITY, "inf"),
+        ] {
+            assert_eq!(number(value), text);
+        }
+    }
 
     #[test]
     fn bars_and_looks() {

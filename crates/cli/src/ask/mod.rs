@@ -2,9 +2,13 @@
 
 mod asker;
 pub(crate) mod attributes;
+pub(crate) mod compare;
 pub(crate) mod counts;
+pub(crate) mod errors;
 mod grid;
 pub(crate) mod logs;
+pub(crate) mod map;
+pub(crate) mod metrics;
 pub(crate) mod services;
 pub(crate) mod spans;
 pub(crate) mod trace;

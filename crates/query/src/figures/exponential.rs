@@ -193,10 +193,19 @@ impl Exponential {
         }
     }
 
-    /// The values of `other` as well.
+    /// Whether it has no values.
+    fn is_empty(&self) -> bool {
+        self.zero_count == 0.0 && self.sides().iter().all(|side| side.filled().next().is_none())
+    }
+
+    /// The values of `other` as well. One without values changes nothing, however coarse it is.
     pub fn add(&mut self, other: &Self) {
-        if self.count == 0.0 && self.zero_count == 0.0 && self.sides().iter().all(|side| side.counts.is_empty()) {
-            *self = other.clone();
+        if self.is_empty() {
+            *self = Self { count: self.count + other.count, ..other.clone() };
+            return;
+        }
+        if other.is_empty() {
+            self.count += other.count;
             return;
         }
         let mut other = other.clone();
@@ -263,6 +272,9 @@ impl Accumulated for Exponential {
     type Grown = Self;
 
     fn since(&self, before: &Self) -> Since<Self> {
+        if before.is_empty() && self.count >= before.count {
+            return Since::Grew(Self { min: None, max: None, ..self.clone() });
+        }
         let (mut now, mut before) = (self.clone(), before.clone());
         now.align(&mut before);
         let mut fell = now.count < before.count || now.zero_count < before.zero_count;

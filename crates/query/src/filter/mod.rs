@@ -92,7 +92,7 @@ impl Order {
 }
 
 /// The place of one row in the order of time. It stays valid when files are sealed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cursor {
     /// The time of the row.
     pub time: Nanos,

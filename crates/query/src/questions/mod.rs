@@ -3,13 +3,16 @@
 mod attributes;
 mod by;
 mod collect;
+mod compare;
 mod counts;
 mod durations;
 mod errors;
 mod facets;
 mod hints;
 mod logs;
+mod map;
 mod metrics;
+mod overrepresented;
 mod question;
 mod search;
 mod series;
@@ -23,12 +26,15 @@ pub use attributes::{
     AttributeKey, AttributeKeys, AttributeKeysQuestion, AttributeValueCount, AttributeValues, AttributeValuesQuestion,
 };
 pub use by::By;
+pub use compare::{Change, Compare, CompareQuestion, ComparedSide, ErrorChange, Operation, OperationChange, Side};
 pub use counts::{Bucket, Counts, CountsQuestion};
 pub use durations::Durations;
 pub use errors::{ErrorGroup, Errors, ErrorsQuestion, Exception, Exceptions, ExceptionsQuestion};
 pub use facets::{Facet, Facets, FacetsQuestion};
 pub use logs::{Logs, LogsQuestion};
+pub use map::{Edge, EdgeKind, MapNode, MapQuestion, NodeKind, ServiceMap};
 pub use metrics::{Metric, Metrics, MetricsQuestion};
+pub use overrepresented::{Overrepresented, OverrepresentedQuestion, OverrepresentedValue};
 pub use question::{AnyQuestion, Kind, Question};
 pub use search::{Search, SearchQuestion, TraceSummary};
 pub use series::{Aggregation, Exemplar, Line, Series, SeriesQuestion, Show, Value};
@@ -56,6 +62,9 @@ pub const KINDS: &[Kind] = &[
     series::KIND,
     errors::KIND,
     errors::ROWS_KIND,
+    map::KIND,
+    compare::KIND,
+    overrepresented::KIND,
 ];
 
 impl Kind {

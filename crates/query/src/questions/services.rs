@@ -112,7 +112,7 @@ impl Default for Red {
 }
 
 impl Requests {
-    fn add(&mut self, weight: f64, is_error: bool, duration: i64) {
+    pub(super) fn add(&mut self, weight: f64, is_error: bool, duration: i64) {
         self.count += 1;
         self.weight += weight;
         self.errors += u64::from(is_error);
@@ -163,7 +163,7 @@ impl Red {
 
 /// How many spans one with this trace state stands for: 2^56 / (2^56 - T), where `ot=th:T` says below which random value
 /// spans were left out.
-fn weight(trace_state: &str) -> f64 {
+pub(super) fn weight(trace_state: &str) -> f64 {
     let member = trace_state.split(',').find_map(|member| member.trim().strip_prefix("ot="));
     let digits = member.and_then(|member| member.split(';').find_map(|pair| pair.strip_prefix("th:")));
     let Some(digits) = digits.filter(|digits| (1..=14).contains(&digits.len())) else { return 1.0 };

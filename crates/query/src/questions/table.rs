@@ -28,7 +28,8 @@ impl Table {
     }
 
     pub(super) fn text<'a>(self, name: &str, values: impl Iterator<Item = &'a str>) -> Self {
-        self.add(name, false, Arc::new(StringArray::from_iter_values(values)))
+        // The array wants to know how many there are, which iterators over several lists do not.
+        self.add(name, false, Arc::new(StringArray::from_iter_values(values.collect::<Vec<_>>())))
     }
 
     pub(super) fn optional_text<'a>(self, name: &str, values: impl Iterator<Item = Option<&'a str>>) -> Self {

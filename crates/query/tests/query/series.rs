@@ -233,7 +233,8 @@ fn histograms_are_put_together_where_their_bounds_are_the_same() {
         assert_eq!(shown(&ask(&[&shop[..], &[("show", "sum")]].concat())), [line(&["shop"], &wanted(18.0))]);
         assert_eq!(shown(&ask(&[&shop[..], &[("show", "rate")]].concat())), [line(&["shop"], &wanted(8.0 / 60.0))]);
         // Three quantiles of each service where nobody asks.
-        assert_eq!(ask(&[("by", "service")]).lines.len(), 6);
+        let all = ask(&[("by", "service")]);
+        assert_eq!((all.lines.len(), all.table().unwrap().num_rows()), (6, all.rows()));
         let both = ask(&[("by", "name"), ("quantile", "0.5")]);
         assert_eq!(both.lines.len(), 2, "{both:?}");
         assert!(both.warnings[0].contains("different bounds"), "{:?}", both.warnings);

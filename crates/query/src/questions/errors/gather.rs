@@ -13,7 +13,7 @@ use otlp_arrow_store::ReadError;
 
 use super::answer::{ErrorGroup, Exception};
 use crate::figures::{normalized, top_frame};
-use crate::filter::{Filter, Nanos, Order};
+use crate::filter::{Nanos, Order, Term};
 use crate::maps::Map;
 use crate::record::hex;
 use crate::scan::{ANY_TIME, Asking, Attributes, Gather, Scan, Selection, Times, View};
@@ -80,18 +80,18 @@ pub(crate) struct Gathered {
     pub(crate) rows: Vec<Exception>,
 }
 
-/// All exceptions of what matches, grouped, and `rows` of them one by one, those of `only` if that is given.
+/// All exceptions for which `terms` hold, grouped, and `rows` of them one by one, those of `only` if that is given. A word that
+/// one signal does not know asks for the exceptions of the others.
 pub(crate) fn gathered(
     asking: &Asking<'_>,
-    signal: Option<Signal>,
-    filter: &Filter,
+    signals: &[Signal],
+    terms: &dyn Fn(Signal) -> Result<Vec<Term>>,
+    order: Order,
     rows: usize,
     only: Option<u64>,
 ) -> Result<Gathered> {
-    let signals = signal.map_or_else(|| vec![Signal::Traces, Signal::Logs], |signal| vec![signal]);
-    let terms = signals.into_iter().map(|signal| Ok((signal, filter.terms(signal)?)));
-    let (fit, refused): (Vec<_>, Vec<_>) = terms.partition(Result::is_ok);
-    // A word that only one of the two knows asks for the exceptions of that one.
+    let all = signals.iter().map(|signal| Ok((*signal, terms(*signal)?)));
+    let (fit, refused): (Vec<_>, Vec<_>) = all.partition(Result::is_ok);
     if fit.is_empty()
         && let Some(Err(error)) = refused.into_iter().next()
     {
@@ -100,15 +100,7 @@ pub(crate) fn gathered(
     let mut all = Gathered::default();
     for (signal, terms) in fit.into_iter().flatten() {
         let scan = Scan { asking, signal, terms, bound: None, within: ANY_TIME };
-        let make = || Gathering {
-            asking,
-            signal,
-            most: rows,
-            only,
-            order: filter.order,
-            groups: Map::default(),
-            rows: Vec::new(),
-        };
+        let make = || Gathering { asking, signal, most: rows, only, order, groups: Map::default(), rows: Vec::new() };
         for some in scan.run(make)? {
             for (key, group) in some.groups {
                 match all.groups.get_mut(&key) {
@@ -119,7 +111,7 @@ pub(crate) fn gathered(
             all.rows.extend(some.rows);
         }
     }
-    keep_first(&mut all.rows, rows, filter.order);
+    keep_first(&mut all.rows, rows, order);
     Ok(all)
 }
 

@@ -4,11 +4,12 @@ mod answer;
 mod gather;
 
 pub use answer::{ErrorGroup, Errors, Exception, Exceptions};
-pub(super) use gather::gathered;
+pub(super) use gather::{Key, fingerprint, gathered};
 
 use otlp_arrow_base::error::Result;
 use otlp_arrow_columns::Signal;
 
+use self::gather::Gathered;
 use super::hints;
 use super::question::{Kind, Question};
 use crate::answer::Searched;
@@ -76,11 +77,22 @@ pub struct ExceptionsQuestion {
     pub filter: Filter,
 }
 
+fn of(
+    asking: &Asking<'_>,
+    signal: Option<Signal>,
+    filter: &Filter,
+    rows: usize,
+    only: Option<u64>,
+) -> Result<Gathered> {
+    let signals = signal.map_or_else(|| vec![Signal::Traces, Signal::Logs], |signal| vec![signal]);
+    gathered(asking, &signals, &|signal| filter.terms(signal), filter.order, rows, only)
+}
+
 impl Question for ErrorsQuestion {
     type Answer = Errors;
 
     fn ask(&self, asking: &Asking<'_>) -> Result<Errors> {
-        let found = gathered(asking, self.signal, &self.filter, 0, None)?;
+        let found = of(asking, self.signal, &self.filter, 0, None)?;
         let total = found.groups.values().map(|group| group.count).sum();
         let mut groups: Vec<ErrorGroup> = found.groups.into_iter().map(|(key, group)| group.finish(key)).collect();
         groups.sort_by(|a, b| {
@@ -105,7 +117,7 @@ impl Question for ExceptionsQuestion {
 
     fn ask(&self, asking: &Asking<'_>) -> Result<Exceptions> {
         let most = asking.rows_of(self.filter.limit, USUAL_ROWS);
-        let found = gathered(asking, self.signal, &self.filter, most.saturating_add(1), self.group)?;
+        let found = of(asking, self.signal, &self.filter, most.saturating_add(1), self.group)?;
         let mut exceptions = found.rows;
         if exceptions.len() > most {
             asking.stop(Stop::Limit);
