@@ -1,5 +1,7 @@
 //! What `npm run test:long -- waits` measures of the Rust SDK: `waits DIRECTORY PROCESSOR SECONDS`.
 
+#![allow(clippy::print_stdout, reason = "an example")]
+
 use std::time::{Duration, Instant, SystemTime};
 
 use opentelemetry::logs::{LogRecord as _, Logger as _, LoggerProvider as _};

@@ -17,8 +17,8 @@ use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequ
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanExporter as _, SpanLinks};
 use otlp_arrow::ReadOptions;
+use otlp_arrow::config::Kind;
 use otlp_arrow::config::{DestinationConfig, ForwardCompression};
-use otlp_arrow::config::{OTLP_GRPC, OTLP_HTTP};
 use otlp_arrow::{Config, Format, OtlpLibrary, Signal};
 use otlp_arrow_sdk::OtlpLibraryExt as _;
 use otlp_arrow_testkit::backend::{Backend, Received};
@@ -141,7 +141,7 @@ fn joined(received: &[Received], signal: Signal) -> Vec<u8> {
 fn every_way_in_goes_out_by_every_way_without_loss() {
     let dir = tempfile::tempdir().unwrap();
     let mut ways = Vec::new();
-    for protocol in [OTLP_GRPC, OTLP_HTTP] {
+    for protocol in [Kind::OTLP_GRPC, Kind::OTLP_HTTP] {
         for compression in [ForwardCompression::Gzip, ForwardCompression::Zstd, ForwardCompression::None] {
             for memory in [16 << 20, 0] {
                 let (name, backend) = (format!("way{}", ways.len()), Backend::start());
@@ -200,7 +200,7 @@ fn every_way_in_goes_out_by_every_way_without_loss() {
             ForwardCompression::None => None,
         };
         for request in &received {
-            assert_eq!(request.grpc, way.protocol == OTLP_GRPC, "{what}");
+            assert_eq!(request.grpc, way.protocol == Kind::OTLP_GRPC, "{what}");
             let named = request.headers.iter().find(|(name, _)| name == "grpc-encoding" || name == "content-encoding");
             assert_eq!(named.map(|(_, value)| value.as_str()), encoding, "{what}");
         }

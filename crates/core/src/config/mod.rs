@@ -31,16 +31,11 @@ mod value;
 mod variables;
 mod yaml;
 
-#[cfg(not(feature = "forward"))]
-use crate::destinations::OTLP_GRPC;
 use crate::error::{Code, OtlpError, Result};
 
 pub use crate::destinations::{
-    Auth, Breaker, BreakerConfig, DestinationConfig, ForwardCompression, Kind, Proxy, ProxyServer, Retry, Secret,
-    Through, Tls, Variables as ProxyVariables,
+    Auth, Breaker, BreakerConfig, DestinationConfig, ForwardCompression, Kind, Proxy, Retry, Secret, Tls,
 };
-#[cfg(feature = "forward")]
-pub use crate::destinations::{OTLP_GRPC, OTLP_HTTP, STDOUT};
 #[cfg(test)]
 pub(crate) use describe::default as default_value;
 use load::{Loaded, Sources};
@@ -72,7 +67,7 @@ impl Listen {
 impl DestinationConfig {
     /// A destination of one URL, everything else as the table of keys has it by default: OTLP over gRPC.
     pub fn new(name: impl Into<String>, endpoint: impl Into<String>) -> Self {
-        Self::of(OTLP_GRPC, name, endpoint)
+        Self::of(Kind::OTLP_GRPC, name, endpoint)
     }
 
     /// A destination of this kind, everything else as the table of keys and the kind have it by default.

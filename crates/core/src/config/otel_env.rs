@@ -11,9 +11,7 @@ use otlp_arrow_base::PerSignal;
 use otlp_arrow_columns::Signal;
 
 use super::read::check_url;
-use crate::destinations::{
-    DestinationConfig, ForwardCompression, Kind, OTLP_GRPC, OTLP_HTTP, Proxy, Secret, Through, Tls, Variables,
-};
+use crate::destinations::{DestinationConfig, ForwardCompression, Kind, Proxy, Secret, Through, Tls, Variables};
 
 type Env = BTreeMap<String, String>;
 
@@ -98,13 +96,13 @@ impl Settings {
         let mut warn = |name: &str, problem: &str| warnings.push(format!("{name} {problem}; it is left out"));
 
         let protocol = match look("PROTOCOL").map(|(name, text)| (name, text.to_ascii_lowercase())) {
-            Some((_, word)) if word == "grpc" => OTLP_GRPC,
-            Some((_, word)) if word == "http/protobuf" || word == "http/json" => OTLP_HTTP,
+            Some((_, word)) if word == "grpc" => Kind::OTLP_GRPC,
+            Some((_, word)) if word == "http/protobuf" || word == "http/json" => Kind::OTLP_HTTP,
             Some((name, _)) => {
                 warn(&name, "is none of grpc, http/protobuf, http/json");
-                OTLP_HTTP
+                Kind::OTLP_HTTP
             }
-            None => OTLP_HTTP,
+            None => Kind::OTLP_HTTP,
         };
         let default = DestinationConfig::new("env", "");
         let compression = match look("COMPRESSION").map(|(name, text)| (name, text.to_ascii_lowercase())) {
@@ -141,7 +139,7 @@ impl Settings {
         let plain = look("INSECURE").is_some_and(|(_, text)| text.eq_ignore_ascii_case("true"));
         let url = |name: &str, text: &str| {
             // Over gRPC the variable may name a target instead of a URL.
-            let whole = match (protocol == OTLP_GRPC && !text.contains("://"), plain) {
+            let whole = match (protocol == Kind::OTLP_GRPC && !text.contains("://"), plain) {
                 (true, true) => format!("http://{text}"),
                 (true, false) => format!("https://{text}"),
                 (false, _) => text.to_owned(),
@@ -154,7 +152,7 @@ impl Settings {
         let base = match (set(env, general), &own_endpoint) {
             (Some(text), _) => url(general, text)?,
             (None, Some(own)) => own.clone(),
-            (None, None) if protocol == OTLP_GRPC => "http://localhost:4317".to_owned(),
+            (None, None) if protocol == Kind::OTLP_GRPC => "http://localhost:4317".to_owned(),
             (None, None) => "http://localhost:4318".to_owned(),
         };
         let file = |suffix: &str| look(suffix).map(|(_, text)| PathBuf::from(text));

@@ -15,7 +15,7 @@ use super::raw::{Node, Origin, Raw};
 use super::units;
 pub(crate) use super::value::HIDDEN;
 use super::value::{filled, not_one_of, quote, refused, scalar, within, word};
-use crate::destinations::{self, OTLP_GRPC, OptionValue, ProxyServer, Secret};
+use crate::destinations::{self, OptionValue, ProxyServer, Secret};
 use crate::key::{Key, Kind};
 
 /// One key with its effective value.
@@ -219,7 +219,7 @@ impl<'a> Reader<'a> {
             let given = word(raw, key)?;
             kinds.find(&given).ok_or_else(|| not_one_of(&given, key))
         };
-        self.value(path, parse, |kind| kind.name().to_owned()).unwrap_or(OTLP_GRPC)
+        self.value(path, parse, |kind| kind.name().to_owned()).unwrap_or(destinations::Kind::OTLP_GRPC)
     }
 
     /// One of the words of a key, whose values are their own.

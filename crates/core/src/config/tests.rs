@@ -468,7 +468,7 @@ fn forward_takes_one_several_or_the_variables() {
     assert!(matches!(&a.auth, Auth::Bearer(token) if token.expose_secret() == "t"));
     assert_eq!(
         (b.name.as_str(), b.protocol, b.compression, b.max_in_flight),
-        ("1", OTLP_HTTP, ForwardCompression::Zstd, 1)
+        ("1", Kind::OTLP_HTTP, ForwardCompression::Zstd, 1)
     );
     assert_eq!(b.retry.initial, Duration::from_secs(2));
     assert_eq!(
@@ -476,7 +476,7 @@ fn forward_takes_one_several_or_the_variables() {
         BreakerConfig::FailureRate { rate: 0.25, minimum: 20, window: Duration::from_secs(30) }
     );
     assert!(matches!(&out.auth, Auth::ApiKey { header, key } if header == "x-api-key" && key.expose_secret() == "k"));
-    assert_eq!(out.protocol, STDOUT);
+    assert_eq!(out.protocol, Kind::STDOUT);
 }
 
 #[test]
@@ -640,7 +640,7 @@ fn forward_env_reads_the_standard_variables() {
 
     let plain = only(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4318/base")]);
     assert_eq!((plain.name.as_str(), plain.endpoint.as_str()), ("env", "http://c:4318/base"));
-    assert_eq!((plain.protocol, plain.compression), (OTLP_HTTP, ForwardCompression::None));
+    assert_eq!((plain.protocol, plain.compression), (Kind::OTLP_HTTP, ForwardCompression::None));
     assert_eq!((plain.timeout, plain.signals), (Duration::from_secs(10), PerSignal::all(true)));
     assert_eq!(only(&[]).endpoint, "http://localhost:4318");
     assert_eq!(only(&[("OTEL_EXPORTER_OTLP_PROTOCOL", "GRPC")]).endpoint, "http://localhost:4317");
@@ -654,7 +654,7 @@ fn forward_env_reads_the_standard_variables() {
         ("OTEL_EXPORTER_OTLP_TIMEOUT", "2500"),
         ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/ca.pem"),
     ]);
-    assert_eq!((rich.endpoint.as_str(), rich.protocol), ("http://c:4317", OTLP_GRPC));
+    assert_eq!((rich.endpoint.as_str(), rich.protocol), ("http://c:4317", Kind::OTLP_GRPC));
     assert_eq!((rich.compression, rich.timeout), (ForwardCompression::Gzip, Duration::from_millis(2500)));
     let headers: Vec<(&str, &str)> =
         rich.headers.iter().map(|(name, value)| (name.as_str(), value.expose_secret())).collect();

@@ -1,6 +1,8 @@
 //! The kinds of destinations that can be configured.
 
 use super::kind::Kind;
+#[cfg(not(feature = "forward"))]
+use super::left_out;
 #[cfg(feature = "forward")]
 use super::{otlp_grpc, otlp_http, stdout};
 
@@ -9,7 +11,23 @@ use super::{otlp_grpc, otlp_http, stdout};
 const STANDARD: &[Kind] = &[otlp_grpc::KIND, otlp_http::KIND, stdout::KIND];
 
 #[cfg(not(feature = "forward"))]
-const STANDARD: &[Kind] = &[super::OTLP_GRPC, super::OTLP_HTTP];
+const STANDARD: &[Kind] = &[left_out::OTLP_GRPC, left_out::OTLP_HTTP];
+
+#[cfg(feature = "forward")]
+impl Kind {
+    /// OTLP over gRPC.
+    pub const OTLP_GRPC: Kind = otlp_grpc::KIND;
+    /// OTLP over HTTP, as protobuf.
+    pub const OTLP_HTTP: Kind = otlp_http::KIND;
+    /// OTLP/JSON on standard output, one request a line.
+    pub const STDOUT: Kind = stdout::KIND;
+}
+
+#[cfg(not(feature = "forward"))]
+impl Kind {
+    pub(crate) const OTLP_GRPC: Kind = left_out::OTLP_GRPC;
+    pub(crate) const OTLP_HTTP: Kind = left_out::OTLP_HTTP;
+}
 
 /// The kinds of destinations that a configuration may name.
 #[derive(Clone, Debug)]

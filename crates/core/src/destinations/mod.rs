@@ -38,16 +38,9 @@ pub use destination::{Destination, Sending, Server};
 pub(crate) use http::of_server as proxy_of;
 pub use kind::{DestinationKind, Kind, Spec, Target};
 pub use kinds::Kinds;
-#[cfg(not(feature = "forward"))]
-pub(crate) use left_out::{OTLP_GRPC, OTLP_HTTP};
 pub use options::{OptionValue, Options};
-#[cfg(feature = "forward")]
-pub use otlp_grpc::KIND as OTLP_GRPC;
-#[cfg(feature = "forward")]
-pub use otlp_http::KIND as OTLP_HTTP;
-pub use proxy::{Proxy, ProxyServer, Through, Variables};
+pub use proxy::Proxy;
+pub(crate) use proxy::{ProxyServer, Through, Variables};
 pub use request::{Content, Request, Rows, Takes};
 pub use secret::Secret;
 pub use settings::{Auth, Breaker, BreakerConfig, DestinationConfig, ForwardCompression, Retry, Tls};
-#[cfg(feature = "forward")]
-pub use stdout::KIND as STDOUT;

@@ -23,7 +23,7 @@ use crate::error::{Code, OtlpError, Result};
 use crate::stats::PerSignal;
 
 /// The kind.
-pub const KIND: Kind = Kind::new(&OtlpGrpcKind);
+pub(super) const KIND: Kind = Kind::new(&OtlpGrpcKind);
 
 static SPEC: Spec = Spec {
     component: Some("otlp_grpc"),

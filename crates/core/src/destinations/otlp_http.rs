@@ -23,7 +23,7 @@ use crate::stats::PerSignal;
 const QUOTED: usize = 200;
 
 /// The kind.
-pub const KIND: Kind = Kind::new(&OtlpHttpKind);
+pub(super) const KIND: Kind = Kind::new(&OtlpHttpKind);
 
 static SPEC: Spec = Spec {
     component: Some("otlp_http"),

@@ -8,19 +8,19 @@ use http::Uri;
 use super::no_proxy::NoProxy;
 use super::secret::Secret;
 use super::settings::Tls;
+use crate::error::{Code, OtlpError, Result};
 
-/// How a destination is reached.
+/// How a destination is reached: by default as `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` say.
 #[derive(Clone, Debug, Default)]
 pub struct Proxy {
-    /// Through which proxy.
-    pub through: Through,
+    pub(crate) through: Through,
     /// TLS towards the proxy; used where its URL begins with `https`.
     pub tls: Tls,
 }
 
 /// Through which proxy a destination is reached.
 #[derive(Clone, Debug)]
-pub enum Through {
+pub(crate) enum Through {
     /// As `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` say.
     Environment(Variables),
     /// Through none.
@@ -38,17 +38,17 @@ impl Default for Through {
 
 /// A proxy that speaks HTTP.
 #[derive(Clone)]
-pub struct ProxyServer {
+pub(crate) struct ProxyServer {
     /// Whether it is spoken to within TLS.
-    pub https: bool,
+    pub(crate) https: bool,
     /// Name or address.
-    pub host: String,
+    pub(crate) host: String,
     /// Port.
-    pub port: u16,
+    pub(crate) port: u16,
     /// User name, if it wants one.
-    pub username: Option<String>,
+    pub(crate) username: Option<String>,
     /// Password, if it wants one.
-    pub password: Option<Secret>,
+    pub(crate) password: Option<Secret>,
 }
 
 /// Its URL, without the password.
@@ -75,7 +75,7 @@ impl fmt::Debug for ProxyServer {
 
 impl ProxyServer {
     /// Reads a URL; without a scheme it is an `http` one. What is wrong is told without quoting it, as it may hold a password.
-    pub fn parse(url: &str) -> Result<Self, String> {
+    pub(crate) fn parse(url: &str) -> std::result::Result<Self, String> {
         let (scheme, rest) = url.trim().split_once("://").unwrap_or(("http", url.trim()));
         let https = match scheme.to_ascii_lowercase().as_str() {
             "http" => false,
@@ -129,7 +129,7 @@ fn percent_decoded(text: &str) -> Option<String> {
 
 /// What the variables say that all programs share.
 #[derive(Clone, Debug, Default)]
-pub struct Variables {
+pub(crate) struct Variables {
     http: Option<(String, ProxyServer)>,
     https: Option<(String, ProxyServer)>,
     no_proxy: NoProxy,
@@ -139,7 +139,7 @@ pub struct Variables {
 
 impl Variables {
     /// Those of this process; what cannot be used is logged and left out.
-    pub fn of_process() -> Self {
+    pub(crate) fn of_process() -> Self {
         let mut warnings = Vec::new();
         let names =
             std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
@@ -182,7 +182,12 @@ impl Variables {
     }
 
     /// The proxy before this URL with the variable that names it, or the variable that leaves the server out, or neither.
-    fn before(&self, host: &str, port: u16, https: bool) -> Result<Option<(&str, &ProxyServer)>, &'static str> {
+    fn before(
+        &self,
+        host: &str,
+        port: u16,
+        https: bool,
+    ) -> std::result::Result<Option<(&str, &ProxyServer)>, &'static str> {
         let found = if https { &self.https } else { &self.http };
         match found {
             Some(_) if self.no_proxy.has(host, port) => Err(self.no_proxy_name),
@@ -192,6 +197,20 @@ impl Variables {
 }
 
 impl Proxy {
+    /// Without one, whatever the variables say.
+    pub fn none() -> Self {
+        Self { through: Through::Nothing, tls: Tls::default() }
+    }
+
+    /// Through the proxy of this URL, whatever the variables say; its user name and password may stand in the URL.
+    ///
+    /// INVALID_CONFIG says what is wrong with the URL without quoting it.
+    pub fn to(url: &str) -> Result<Self> {
+        let server = ProxyServer::parse(url)
+            .map_err(|problem| OtlpError::new(Code::InvalidConfig, format!("the URL of the proxy {problem}")))?;
+        Ok(Self { through: Through::Server(server), tls: Tls::default() })
+    }
+
     /// The proxy before this URL.
     pub(crate) fn before(&self, url: &Uri) -> Option<&ProxyServer> {
         self.explained(url).ok().flatten().map(|(_, server)| server)
@@ -199,7 +218,10 @@ impl Proxy {
 
     /// The proxy before this URL, with the variable that names it if one does; the error is the variable that leaves the server
     /// out.
-    pub(crate) fn explained(&self, url: &Uri) -> Result<Option<(Option<&str>, &ProxyServer)>, &'static str> {
+    pub(crate) fn explained(
+        &self,
+        url: &Uri,
+    ) -> std::result::Result<Option<(Option<&str>, &ProxyServer)>, &'static str> {
         match &self.through {
             Through::Nothing => Ok(None),
             Through::Server(server) => Ok(Some((None, server))),

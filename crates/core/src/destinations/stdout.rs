@@ -13,7 +13,7 @@ use super::settings::DestinationConfig;
 use crate::error::Result;
 
 /// The kind.
-pub const KIND: Kind = Kind::new(&StdoutKind);
+pub(super) const KIND: Kind = Kind::new(&StdoutKind);
 
 static SPEC: Spec = Spec::new("stdout", "OTLP/JSON lines on standard output", Takes::Otlp, Target::StandardOutput);
 

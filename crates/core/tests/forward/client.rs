@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use otlp_arrow::config::Kind;
 use otlp_arrow::config::{Auth, DestinationConfig, ForwardCompression};
-use otlp_arrow::config::{Kind, OTLP_GRPC, OTLP_HTTP};
 use otlp_arrow::internal::destinations::{Answer, Class};
 use otlp_arrow_testkit::backend::{Backend, Reply};
 use tokio::runtime::Runtime;
@@ -28,7 +28,7 @@ fn send(destination: &DestinationConfig) -> Answer {
     runtime().block_on(opened.send(request(Bytes::from_static(PAYLOAD))))
 }
 
-const BOTH: [Kind; 2] = [OTLP_GRPC, OTLP_HTTP];
+const BOTH: [Kind; 2] = [Kind::OTLP_GRPC, Kind::OTLP_HTTP];
 
 #[test]
 fn payloads_arrive_as_they_are_under_every_compression() {
@@ -42,7 +42,7 @@ fn payloads_arrive_as_they_are_under_every_compression() {
             let last = backend.received().pop().unwrap();
             assert_eq!(last.payload, PAYLOAD);
             assert_eq!(last.signal, "logs");
-            assert_eq!(last.grpc, protocol == OTLP_GRPC);
+            assert_eq!(last.grpc, protocol == Kind::OTLP_GRPC);
             assert!(last.headers.contains(&("authorization".into(), "Bearer token-1".into())));
             assert!(last.headers.contains(&("x-tenant".into(), "blue".into())));
         }
@@ -57,23 +57,23 @@ fn answers_are_classified() {
     let http = |status, retry_after: Option<&str>| Reply::Http { status, retry_after: retry_after.map(str::to_owned) };
     let partial = Reply::Partial { rejected: 3, message: "three too old".into() };
     let cases = [
-        (OTLP_GRPC, partial.clone(), Class::Delivered { rejected: 3 }),
-        (OTLP_GRPC, grpc(3, None), Class::Data),
-        (OTLP_GRPC, grpc(8, None), Class::TooLarge),
-        (OTLP_GRPC, grpc(8, seconds(4)), Class::Passing { after: seconds(4) }),
-        (OTLP_GRPC, grpc(14, None), PASSING),
-        (OTLP_GRPC, grpc(14, seconds(7)), Class::Passing { after: seconds(7) }),
-        (OTLP_GRPC, grpc(16, None), Class::Destination),
-        (OTLP_GRPC, http(404, None), Class::Destination),
-        (OTLP_GRPC, http(503, None), PASSING),
-        (OTLP_HTTP, partial, Class::Delivered { rejected: 3 }),
-        (OTLP_HTTP, http(400, None), Class::Data),
-        (OTLP_HTTP, http(401, None), Class::Destination),
-        (OTLP_HTTP, http(413, None), Class::TooLarge),
-        (OTLP_HTTP, http(429, None), PASSING),
-        (OTLP_HTTP, http(429, Some("9")), Class::Passing { after: seconds(9) }),
-        (OTLP_HTTP, http(503, None), PASSING),
-        (OTLP_HTTP, http(500, None), Class::Data),
+        (Kind::OTLP_GRPC, partial.clone(), Class::Delivered { rejected: 3 }),
+        (Kind::OTLP_GRPC, grpc(3, None), Class::Data),
+        (Kind::OTLP_GRPC, grpc(8, None), Class::TooLarge),
+        (Kind::OTLP_GRPC, grpc(8, seconds(4)), Class::Passing { after: seconds(4) }),
+        (Kind::OTLP_GRPC, grpc(14, None), PASSING),
+        (Kind::OTLP_GRPC, grpc(14, seconds(7)), Class::Passing { after: seconds(7) }),
+        (Kind::OTLP_GRPC, grpc(16, None), Class::Destination),
+        (Kind::OTLP_GRPC, http(404, None), Class::Destination),
+        (Kind::OTLP_GRPC, http(503, None), PASSING),
+        (Kind::OTLP_HTTP, partial, Class::Delivered { rejected: 3 }),
+        (Kind::OTLP_HTTP, http(400, None), Class::Data),
+        (Kind::OTLP_HTTP, http(401, None), Class::Destination),
+        (Kind::OTLP_HTTP, http(413, None), Class::TooLarge),
+        (Kind::OTLP_HTTP, http(429, None), PASSING),
+        (Kind::OTLP_HTTP, http(429, Some("9")), Class::Passing { after: seconds(9) }),
+        (Kind::OTLP_HTTP, http(503, None), PASSING),
+        (Kind::OTLP_HTTP, http(500, None), Class::Data),
     ];
     for (protocol, reply, class) in cases {
         backend.reply(reply.clone());

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use futures::executor::block_on;
+use otlp_arrow::config::Kind;
 use otlp_arrow::config::{BreakerConfig, DestinationConfig};
-use otlp_arrow::config::{OTLP_GRPC, OTLP_HTTP};
 use otlp_arrow::{EventName, OtlpLibrary, Signal};
 use otlp_arrow_testkit::backend::{Backend, Reply};
 use otlp_arrow_testkit::payload;
@@ -16,7 +16,7 @@ use crate::support::{
 
 #[test]
 fn fresh_data_arrives_as_it_came_by_both_protocols() {
-    for protocol in [OTLP_GRPC, OTLP_HTTP] {
+    for protocol in [Kind::OTLP_GRPC, Kind::OTLP_HTTP] {
         let (dir, backend) = (tempfile::tempdir().unwrap(), Backend::start());
         let destination = DestinationConfig { protocol, ..destination("one", &backend.url()) };
         let library = OtlpLibrary::open(config(dir.path(), [destination])).unwrap();
@@ -152,7 +152,7 @@ fn a_destination_that_refuses_everything_as_bad_data_is_itself_suspected() {
 
 #[test]
 fn requests_that_are_too_large_are_split_down_to_one_record() {
-    for protocol in [OTLP_GRPC, OTLP_HTTP] {
+    for protocol in [Kind::OTLP_GRPC, Kind::OTLP_HTTP] {
         let (dir, backend) = (tempfile::tempdir().unwrap(), Backend::start());
         backend.reply(Reply::Limit(120));
         let mut destination = DestinationConfig { protocol, ..destination("small", &backend.url()) };
@@ -194,9 +194,9 @@ fn partial_success_is_counted_and_not_sent_again() {
 #[test]
 fn throttling_is_honoured() {
     for (protocol, reply) in [
-        (OTLP_GRPC, Reply::Grpc { status: 14, retry_after: Some(Duration::from_millis(700)) }),
-        (OTLP_GRPC, Reply::Grpc { status: 8, retry_after: Some(Duration::from_millis(700)) }),
-        (OTLP_HTTP, Reply::Http { status: 429, retry_after: Some("1".into()) }),
+        (Kind::OTLP_GRPC, Reply::Grpc { status: 14, retry_after: Some(Duration::from_millis(700)) }),
+        (Kind::OTLP_GRPC, Reply::Grpc { status: 8, retry_after: Some(Duration::from_millis(700)) }),
+        (Kind::OTLP_HTTP, Reply::Http { status: 429, retry_after: Some("1".into()) }),
     ] {
         let (dir, backend) = (tempfile::tempdir().unwrap(), Backend::start());
         let destination = DestinationConfig { protocol, ..destination("slow", &backend.url()) };
@@ -243,7 +243,7 @@ fn a_failure_rate_opens_the_breaker_and_reset_asks_again_at_once() {
     let (dir, backend) = (tempfile::tempdir().unwrap(), Backend::start());
     backend.reply(Reply::Http { status: 503, retry_after: None });
     let mut destination = destination("rate", &backend.url());
-    destination.protocol = OTLP_HTTP;
+    destination.protocol = Kind::OTLP_HTTP;
     destination.breaker.strategy = BreakerConfig::FailureRate { rate: 0.5, minimum: 3, window: LONG };
     destination.breaker.open = Duration::from_secs(60);
     destination.breaker.max_open = Duration::from_secs(60);
@@ -262,7 +262,7 @@ fn a_failure_rate_opens_the_breaker_and_reset_asks_again_at_once() {
 
 #[test]
 fn requests_of_all_signals_that_fail_together_all_arrive() {
-    for protocol in [OTLP_GRPC, OTLP_HTTP] {
+    for protocol in [Kind::OTLP_GRPC, Kind::OTLP_HTTP] {
         let (dir, backend) = (tempfile::tempdir().unwrap(), Backend::start());
         backend.reply(Reply::Http { status: 503, retry_after: None });
         let mut destination = DestinationConfig { protocol, ..destination("three", &backend.url()) };

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use otlp_arrow::HealthStatus;
+use otlp_arrow::config::Kind;
 use otlp_arrow::config::{BreakerConfig, DestinationConfig};
-use otlp_arrow::config::{Kind, OTLP_GRPC, OTLP_HTTP};
 use otlp_arrow::{EventName, OtlpLibrary};
 use otlp_arrow_testkit::backend::{Backend, Reply};
 
@@ -49,18 +49,18 @@ fn cases() -> Vec<Case> {
         |status, after: Option<&str>| Trouble::Answers(Reply::Http { status, retry_after: after.map(str::to_owned) });
     let case = |what, protocol, trouble, event, says| Case { what, protocol, trouble, event, says };
     let mut cases = vec![
-        case("throttled", OTLP_GRPC, grpc(14, None), BreakerOpened, "gRPC 14"),
-        case("throttled with RetryInfo", OTLP_GRPC, grpc(8, Some(300)), BreakerOpened, "gRPC 8"),
-        case("429", OTLP_HTTP, http(429, None), BreakerOpened, "HTTP 429"),
-        case("429 with Retry-After", OTLP_HTTP, http(429, Some("1")), BreakerOpened, "HTTP 429"),
-        case("429 by a proxy", OTLP_GRPC, http(429, None), BreakerOpened, "HTTP 429"),
-        case("503", OTLP_HTTP, http(503, None), BreakerOpened, "HTTP 503"),
-        case("503 by a proxy", OTLP_GRPC, http(503, None), BreakerOpened, "HTTP 503"),
-        case("401", OTLP_HTTP, http(401, None), ForwardBlocked, "HTTP 401"),
-        case("401 by a proxy", OTLP_GRPC, http(401, None), ForwardBlocked, "HTTP 401"),
-        case("unauthenticated", OTLP_GRPC, grpc(16, None), ForwardBlocked, "gRPC 16"),
+        case("throttled", Kind::OTLP_GRPC, grpc(14, None), BreakerOpened, "gRPC 14"),
+        case("throttled with RetryInfo", Kind::OTLP_GRPC, grpc(8, Some(300)), BreakerOpened, "gRPC 8"),
+        case("429", Kind::OTLP_HTTP, http(429, None), BreakerOpened, "HTTP 429"),
+        case("429 with Retry-After", Kind::OTLP_HTTP, http(429, Some("1")), BreakerOpened, "HTTP 429"),
+        case("429 by a proxy", Kind::OTLP_GRPC, http(429, None), BreakerOpened, "HTTP 429"),
+        case("503", Kind::OTLP_HTTP, http(503, None), BreakerOpened, "HTTP 503"),
+        case("503 by a proxy", Kind::OTLP_GRPC, http(503, None), BreakerOpened, "HTTP 503"),
+        case("401", Kind::OTLP_HTTP, http(401, None), ForwardBlocked, "HTTP 401"),
+        case("401 by a proxy", Kind::OTLP_GRPC, http(401, None), ForwardBlocked, "HTTP 401"),
+        case("unauthenticated", Kind::OTLP_GRPC, grpc(16, None), ForwardBlocked, "gRPC 16"),
     ];
-    for protocol in [OTLP_GRPC, OTLP_HTTP] {
+    for protocol in [Kind::OTLP_GRPC, Kind::OTLP_HTTP] {
         cases.extend([
             case("refused", protocol, Trouble::Refused, BreakerOpened, "cannot be reached"),
             case("reset", protocol, Trouble::Answers(Reply::Reset), BreakerOpened, "error"),
@@ -196,7 +196,7 @@ fn a_breaker_that_opens_at_once_says_why() {
     let dir = tempfile::tempdir().unwrap();
     let backend = Backend::start();
     backend.reply(Reply::Http { status: 503, retry_after: None });
-    let mut destination = DestinationConfig { protocol: OTLP_HTTP, ..destination(NAME, &backend.url()) };
+    let mut destination = DestinationConfig { protocol: Kind::OTLP_HTTP, ..destination(NAME, &backend.url()) };
     destination.breaker.strategy = BreakerConfig::ConsecutiveFailures { failures: 1 };
     let library = OtlpLibrary::open(config(dir.path(), [destination])).unwrap();
     let events = events_of(&library);
@@ -207,7 +207,7 @@ fn a_breaker_that_opens_at_once_says_why() {
 
 #[test]
 fn partial_success_is_announced_and_counted_by_both_protocols() {
-    for protocol in [OTLP_GRPC, OTLP_HTTP] {
+    for protocol in [Kind::OTLP_GRPC, Kind::OTLP_HTTP] {
         let (dir, backend) = (tempfile::tempdir().unwrap(), Backend::start());
         backend.reply(Reply::Partial { rejected: 2, message: "two are too old".into() });
         let destination = DestinationConfig { protocol, ..destination(NAME, &backend.url()) };

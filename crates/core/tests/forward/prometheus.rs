@@ -5,7 +5,7 @@ use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequ
 use opentelemetry_proto::tonic::metrics::v1::{
     Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, metric::Data, number_data_point::Value,
 };
-use otlp_arrow::config::{DestinationConfig, OTLP_HTTP};
+use otlp_arrow::config::{DestinationConfig, Kind};
 use otlp_arrow::{EventName, OtlpLibrary, Signal};
 use otlp_arrow_testkit::backend::{Backend, Judge, Received, Reply};
 use prost::Message;
@@ -57,7 +57,7 @@ fn untranslated(payload: &[u8]) -> Option<(u16, &'static str)> {
 
 fn door(backend: &Backend) -> DestinationConfig {
     let url = format!("{}/api/v1/otlp", backend.url());
-    DestinationConfig { protocol: OTLP_HTTP, max_in_flight: 1, ..destination("prometheus", &url) }
+    DestinationConfig { protocol: Kind::OTLP_HTTP, max_in_flight: 1, ..destination("prometheus", &url) }
 }
 
 /// Eight requests, each with one late point: the others arrive, and nothing is blocked.

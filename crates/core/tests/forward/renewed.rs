@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use otlp_arrow::config::{Auth, DestinationConfig, Kind, OTLP_GRPC, OTLP_HTTP, Secret};
+use otlp_arrow::config::{Auth, DestinationConfig, Kind, Secret};
 use otlp_arrow::{EventName, OtlpLibrary};
 use otlp_arrow_testkit::backend::{Backend, Reply};
 
@@ -12,7 +12,7 @@ use crate::support::{
     Identity, LONG, all_of, certificate, certificate_for, config, event, events_of, export, wait_for,
 };
 
-const BOTH: [Kind; 2] = [OTLP_GRPC, OTLP_HTTP];
+const BOTH: [Kind; 2] = [Kind::OTLP_GRPC, Kind::OTLP_HTTP];
 
 /// As it is configured by default: the waits after refusals are much longer than a change may take.
 fn waits_long(url: &str, protocol: Kind) -> DestinationConfig {
@@ -58,7 +58,7 @@ fn a_secret_that_is_renewed_is_used_at_once() {
             backend.reply(Reply::Token(sent("two")));
             export(&library, 5, 10);
             let told = event(&events, EventName::ForwardBlocked);
-            assert!(told.message.contains(if protocol == OTLP_GRPC { "gRPC 16" } else { "HTTP 401" }), "{what}");
+            assert!(told.message.contains(if protocol == Kind::OTLP_GRPC { "gRPC 16" } else { "HTTP 401" }), "{what}");
             // Half of it is no secret.
             std::fs::write(&file, "").unwrap();
             std::fs::write(&file, "two\n").unwrap();
@@ -92,7 +92,7 @@ fn a_link_that_is_swapped_is_a_renewed_secret() {
     }
     symlink("..1", dir.path().join("..data")).unwrap();
     symlink("..data/token", dir.path().join("token")).unwrap();
-    let mut destination = waits_long(&backend.url(), OTLP_HTTP);
+    let mut destination = waits_long(&backend.url(), Kind::OTLP_HTTP);
     destination.auth = Auth::Bearer(Secret::file(dir.path().join("token")).unwrap());
     backend.reply(Reply::Token("Bearer two".into()));
     let library = OtlpLibrary::open(config(&dir.path().join("kept"), [destination])).unwrap();

@@ -4,14 +4,14 @@ use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 
-use otlp_arrow::config::{DestinationConfig, Kind, OTLP_GRPC, OTLP_HTTP};
+use otlp_arrow::config::{DestinationConfig, Kind};
 use otlp_arrow::{Config, EventName, HealthStatus, OtlpLibrary, ReadOptions, Signal};
 use otlp_arrow_testkit::backend::Backend;
 use otlp_arrow_testkit::http;
 
 use crate::support::{LONG, all_of, config, destination, event, events_of, export, logs, numbers, wait_for};
 
-const BOTH: [Kind; 2] = [OTLP_GRPC, OTLP_HTTP];
+const BOTH: [Kind; 2] = [Kind::OTLP_GRPC, Kind::OTLP_HTTP];
 
 /// An address that is free now.
 fn free() -> SocketAddr {
@@ -81,7 +81,7 @@ fn a_recorder_that_forwards_to_itself_is_told_and_keeps_everything_once() {
 /// Rings of two and of three, with records of each; both protocols.
 #[test]
 fn in_a_ring_everybody_has_everything_once() {
-    for (size, protocol) in [(2, OTLP_GRPC), (2, OTLP_HTTP), (3, OTLP_GRPC), (3, OTLP_HTTP)] {
+    for (size, protocol) in [(2, Kind::OTLP_GRPC), (2, Kind::OTLP_HTTP), (3, Kind::OTLP_GRPC), (3, Kind::OTLP_HTTP)] {
         let dirs: Vec<_> = (0..size).map(|_| tempfile::tempdir().unwrap()).collect();
         let addresses: Vec<_> = (0..size).map(|_| free()).collect();
         let open = |at: usize| {

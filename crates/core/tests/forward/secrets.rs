@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use otlp_arrow::config::DestinationConfig;
-use otlp_arrow::config::{OTLP_GRPC, OTLP_HTTP};
+use otlp_arrow::config::Kind;
 use otlp_arrow::internal::config::Sources;
 use otlp_arrow::{Config, EventName, OtlpLibrary};
 use otlp_arrow_testkit::backend::{Backend, Reply};
@@ -157,7 +157,7 @@ fn no_secret_is_told_even_by_a_destination_that_repeats_it() {
 #[test]
 fn credentials_in_a_url_are_refused_and_not_told() {
     for url in ["http://user:Hunter-url@127.0.0.1:1", "http://Hunter-url@127.0.0.1", "user:Hunter-url@127.0.0.1:1"] {
-        for protocol in [OTLP_GRPC, OTLP_HTTP] {
+        for protocol in [Kind::OTLP_GRPC, Kind::OTLP_HTTP] {
             let destination = DestinationConfig { protocol, ..DestinationConfig::new("url", url) };
             none_of_them("debug output", &format!("{destination:?}"));
             let error = destination.protocol.open(&destination).unwrap_err();

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use otlp_arrow::config::DestinationConfig;
-use otlp_arrow::config::{OTLP_GRPC, OTLP_HTTP};
+use otlp_arrow::config::Kind;
 use otlp_arrow::internal::destinations::{Answer, Class};
 use otlp_arrow::{EventName, OtlpLibrary};
 use otlp_arrow_testkit::backend::{Backend, Reply};
@@ -18,7 +18,7 @@ use crate::support::{LONG, all_of, config, destination, event, events_of, export
 const PASSING: Class = Class::Passing { after: None };
 
 fn http(url: &str) -> DestinationConfig {
-    DestinationConfig { protocol: OTLP_HTTP, ..destination("odd", url) }
+    DestinationConfig { protocol: Kind::OTLP_HTTP, ..destination("odd", url) }
 }
 
 /// Answers every HTTP/1.1 request with these bytes and closes the connection; counts the requests.
@@ -124,7 +124,7 @@ fn strange_answers_mean_what_they_say() {
 #[test]
 fn a_handshake_that_hangs_is_no_connection() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    for protocol in [OTLP_GRPC, OTLP_HTTP] {
+    for protocol in [Kind::OTLP_GRPC, Kind::OTLP_HTTP] {
         let url = format!("https://{}", listener.local_addr().unwrap());
         let remote = DestinationConfig { protocol, timeout: Duration::from_millis(300), ..destination("odd", &url) };
         let opened = remote.protocol.open(&remote).unwrap();
@@ -151,8 +151,8 @@ fn an_endless_answer_is_not_asked_for_again() {
 #[test]
 fn absurd_delays_neither_end_forwarding_nor_bind_it_for_ever() {
     for (protocol, delay) in [
-        (OTLP_HTTP, Reply::Http { status: 429, retry_after: Some(u64::MAX.to_string()) }),
-        (OTLP_GRPC, Reply::Grpc { status: 14, retry_after: Some(Duration::from_secs(i64::MAX as u64)) }),
+        (Kind::OTLP_HTTP, Reply::Http { status: 429, retry_after: Some(u64::MAX.to_string()) }),
+        (Kind::OTLP_GRPC, Reply::Grpc { status: 14, retry_after: Some(Duration::from_secs(i64::MAX as u64)) }),
     ] {
         let dir = tempfile::tempdir().unwrap();
         let backend = Backend::start();
@@ -222,7 +222,7 @@ impl Way {
 
 #[test]
 fn a_connection_that_died_in_silence_is_left() {
-    for protocol in [OTLP_GRPC, OTLP_HTTP] {
+    for protocol in [Kind::OTLP_GRPC, Kind::OTLP_HTTP] {
         let dir = tempfile::tempdir().unwrap();
         let backend = Backend::start();
         let way = Way::to(backend.address());

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use bytes::{BufMut, Bytes, BytesMut};
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use otlp_arrow::config::OTLP_GRPC;
+use otlp_arrow::config::Kind;
 use otlp_arrow::config::{DestinationConfig, ForwardCompression};
 use otlp_arrow::{Config, OtlpLibrary};
 use otlp_arrow_testkit::harness::{Process, again};
@@ -120,7 +120,7 @@ fn the_service(job: &str) {
     config.shutdown_timeout = Duration::from_secs(2);
     for (number, target) in targets.iter().enumerate() {
         let mut destination = DestinationConfig::new(format!("d{number}"), target["url"].as_str().unwrap());
-        destination.protocol = OTLP_GRPC;
+        destination.protocol = Kind::OTLP_GRPC;
         destination.compression = match target["compression"].as_str().unwrap() {
             "none" => ForwardCompression::None,
             "gzip" => ForwardCompression::Gzip,

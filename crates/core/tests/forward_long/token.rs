@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use futures::executor::block_on;
+use otlp_arrow::config::Kind;
 use otlp_arrow::config::{Auth, DestinationConfig};
-use otlp_arrow::config::{Kind, OTLP_GRPC, OTLP_HTTP};
 use otlp_arrow::{Config, EventName, OtlpLibrary, Signal};
 use otlp_arrow_testkit::backend::{Backend, Reply};
 
@@ -17,7 +17,7 @@ use crate::numbered::{Tally, request, setting};
 const RECORDS: u64 = 50;
 const PAUSE: Duration = Duration::from_millis(100);
 /// Whose fault it is: the remote, which is told of the token, or the program, which is started again with the right one.
-const WAYS: [(&str, Kind, &str); 2] = [("remote", OTLP_GRPC, "good"), ("program", OTLP_HTTP, "stale")];
+const WAYS: [(&str, Kind, &str); 2] = [("remote", Kind::OTLP_GRPC, "good"), ("program", Kind::OTLP_HTTP, "stale")];
 
 fn open(dir: &Path, urls: [String; 2], tokens: [&str; 2], longest: Duration) -> OtlpLibrary {
     let destinations = WAYS.iter().zip(urls.iter().zip(tokens)).map(|((name, protocol, _), (url, token))| {
