@@ -111,7 +111,10 @@ impl Exponential {
 
     /// Coarser buckets. A scale that is not less changes nothing.
     pub fn lower(&mut self, scale: i32) {
-        let Some(shift) = self.scale.checked_sub(scale).filter(|shift| *shift > 0) else { return };
+        let shift = self.scale.saturating_sub(scale);
+        if shift <= 0 {
+            return;
+        }
         self.sides_mut().into_iter().for_each(|side| side.lower(shift.cast_unsigned()));
         self.scale = scale;
     }
@@ -143,17 +146,26 @@ impl Exponential {
         wide
     }
 
-    /// Gives both the same scale, then the same zero bucket, then the same indices.
+    /// Gives both the same zero bucket, which is decided by the buckets as they came, then the same scale, then the same indices.
     fn align(&mut self, other: &mut Self) {
+        use std::cmp::Ordering::{Greater, Less};
         for side in self.sides_mut().into_iter().chain(other.sides_mut()) {
             side.trim();
+        }
+        // What is not a number is neither, and stays as it is.
+        loop {
+            match self.zero_threshold.partial_cmp(&other.zero_threshold) {
+                Some(Less) => self.widen(self.threshold(other.zero_threshold)),
+                Some(Greater) => other.widen(other.threshold(self.zero_threshold)),
+                _ => break,
+            }
         }
         let mut scale = self.scale.min(other.scale);
         let wide = |scale: i32, own: &Self, other: &Self| {
             let both = own.sides().into_iter().zip(other.sides());
             both.map(|(a, b)| {
                 let ranges = [(a, own.scale), (b, other.scale)].map(|(side, from)| {
-                    let shift = (from - scale).clamp(0, 63);
+                    let shift = from.saturating_sub(scale).clamp(0, 63);
                     side.range().map(|(first, last)| (first >> shift, last >> shift))
                 });
                 let first = ranges.iter().flatten().map(|(first, _)| *first).min();
@@ -167,17 +179,6 @@ impl Exponential {
         }
         self.lower(scale);
         other.lower(scale);
-        let mut threshold = self.zero_threshold.max(other.zero_threshold);
-        loop {
-            let wider = self.threshold(threshold).max(other.threshold(threshold));
-            // What is not a number leaves it as it is.
-            if wider.partial_cmp(&threshold) != Some(std::cmp::Ordering::Greater) {
-                break;
-            }
-            threshold = wider;
-        }
-        self.widen(threshold);
-        other.widen(threshold);
         for (a, b) in self.sides_mut().into_iter().zip(other.sides_mut()) {
             let Some((first, last)) = (match (a.range(), b.range()) {
                 (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
@@ -220,6 +221,16 @@ impl Exponential {
         self.max = self.max.zip(other.max).map(|(a, b)| a.max(b));
     }
 
+    /// The exponent of 2 at which the values of a bucket begin: not within the zero bucket, which a coarse one may cut.
+    fn begins(&self, index: i64) -> f64 {
+        let begins = exponent(index, self.scale);
+        if self.zero_threshold > 0.0 {
+            begins.max(self.zero_threshold.log2()).min(exponent(index + 1, self.scale))
+        } else {
+            begins
+        }
+    }
+
     /// Their mean.
     pub fn mean(&self) -> Option<f64> {
         self.sum.filter(|_| self.count > 0.0).map(|sum| sum / self.count)
@@ -232,24 +243,31 @@ impl Exponential {
         if total <= 0.0 || !(0.0..=1.0).contains(&q) {
             return None;
         }
-        let rank = q * total;
         let negative = self.negative.filled().rev().map(|(index, count)| (Place::Negative(index), count));
         let zero = (self.zero_count > 0.0).then_some((Place::Zero, self.zero_count));
         let positive = self.positive.filled().map(|(index, count)| (Place::Positive(index), count));
-        let (mut below, mut found) = (0.0, None);
-        for (place, count) in negative.chain(zero).chain(positive) {
-            found = Some((place, count, below));
-            below += count;
-            if below >= rank {
+        let mut buckets: Vec<(Place, f64)> = negative.chain(zero).chain(positive).collect();
+        // From the nearer end, as Prometheus does: of a rank between two buckets that is the one it belongs to.
+        let from_above = q >= 0.5;
+        let rank = if from_above { (1.0 - q) * total } else { q * total };
+        if from_above {
+            buckets.reverse();
+        }
+        let (mut before, mut found) = (0.0, None);
+        for (place, count) in buckets {
+            found = Some((place, count, before));
+            before += count;
+            if before >= rank {
                 break;
             }
         }
-        let (place, count, below) = found?;
-        let share = ((rank - below) / count).clamp(0.0, 1.0);
+        let (place, count, before) = found?;
+        let share = ((rank - before) / count).clamp(0.0, 1.0);
+        let share = if from_above { 1.0 - share } else { share };
         let between = |from: f64, to: f64| from + (to - from) * share;
         let value = match place {
-            Place::Positive(index) => between(exponent(index, self.scale), exponent(index + 1, self.scale)).exp2(),
-            Place::Negative(index) => -between(exponent(index + 1, self.scale), exponent(index, self.scale)).exp2(),
+            Place::Positive(index) => between(self.begins(index), exponent(index + 1, self.scale)).exp2(),
+            Place::Negative(index) => -between(exponent(index + 1, self.scale), self.begins(index)).exp2(),
             Place::Zero => {
                 let has = |side: &Buckets| side.filled().next().is_some();
                 let lower = if has(&self.positive) && !has(&self.negative) { 0.0 } else { -self.zero_threshold };

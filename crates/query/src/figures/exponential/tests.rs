@@ -140,11 +140,7 @@ proptest! {
         let mut sum = of(&a, scales.0, thresholds.0);
         sum.add(&of(&b, scales.1, thresholds.1));
         let both = [a.clone(), b.clone()].concat();
-        let wanted = {
-            let mut wanted = of(&both, sum.scale, 0.0);
-            wanted.widen(sum.zero_threshold);
-            wanted
-        };
+        let wanted = of(&both, sum.scale, sum.zero_threshold);
         prop_assert_eq!(sum.zero_count, wanted.zero_count);
         for (found, wanted) in sum.sides().into_iter().zip(wanted.sides()) {
             prop_assert_eq!(found.filled().collect::<Vec<_>>(), wanted.filled().collect::<Vec<_>>());
