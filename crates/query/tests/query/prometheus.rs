@@ -366,7 +366,7 @@ fn exponential(rng: &mut Rng) -> Vec<Case> {
     let second = if anew { Exponential { count: b.count, ..b.clone() } } else { sum.clone() };
     // A threshold at a bound of a bucket is for Prometheus within the bucket or not, as its floats happen to be.
     let is_even = [a.zero_threshold, b.zero_threshold].contains(&sum.zero_threshold);
-    if (anew && (b.count >= a.count || b.scale != a.scale)) || (!anew && !(is_even && is_one)) {
+    if (anew && (b.count >= a.count || b.scale != a.scale)) || !(anew || is_even && is_one) {
         return cases;
     }
     let points = [(BEGIN + 1, &a), (BEGIN + 60_000, &second)];

@@ -278,7 +278,7 @@ fn exponential_histograms_and_summaries() {
     );
     let telemetry = Telemetry::open(dir.path());
     let took = ask(&telemetry, &[("metric", "took"), ("step", "60s"), ("by", "service"), ("quantile", "0.5")]);
-    assert_eq!(shown(&took), [line(&["shop", "0.5"], &[(60, 1.414214), (120, 5.656854)])]);
+    assert_eq!(shown(&took), [line(&["shop", "0.5"], &[(60, 0.5f64.exp2()), (120, 2.5f64.exp2())])]);
     let gc = |more: &[(&'static str, &'static str)]| {
         ask(&telemetry, &[&[("metric", "gc"), ("step", "60s"), ("by", "service")], more].concat())
     };

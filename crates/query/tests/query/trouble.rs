@@ -55,7 +55,9 @@ fn a_file_that_is_sealed_meanwhile_is_read_in_its_new_form() {
     }
     let (reader, own) = (Telemetry::open(dir.path()), library.telemetry());
     assert_eq!(own.ask(&all()).unwrap().batch.num_rows(), 6_000);
-    let answer = ask_after(&own, &all(), || drop(library.shutdown_blocking(None).unwrap()));
+    let answer = ask_after(&own, &all(), || {
+        library.shutdown_blocking(None).unwrap();
+    });
     assert_eq!((answer.batch.num_rows(), answer.searched.complete), (6_000, true));
     assert!(files(dir.path(), "arrows").is_empty());
     assert_eq!(reader.ask(&all()).unwrap().batch.num_rows(), 6_000);
