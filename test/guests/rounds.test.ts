@@ -126,8 +126,10 @@ if (role !== 'main') {
   if (round.fork === 'cluster') { const worker = cluster.fork({ ROLE: 'cluster' }); child = worker.process; }
   if (round.fork === 'thread') child = new Worker(process.argv[1], { workerData: 'child' });
   if (child) {
+    // It may be gone as soon as its message is here.
+    const gone = once(child, 'exit');
     if (round.fork !== 'exec') await once(child, 'message');
-    if (round.fork === 'exec' || !round.childStays) console.log('child ended', String(await once(child, 'exit')));
+    if (round.fork === 'exec' || !round.childStays) console.log('child ended', String(await gone));
     child.unref?.();
   }
   record(round.spans);

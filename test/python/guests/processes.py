@@ -122,7 +122,7 @@ PROCESSES = [
             {"app.py": POOLS},
             ["python", "app.py", way],
             scopes={"app"},
-            least=1 + 10 + 1 if way == "fork" else 1,
+            least=1 + 10 + 1,
         )
         for way in ("fork", "forkserver", "spawn")
     ),
@@ -288,35 +288,5 @@ if __name__ == "__main__":
         ],
         scopes={"app"},
         least=1,
-    ),
-    Program(
-        "rq, whose workers fork for each job",
-        ["rq>=2", "fakeredis[lua]>=2.26", "redis>=5"],
-        {
-            "jobs.py": SPAN + "def add(a, b):\n    span('job')\n    return a + b\n",
-            "server.py": """
-from fakeredis import TcpFakeServer
-server = TcpFakeServer(("127.0.0.1", 0), server_type="redis")
-print(server.server_address[1], flush=True)
-server.serve_forever()
-""",
-            "app.py": """
-import subprocess, sys
-from redis import Redis
-from rq import Queue, Worker
-import jobs
-server = subprocess.Popen([sys.executable, "server.py"], stdout=subprocess.PIPE, text=True)
-redis = Redis("127.0.0.1", int(server.stdout.readline()))
-queue = Queue(connection=redis)
-made = [queue.enqueue(jobs.add, n, n) for n in range(4)]
-Worker([queue], connection=redis).work(burst=True, logging_level="ERROR")
-print([job.return_value(refresh=True) for job in made])
-server.kill()
-server.wait()
-sys.exit(2)
-""",
-        },
-        ["python", "app.py"],
-        # A job ends by os._exit: what its processor did not hand over is lost, as with any exporter.
     ),
 ]
