@@ -9,6 +9,7 @@
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { collectorPeer } from './collector.js';
+import { collectorFiles } from './collector-files.js';
 import { cost } from './cost.js';
 import { fuzz } from './fuzz.js';
 import { programs } from './programs.js';
@@ -90,6 +91,7 @@ const RUNS: Readonly<Record<string, () => Promise<unknown>>> = {
   'remote away': () => forwardLong('away', { OTLP_ARROW_AWAY_RECORDS: share(21_600_000) }),
   'forward cost': () => forwardLong('cost', { OTLP_ARROW_COST_ROUNDS: '5', OTLP_ARROW_COST_REQUESTS: share(2_000) }),
   'collector as destination': () => collectorPeer(Number(share(1_000))),
+  'files of the collector': () => collectorFiles(),
   'prometheus as destination': () => prometheusDoor(),
   promql: () => promql(Number(share(20_000))),
   'token wrong for an hour': () => forwardLong('token', { OTLP_ARROW_TOKEN_SECONDS: share(3_600) }),

@@ -1,9 +1,11 @@
-// The OpenTelemetry Collector with its OTLP receiver, and an exporter that writes what it is given as OTLP/JSON lines.
+// The OpenTelemetry Collector with its OTLP receiver, the file exporter of its contrib distribution, and an exporter that writes
+// what it is given as OTLP/JSON lines before it answers.
 package main
 
 import (
 	"log"
 
+	"github.com/open-telemetry/opentelemetry-collector-contrib/exporter/fileexporter"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/confmap/provider/fileprovider"
@@ -19,7 +21,7 @@ func factories() (otelcol.Factories, error) {
 	if err != nil {
 		return otelcol.Factories{}, err
 	}
-	exporters, err := otelcol.MakeFactoryMap[exporter.Factory](linesFactory())
+	exporters, err := otelcol.MakeFactoryMap[exporter.Factory](linesFactory(), fileexporter.NewFactory())
 	if err != nil {
 		return otelcol.Factories{}, err
 	}
@@ -32,7 +34,7 @@ func factories() (otelcol.Factories, error) {
 
 func main() {
 	command := otelcol.NewCommand(otelcol.CollectorSettings{
-		BuildInfo: component.BuildInfo{Command: "collector", Description: "a peer of the tests", Version: "0.150.0"},
+		BuildInfo: component.BuildInfo{Command: "collector", Description: "a peer of the tests", Version: "0.165.0"},
 		Factories: factories,
 		ConfigProviderSettings: otelcol.ConfigProviderSettings{
 			ResolverSettings: confmap.ResolverSettings{
