@@ -13,4 +13,5 @@ pub mod payload;
 pub mod process;
 pub mod rng;
 mod split;
+pub mod tls_front;
 pub mod watch;

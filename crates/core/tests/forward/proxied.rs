@@ -12,9 +12,10 @@ use otlp_arrow::internal::config::{Loaded, Sources, print};
 use otlp_arrow::internal::destinations::{Answer, Class};
 use otlp_arrow::{Config, OtlpLibrary};
 use otlp_arrow_testkit::backend::{Backend, Reply};
+use otlp_arrow_testkit::tls_front::TlsFront;
 use serde_json::{Value, json};
 
-use crate::support::{LONG, all_of, certificate, export, request, wait_for};
+use crate::support::{Certificate, Identity, LONG, all_of, certificate, certificate_for, export, request, wait_for};
 
 /// A proxy that answers everything with `refusal`, or connects to `backend` whatever it is asked for.
 struct Proxy {
@@ -130,6 +131,107 @@ fn requests_go_through_the_proxy_that_the_variables_or_the_key_name() {
             assert!(line.ends_with(&format!("# {origin}")), "{line}");
             assert!(!format!("{printed} {loaded:?}").contains("p:w"), "the password is shown");
         }
+    }
+}
+
+/// A proxy that is spoken to within TLS, for a destination with and without TLS of its own.
+fn within_tls(front: &TlsFront, protocol: &str, https: bool, proxy_tls: Value) -> Value {
+    let scheme = if https { "https" } else { "http" };
+    json!({"endpoint": format!("{scheme}://collector.internal.test:4317"), "protocol": protocol,
+        "proxy": {"url": format!("https://user:p%3Aw@localhost:{}", front.address().port()), "tls": proxy_tls}})
+}
+
+const WAYS: [(&str, bool); 4] = [("otlp_http", false), ("otlp_grpc", false), ("otlp_http", true), ("otlp_grpc", true)];
+
+/// The authority of the proxy and that of the destination are two, and neither stands in for the other.
+#[test]
+fn a_proxy_within_tls_is_trusted_by_an_authority_of_its_own() {
+    let (near, far) = (certificate("localhost", 2100), certificate("collector.internal.test", 2100));
+    for (protocol, https) in WAYS {
+        let backend = Backend::start_at(([127, 0, 0, 1], 0).into(), https.then(|| far.server.clone()));
+        let proxy = Proxy::start(backend.address(), None);
+        let front = TlsFront::start(near.server.clone(), proxy.address);
+        let tls = |ca: &Certificate| json!({"ca_file": ca.ca.path()});
+        let mut destination = within_tls(&front, protocol, https, tls(&near));
+        if https {
+            destination["tls"] = tls(&far);
+        }
+        let answer = send(&load(destination.clone(), &[]));
+        assert_eq!(answer.class, DELIVERED, "{protocol} {https}: {}", answer.message);
+        let head = proxy.heads().remove(0).to_ascii_lowercase();
+        let begins = if https || protocol == "otlp_grpc" { "connect collector" } else { "post http://collector" };
+        assert!(head.starts_with(begins) && head.contains("basic dxnlcjpwonc=\r\n"), "{head}");
+
+        let mut wrong =
+            vec![within_tls(&front, protocol, https, tls(&far)), within_tls(&front, protocol, https, json!({}))];
+        for refused in &mut wrong {
+            refused["tls"] = if https { tls(&near) } else { Value::Null };
+            if !https {
+                refused.as_object_mut().unwrap().remove("tls");
+            }
+            let answer = send(&load(refused.clone(), &[]));
+            let says = format!("TLS with the proxy https://localhost:{} failed", front.address().port());
+            assert_eq!(answer.class, Class::Destination, "{}", answer.message);
+            assert!(answer.message.contains(&says) && !answer.message.contains("p:w"), "{}", answer.message);
+        }
+        if https {
+            // The proxy is right and the destination is not: that is told of the destination.
+            destination["tls"] = tls(&near);
+            let answer = send(&load(destination, &[]));
+            assert_eq!(answer.class, Class::Destination, "{}", answer.message);
+            assert!(answer.message.contains("TLS with collector.internal.test:4317 failed"), "{}", answer.message);
+        }
+        assert!(proxy.heads().len() <= 2, "nothing is said to a proxy that is not the right one: {:?}", proxy.heads());
+    }
+}
+
+/// A certificate for another name, one that is over, and a port that speaks no TLS.
+#[test]
+fn what_is_wrong_with_the_certificate_of_a_proxy_is_told_as_such() {
+    let backend = Backend::start();
+    let proxy = Proxy::start(backend.address(), None);
+    for (name, until, says) in [("elsewhere.test", 2100, "not valid for name"), ("localhost", 2021, "expired")] {
+        let bad = certificate(name, until);
+        let front = TlsFront::start(bad.server.clone(), proxy.address);
+        for (protocol, https) in WAYS {
+            let answer = send(&load(within_tls(&front, protocol, https, json!({"ca_file": bad.ca.path()})), &[]));
+            assert_eq!(answer.class, Class::Destination, "{protocol} {https}: {}", answer.message);
+            let told = answer.message;
+            assert!(told.contains("TLS with the proxy https://localhost") && told.contains(says), "{told}");
+        }
+    }
+    for (protocol, https) in WAYS {
+        let scheme = if https { "https" } else { "http" };
+        let ssh = Proxy::start(backend.address(), Some("SSH-2.0-x\r\n\r\n"));
+        let destination = json!({"endpoint": format!("{scheme}://collector.internal.test:4317"), "protocol": protocol,
+            "proxy": format!("https://{}", ssh.address)});
+        let answer = send(&load(destination, &[]));
+        assert!(answer.message.contains("the proxy https://127.0.0.1"), "{protocol} {https}: {}", answer.message);
+    }
+    assert_eq!(proxy.heads(), [""; 0], "a password is not told to whoever cannot show who it is");
+}
+
+/// A proxy that lets in those with its certificate only: whoever has none is told so, and it is not a bad route.
+#[test]
+fn a_proxy_may_want_a_certificate_of_ours() {
+    let (us, stranger) = (Identity::new(), Identity::new());
+    let (near, far) = (certificate_for("localhost", 2100, Some(&us)), certificate("collector.internal.test", 2100));
+    for (protocol, https) in WAYS {
+        let backend = Backend::start_at(([127, 0, 0, 1], 0).into(), https.then(|| far.server.clone()));
+        let proxy = Proxy::start(backend.address(), None);
+        let front = TlsFront::start(near.server.clone(), proxy.address);
+        let own = |identity: &Identity| json!({"ca_file": near.ca.path(), "cert_file": identity.cert.path(), "key_file": identity.key.path()});
+        for (tls, right) in [(own(&us), true), (own(&stranger), false), (json!({"ca_file": near.ca.path()}), false)] {
+            let mut destination = within_tls(&front, protocol, https, tls);
+            if https {
+                destination["tls"] = json!({"ca_file": far.ca.path()});
+            }
+            let answer = send(&load(destination, &[]));
+            let (class, told) = (answer.class, answer.message);
+            assert_eq!(class, if right { DELIVERED } else { Class::Destination }, "{protocol} {https}: {told}");
+            assert!(right || told.contains("the proxy"), "{told}");
+        }
+        assert_eq!(proxy.heads().len(), 1);
     }
 }
 

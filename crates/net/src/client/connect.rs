@@ -144,7 +144,8 @@ impl Connector {
             }
         };
         if !https {
-            return Ok(Link::Plain(TokioIo::new(hop), proxy.is_some() && !tunnelled));
+            self.alert.set(None);
+            return Ok(Link::Plain(TokioIo::new(hop), proxy.is_some() && !tunnelled, self.alert));
         }
         let expected = self.server_name.unwrap_or(host);
         let stream = tls(self.trust.server, expected, hop, &shown).await?;
@@ -194,6 +195,10 @@ fn no_tunnel(no: NoTunnel, proxy: &Proxy, server: &str) -> ConnectError {
     match no {
         NoTunnel::Refused(status, reason) => {
             ConnectError::Refused { proxy: proxy.to_string(), server: server.to_owned(), status, reason }
+        }
+        // In TLS 1.3 what a server thinks of our certificate comes with its first bytes.
+        NoTunnel::Broken(error) if is_tls_refusal(&error) => {
+            ConnectError::Certificate(format!("the proxy {proxy}"), error)
         }
         NoTunnel::Broken(error) => ConnectError::Route(format!("{server} through the proxy {proxy}"), error),
     }

@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
-/// The alert with which a server ended TLS after the handshake was over on our side, as it does where it does not like our
+/// The alert with which a server or a proxy ended TLS after the handshake was over on our side, as it does where it does not like our
 /// certificate: whoever uses the connection learns no more than that it was closed.
 #[derive(Clone, Debug, Default)]
 pub(super) struct TlsAlert(Arc<Mutex<Option<String>>>);
@@ -37,7 +37,7 @@ pub(super) enum Hop {
 /// A connection that requests are sent over.
 pub(super) enum Link {
     /// Whether a proxy reads the requests.
-    Plain(TokioIo<Hop>, bool),
+    Plain(TokioIo<Hop>, bool, TlsAlert),
     Tls(Box<TokioIo<TlsStream<Hop>>>, TlsAlert),
 }
 
@@ -82,7 +82,7 @@ impl Connection for Link {
     fn connected(&self) -> Connected {
         match self {
             // The path of a request is then its whole URL.
-            Link::Plain(_, through_proxy) => Connected::new().proxy(*through_proxy),
+            Link::Plain(_, through_proxy, _) => Connected::new().proxy(*through_proxy),
             Link::Tls(stream, _) if stream.inner().get_ref().1.alpn_protocol() == Some(b"h2") => {
                 Connected::new().negotiated_h2()
             }
@@ -94,38 +94,40 @@ impl Connection for Link {
 impl Read for Link {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Link::Plain(stream, _) => Pin::new(stream).poll_read(cx, buf),
-            Link::Tls(stream, alert) => {
-                let read = Pin::new(&mut **stream).poll_read(cx, buf);
-                if let Poll::Ready(Err(error)) = &read
-                    && is_tls_refusal(error)
-                {
-                    alert.set(Some(error.to_string()));
-                }
-                read
-            }
+            // Of TLS there is only what leads to a proxy.
+            Link::Plain(stream, _, alert) => heard(Pin::new(stream).poll_read(cx, buf), alert, "proxy"),
+            Link::Tls(stream, alert) => heard(Pin::new(&mut **stream).poll_read(cx, buf), alert, "destination"),
         }
     }
+}
+
+fn heard(read: Poll<io::Result<()>>, alert: &TlsAlert, from: &str) -> Poll<io::Result<()>> {
+    if let Poll::Ready(Err(error)) = &read
+        && is_tls_refusal(error)
+    {
+        alert.set(Some(format!("the {from} ended TLS: {error}")));
+    }
+    read
 }
 
 impl Write for Link {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
-            Link::Plain(stream, _) => Pin::new(stream).poll_write(cx, buf),
+            Link::Plain(stream, ..) => Pin::new(stream).poll_write(cx, buf),
             Link::Tls(stream, _) => Pin::new(&mut **stream).poll_write(cx, buf),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Link::Plain(stream, _) => Pin::new(stream).poll_flush(cx),
+            Link::Plain(stream, ..) => Pin::new(stream).poll_flush(cx),
             Link::Tls(stream, _) => Pin::new(&mut **stream).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Link::Plain(stream, _) => Pin::new(stream).poll_shutdown(cx),
+            Link::Plain(stream, ..) => Pin::new(stream).poll_shutdown(cx),
             Link::Tls(stream, _) => Pin::new(&mut **stream).poll_shutdown(cx),
         }
     }

@@ -201,7 +201,7 @@ fn unreachable(error: &hyper_util::client::legacy::Error, alert: &TlsAlert) -> F
     match (chain(error).find_map(|cause| cause.downcast_ref::<ConnectError>()), alert.text()) {
         (Some(error), _) if error.passes() => Failure::Connection(text),
         (Some(_), _) => Failure::Settings(text),
-        (None, Some(alert)) => Failure::Settings(format!("the destination ended TLS: {alert} ({text})")),
+        (None, Some(alert)) => Failure::Settings(format!("{alert} ({text})")),
         (None, None) => Failure::Connection(text),
     }
 }
