@@ -154,3 +154,26 @@ test('a directory that cannot be written does not keep the program from running'
   expect(ended.code).toBe(0);
   expect(ended.stderr.match(/^otlp-arrow\/register: .*app\.js/gm)).toHaveLength(1);
 });
+
+test('exporters of the SDK are loaded by whoever uses them', async () => {
+  // The program sets up a second SDK by its variables, as it may without us.
+  const program = `
+    const loaded = () => Object.keys(require.cache).filter(file => /exporter-(trace|zipkin|prometheus)/.test(file)).length;
+    const before = loaded();
+    const { NodeSDK } = require('@opentelemetry/sdk-node');
+    const sdk = new NodeSDK();
+    sdk.start();
+    const names = sdk._tracerProvider._activeSpanProcessor._spanProcessors.map(one => one._exporter.constructor.name);
+    console.log(JSON.stringify({ before, after: loaded() > 0, names }));
+    sdk.shutdown().finally(() => process.exit());
+  `;
+  const ended = await node(['--import', 'otlp-arrow/register', '--eval', program], {
+    cwd: root,
+    env: { OTLP_ARROW_OUTPUT_DIR: directory(), OTEL_TRACES_EXPORTER: 'zipkin,otlp', OTEL_LOGS_EXPORTER: 'none' },
+  });
+  expect(JSON.parse(ended.stdout), ended.stderr).toEqual({
+    before: 0,
+    after: true,
+    names: ['ZipkinExporter', 'OTLPTraceExporter'],
+  });
+});

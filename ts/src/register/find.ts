@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, extname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { here } from '../require.js';
 
@@ -76,9 +76,22 @@ export function seenFrom({ name, root }: Seen): string | undefined {
   }
 }
 
+/** Whether Node.js, without any preload, would load it as an ECMAScript module. */
+export function isModule(file: string): boolean {
+  if (extname(file) === '.mjs') return true;
+  if (extname(file) === '.cjs') return false;
+  for (let folder = dirname(file); ; folder = dirname(folder)) {
+    const manifest = join(folder, 'package.json');
+    if (existsSync(manifest)) return /"type"\s*:\s*"module"/.test(readFileSync(manifest, 'utf8'));
+    if (folder === dirname(folder)) return false;
+  }
+}
+
 /** Loads a package as another one, given by its file, sees it: so both are of one version. */
 export async function load<T>(name: string, from: string): Promise<T> {
   const file = createRequire(from).resolve(name);
+  // Importing a CommonJS module reads it, and all it re-exports, once more for their names.
+  if (!isModule(file)) return createRequire(from)(name) as T;
   const module = (await import(pathToFileURL(file).href)) as T & { default?: T };
   return module.default ?? module;
 }

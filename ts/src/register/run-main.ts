@@ -1,23 +1,12 @@
-import { existsSync, readFileSync } from 'node:fs';
 import Module from 'node:module';
-import { dirname, extname, join, resolve } from 'node:path';
+import { resolve } from 'node:path';
+import { isModule } from './find.js';
 
 /** What is used of the loader of CommonJS modules, which ts-node and babel-node call too. */
 interface Loader {
   runMain(main?: string): unknown;
   _load(file: string, parent: null, isMain: boolean): unknown;
   _findPath(file: string, paths: null, isMain: boolean): string | false;
-}
-
-/** Whether Node.js, without any preload, would load it as an ECMAScript module. */
-function isModule(file: string): boolean {
-  if (extname(file) === '.mjs') return true;
-  if (extname(file) === '.cjs') return false;
-  for (let folder = dirname(file); ; folder = dirname(folder)) {
-    const manifest = join(folder, 'package.json');
-    if (existsSync(manifest)) return /"type"\s*:\s*"module"/.test(readFileSync(manifest, 'utf8'));
-    if (folder === dirname(folder)) return false;
-  }
 }
 
 /** Words of the command line and of NODE_OPTIONS that ask for modules before the program. */

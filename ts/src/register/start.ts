@@ -7,6 +7,7 @@ import { Batcher, type BatcherOptions } from './batcher.js';
 import { installed, load, versionOf } from './find.js';
 import { destination } from './forward.js';
 import { instrumentations } from './instrumentations.js';
+import { withoutExporters } from './lazy.js';
 import { flushAtTheEnd, type Reader } from './lifecycle.js';
 import { registered } from './registered.js';
 import { say } from './say.js';
@@ -46,7 +47,7 @@ export async function start(): Promise<void> {
     );
 
   refuseOld(versionOf(SDK, base));
-  const { NodeSDK } = await load<Sdk>(SDK, base);
+  const { NodeSDK } = await withoutExporters(base, () => load<Sdk>(SDK, base));
   const { PeriodicExportingMetricReader } = await load<MetricsSdk>('@opentelemetry/sdk-metrics', base);
 
   const library = await opened();
