@@ -35,7 +35,13 @@ def one_liners() -> dict[str, str]:
 def names(line: str, d: str) -> list[str]:
     """Run a one-liner: the names of the spans it finds."""
     scope: dict[str, Any] = {
-        "d": d, "glob": glob, "pl": pl, "ds": ds, "pd": pd, "duckdb": duckdb, "ctx": datafusion.SessionContext(),
+        "d": d,
+        "glob": glob,
+        "pl": pl,
+        "ds": ds,
+        "pd": pd,
+        "duckdb": duckdb,
+        "ctx": datafusion.SessionContext(),
     }
     found = eval(line, scope)
     if hasattr(found, "to_arrow_table"):
