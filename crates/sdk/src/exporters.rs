@@ -120,12 +120,13 @@ impl Way {
         }
     }
 
-    /// Flushes, then refuses: the library is another's to shut down.
+    /// Flushes, then refuses: the library is another's to shut down. All exporters of a library share the time of their end, since
+    /// a program shuts them down one after the other.
     fn shutdown(&self, timeout: Duration) -> OTelSdkResult {
         if self.closed.swap(true, Ordering::SeqCst) {
             return Err(OTelSdkError::AlreadyShutdown);
         }
-        self.flush(timeout)
+        self.flush(timeout.min(Clock::system().left(self.library.exporter_ends())))
     }
 }
 

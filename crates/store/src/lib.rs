@@ -188,6 +188,16 @@ impl Store {
         self.lanes[signal].behind(long)
     }
 
+    /// How long the commit of `signal` that is under way has taken until now.
+    pub fn under_way(&self, signal: Signal) -> Duration {
+        self.lanes[signal].under_way()
+    }
+
+    /// Requests that are not committed or answered yet.
+    pub fn queued_requests(&self, signal: Signal) -> u64 {
+        self.lanes[signal].totals().queued_requests
+    }
+
     /// Resolves when everything appended before the call is committed at the configured durability (`buffered`: written).
     pub fn flush(&self) -> impl Future<Output = Result<()>> + Send + 'static + use<> {
         let lanes: Vec<_> = self.lanes.values().map(|lane| lane.flush()).collect();
@@ -251,11 +261,16 @@ impl Store {
 
     /// Commits what waits, seals until `deadline`, releases the directory. A second call reports the same.
     pub fn close(&self, deadline: Instant) -> ClosedReport {
+        self.close_committing(deadline, deadline)
+    }
+
+    /// [`Store::close`] that waits for commits until `commit_until` only.
+    pub fn close_committing(&self, commit_until: Instant, deadline: Instant) -> ClosedReport {
         let mut closed = lock(&self.closed);
         if let Some(report) = &*closed {
             return report.clone();
         }
-        let report = self.end(deadline, deadline);
+        let report = self.end(commit_until, deadline);
         *closed = Some(report.clone());
         report
     }

@@ -23,6 +23,11 @@ pub(super) const NORMAL: Duration = Duration::from_millis(10);
 /// So long after a fault began another one has a time of its own, if exports went well in between.
 const AGAIN: Duration = Duration::from_secs(10);
 
+/// A commit that takes so long stands still: nobody who could not be told of the end waits for it any longer.
+pub(super) const STILL: Duration = Duration::from_millis(2500);
+/// How long exporters may wait at their shutdown, all of a library together, and exports beside them.
+const AT_THE_END: Duration = Duration::from_secs(5);
+
 /// What all exports of a library know of the time.
 #[derive(Debug, Default)]
 pub(super) struct Patience {
@@ -30,6 +35,8 @@ pub(super) struct Patience {
     fault: Option<Instant>,
     /// The program ends: nobody waits longer than that.
     ends_by: Option<Instant>,
+    /// Exporters are being shut down, and may wait until then.
+    exporters_end: Option<Instant>,
 }
 
 impl Patience {
@@ -41,7 +48,7 @@ impl Patience {
             (Waiter::Request, Some(fault)) if behind => (fault + HELD).max(began),
             (Waiter::Request, _) => began + NORMAL.min(timeout),
         };
-        self.bounded(until)
+        self.bounded(until, began)
     }
 
     /// Something is wrong for an export that began at `began`: until when it may wait now.
@@ -50,12 +57,14 @@ impl Patience {
             Waiter::Batch => after(began, timeout),
             Waiter::Request => *self.fault.get_or_insert(began) + HELD.min(timeout),
         };
-        self.bounded(until)
+        self.bounded(until, began)
     }
 
     /// An export went well at `now`, and quickly.
     pub(super) fn well(&mut self, now: Instant) {
         self.fault = self.fault.filter(|fault| now.saturating_duration_since(*fault) < AGAIN);
+        // The program went on after that, with other exporters.
+        self.exporters_end = self.exporters_end.filter(|end| now < *end);
     }
 
     /// The program ends at that moment at the latest; None if it goes on after all.
@@ -63,8 +72,24 @@ impl Patience {
         self.ends_by = moment;
     }
 
-    /// `until`, or the end of the program if that comes before.
-    pub(super) fn bounded(&self, until: Instant) -> Instant {
+    /// An exporter is shut down at `now`: until when it may wait. The first one starts the time of all. Where a write `stands_still`
+    /// exports have had their part of that time.
+    pub(super) fn exporter_ends(&mut self, now: Instant, stands_still: bool) -> Instant {
+        let allowance = if stands_still { AT_THE_END - STILL } else { AT_THE_END };
+        let end = self.exporters_end(now).unwrap_or(now + allowance);
+        self.exporters_end = Some(end);
+        end
+    }
+
+    /// Until when exporters that are shut down may wait, if that is going on at `now`, or was a moment ago.
+    pub(super) fn exporters_end(&self, now: Instant) -> Option<Instant> {
+        self.exporters_end.filter(|end| now < *end + AGAIN)
+    }
+
+    /// `until`, or the end if that comes before, for an export that began at `began`: each has a moment, since what shuts one
+    /// exporter down may go on with others.
+    pub(super) fn bounded(&self, until: Instant, began: Instant) -> Instant {
+        let until = self.exporters_end(began).map_or(until, |end| until.min(end.max(began + HELD)));
         self.ends_by.map_or(until, |end| until.min(end))
     }
 }
@@ -167,6 +192,33 @@ mod tests {
         assert_eq!(patience.at_first(Waiter::Batch, start, LONG, false), end);
         patience.ends_by(None);
         assert_eq!(patience.in_trouble(Waiter::Batch, start, LONG), start + LONG);
+    }
+
+    #[test]
+    fn exporters_that_are_shut_down_have_one_time_together() {
+        let (mut patience, start) = (Patience::default(), Instant::now());
+        assert_eq!(patience.exporters_end(start), None);
+        let end = patience.exporter_ends(start, false);
+        assert_eq!(end, start + AT_THE_END);
+        assert_eq!(patience.exporter_ends(start + 3000 * MS, false), end);
+        assert_eq!(patience.exporter_ends(start + 3000 * MS, true), end, "whatever is found meanwhile");
+        assert_eq!(patience.in_trouble(Waiter::Batch, start + MS, LONG), end);
+        assert_eq!(patience.in_trouble(Waiter::Batch, end, LONG), end + HELD, "a moment is left to each");
+        assert_eq!(patience.in_trouble(Waiter::Batch, end, MS), end + MS);
+        let later = end + AGAIN;
+        assert_eq!(patience.in_trouble(Waiter::Batch, later, LONG), later + LONG, "the program went on");
+        assert_eq!(patience.exporter_ends(later, true), later + AT_THE_END - STILL, "exports had their part");
+    }
+
+    #[test]
+    fn an_export_that_goes_well_after_the_end_of_exporters_says_that_the_program_goes_on() {
+        let (mut patience, start) = (Patience::default(), Instant::now());
+        let end = patience.exporter_ends(start, false);
+        patience.well(start + MS);
+        assert_eq!(patience.exporters_end(start + MS), Some(end), "it is the last one of another exporter");
+        patience.well(end);
+        assert_eq!(patience.exporters_end(end), None);
+        assert_eq!(patience.in_trouble(Waiter::Batch, end, LONG), end + LONG);
     }
 
     #[test]

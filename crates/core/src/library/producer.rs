@@ -29,6 +29,10 @@ pub trait Producer {
     /// nothing yet has no export that waits.
     fn ends_by(&self, moment: Option<Instant>);
 
+    /// An exporter is shut down: until when it may wait for what it handed over. The first one of a library starts a time that all
+    /// share, and that a shutdown does not give again to what they were told TIMEOUT of.
+    fn exporter_ends(&self) -> Instant;
+
     /// `append` for a table of several batches, read one by one: one commit, all of it or nothing. `read_from` is how many
     /// bytes of memory they are read from.
     fn append_batches<I>(
@@ -65,6 +69,11 @@ impl Producer for OtlpLibrary {
         if let Some(running) = self.root.running_here() {
             running.core.waiting.ends_by(moment);
         }
+    }
+
+    fn exporter_ends(&self) -> Instant {
+        let core = &self.running().core;
+        core.waiting.exporter_ends(&core.store)
     }
 
     fn append_batches<I>(

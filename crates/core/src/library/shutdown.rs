@@ -57,13 +57,16 @@ pub(super) fn shut_down(root: &Root, whole: Option<Duration>, hand_over: impl Fn
     let running = root.running();
     running.core.waiting.close(&running.core.store, deadline.share().min(LAST_ANSWERS));
     running.outward.close_doors(deadline.share());
+    // What exporters were told TIMEOUT of has no other time than theirs.
+    let commits_until =
+        |until: Instant| running.core.waiting.given_up(&running.core.store).map_or(until, |end| until.min(end));
     if running.outward.forwards() {
         let until = deadline.share_until();
         // What was accepted is committed first, so that it can still go out.
-        let _ = block_until(running.core.store.flush(), until);
+        let _ = block_until(running.core.store.flush(), commits_until(until));
         running.outward.drain(until);
     }
-    let mut report = running.core.store.close(deadline.at);
+    let mut report = running.core.store.close_committing(commits_until(deadline.at), deadline.at);
     report.uncommitted_records += running.core.waiting.end(&running.core.store);
     report.undelivered_records = running.outward.end();
     let until = deadline.clock.now() + CLOSE_WAIT;

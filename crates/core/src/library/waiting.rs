@@ -15,7 +15,7 @@ use otlp_arrow_base::lock::lock;
 use otlp_arrow_columns::Signal;
 
 use super::ingest::Core;
-use super::patience::{HELD, Losses, NORMAL, Patience, Waiter};
+use super::patience::{HELD, Losses, NORMAL, Patience, STILL, Waiter};
 use crate::error::{Code, OtlpError, Result};
 use crate::event::{Event, EventName, Severity};
 use crate::outcome::ExportOutcome;
@@ -90,6 +90,22 @@ impl Waiting {
     /// No export waits longer than that any more.
     pub(super) fn ends_by(&self, moment: Option<Instant>) {
         lock(&self.patience).ends_by(moment);
+    }
+
+    /// An exporter is shut down: until when it may wait.
+    pub(super) fn exporter_ends(&self, store: &Store) -> Instant {
+        let stands_still = Signal::ALL.into_iter().any(|signal| store.under_way(signal) >= STILL);
+        lock(&self.patience).exporter_ends(store.clock().now(), stands_still)
+    }
+
+    /// Until when commits may be waited for where exporters had the time of the end, and were told TIMEOUT of all that is left.
+    pub(super) fn given_up(&self, store: &Store) -> Option<Instant> {
+        let end = lock(&self.patience).exporters_end(store.clock().now())?;
+        self.settle(store);
+        let late = lock(&self.late);
+        let told = |signal| late.iter().filter(|late| late.signal == signal).count() as u64;
+        let all_told = Signal::ALL.into_iter().all(|signal| store.queued_requests(signal) <= told(signal));
+        (all_told && !late.is_empty()).then_some(end)
     }
 
     /// What exports so many bytes may wait with, unless others wait with too many.
@@ -238,7 +254,7 @@ pub(super) async fn export(core: &Arc<Core>, export: Export) -> Result<ExportOut
     let size = bytes.len();
     let mut sent: Sent = Box::pin(core.clone().export_otlp(signal, bytes.clone(), urgent));
     loop {
-        match by(waiting, store, until, sent).await {
+        match by(waiting, store, signal, until, began, sent).await {
             Ok(Ok(outcome)) => {
                 if !troubled {
                     waiting.well(store, signal);
@@ -252,7 +268,8 @@ pub(super) async fn export(core: &Arc<Core>, export: Export) -> Result<ExportOut
                     until = lock(&waiting.patience).in_trouble(waiter, began, timeout);
                     held = held.or_else(|| waiting.hold(size));
                 }
-                if !error.passes() || held.is_none() || clock.left(until).is_zero() {
+                let hopeless = stands_still(store, signal, waiter);
+                if !error.passes() || hopeless || held.is_none() || clock.left(until).is_zero() {
                     match held {
                         Some(_) => waiting.lost_late(store, signal, records, &error, severity),
                         None => waiting.lost(store, signal, records, &error, severity),
@@ -274,7 +291,7 @@ pub(super) async fn export(core: &Arc<Core>, export: Export) -> Result<ExportOut
                 } else {
                     troubled = true;
                     until = lock(&waiting.patience).in_trouble(waiter, began, timeout);
-                    if until <= now {
+                    if until <= now || stands_still(store, signal, waiter) {
                         lock(&waiting.late).push(Late { signal, records, severity, sent: under_way });
                         return Err(OtlpError::new(Code::Timeout, TOO_SLOW));
                     }
@@ -288,20 +305,27 @@ pub(super) async fn export(core: &Arc<Core>, export: Export) -> Result<ExportOut
 const TOO_SLOW: &str = "the data is not written yet and is not waited for any longer: if it cannot be written it is counted \
                         as lost; check the disk";
 
-/// What `sent` comes to, or itself where it is not done by `until`, or by the end of the program.
+/// Whether the disk stands still, for those who are not told that the program ends: it would wait for them.
+fn stands_still(store: &Store, signal: Signal, waiter: Waiter) -> bool {
+    waiter == Waiter::Batch && store.under_way(signal) >= STILL
+}
+
+/// What `sent` comes to, or itself where it is not done by `until`, or by the end of the program, or the disk stands still.
 async fn by(
     waiting: &Waiting,
     store: &Store,
+    signal: Signal,
     until: Instant,
+    began: Instant,
     mut sent: Sent,
 ) -> std::result::Result<Result<ExportOutcome>, Sent> {
     loop {
         // Anew each time: the program may have come to its end meanwhile.
-        let until = lock(&waiting.patience).bounded(until);
+        let until = lock(&waiting.patience).bounded(until, began);
         let changed = std::pin::pin!(store.changed(Some(until)));
         match select(sent.as_mut(), changed).await {
             Either::Left((done, _)) => return Ok(done),
-            Either::Right(_) if !store.clock().left(until).is_zero() => {}
+            Either::Right(_) if !store.clock().left(until).is_zero() && store.under_way(signal) < STILL => {}
             Either::Right(_) => return Err(sent),
         }
     }

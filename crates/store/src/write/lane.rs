@@ -221,6 +221,11 @@ impl Lane {
         queue.took > long || under_way > long || queue.refusal.is_some()
     }
 
+    /// How long the commit under way has taken until now.
+    pub(crate) fn under_way(&self) -> Duration {
+        lock(&self.queue).began.map_or(Duration::ZERO, |began| self.ctx.clock.elapsed(began))
+    }
+
     /// Whether nothing was tried for so long.
     pub(crate) fn is_quiet(&self, long: Duration) -> bool {
         let queue = lock(&self.queue);
