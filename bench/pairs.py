@@ -1,6 +1,6 @@
 """Two builds of one program in turns, by CPU time: whether a change made it slower.
 
-    python bench/pairs.py OLD NEW [--pairs 15] [--limit 1.03] -- ARGUMENTS
+    python bench/pairs.py [--pairs 15] [--limit 1.03] OLD NEW -- ARGUMENTS
 
 OLD and NEW are programs that do a fixed amount of work when started with ARGUMENTS (`instructions` of the columns
 crate, `fixed` of the store crate). Each pair runs both, the order changing from pair to pair. Printed are the median of
