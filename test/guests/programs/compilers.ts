@@ -63,7 +63,7 @@ export const COMPILERS: readonly Program[] = [
     scopes: [],
   },
   {
-    name: 'npm run in workspaces',
+    name: 'npm, scripts of workspaces',
     packages: ['npm@11'],
     files: {
       'package.json': JSON.stringify({ private: true, type: 'module', workspaces: ['a', 'b'] }),
