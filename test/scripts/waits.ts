@@ -78,8 +78,6 @@ function measure(command: readonly string[], env: Record<string, string>): Promi
 
 /** On a machine that does other things too: far below what it was without bounds, where each record had its own. */
 const LIMITS: Measured = { held: 1_000, grown: 64 << 20, ended: 8 };
-/** In Rust a program shuts down three providers and the library, each of which waits for 5 s on a disk that stands still. */
-const ENDED_IN_RUST = 25;
 
 /** Measures each for so many seconds of work. */
 export async function waits(seconds: number): Promise<void> {
@@ -110,8 +108,7 @@ export async function waits(seconds: number): Promise<void> {
           const of = await measure(args, { NAPI_RS_NATIVE_LIBRARY_PATH, ...env });
           cells.push(`${of.held.toFixed(0)} ms, ${(of.grown / (1 << 20)).toFixed(0)} MiB, ${of.ended.toFixed(1)} s`);
           for (const what of ['held', 'grown', 'ended'] as const) {
-            const limit = what === 'ended' && language === 'Rust' ? ENDED_IN_RUST : LIMITS[what];
-            if (of[what] > limit) broken.push(`${language}, ${processor}, ${name}: ${what} ${of[what]}`);
+            if (of[what] > LIMITS[what]) broken.push(`${language}, ${processor}, ${name}: ${what} ${of[what]}`);
           }
         } finally {
           remove?.();
