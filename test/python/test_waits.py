@@ -94,14 +94,14 @@ def test_one_at_a_time_holds_a_request_for_a_moment_in_all(directory: Path, trou
         assert time.monotonic() - began < LOADED_MACHINE
         # There is nothing to be read where no directory can be.
         kept = 0 if trouble is away else len(rows(library, "traces")) + len(rows(library, "logs"))
-        assert kept + refused(library) == 200
+        # What was on its way to the disk is counted when the disk has said no.
+        eventually(lambda: kept + refused(library) == 200)
         assert refused(library) >= 100
         # The first of each signal at once, the others together when it is over.
         assert 1 <= library.stats()["events"]["records_dropped"] <= 2
         lift()
-        eventually(lambda: library.health()["status"] == "ok" or record(1000))
-        record(2000)
-        assert "span 2000" in {row["name"] for row in rows(library, "traces")}
+        # That the trouble is over is seen by the next record that is tried, sooner or later.
+        eventually(lambda: record(2000) or "span 2000" in {row["name"] for row in rows(library, "traces")})
 
 
 @pytest.mark.parametrize("trouble", TROUBLES)

@@ -170,7 +170,7 @@ def test_100_mib_over_grpc_and_in_a_call(listening: OtlpLibrary) -> None:
     assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert "max_body" in refused.value.details()
     for signal in SIGNALS:
-        with pytest.raises(errors.TooLargeError, match=r"buffer\.max_bytes") as large:
+        with pytest.raises(errors.TooLargeError, match=r"limits\.max_body") as large:
             listening.export_otlp(signal, bytes(HUGE))
         assert not large.value.retryable
         with pytest.raises(errors.InvalidDataError):
