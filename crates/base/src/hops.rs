@@ -19,7 +19,8 @@ impl Hops {
     /// Reads the value of the header: 16 hexadecimal digits each, with commas between. What is not a number is left out, and what
     /// is beyond [`Hops::MOST`] and one more.
     pub fn parse(text: &str) -> Self {
-        let number = |word: &str| (word.len() == 16).then(|| u64::from_str_radix(word, 16).ok()).flatten();
+        let is_number = |word: &str| word.len() == 16 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let number = |word: &str| is_number(word).then(|| u64::from_str_radix(word, 16).ok()).flatten();
         text.split(',').filter_map(|word| number(word.trim())).take(Self::MOST + 1).collect()
     }
 

@@ -72,6 +72,7 @@ mod tests {
         let http = stats.protocol("otlp_http");
         stats.received(Signal::Logs, http, 3, &Refused { by_reason: [1; 4], ..Refused::default() });
         stats.request(Signal::Logs, http, None, Duration::from_micros(300));
+        stats.foreign_data(Signal::Logs, http);
         stats.dropped(Signal::Logs, "evicted", 1);
         stats.filtered(Signal::Logs, "a stage", 1);
         stats.event(crate::EventName::StorageFull);
