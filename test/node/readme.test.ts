@@ -8,10 +8,14 @@ import { blocks, root } from './markdown.js';
 import { directory } from './support.js';
 
 test('the commands work as written', async () => {
-  const [first, ...lines] = blocks('As a service', 'sh')[0]!
-    .split('\n')
-    .map(line => line.split('#')[0]!.trim())
-    .filter(line => line !== '');
+  const commands = (section: string) =>
+    blocks(section, 'sh')[0]!
+      .split('\n')
+      .map(line => line.split('#')[0]!.trim())
+      .filter(line => line !== '');
+  const [first, ...serving] = commands('As a service');
+  const asking = commands('Ask');
+  const lines = [...serving, ...asking];
   const [name, value] = first!.replace('export ', '').split('=') as [string, string];
   const cwd = directory();
   const env = {
@@ -47,30 +51,37 @@ test('the commands work as written', async () => {
     name: 'checkout',
     kind: 2,
     startTimeUnixNano: `${Date.now()}000000`,
-    endTimeUnixNano: `${Date.now()}500000`,
+    endTimeUnixNano: `${Date.now() + 300}000000`,
   };
+  const resource = { attributes: [{ key: 'service.name', value: { stringValue: 'checkout' } }] };
   const sent = await fetch(`${served.address}/v1/traces`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ resourceSpans: [{ scopeSpans: [{ spans: [span] }] }] }),
+    body: JSON.stringify({ resourceSpans: [{ resource, scopeSpans: [{ spans: [span] }] }] }),
   });
   expect(sent.status).toBe(200);
 
   const seen = await command('tail', { onOutput: (text, child) => text.includes('checkout') && child.kill('SIGKILL') });
   expect(seen.stdout).toContain('checkout');
-  for (const [line, output] of [
-    ['trace', 'checkout'],
-    ['inspect', 'traces: 1 record'],
-    ['convert', ''],
+  for (const [line, code, output] of [
+    ['inspect', 0, 'traces: 1 record'],
+    ['convert', 0, ''],
+    ['services', 0, 'checkout'],
+    ['traces', 0, 'checkout'],
+    ['trace ', 0, 'checkout'],
+    ['logs', 1, ''],
+    ['errors', 1, ''],
+    ['map', 1, ''],
+    ['compare', 0, 'Usage: '],
   ] as const) {
     const ended = await command(line);
-    expect(ended, ended.stderr).toMatchObject({ code: 0 });
+    expect(ended, `${line}: ${ended.stderr}`).toMatchObject({ code });
     expect(ended.stdout).toContain(output);
   }
   expect(readFileSync(join(cwd, 'all.jsonl'), 'utf8')).toContain('"name":"checkout"');
   service!.kill('SIGKILL');
   await served.ended;
-  expect(lines).toHaveLength(5);
+  expect([serving.length, asking.length]).toEqual([4, 7]);
 });
 
 test('the configuration is one', async () => {
