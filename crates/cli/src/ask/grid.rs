@@ -1,6 +1,7 @@
 //! Tables for people: columns as wide as they have to be, colours where a terminal shows them.
 
 use crate::io::{Io, Outcome};
+use crate::text::{duration, thousands};
 
 /// How a cell looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -79,6 +80,19 @@ pub(super) fn write<const N: usize>(head: [(&str, Side); N], rows: &[[Cell; N]],
         writeln!(io.out, "{}", line.trim_end())?;
     }
     Ok(())
+}
+
+/// How long something took, in nanoseconds; a dash where nothing did.
+pub(super) fn took(nanos: Option<i64>) -> Cell {
+    nanos.map_or_else(|| "-".to_owned(), duration).into()
+}
+
+/// How many requests failed, with their share, 0 to 1.
+pub(super) fn errors(count: u64, share: f64) -> Cell {
+    match count {
+        0 => Cell("0".to_owned(), Look::Dim),
+        count => Cell(format!("{} ({:.1} %)", thousands(count), 100.0 * share), Look::Red),
+    }
 }
 
 /// A bar of at most `width` characters for a share from 0 to 1.

@@ -6,7 +6,7 @@ use super::asker::Asker;
 use super::grid::{self, Cell, Look, Side};
 use crate::args::ask::MapArgs;
 use crate::io::{Io, Outcome};
-use crate::text::{duration, one_line, thousands};
+use crate::text::{one_line, thousands};
 
 /// Characters of the longest bar.
 const BAR: usize = 16;
@@ -35,15 +35,10 @@ pub(crate) fn run(args: &MapArgs, io: &mut Io<'_>) -> Outcome {
 }
 
 fn row(edge: &Edge, most: u64) -> [Cell; 10] {
-    let took = |nanos: Option<i64>| Cell::from(nanos.map_or_else(|| "-".to_owned(), duration));
     let named = |name: &str| if name.is_empty() { "-".to_owned() } else { one_line(name).into_owned() };
     let to = match edge.to_kind {
         NodeKind::Service => Cell(named(&edge.to), Look::Bold),
         kind => Cell(format!("{} ({})", named(&edge.to), kind.as_str()), Look::Yellow),
-    };
-    let errors = match edge.errors {
-        0 => Cell("0".to_owned(), Look::Dim),
-        errors => Cell(format!("{} ({:.1} %)", thousands(errors), 100.0 * edge.error_share), Look::Red),
     };
     let arrow = if edge.kind == EdgeKind::Link { "⇢" } else { "→" };
     [
@@ -52,10 +47,10 @@ fn row(edge: &Edge, most: u64) -> [Cell; 10] {
         to,
         thousands(edge.requests).into(),
         format!("{:.2}", edge.rate).into(),
-        errors,
-        took(edge.p50),
-        took(edge.p95),
-        took(edge.p99),
+        grid::errors(edge.errors, edge.error_share),
+        grid::took(edge.p50),
+        grid::took(edge.p95),
+        grid::took(edge.p99),
         Cell(grid::bar(edge.requests as f64 / most as f64, BAR), Look::Cyan),
     ]
 }

@@ -6,7 +6,7 @@ use super::asker::Asker;
 use super::grid::{self, Cell, Look, Side};
 use crate::args::ask::ServicesArgs;
 use crate::io::{Io, Outcome};
-use crate::text::{duration, one_line, thousands, time};
+use crate::text::{one_line, thousands, time};
 
 pub(crate) fn run(args: &ServicesArgs, io: &mut Io<'_>) -> Outcome {
     let asker = Asker::new(&args.asked.output, io)?;
@@ -30,20 +30,15 @@ pub(crate) fn run(args: &ServicesArgs, io: &mut Io<'_>) -> Outcome {
 }
 
 fn row(service: &Service) -> [Cell; 9] {
-    let took = |nanos: Option<i64>| Cell::from(nanos.map_or_else(|| "-".to_owned(), duration));
     let name = if service.name.is_empty() { "-".to_owned() } else { one_line(&service.name).into_owned() };
-    let errors = match service.errors {
-        0 => Cell("0".to_owned(), Look::Dim),
-        errors => Cell(format!("{} ({:.1} %)", thousands(errors), 100.0 * service.error_share), Look::Red),
-    };
     [
         Cell(name, Look::Bold),
         thousands(service.requests).into(),
         format!("{:.2}", service.rate).into(),
-        errors,
-        took(service.p50),
-        took(service.p95),
-        took(service.p99),
+        grid::errors(service.errors, service.error_share),
+        grid::took(service.p50),
+        grid::took(service.p95),
+        grid::took(service.p99),
         thousands(service.spans).into(),
         Cell(time(service.last_seen.cast_signed()), Look::Dim),
     ]

@@ -187,13 +187,13 @@ impl Question for ServicesQuestion {
         if all.len() > most {
             asking.stop(if self.filter.limit.is_some_and(|limit| limit <= most) { Stop::Limit } else { Stop::MaxRows });
         }
-        let services = all.into_iter().take(most).map(|(name, red)| red.service(name.into(), &self.filter)).collect();
+        let services: Vec<Service> =
+            all.into_iter().take(most).map(|(name, red)| red.service(name.into(), &self.filter)).collect();
         let mut searched = Searched::of(asking, &self.filter);
-        let answer: Vec<Service> = services;
-        if answer.is_empty() {
+        if services.is_empty() {
             searched.hints = hints::of(asking, Signal::Traces, &self.filter)?;
         }
-        Ok(Services { services: answer, searched })
+        Ok(Services { services, searched })
     }
 }
 

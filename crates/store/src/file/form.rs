@@ -292,9 +292,7 @@ impl FileForm for Sealed {
         from_row: u64,
         wanted: &Wanted,
     ) -> Result<Box<dyn RowReader>> {
-        if scan::form(&*file).map_err(|error| super::ReadError::read(name, error))? == scan::Form::Unknown {
-            return Err(damaged(format!("{name} is not a complete sealed file")));
-        }
+        complete(&*file, name)?;
         Ok(Box::new(FileBatches::open(file, name, extent, from_row, wanted)?))
     }
 
@@ -305,9 +303,7 @@ impl FileForm for Sealed {
         extent: Extent,
         known: Option<&Arc<Outline>>,
     ) -> Result<Option<Box<dyn BlockReader>>> {
-        if scan::form(&**file).map_err(|error| super::ReadError::read(name, error))? == scan::Form::Unknown {
-            return Err(damaged(format!("{name} is not a complete sealed file")));
-        }
+        complete(&**file, name)?;
         open_blocks::open(Arc::clone(file), name, extent, known).map(Some)
     }
 
@@ -324,6 +320,14 @@ impl FileForm for Sealed {
             None => false,
         };
         Ok(if whole { FileState::Whole } else { FileState::Damaged })
+    }
+}
+
+/// Refuses what only bears the name of a sealed file.
+fn complete(file: &dyn ReadFile, name: &str) -> Result<()> {
+    match scan::form(file).map_err(|error| super::ReadError::read(name, error))? {
+        scan::Form::Unknown => Err(damaged(format!("{name} is not a complete sealed file"))),
+        _ => Ok(()),
     }
 }
 
