@@ -127,7 +127,9 @@ def test_a_destination_that_is_away_is_told_and_nothing_is_lost(directory: Path)
         assert opened.destination == "default"
         (forwarder,) = library.forwarders()
         info = forwarder.info()
-        assert (info.state, info.lag_records) == ("open", 10)
+        # For its first minutes a destination that is away is asked again at the ordinary backoff: here, every 2 ms.
+        assert info.state in ("open", "half_open")
+        assert info.lag_records == 10
         assert info.last_error is not None
         assert library.health()["accepting"]
         assert len(rows(library, "traces")) == 10

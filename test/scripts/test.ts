@@ -63,7 +63,7 @@ const STEPS: readonly Step[] = [
     await run(venvBin('ruff'), ['format', '--check', '.']);
     await run(venvBin('mypy'), [], { cwd: python });
   }),
-  step('python tests', () => suite(venvBin('pytest'), ['-q', '-rs'], { cwd: python })),
+  step('python tests', () => suite(venvBin('pytest'), ['-q', '-rfEs'], { cwd: python })),
   step('demo', () => demo()),
   step('kill test, a share', () => run(process.execPath, [join(ROOT, 'test/dist/crash/main.js'), '--rounds', '30'])),
   step('go peers', () => goPeers()),
