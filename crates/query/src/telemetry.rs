@@ -4,13 +4,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use otlp_arrow::config::Query;
+use otlp_arrow::{Batches, ReadOptions, Signal};
 use otlp_arrow_base::clock::Clock;
 use otlp_arrow_base::error::Result;
 use otlp_arrow_store::Log;
 
 use crate::answer::Answer;
 use crate::filter::Nanos;
-use crate::questions::{AnyQuestion, Kind, Question};
+use crate::questions::{Kind, Question};
 use crate::scan::{AskOptions, Asking, Engine, NoPruner, Pruner};
 use crate::snapshot::Source;
 
@@ -54,15 +55,16 @@ impl Telemetry {
     /// Asks. Blocks until the question is answered or its time is over; what was found by then is the answer, which says so.
     ///
     /// # Errors
-    /// INVALID_CONFIG for a question that cannot be; UNAVAILABLE while too many are being answered; STORAGE_FAILED if the
-    /// directory cannot be listed. A file that cannot be read is told of in the answer.
+    /// INVALID_CONFIG for a question that cannot be; UNAVAILABLE while too many are being answered; CLOSED after
+    /// [`Telemetry::close`]; STORAGE_FAILED if the directory cannot be listed. A file that cannot be read is told of in the
+    /// answer.
     pub fn ask<Q: Question>(&self, question: &Q) -> Result<Q::Answer> {
         self.ask_with(question, &AskOptions::default())
     }
 
     /// [`Telemetry::ask`] that may take less time, can be cancelled and tells how far it is.
     pub fn ask_with<Q: Question>(&self, question: &Q, options: &AskOptions) -> Result<Q::Answer> {
-        question.ask(&Asking::begin(&self.0, options)?)
+        self.answered(options, |asking| question.ask(asking))
     }
 
     /// Asks the question of this name that these words and values make: what command lines, query strings and other languages
@@ -81,7 +83,26 @@ impl Telemetry {
         pairs: impl IntoIterator<Item = (K, V)>,
         options: &AskOptions,
     ) -> Result<Box<dyn Answer>> {
-        let question: Box<dyn AnyQuestion> = Kind::named(name)?.parse(pairs, self.now())?;
-        question.ask_any(&Asking::begin(&self.0, options)?)
+        let question = Kind::named(name)?.parse(pairs, self.now())?;
+        self.answered(options, |asking| question.ask_any(asking))
+    }
+
+    /// What is committed now, row by row, as [`otlp_arrow::OtlpLibrary::read`] gives it.
+    pub fn read(&self, signal: Signal, options: &ReadOptions) -> Result<Batches> {
+        self.0.check_open()?;
+        self.0.source.flush()?;
+        self.0.source.log().read(signal, options)
+    }
+
+    /// Ends every question that is being answered, of all clones, with CLOSED, and refuses others.
+    pub fn close(&self) {
+        self.0.close();
+    }
+
+    fn answered<A>(&self, options: &AskOptions, ask: impl FnOnce(&Asking<'_>) -> Result<A>) -> Result<A> {
+        let answer = ask(&Asking::begin(&self.0, options)?)?;
+        // What it was ended by is not what anybody asked for.
+        self.0.check_open()?;
+        Ok(answer)
     }
 }

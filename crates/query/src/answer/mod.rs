@@ -7,12 +7,16 @@ pub use searched::{Searched, Skipped};
 pub use top::{Found, TopRows, top};
 pub(crate) use top::{behind, compare};
 
+use std::any::Any;
+
 use arrow_array::RecordBatch;
 use arrow_ipc::writer::StreamWriter;
 use otlp_arrow_base::error::{Code, OtlpError, Result};
 
+use crate::record::Form;
+
 /// What a question is answered with.
-pub trait Answer: Send {
+pub trait Answer: Any + Send {
     /// What was searched for it, and why no more than that.
     fn searched(&self) -> &Searched;
 
@@ -22,8 +26,13 @@ pub trait Answer: Send {
     /// The answer as a table, with a schema of its own.
     fn table(&self) -> Result<RecordBatch>;
 
+    /// The answer as one JSON object.
+    fn render(&self, form: Form) -> Result<String>;
+
     /// The answer as one JSON object. Times are RFC 3339 with nine digits, durations nanoseconds.
-    fn to_json(&self) -> Result<String>;
+    fn to_json(&self) -> Result<String> {
+        self.render(Form::Text)
+    }
 
     /// The table as an Arrow IPC stream.
     fn to_ipc(&self) -> Result<Vec<u8>> {
@@ -43,6 +52,6 @@ pub(crate) fn internal(error: &dyn std::fmt::Display) -> OtlpError {
 }
 
 /// JSON of anything.
-pub(crate) fn json(value: &impl serde::Serialize) -> Result<String> {
-    serde_json::to_string(value).map_err(|error| internal(&error))
+pub(crate) fn json(form: Form, value: &impl serde::Serialize) -> Result<String> {
+    form.json(value).map_err(|error| internal(&error))
 }

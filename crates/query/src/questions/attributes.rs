@@ -17,6 +17,7 @@ use super::question::{Kind, Question, signal};
 use super::table::Table;
 use crate::answer::{Answer, Searched, json};
 use crate::filter::{Filter, one, wrong};
+use crate::record::Form;
 use crate::scan::{ANY_TIME, Asking, Attributes, Gather, Resource, Scan, Selection, Stop, View};
 
 /// Keys where nobody says how many.
@@ -202,14 +203,14 @@ impl Answer for AttributeKeys {
             .finish()
     }
 
-    fn to_json(&self) -> Result<String> {
+    fn render(&self, form: Form) -> Result<String> {
         #[derive(Serialize)]
         struct Shown<'a> {
             total: u64,
             attributes: &'a [AttributeKey],
             searched: &'a Searched,
         }
-        json(&Shown { total: self.total, attributes: &self.keys, searched: &self.searched })
+        json(form, &Shown { total: self.total, attributes: &self.keys, searched: &self.searched })
     }
 }
 
@@ -294,7 +295,7 @@ impl Answer for AttributeValues {
             .finish()
     }
 
-    fn to_json(&self) -> Result<String> {
+    fn render(&self, form: Form) -> Result<String> {
         #[derive(Serialize)]
         struct Shown<'a> {
             key: &'a str,
@@ -302,6 +303,6 @@ impl Answer for AttributeValues {
             values: &'a [AttributeValueCount],
             searched: &'a Searched,
         }
-        json(&Shown { key: &self.key, distinct: self.distinct, values: &self.values, searched: &self.searched })
+        json(form, &Shown { key: &self.key, distinct: self.distinct, values: &self.values, searched: &self.searched })
     }
 }

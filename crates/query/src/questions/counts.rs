@@ -16,7 +16,7 @@ use super::question::{Kind, Question, signal};
 use super::table::Table;
 use crate::answer::{Answer, Searched, json};
 use crate::filter::{Filter, Nanos, one, parse_duration, wrong};
-use crate::record::as_time;
+use crate::record::{Form, as_nanos, as_time};
 use crate::scan::{ANY_TIME, Asking, Gather, Scan, Selection, Stop, View, time_columns};
 
 /// Groups where nobody says how many; the rest of the rows is one more.
@@ -266,14 +266,15 @@ impl Answer for Counts {
             .finish()
     }
 
-    fn to_json(&self) -> Result<String> {
+    fn render(&self, form: Form) -> Result<String> {
         #[derive(Serialize)]
         struct Shown<'a> {
+            #[serde(serialize_with = "as_nanos")]
             step: Nanos,
             total: u64,
             buckets: &'a [Bucket],
             searched: &'a Searched,
         }
-        json(&Shown { step: self.step, total: self.total, buckets: &self.buckets, searched: &self.searched })
+        json(form, &Shown { step: self.step, total: self.total, buckets: &self.buckets, searched: &self.searched })
     }
 }

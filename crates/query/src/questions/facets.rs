@@ -15,6 +15,7 @@ use super::question::{Kind, Question, signal};
 use super::table::Table;
 use crate::answer::{Answer, Searched, json};
 use crate::filter::{Filter, Parameter, one, wrong};
+use crate::record::Form;
 use crate::scan::{ANY_TIME, Asking, Gather, Scan, Selection, View};
 
 /// Values of each column where nobody says how many.
@@ -184,7 +185,7 @@ impl Answer for Facets {
             .finish()
     }
 
-    fn to_json(&self) -> Result<String> {
+    fn render(&self, form: Form) -> Result<String> {
         #[derive(Serialize)]
         struct Value<'a> {
             value: Option<&'a str>,
@@ -211,6 +212,6 @@ impl Answer for Facets {
                 .map(|(value, count)| Value { value: value.as_deref(), count: *count })
                 .collect(),
         });
-        json(&Shown { total: self.total, facets: facets.collect(), searched: &self.searched })
+        json(form, &Shown { total: self.total, facets: facets.collect(), searched: &self.searched })
     }
 }

@@ -9,7 +9,7 @@ use super::hints;
 use super::question::{Kind, Question};
 use crate::answer::{Answer, Searched, json, top};
 use crate::filter::{Cursor, Filter};
-use crate::record::LogRecord;
+use crate::record::{Form, LogRecord};
 use crate::scan::Asking;
 
 /// Rows where nobody says how many.
@@ -74,7 +74,7 @@ impl Answer for Logs {
         Ok(self.batch.clone())
     }
 
-    fn to_json(&self) -> Result<String> {
+    fn render(&self, form: Form) -> Result<String> {
         #[derive(Serialize)]
         struct Shown<'a> {
             logs: Vec<LogRecord>,
@@ -83,6 +83,6 @@ impl Answer for Logs {
             searched: &'a Searched,
         }
         let cursor = self.cursor.map(|cursor| cursor.to_string());
-        json(&Shown { logs: self.iter().collect(), cursor, searched: &self.searched })
+        json(form, &Shown { logs: self.iter().collect(), cursor, searched: &self.searched })
     }
 }

@@ -17,7 +17,7 @@ use super::table::Table;
 use crate::answer::{Answer, Searched, json};
 use crate::filter::{Filter, Nanos};
 use crate::maps::Set;
-use crate::record::as_time;
+use crate::record::{Form, as_time};
 use crate::scan::{ANY_TIME, Asking, Gather, Scan, Selection, Stop, View};
 
 /// Metrics where nobody says how many.
@@ -280,12 +280,12 @@ impl Answer for Metrics {
             .finish()
     }
 
-    fn to_json(&self) -> Result<String> {
+    fn render(&self, form: Form) -> Result<String> {
         #[derive(Serialize)]
         struct Shown<'a> {
             metrics: &'a [Metric],
             searched: &'a Searched,
         }
-        json(&Shown { metrics: &self.metrics, searched: &self.searched })
+        json(form, &Shown { metrics: &self.metrics, searched: &self.searched })
     }
 }

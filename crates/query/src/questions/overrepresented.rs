@@ -15,6 +15,7 @@ use super::table::Table;
 use crate::answer::{Answer, Searched, json};
 use crate::filter::{Filter, Term, one, wrong};
 use crate::maps::Map;
+use crate::record::Form;
 use crate::scan::{ANY_TIME, Asking, Attributes, Gather, Resource, Scan, Selection, Stop, View};
 
 /// Values where nobody says how many.
@@ -325,7 +326,7 @@ impl Answer for Overrepresented {
             .finish()
     }
 
-    fn to_json(&self) -> Result<String> {
+    fn render(&self, form: Form) -> Result<String> {
         #[derive(Serialize)]
         struct Shown<'a> {
             selected: u64,
@@ -334,6 +335,6 @@ impl Answer for Overrepresented {
             searched: &'a Searched,
         }
         let Self { values, selected, others, searched } = self;
-        json(&Shown { selected: *selected, others: *others, values, searched })
+        json(form, &Shown { selected: *selected, others: *others, values, searched })
     }
 }

@@ -17,7 +17,7 @@ use super::question::{Kind, Question};
 use super::table::Table;
 use crate::answer::{Answer, Searched, behind, compare, json};
 use crate::filter::{Cursor, Filter, Nanos, Order, Term};
-use crate::record::{as_time, hex};
+use crate::record::{Form, as_nanos, as_time, hex};
 use crate::scan::{ANY_TIME, Asking, Bound, Gather, Scan, Selection, Stop, View};
 
 /// Traces where nobody says how many.
@@ -62,6 +62,7 @@ pub struct TraceSummary {
     #[serde(serialize_with = "as_time")]
     pub start_time: Nanos,
     /// Nanoseconds from there to the end of its last span.
+    #[serde(serialize_with = "as_nanos")]
     pub duration: u64,
     /// Spans, those that came twice once.
     pub spans: u64,
@@ -392,7 +393,7 @@ impl Answer for Search {
             .finish()
     }
 
-    fn to_json(&self) -> Result<String> {
+    fn render(&self, form: Form) -> Result<String> {
         #[derive(Serialize)]
         struct Shown<'a> {
             traces: &'a [TraceSummary],
@@ -401,6 +402,6 @@ impl Answer for Search {
             searched: &'a Searched,
         }
         let cursor = self.cursor.map(|cursor| cursor.to_string());
-        json(&Shown { traces: &self.traces, cursor, searched: &self.searched })
+        json(form, &Shown { traces: &self.traces, cursor, searched: &self.searched })
     }
 }

@@ -16,7 +16,7 @@ use super::question::{Kind, Question};
 use super::table::Table;
 use crate::answer::{Answer, Searched, json};
 use crate::filter::{Filter, Nanos};
-use crate::record::as_time;
+use crate::record::{Form, as_nanos, as_time};
 use crate::scan::{ANY_TIME, Asking, Gather, Scan, Selection, Stop, View};
 
 pub(super) const KIND: Kind = Kind {
@@ -64,10 +64,13 @@ pub struct Service {
     /// Their share, 0 to 1.
     pub error_share: f64,
     /// Half of the requests took at most so many nanoseconds; `None` without requests.
+    #[serde(serialize_with = "as_nanos")]
     pub p50: Option<i64>,
     /// 95 of 100.
+    #[serde(serialize_with = "as_nanos")]
     pub p95: Option<i64>,
     /// 99 of 100.
+    #[serde(serialize_with = "as_nanos")]
     pub p99: Option<i64>,
     /// Whether the percentiles are exact; beyond a million requests they are within 4.5 %.
     pub exact: bool,
@@ -302,13 +305,13 @@ impl Answer for Services {
             .finish()
     }
 
-    fn to_json(&self) -> Result<String> {
+    fn render(&self, form: Form) -> Result<String> {
         #[derive(Serialize)]
         struct Shown<'a> {
             services: &'a [Service],
             searched: &'a Searched,
         }
-        json(&Shown { services: &self.services, searched: &self.searched })
+        json(form, &Shown { services: &self.services, searched: &self.searched })
     }
 }
 

@@ -9,7 +9,7 @@ use super::hints;
 use super::question::{Kind, Question};
 use crate::answer::{Answer, Searched, json, top};
 use crate::filter::{Cursor, Filter};
-use crate::record::Span;
+use crate::record::{Form, Span};
 use crate::scan::Asking;
 
 /// Rows where nobody says how many.
@@ -74,7 +74,7 @@ impl Answer for Spans {
         Ok(self.batch.clone())
     }
 
-    fn to_json(&self) -> Result<String> {
+    fn render(&self, form: Form) -> Result<String> {
         #[derive(Serialize)]
         struct Shown<'a> {
             spans: Vec<Span>,
@@ -83,6 +83,6 @@ impl Answer for Spans {
             searched: &'a Searched,
         }
         let cursor = self.cursor.map(|cursor| cursor.to_string());
-        json(&Shown { spans: self.iter().collect(), cursor, searched: &self.searched })
+        json(form, &Shown { spans: self.iter().collect(), cursor, searched: &self.searched })
     }
 }

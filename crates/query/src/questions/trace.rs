@@ -14,7 +14,7 @@ use super::question::{Kind, Question};
 use super::tree::{Item, Node, Tree};
 use crate::answer::{Answer, Searched, internal, json};
 use crate::filter::{Cursor, Filter, IdPrefix, Nanos, Term, one, wrong};
-use crate::record::{Cells, LogRecord, Span, as_time, assemble, hex};
+use crate::record::{Cells, Fields, Form, LogRecord, Span, as_nanos, as_time, assemble, hex};
 use crate::scan::Asking;
 
 /// Log records of a trace, at most.
@@ -188,7 +188,7 @@ impl Answer for Trace {
         Ok(self.spans.clone())
     }
 
-    fn to_json(&self) -> Result<String> {
+    fn render(&self, form: Form) -> Result<String> {
         #[derive(Serialize)]
         struct Row {
             parent: Option<usize>,
@@ -199,6 +199,7 @@ impl Answer for Trace {
             #[serde(skip_serializing_if = "std::ops::Not::not")]
             cyclic: bool,
             #[serde(skip_serializing_if = "is_zero")]
+            #[serde(serialize_with = "as_nanos")]
             early: u64,
             #[serde(flatten)]
             span: Span,
@@ -208,37 +209,43 @@ impl Answer for Trace {
             trace_id: &'a str,
             #[serde(serialize_with = "as_time")]
             start_time: Nanos,
+            #[serde(serialize_with = "as_nanos")]
             duration: u64,
             services: BTreeMap<String, usize>,
             errors: usize,
             duplicates: usize,
             missing_parents: &'a [String],
-            spans: Vec<Row>,
+            spans: Vec<Fields<Row>>,
             logs: Vec<LogRecord>,
             searched: &'a Searched,
         }
-        let row = |node: &Node| Row {
-            parent: node.parent,
-            depth: node.depth,
-            children: node.children,
-            orphan: node.orphan,
-            cyclic: node.cyclic,
-            early: node.early,
-            span: Span::read(&self.spans, node.row),
+        let row = |node: &Node| {
+            Fields(Row {
+                parent: node.parent,
+                depth: node.depth,
+                children: node.children,
+                orphan: node.orphan,
+                cyclic: node.cyclic,
+                early: node.early,
+                span: Span::read(&self.spans, node.row),
+            })
         };
         let (start_time, end) = self.bounds().unwrap_or_default();
-        json(&Shown {
-            trace_id: &self.id,
-            start_time,
-            duration: end.saturating_sub(start_time),
-            services: self.services(),
-            errors: self.errors(),
-            duplicates: self.duplicates,
-            missing_parents: &self.tree.missing,
-            spans: self.tree.nodes.iter().map(row).collect(),
-            logs: self.log_records().collect(),
-            searched: &self.searched,
-        })
+        json(
+            form,
+            &Shown {
+                trace_id: &self.id,
+                start_time,
+                duration: end.saturating_sub(start_time),
+                services: self.services(),
+                errors: self.errors(),
+                duplicates: self.duplicates,
+                missing_parents: &self.tree.missing,
+                spans: self.tree.nodes.iter().map(row).collect(),
+                logs: self.log_records().collect(),
+                searched: &self.searched,
+            },
+        )
     }
 }
 

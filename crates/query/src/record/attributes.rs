@@ -5,6 +5,7 @@ use arrow_array::{Array, MapArray};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::RawValue;
 
+use super::form;
 use crate::scan::Resource;
 
 /// Attributes in order; keys are unique.
@@ -70,7 +71,8 @@ impl Serialize for AttributeValue {
         let plain = matches!(self.letter.to_ascii_lowercase(), 'i' | 'd' | 'b' | 'a' | 'm');
         // JSON has no NaN: that stays text.
         match plain.then(|| RawValue::from_string(text.clone()).ok()).flatten() {
-            Some(raw) => raw.serialize(serializer),
+            Some(raw) if serializer.is_human_readable() => raw.serialize(serializer),
+            Some(raw) => form::raw(raw.get(), serializer),
             None => serializer.serialize_str(text),
         }
     }

@@ -1,11 +1,14 @@
 //! Records as typed values: what an answer's rows are in Rust and in JSON.
 
 mod attributes;
+mod form;
 mod log_record;
 mod span;
 mod table;
 
 pub use attributes::{AttributeValue, Attributes};
+pub(crate) use form::{Fields, as_nanos};
+pub use form::{Form, MARK};
 pub use log_record::LogRecord;
 pub use span::{Link, Span, SpanEvent};
 pub use table::{Part, assemble, take_rows};
@@ -27,12 +30,12 @@ pub fn hex(id: &[u8]) -> String {
 }
 
 pub(crate) fn as_time<S: Serializer>(time: &Nanos, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&show_time(*time))
+    form::time(*time, || show_time(*time), serializer)
 }
 
 pub(crate) fn as_optional_time<S: Serializer>(time: &Option<Nanos>, serializer: S) -> Result<S::Ok, S::Error> {
     match time {
-        Some(time) => serializer.serialize_str(&show_time(*time)),
+        Some(time) => as_time(time, serializer),
         None => serializer.serialize_none(),
     }
 }

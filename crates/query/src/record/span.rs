@@ -6,7 +6,7 @@ use arrow_array::{Array, RecordBatch, StructArray};
 use otlp_arrow_columns::schema::{common, traces};
 use serde::Serialize;
 
-use super::{Attributes, Cells, as_time, hex};
+use super::{Attributes, Cells, as_nanos, as_time, hex};
 use crate::filter::Nanos;
 
 /// A span. Ids are in hexadecimal, times in nanoseconds since 1970.
@@ -25,6 +25,7 @@ pub struct Span {
     #[serde(serialize_with = "as_time")]
     pub end_time: Nanos,
     /// Nanoseconds.
+    #[serde(serialize_with = "as_nanos")]
     pub duration: i64,
     /// `unset`, `ok` or `error`.
     pub status: String,

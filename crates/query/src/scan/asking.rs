@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use otlp_arrow_base::PerSignal;
-use otlp_arrow_base::error::{Code, OtlpError, Result};
+use otlp_arrow_base::error::Result;
 use otlp_arrow_base::lock::lock;
 use otlp_arrow_columns::Signal;
 use otlp_arrow_store::names::Stem;
@@ -82,13 +82,11 @@ impl fmt::Debug for Asking<'_> {
 impl<'a> Asking<'a> {
     /// Waits for its turn. UNAVAILABLE where that does not come in time.
     pub fn begin(engine: &'a Engine, options: &'a AskOptions) -> Result<Self> {
+        engine.check_open()?;
         let timeout = options.timeout.unwrap_or(engine.limits.timeout).min(engine.limits.timeout);
         let deadline = engine.clock.now() + timeout;
-        let place = engine.gate.enter(&engine.clock, deadline).ok_or_else(|| {
-            let most = engine.limits.max_concurrent;
-            let text = format!("{most} questions are being answered (query.max_concurrent): ask again in a moment");
-            OtlpError::new(Code::Unavailable, text)
-        })?;
+        let place = engine.gate.enter(&engine.clock, deadline).ok_or_else(|| engine.too_many())?;
+        engine.check_open()?;
         engine.source.flush()?;
         let files = Files::new(engine.source.log());
         Ok(Self {
@@ -136,7 +134,7 @@ impl<'a> Asking<'a> {
 
     /// Whether to go on: not after the deadline, nor where nobody wants to know any more.
     pub fn goes_on(&self) -> bool {
-        if self.options.cancel.is_cancelled() {
+        if self.options.cancel.is_cancelled() || self.engine.is_closed() {
             self.stop(Stop::Cancelled);
         } else if self.engine.clock.left(self.deadline).is_zero() {
             self.stop(Stop::Timeout);

@@ -1,9 +1,11 @@
 //! What all questions to one directory share.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use otlp_arrow::config::Query;
 use otlp_arrow_base::clock::Clock;
+use otlp_arrow_base::error::{Code, OtlpError, Result};
 
 use super::limits::{Gate, Memory};
 use super::pruner::Pruner;
@@ -19,6 +21,7 @@ pub struct Engine {
     pub(crate) memory: Memory,
     pub(crate) gate: Gate,
     pub(crate) pruner: Arc<dyn Pruner>,
+    closed: AtomicBool,
 }
 
 impl Engine {
@@ -32,7 +35,33 @@ impl Engine {
             gate: Gate::new(limits.max_concurrent),
             limits,
             pruner,
+            closed: AtomicBool::new(false),
         }
+    }
+
+    /// Questions that are being answered end, and there are no others.
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether it was closed.
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::SeqCst)
+    }
+
+    /// CLOSED if it was.
+    pub fn check_open(&self) -> Result<()> {
+        match self.is_closed() {
+            true => Err(OtlpError::new(Code::Closed, "this Telemetry is closed: open the directory again")),
+            false => Ok(()),
+        }
+    }
+
+    /// What a question is told that finds no place among those that are being answered.
+    pub fn too_many(&self) -> OtlpError {
+        let most = self.limits.max_concurrent;
+        let text = format!("{most} questions are being answered (query.max_concurrent): ask again in a moment");
+        OtlpError::new(Code::Unavailable, text)
     }
 
     /// The limits that questions are held to.

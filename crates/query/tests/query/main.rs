@@ -7,6 +7,7 @@ mod documents;
 mod errors;
 mod lists;
 mod map;
+mod methods;
 mod metrics_sample;
 mod prometheus;
 mod sample;

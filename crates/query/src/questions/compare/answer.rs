@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::super::table::Table;
 use crate::answer::{Answer, Searched, json};
 use crate::filter::Nanos;
-use crate::record::as_time;
+use crate::record::{Form, as_nanos, as_time};
 
 /// What one side is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -75,12 +75,16 @@ pub struct Operation {
     /// Their share, 0 to 1.
     pub error_share: f64,
     /// Nanoseconds of all of them together.
+    #[serde(serialize_with = "as_nanos")]
     pub total: i64,
     /// Half of them took at most so many nanoseconds.
+    #[serde(serialize_with = "as_nanos")]
     pub p50: i64,
     /// 95 of 100.
+    #[serde(serialize_with = "as_nanos")]
     pub p95: i64,
     /// 99 of 100.
+    #[serde(serialize_with = "as_nanos")]
     pub p99: i64,
 }
 
@@ -165,7 +169,7 @@ impl Answer for Compare {
         table.finish()
     }
 
-    fn to_json(&self) -> Result<String> {
+    fn render(&self, form: Form) -> Result<String> {
         #[derive(Serialize)]
         struct Shown<'a> {
             a: &'a Side,
@@ -175,6 +179,6 @@ impl Answer for Compare {
             searched: &'a Searched,
         }
         let Self { a, b, operations, errors, searched } = self;
-        json(&Shown { a, b, operations, errors, searched })
+        json(form, &Shown { a, b, operations, errors, searched })
     }
 }

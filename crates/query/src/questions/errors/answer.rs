@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::super::table::Table;
 use crate::answer::{Answer, Searched, json};
 use crate::filter::Nanos;
-use crate::record::as_time;
+use crate::record::{Form, as_time};
 
 /// An exception that a span or a log record tells of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -127,14 +127,14 @@ impl Answer for Errors {
             .finish()
     }
 
-    fn to_json(&self) -> Result<String> {
+    fn render(&self, form: Form) -> Result<String> {
         #[derive(Serialize)]
         struct Shown<'a> {
             total: u64,
             errors: &'a [ErrorGroup],
             searched: &'a Searched,
         }
-        json(&Shown { total: self.total, errors: &self.groups, searched: &self.searched })
+        json(form, &Shown { total: self.total, errors: &self.groups, searched: &self.searched })
     }
 }
 
@@ -163,12 +163,12 @@ impl Answer for Exceptions {
             .finish()
     }
 
-    fn to_json(&self) -> Result<String> {
+    fn render(&self, form: Form) -> Result<String> {
         #[derive(Serialize)]
         struct Shown<'a> {
             exceptions: &'a [Exception],
             searched: &'a Searched,
         }
-        json(&Shown { exceptions: &self.exceptions, searched: &self.searched })
+        json(form, &Shown { exceptions: &self.exceptions, searched: &self.searched })
     }
 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::super::table::Table;
 use crate::answer::{Answer, Searched, json};
+use crate::record::{Form, as_nanos};
 
 /// What a node is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -88,10 +89,13 @@ pub struct Edge {
     /// Their share, 0 to 1.
     pub error_share: f64,
     /// Half of them took at most so many nanoseconds.
+    #[serde(serialize_with = "as_nanos")]
     pub p50: Option<i64>,
     /// 95 of 100.
+    #[serde(serialize_with = "as_nanos")]
     pub p95: Option<i64>,
     /// 99 of 100.
+    #[serde(serialize_with = "as_nanos")]
     pub p99: Option<i64>,
 }
 
@@ -133,13 +137,13 @@ impl Answer for ServiceMap {
             .finish()
     }
 
-    fn to_json(&self) -> Result<String> {
+    fn render(&self, form: Form) -> Result<String> {
         #[derive(Serialize)]
         struct Shown<'a> {
             nodes: &'a [MapNode],
             edges: &'a [Edge],
             searched: &'a Searched,
         }
-        json(&Shown { nodes: &self.nodes, edges: &self.edges, searched: &self.searched })
+        json(form, &Shown { nodes: &self.nodes, edges: &self.edges, searched: &self.searched })
     }
 }

@@ -9,7 +9,7 @@ use super::super::table::Table;
 use super::exemplar::Exemplar;
 use crate::answer::{Answer, Searched, json};
 use crate::filter::Nanos;
-use crate::record::as_time;
+use crate::record::{Form, as_nanos, as_time};
 
 /// One metric over time.
 #[derive(Clone, Debug, Default)]
@@ -113,10 +113,11 @@ impl Answer for Series {
             .finish()
     }
 
-    fn to_json(&self) -> Result<String> {
+    fn render(&self, form: Form) -> Result<String> {
         #[derive(Serialize)]
         struct Shown<'a> {
             metric: &'a str,
+            #[serde(serialize_with = "as_nanos")]
             step: Nanos,
             lines: &'a [Line],
             #[serde(skip_serializing_if = "is_zero")]
@@ -128,13 +129,16 @@ impl Answer for Series {
         fn is_zero(number: &u64) -> bool {
             *number == 0
         }
-        json(&Shown {
-            metric: &self.metric,
-            step: self.step,
-            lines: &self.lines,
-            left_out: self.left_out,
-            warnings: &self.warnings,
-            searched: &self.searched,
-        })
+        json(
+            form,
+            &Shown {
+                metric: &self.metric,
+                step: self.step,
+                lines: &self.lines,
+                left_out: self.left_out,
+                warnings: &self.warnings,
+                searched: &self.searched,
+            },
+        )
     }
 }
