@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import { dirname, extname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { here } from '../require.js';
+import { quickly } from './quick.js';
 
 interface Manifest {
   readonly name?: string;
@@ -67,6 +68,12 @@ export function versionOf(name: string, file: string): string | undefined {
   return undefined;
 }
 
+/** The version of a package as seen from a file of another. */
+export function versionSeen(name: string, from: string): string | undefined {
+  const file = seenFrom({ name, root: from });
+  return file && versionOf(name, file);
+}
+
 /** The file of a package as seen from another. */
 export function seenFrom({ name, root }: Seen): string | undefined {
   try {
@@ -87,11 +94,14 @@ export function isModule(file: string): boolean {
   }
 }
 
-/** Loads a package as another one, given by its file, sees it: so both are of one version. */
+/** Loads a CommonJS package as another one, given by its file, sees it: so both are of one version. */
+export const loadNow = <T>(name: string, from: string): T => quickly(() => createRequire(from)(name) as T);
+
+/** The same for a package of whatever modules. */
 export async function load<T>(name: string, from: string): Promise<T> {
   const file = createRequire(from).resolve(name);
   // Importing a CommonJS module reads it, and all it re-exports, once more for their names.
-  if (!isModule(file)) return createRequire(from)(name) as T;
+  if (!isModule(file)) return loadNow<T>(name, from);
   const module = (await import(pathToFileURL(file).href)) as T & { default?: T };
   return module.default ?? module;
 }

@@ -55,6 +55,28 @@ export async function hookModules(found: readonly Found[]): Promise<void> {
   }
 }
 
+/**
+ * Starts the thread in which hooks will run, if they run in one: while it starts, instrumentations are loaded here. It is
+ * waited for when hooks are registered in it, or something is imported.
+ */
+export function startHooks(): void {
+  if (started || !loaderHooks() || 'registerHooks' in module) return;
+  started = true;
+  // Node.js starts it before it looks at the name.
+  const noName = {
+    toString() {
+      throw new TypeError('no name');
+    },
+  };
+  try {
+    register(noName as unknown as string, import.meta.url);
+  } catch {
+    // Nothing is registered yet.
+  }
+}
+
+let started = false;
+
 /** The main file of import-in-the-middle as the base class of an instrumentation sees it. */
 function middleOf(from: string): string | undefined {
   try {
@@ -110,11 +132,12 @@ function loaderHooks(): boolean {
 
 /** Hooks in the program's own thread, where this Node.js and this import-in-the-middle have them. */
 async function syncHooks(from: NodeJS.Require): Promise<SyncMiddle | undefined> {
+  if (!('registerHooks' in module)) return undefined;
   try {
     const file = from.resolve('import-in-the-middle/register-hooks.mjs');
     const middle = (await import(pathToFileURL(file).href)) as SyncMiddle;
     // Bun says the version of a Node.js that has them, and has them not.
-    return 'registerHooks' in module && middle.supportsSyncHooks() ? middle : undefined;
+    return middle.supportsSyncHooks() ? middle : undefined;
   } catch {
     return undefined;
   }

@@ -6,7 +6,7 @@
  * the `OTEL_*` variables for the SDK. It never keeps the program from running: what goes wrong is said on stderr.
  */
 import { keepRunMain } from './run-main.js';
-import { say } from './say.js';
+import { sayNotRecorded } from './say.js';
 import { start } from './start.js';
 
 /** Set by the first copy of this package that comes here: a program and its bundle may each have one. */
@@ -20,6 +20,5 @@ try {
     await start();
   }
 } catch (error) {
-  const reason = error instanceof Error ? error.message : String(error);
-  say(`telemetry is not recorded: ${reason}`);
+  sayNotRecorded(error);
 }

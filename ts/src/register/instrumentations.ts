@@ -1,6 +1,8 @@
 import { isMainThread } from 'node:worker_threads';
 import { dependencies, inScope, installed, load, type Seen, seenFrom } from './find.js';
-import { type Found, hookModules } from './hooks.js';
+import { OF_CHANNELS } from './first-use.js';
+import { type Found, hookModules, startHooks } from './hooks.js';
+import { withoutConventions } from './lazy.js';
 import { say } from './say.js';
 
 const ALL = '@opentelemetry/auto-instrumentations-node';
@@ -29,6 +31,7 @@ const isOfficial = (name: string): boolean => name.startsWith(OFFICIAL);
 const isThirdParty = (name: string): boolean => !name.startsWith(`${SCOPE}/`) && THIRD_PARTY.test(name);
 
 async function collection(from: string): Promise<Found[]> {
+  startHooks();
   const { getNodeAutoInstrumentations } = await load<{ getNodeAutoInstrumentations(): unknown[] }>(ALL, from);
   return getNodeAutoInstrumentations().map(instrumentation => ({ instrumentation, from }));
 }
@@ -38,6 +41,7 @@ async function each(packages: readonly Seen[], wanted: (name: string) => boolean
   for (const one of packages) {
     if (!wanted(one.name) || seen.has(one.name) || !seenFrom(one)) continue;
     seen.add(one.name);
+    if (one.name !== OF_CHANNELS) startHooks();
     found.push(...(await ofPackage(one)));
   }
   return found;
@@ -47,7 +51,7 @@ async function each(packages: readonly Seen[], wanted: (name: string) => boolean
 async function ofPackage({ name, root }: Seen): Promise<Found[]> {
   try {
     const from = seenFrom({ name, root })!;
-    const module = await load<Record<string, unknown>>(name, root);
+    const module = await withoutConventions(() => load<Record<string, unknown>>(name, root));
     return Object.entries(module)
       .filter(isInstrumentation)
       .map(([, Class]) => ({ instrumentation: new Class(), from }));

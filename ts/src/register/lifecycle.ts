@@ -28,13 +28,16 @@ const COLLECT_MS = 500;
  * Sees to it that nothing is lost when the program ends: by itself, by a signal, by an uncaught exception or by
  * `process.exit()`. Exit code and signal are the ones the program would have ended with, and it is told of nothing more
  * than without us: what is kept is kept in the last moment, without a further turn of the event loop.
+ *
+ * @param reader the metric reader, once there is one
  */
-export function flushAtTheEnd(records: readonly Drain[], metrics: Reader | undefined, library: OtlpLibrary): void {
+export function flushAtTheEnd(records: readonly Drain[], reader: () => Reader | undefined, library: OtlpLibrary): void {
   tellBy(say);
   /** The metrics of the last interval, with those of observable instruments. */
   let collected: ResourceMetrics | undefined;
 
   const collect = async (): Promise<void> => {
+    const metrics = reader();
     if (metrics && !collected) collected = (await metrics.collect()).resourceMetrics;
   };
 
@@ -43,6 +46,7 @@ export function flushAtTheEnd(records: readonly Drain[], metrics: Reader | undef
     for (const pipeline of records) pipeline.drain();
     // The end of a program must not fail because an SDK is built in another way than expected.
     try {
+      const metrics = reader();
       const last = collected ?? (metrics && lastMetrics(metrics));
       if (last) library.exportMetrics(last).catch(() => undefined);
     } catch (error) {

@@ -6,3 +6,8 @@ export function say(text: string): void {
   said.add(text);
   process.stderr.write(`otlp-arrow/register: ${text}\n`);
 }
+
+/** Says that nothing is recorded, and why. */
+export function sayNotRecorded(error: unknown): void {
+  say(`telemetry is not recorded: ${error instanceof Error ? error.message : String(error)}`);
+}

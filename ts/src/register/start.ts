@@ -4,22 +4,15 @@ import type { ReadableLogRecord, ReadableSpan } from '../encoder/types.js';
 import { OtlpLibrary } from '../library.js';
 import type { Signal } from '../signal.js';
 import { Batcher, type BatcherOptions } from './batcher.js';
-import { installed, load, versionOf } from './find.js';
+import { installed, versionOf, versionSeen } from './find.js';
+import { isSeen, onFirstUse, registered } from './first-use.js';
 import { destination } from './forward.js';
 import { instrumentations } from './instrumentations.js';
-import { withoutExporters } from './lazy.js';
 import { flushAtTheEnd, type Reader } from './lifecycle.js';
-import { registered } from './registered.js';
-import { say } from './say.js';
+import { say, sayNotRecorded } from './say.js';
+import { isAtOnce, type Sdk, sdk, sdkNow, withMachineAtOnce, withVariablesOfNow } from './sdk.js';
 
-/** The constructors used here, as far as they are used. */
-interface Sdk {
-  NodeSDK: new (options: object) => { start(): void };
-}
-interface MetricsSdk {
-  PeriodicExportingMetricReader: new (options: object) => Reader;
-}
-
+const API = '@opentelemetry/api';
 const SDK = '@opentelemetry/sdk-node';
 /** The first of the 2.x line; exporters alone take what earlier ones hand over. */
 const OLDEST_MINOR = 200;
@@ -28,7 +21,11 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 /** How long a program may be held up at its start, in milliseconds. */
 const PATIENCE_MS = 1_000;
 
-/** Opens the library and starts the SDK on it, unless that is switched off or somebody else did. */
+/**
+ * Opens the library and starts the SDK on it, unless that is switched off or somebody else did. Where nothing unusual is
+ * asked for, the SDK, which is most of the work, is loaded when it is used for the first time: compilers, package managers
+ * and whoever only starts other programs do without.
+ */
 export async function start(): Promise<void> {
   if (process.env.OTEL_SDK_DISABLED?.trim().toLowerCase() === 'true') return;
   const wanted = signals();
@@ -47,33 +44,43 @@ export async function start(): Promise<void> {
     );
 
   refuseOld(versionOf(SDK, base));
-  const { NodeSDK } = await withoutExporters(base, () => load<Sdk>(SDK, base));
-  const { PeriodicExportingMetricReader } = await load<MetricsSdk>('@opentelemetry/sdk-metrics', base);
-
   const library = await opened();
   library.on('event', ({ severity, message }) => {
     if (severity === 'warn') say(message);
   });
   const spans = new Batcher<ReadableSpan>(library.spanExporter(), settings('OTEL_BSP', 5000));
   const logs = new Batcher<ReadableLogRecord>(library.logExporter(), settings('OTEL_BLRP', 1000));
-  const interval = number('OTEL_METRIC_EXPORT_INTERVAL') ?? 60_000;
-  const metrics = new PeriodicExportingMetricReader({
-    exporter: library.metricExporter(),
-    exportIntervalMillis: interval,
-    exportTimeoutMillis: Math.min(number('OTEL_METRIC_EXPORT_TIMEOUT') ?? 30_000, interval),
-  });
-  const [spanProcessors, logRecordProcessors] = [wanted.traces ? [spans] : [], wanted.logs ? [logs] : []];
-  const metricReaders = wanted.metrics ? [metrics] : [];
-  new NodeSDK({
-    spanProcessors,
-    logRecordProcessors,
-    metricReaders,
-    // Below 0.204 there is one; above it is not read.
-    metricReader: metricReaders[0],
-    instrumentations: await instrumentations(),
-  }).start();
-  flushAtTheEnd([spans, logs], metricReaders[0], library);
-  if (wanted.metrics) await settled(metrics);
+  const metrics = metricOptions(library);
+  const found = await instrumentations();
+
+  let reader: Reader | undefined;
+  const begin = ({ NodeSDK, PeriodicExportingMetricReader }: Sdk): void => {
+    if (wanted.metrics) reader = new PeriodicExportingMetricReader(metrics);
+    new NodeSDK({
+      spanProcessors: wanted.traces ? [spans] : [],
+      logRecordProcessors: wanted.logs ? [logs] : [],
+      metricReaders: reader ? [reader] : [],
+      // Below 0.204 there is one; above it is not read.
+      metricReader: reader,
+      instrumentations: found,
+    }).start();
+  };
+  flushAtTheEnd([spans, logs], () => reader, library);
+
+  const api = isAtOnce(base) && isSeen(found) ? versionSeen(API, base) : undefined;
+  if (api) {
+    const asNow = withVariablesOfNow();
+    onFirstUse(api, found, () => {
+      try {
+        asNow(() => withMachineAtOnce(base, () => begin(sdkNow(SDK, base))));
+      } catch (error) {
+        sayNotRecorded(error);
+      }
+    });
+    return;
+  }
+  begin(await sdk(SDK, base));
+  if (reader) await settled(reader);
 }
 
 function refuseOld(version: string | undefined): void {
@@ -111,6 +118,16 @@ async function settled(metrics: Reader): Promise<void> {
     resourceMetrics.resource?.waitForAsyncAttributes?.(),
     after(PATIENCE_MS, undefined, { ref: false }),
   ]);
+}
+
+/** What a metric reader is made with. */
+function metricOptions(library: OtlpLibrary): object {
+  const interval = number('OTEL_METRIC_EXPORT_INTERVAL') ?? 60_000;
+  return {
+    exporter: library.metricExporter(),
+    exportIntervalMillis: interval,
+    exportTimeoutMillis: Math.min(number('OTEL_METRIC_EXPORT_TIMEOUT') ?? 30_000, interval),
+  };
 }
 
 function settings(prefix: string, delayMs: number): BatcherOptions {
