@@ -1,6 +1,14 @@
 /** A result, or the error as a value: napi keeps no error code of an async function. */
 export type Outcome<T> = T | BindingError
 
+/** What a question is answered with. */
+export declare class BindingAnswer {
+  /** Its values as JSON, in which 64-bit integers are marked texts. */
+  values(): Promise<Outcome<string>>
+  /** Its table. */
+  table(): Promise<Outcome<BindingReader>>
+}
+
 /** A call of `append` that is not answered yet: a shutdown waits for it. */
 export declare class BindingAppend {
   /**
@@ -50,6 +58,8 @@ export declare class BindingLibrary {
   forward(position: number, action: string): Outcome<undefined>
   /** Sends again what the destination at `position` refused, for at most `timeout_ms`; what was done is JSON. */
   retryRejected(position: number, timeoutMs: number): Promise<Outcome<string>>
+  /** What is kept, to be asked. */
+  telemetry(): BindingTelemetry
   /** What was bound. */
   addresses(): BindingAddresses
   /** What was done and what is in hand, as JSON. */
@@ -58,6 +68,14 @@ export declare class BindingLibrary {
   health(): Outcome<string>
   /** A snapshot of what is committed; `options` is a JSON object. */
   read(signalPosition: number, options: string): Promise<Outcome<BindingReader>>
+}
+
+/** A question on its way. */
+export declare class BindingQuestion {
+  /** Asks it, on a thread of its own. */
+  answer(): Promise<Outcome<BindingAnswer>>
+  /** Ends it; what was found by then is the answer. */
+  cancel(): void
 }
 
 /** What is left of a snapshot. */
@@ -76,6 +94,16 @@ export declare class BindingSubscription {
   ack(): Promise<undefined>
   /** Ends it and writes its position; the name is free afterwards. */
   close(): Promise<Outcome<undefined>>
+}
+
+/** A directory that can be asked. */
+export declare class BindingTelemetry {
+  /** The question `kind` that these pairs of words and values make. It is asked by a call of `answer`. */
+  ask(kind: string, words: Array<[string, string]>, timeoutMs?: number | undefined | null): BindingQuestion
+  /** A snapshot of what is committed; `options` is a JSON object. */
+  read(signalPosition: number, options: string): Promise<Outcome<BindingReader>>
+  /** Ends what is being answered, and answers nothing more. */
+  close(): void
 }
 
 /** The listeners of a library, as `host:port`. */
@@ -163,6 +191,9 @@ export declare function makeRequest(steps: Uint32Array, text: Uint8Array, bytes:
 
 /** Opens a recorder; `config` is a JSON object of keys as in the configuration file. */
 export declare function open(config: string, onEvent: (event: string) => void, onDone: (number: number, outcome: Outcome<BindingOutcome>) => void): Promise<Outcome<BindingLibrary>>
+
+/** Opens a directory to be asked; `config` is a JSON object of the keys `output_dir` and `query`. */
+export declare function openTelemetry(config: string): Promise<Outcome<BindingTelemetry>>
 
 /**
  * Runs one command to its end, on a thread of its own, and resolves to the exit code. `arguments` are those after the

@@ -1,3 +1,7 @@
+export type * from './ask/answers.js';
+export type { Asked, AskOptions } from './ask/asked.js';
+export type * from './ask/questions.js';
+export { type QueryLimits, Telemetry } from './ask/telemetry.js';
 export { type Decoded, decode, encode, type Format } from './convert.js';
 export type {
   Attributes,

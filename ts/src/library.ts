@@ -1,9 +1,11 @@
 import { types } from 'node:util';
 import type { RecordBatch, Table } from 'apache-arrow';
-import type { BindingGrpcAnswer, BindingLibrary } from '../native/binding.cjs';
+import type { BindingGrpcAnswer, BindingLibrary, BindingTelemetry } from '../native/binding.cjs';
 import { Answers } from './answers.js';
 import { ipcOf } from './apache-arrow.js';
 import { bytesOf, flagOf, invalidConfig, milliseconds, oneOf, positionOf, shown, textOf } from './arguments.js';
+import { asks } from './ask/asked.js';
+import { Questions } from './ask/questions.js';
 import { toJson } from './config.js';
 import { tellOfCopies } from './copies.js';
 import { encodeLogs, encodeMetrics, encodeTraces, type Sink } from './encoder/index.js';
@@ -22,7 +24,7 @@ import type { OtlpConfig } from './keys.js';
 import { native } from './native.js';
 import { type Health, type LibraryStats, type OtlpEvent, report } from './reports.js';
 import type { Signal } from './signal.js';
-import { IpcSnapshot, type ReadOptions, Snapshot } from './snapshot.js';
+import { type ReadOptions, rowsOf, Snapshot } from './snapshot.js';
 import { Subscription } from './subscription.js';
 
 /** What became of the records of one export. */
@@ -52,7 +54,7 @@ export function answerGrpc(library: OtlpLibrary, signal: Signal, request: Uint8A
  * const library = await OtlpLibrary.open({ outputDir: './telemetry' });
  * const processor = new BatchSpanProcessor(library.spanExporter());
  */
-export class OtlpLibrary implements AsyncDisposable {
+export class OtlpLibrary extends Questions implements AsyncDisposable {
   static {
     bindingOf = library => library.#binding;
   }
@@ -66,6 +68,14 @@ export class OtlpLibrary implements AsyncDisposable {
   #closing: Promise<void> | undefined;
 
   private constructor(binding: BindingLibrary, events: Events, answers: Answers) {
+    // What is learnt of files is kept with what was asked first.
+    let telemetry: BindingTelemetry | undefined;
+    super(
+      asks(() => {
+        telemetry ??= binding.telemetry();
+        return telemetry;
+      }),
+    );
     this.#binding = binding;
     this.#events = events;
     this.#answers = answers;
@@ -153,7 +163,7 @@ export class OtlpLibrary implements AsyncDisposable {
 
   /** The same as the bytes of one Arrow IPC stream: awaited as a whole, or iterated in pieces. */
   readIpc(signal: Signal, options: ReadOptions = {}): PromiseLike<Uint8Array> & AsyncIterable<Uint8Array> {
-    return new IpcSnapshot(this.#binding, signal, options);
+    return rowsOf(this.#binding, signal, options);
   }
 
   /**

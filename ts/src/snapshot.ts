@@ -1,6 +1,6 @@
 import { types } from 'node:util';
 import type { RecordBatch, Table } from 'apache-arrow';
-import type { BindingLibrary } from '../native/binding.cjs';
+import type { BindingError, BindingReader } from '../native/binding.cjs';
 import { arrow } from './apache-arrow.js';
 import { invalidConfig, json, positionOf, shown } from './arguments.js';
 import { unwrap } from './errors.js';
@@ -20,22 +20,33 @@ export interface ReadOptions {
   dictionaries?: boolean;
 }
 
+/** Makes the snapshot. */
+type Open = () => Promise<BindingReader | BindingError>;
+
+/** What reads rows: a library, or a directory that is asked. */
+interface Reads {
+  read(signalPosition: number, options: string): Promise<BindingReader | BindingError>;
+}
+
+/** The rows of a signal, of `binding`. */
+export function rowsOf(binding: Reads, signal: Signal, { ...options }: ReadOptions): IpcSnapshot {
+  return new IpcSnapshot(async () => {
+    const { from, to, ...rest } = options;
+    const wanted = { ...rest, from: nanoseconds('from', from), to: nanoseconds('to', to) };
+    return binding.read(positionOf(signal), json(wanted));
+  });
+}
+
 /** A snapshot as the bytes of an Arrow IPC stream: awaited as a whole, iterated in pieces. */
 export class IpcSnapshot implements PromiseLike<Uint8Array>, AsyncIterable<Uint8Array> {
-  readonly #binding: BindingLibrary;
-  readonly #signal: Signal;
-  readonly #options: ReadOptions;
+  readonly #open: Open;
 
-  constructor(binding: BindingLibrary, signal: Signal, options: ReadOptions) {
-    this.#binding = binding;
-    this.#signal = signal;
-    this.#options = { ...options };
+  constructor(open: Open) {
+    this.#open = open;
   }
 
   async *[Symbol.asyncIterator](): AsyncIterator<Uint8Array> {
-    const { from, to, ...rest } = this.#options;
-    const options = { ...rest, from: nanoseconds('from', from), to: nanoseconds('to', to) };
-    const reader = unwrap(await this.#binding.read(positionOf(this.#signal), json(options)));
+    const reader = unwrap(await this.#open());
     try {
       for (;;) {
         const piece = unwrap(await reader.next());

@@ -6,6 +6,7 @@
 #![expect(missing_debug_implementations, reason = "JavaScript holds these values; nobody prints them in Rust")]
 
 mod append;
+mod ask;
 mod convert;
 mod error;
 mod ipc;

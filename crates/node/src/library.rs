@@ -17,9 +17,11 @@ use otlp_arrow::internal::{Clock, Export, Producer as _, Waiter, grpc_response, 
 use otlp_arrow::{
     Addresses, Code, Config, Event, ExportOutcome, FlushOptions, Forwarder, OtlpError, OtlpLibrary, Severity,
 };
+use otlp_arrow_query::Ask as _;
 use otlp_arrow_store::Wanted;
 
 use crate::append::BindingAppend;
+use crate::ask::BindingTelemetry;
 use crate::error::{Outcome, outcome, signal};
 use crate::pending::{Entered, Pending};
 use crate::pieces::Pieces;
@@ -341,6 +343,12 @@ impl BindingLibrary {
             let retried = blocking(move || json(&forwarder?.retry_rejected(milliseconds(timeout_ms))?));
             outcome(retried.await)
         })
+    }
+
+    /// What is kept, to be asked.
+    #[napi(catch_unwind)]
+    pub fn telemetry(&self) -> BindingTelemetry {
+        BindingTelemetry::new(self.inner.telemetry())
     }
 
     /// What was bound.

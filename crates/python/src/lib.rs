@@ -1,5 +1,6 @@
 //! The Python extension module `otlp_arrow._native`: converts types and errors, and holds no policy.
 
+mod ask;
 mod convert;
 mod detached;
 mod error;
@@ -18,6 +19,9 @@ mod _native {
     use pyo3::types::PyBytes;
 
     use crate::sdk::{self, DefaultResource};
+
+    #[pymodule_export]
+    use crate::ask::{Answer, Question, Telemetry};
 
     #[pymodule_export]
     use crate::convert::{decode, encode};

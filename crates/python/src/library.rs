@@ -10,10 +10,12 @@ use otlp_arrow::SubscribeFrom;
 use otlp_arrow::internal::config::{Loaded, Sources};
 use otlp_arrow::internal::{Clock, Export, Producer as _, Waiter};
 use otlp_arrow::{Code, Config, Event, ExportOutcome, FlushOptions, OtlpError, OtlpLibrary, Result, Severity, Signal};
+use otlp_arrow_query::Ask as _;
 use otlp_arrow_store::Wanted;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use crate::ask::Telemetry;
 use crate::detached::Detached;
 use crate::error::IntoPython;
 use crate::follow::{Forwarder, Subscription};
@@ -129,6 +131,12 @@ impl Library {
             Table::open(schema, move || library.read(signal, &options))
         })
         .into_python(py)
+    }
+
+    /// What is kept, to be asked.
+    fn telemetry(&self) -> Telemetry {
+        let library = self.library.clone();
+        Telemetry::new(move || library.telemetry())
     }
 
     /// Follows what is committed from the durable position `name` on; a new name begins with the next commit or with
@@ -252,6 +260,6 @@ pub(crate) fn parse_signal(name: &str) -> Result<Signal> {
     name.parse().map_err(|error| OtlpError::with_source(Code::InvalidConfig, format!("signal: {error}"), error))
 }
 
-fn time(nanos: Option<u64>) -> Option<SystemTime> {
+pub(crate) fn time(nanos: Option<u64>) -> Option<SystemTime> {
     nanos.map(|nanos| SystemTime::UNIX_EPOCH + Duration::from_nanos(nanos))
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from otlp_arrow import _native, errors
+from otlp_arrow import _native, answers, errors
 from otlp_arrow._follow import Forwarder, ForwarderInfo, Retried, Subscription
 from otlp_arrow._library import (
     ArrowStream,
@@ -16,6 +16,7 @@ from otlp_arrow._library import (
     encode,
 )
 from otlp_arrow._native import Table
+from otlp_arrow._telemetry import Telemetry
 from otlp_arrow.errors import OtlpError
 
 __version__ = _native.VERSION
@@ -33,8 +34,10 @@ __all__ = [
     "Signal",
     "Subscription",
     "Table",
+    "Telemetry",
     "Temporality",
     "__version__",
+    "answers",
     "decode",
     "encode",
     "errors",

@@ -8,11 +8,12 @@ import os
 import threading
 import weakref
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NoReturn, Protocol, Self
 
 from otlp_arrow import _ending, _native
 from otlp_arrow._follow import Forwarder, Subscription
+from otlp_arrow._telemetry import EPOCH, Asking, read_options
 from otlp_arrow.errors import InvalidConfigError
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class ArrowStream(Protocol):
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
 
 
-class OtlpLibrary:
+class OtlpLibrary(Asking):
     """A recorder: telemetry goes in as SDK objects or OTLP bytes, and is kept as Arrow files in one directory.
 
     Keyword arguments are the keys of the configuration. `on_event` is called with each `Event`, from a thread of the
@@ -185,15 +186,10 @@ class OtlpLibrary:
         Pass the result to ``pyarrow.table()``, ``polars.DataFrame()``, DuckDB or pandas. `from_` is the first moment
         that counts and `to` the first that does not; text columns are plain unless `dictionaries` is set.
         """
-        if isinstance(columns, str):
-            message = f"columns is {columns!r}: use a list of names"
-            raise InvalidConfigError(message)
-        if limit is not None and limit < 0:
-            message = f"limit is {limit}: use a whole number"
-            raise InvalidConfigError(message)
-        return self._native.read(
-            signal, _nanos(from_), _nanos(to), None if columns is None else list(columns), limit, dictionaries
-        )
+        return self._native.read(signal, *read_options(from_, to, columns, limit, dictionaries))
+
+    def _telemetry(self) -> _native.Telemetry:
+        return self._native.telemetry()
 
     def subscribe(self, signal: Signal, name: str, from_: Literal["beginning", "now"] = "beginning") -> Subscription:
         """Follow what is committed, from the durable position `name` on.
@@ -322,26 +318,6 @@ def _otel() -> Any:
     return otel
 
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# OTLP counts nanoseconds since then in 64 bits.
-_LAST_NANO = 2**64 - 1
-
-
-def _nanos(moment: datetime | None) -> int | None:
-    if moment is None:
-        return None
-    if not isinstance(moment, datetime):
-        raise TypeError(f"from_ and to take a datetime, not {moment!r}")
-    try:
-        if moment.tzinfo is None:
-            moment = moment.astimezone()
-        nanos = (moment - _EPOCH) // timedelta(microseconds=1) * 1000
-    except (OverflowError, ValueError):
-        # At the ends of what a datetime can be, another time zone lies beyond them.
-        nanos = 0 if moment.year < _EPOCH.year else _LAST_NANO
-    return min(max(nanos, 0), _LAST_NANO)
-
-
 def _deliver_to(
     on_event: Callable[[Event], object] | None,
 ) -> Callable[[Any, int, Any, Any, str | None, int | None, str], None]:
@@ -353,7 +329,7 @@ def _deliver_to(
         _logger.log(logging.INFO if severity == "info" else logging.WARNING, "%s: %s", name, message)
         if on_event is None:
             return
-        time = _EPOCH + timedelta(microseconds=time_nanos // 1000)
+        time = EPOCH + timedelta(microseconds=time_nanos // 1000)
         try:
             on_event(Event(name, time, message, signal, destination, count, severity))
         except Exception:
