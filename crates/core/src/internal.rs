@@ -9,12 +9,18 @@ pub use crate::ingest::{Ingest, Kept};
 pub use crate::library::encoding::{Encoding, ExpectedSize};
 pub use crate::library::patience::Waiter;
 pub use crate::library::producer::Producer;
+pub use crate::library::recorder::Recorder;
 pub use crate::library::waiting::Export;
 pub use otlp_arrow_base::clock::Clock;
 pub use otlp_arrow_base::hops::Hops;
 pub use otlp_arrow_base::stats::{Protocol, Stats};
 pub use otlp_arrow_base::terminal;
 pub use otlp_arrow_base::{EventSink, Status, status_of};
+
+/// `library` as those see it who answer about it.
+pub fn recorder_of(library: &crate::OtlpLibrary) -> Recorder {
+    library.recorder()
+}
 
 /// What is committed in the directory of `library`, as this process's writer knows it.
 pub fn log_of(library: &crate::OtlpLibrary) -> otlp_arrow_store::Log {

@@ -57,6 +57,7 @@ pub mod questions;
 pub mod record;
 pub mod scan;
 pub mod snapshot;
+mod tail;
 mod telemetry;
 
 pub use answer::{Answer, Searched};
@@ -65,4 +66,5 @@ pub use library::Ask;
 pub use methods::Words;
 pub use questions::Question;
 pub use scan::AskOptions;
-pub use telemetry::Telemetry;
+pub use tail::{Tail, TailCursor};
+pub use telemetry::{Held, Telemetry};

@@ -52,6 +52,12 @@ impl Telemetry {
         self.0.now()
     }
 
+    /// Reserves memory for an answer that is still needed after it was given, as one that is being sent. `None` where questions
+    /// use all that they may.
+    pub fn hold(&self, bytes: usize) -> Option<Held> {
+        self.0.memory.take(bytes).then(|| Held { telemetry: self.clone(), bytes })
+    }
+
     /// Asks. Blocks until the question is answered or its time is over; what was found by then is the answer, which says so.
     ///
     /// # Errors
@@ -104,5 +110,18 @@ impl Telemetry {
         // What it was ended by is not what anybody asked for.
         self.0.check_open()?;
         Ok(answer)
+    }
+}
+
+/// Memory of questions, given back when this is dropped.
+#[derive(Debug)]
+pub struct Held {
+    telemetry: Telemetry,
+    bytes: usize,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.telemetry.0.memory.give_back(self.bytes);
     }
 }

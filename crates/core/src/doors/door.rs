@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use crate::config::{Limits, Protocols};
 use crate::ingest::Ingest;
+use crate::library::recorder::Recorder;
 
 /// What a service is made with.
 #[derive(Clone)]
@@ -19,6 +20,8 @@ pub struct Inside {
     pub limits: Limits,
     /// What waiting goes by.
     pub clock: Clock,
+    /// The recorder behind the doors, for those who answer about it; None where something else stands there.
+    pub recorder: Option<Recorder>,
     /// True once the doors are closing.
     pub stopped: watch::Receiver<bool>,
 }

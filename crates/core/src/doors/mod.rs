@@ -23,6 +23,7 @@ use tokio::sync::watch;
 use crate::config::{Config, Limits, Protocols};
 use crate::error::{Code, OtlpError, Result};
 use crate::ingest::Ingest;
+use crate::library::recorder::Recorder;
 use crate::outcome::ExportOutcome;
 use crate::runtime::Runtime;
 use crate::stats::Stats;
@@ -81,7 +82,7 @@ impl Doors {
     /// Binds the addresses of `config.listen` and answers on them. BIND_FAILED if one is taken, INVALID_CONFIG if one
     /// is open to others and `insecure` is not set.
     pub fn open(config: &Config, ingest: Arc<dyn Ingest>) -> Result<Self> {
-        Self::open_on(Arc::new(Runtime::new()?), Clock::system(), config, ingest, &[])
+        Self::open_on(Arc::new(Runtime::new()?), Clock::system(), config, ingest, None, &[])
     }
 
     /// [`Doors::open`] on the threads of others and by their clock, with further doors beside those of `DOORS`.
@@ -90,11 +91,12 @@ impl Doors {
         clock: Clock,
         config: &Config,
         ingest: Arc<dyn Ingest>,
+        recorder: Option<Recorder>,
         further: &[Door],
     ) -> Result<Self> {
         let (stop, stopped) = watch::channel(false);
         let mut router = Router::new(limits(&config.limits), clock.clone(), Arc::clone(ingest.stats()));
-        let inside = Inside { ingest, limits: config.limits.clone(), clock, stopped };
+        let inside = Inside { ingest, limits: config.limits.clone(), clock, recorder, stopped };
         for door in DOORS.iter().chain(further) {
             router.mount((door.open)(&inside), (door.on)(&config.protocols))?;
         }

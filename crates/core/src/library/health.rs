@@ -2,18 +2,19 @@
 
 use otlp_arrow_columns::Signal;
 
-use super::running::Running;
+use super::ingest::Core;
 use crate::error::OtlpError;
 use crate::stats::{Health, HealthStatus, Problem};
 
-pub(super) fn of(closed: bool, running: &Running) -> Health {
+/// `others` are problems that are not of the store.
+pub(super) fn of(closed: bool, core: &Core, others: Vec<Problem>) -> Health {
     if closed {
         return Health { status: HealthStatus::Closed, accepting: false, problems: Vec::new() };
     }
-    let mut problems: Vec<Problem> = running.core.store.troubles().iter().map(storage_problem).collect();
+    let mut problems: Vec<Problem> = core.store.troubles().iter().map(storage_problem).collect();
     let accepting = problems.len() < Signal::ALL.len();
     let storage_works = problems.is_empty();
-    problems.extend(running.outward.problems());
+    problems.extend(others);
     let status = match (storage_works, problems.is_empty()) {
         (false, _) => HealthStatus::Failing,
         (true, false) => HealthStatus::Degraded,

@@ -1,5 +1,6 @@
 //! The way in that everything shares, from bytes to the store, and the counting of what came of them.
 
+use std::any::Any;
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -38,6 +39,8 @@ pub(super) struct Core {
     /// Between the check and the commit.
     stages: Vec<Arc<dyn Stage>>,
     number: OnceLock<u64>,
+    /// What crates above keep with it.
+    pub(super) beside: OnceLock<Arc<dyn Any + Send + Sync>>,
 }
 
 impl Core {
@@ -53,8 +56,8 @@ impl Core {
         let waiting = Waiting::new(config.buffer.max_bytes);
         let store = Store::start(config.store_settings(), config.files(), events.sink(), stats, clock);
         let (encoding, stages) = (Encoding::new(&config.resource), additions.stages.clone());
-        let number = OnceLock::new();
-        Self { store, limits, max_body: config.limits.max_body, closed, encoding, waiting, stages, number }
+        let (number, beside) = Default::default();
+        Self { store, limits, max_body: config.limits.max_body, closed, encoding, waiting, stages, number, beside }
     }
 
     /// The number of this recorder, which all processes share that record into its directory.

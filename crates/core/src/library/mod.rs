@@ -10,6 +10,7 @@ mod number;
 mod outward;
 pub(crate) mod patience;
 pub(crate) mod producer;
+pub(crate) mod recorder;
 mod running;
 mod shutdown;
 mod stages;
@@ -26,6 +27,7 @@ use otlp_arrow_columns::Signal;
 
 use self::builder::Builder;
 use self::generation::Root;
+use self::recorder::Recorder;
 use self::running::Running;
 use self::thread::on_a_thread;
 use crate::config::Config;
@@ -119,6 +121,12 @@ impl OtlpLibrary {
     /// What is committed, as every reader of this process sees it.
     pub(crate) fn log(&self) -> &Log {
         self.running().core.store.log()
+    }
+
+    /// It as those see it who answer about it.
+    pub(crate) fn recorder(&self) -> Recorder {
+        let running = self.running();
+        Recorder::new(&running.core, self.config(), running.outward.destinations())
     }
 
     fn running(&self) -> &Running {
@@ -302,7 +310,8 @@ impl OtlpLibrary {
 
     /// Whether new data is taken, and everything that is not well.
     pub fn health(&self) -> Health {
-        health::of(self.root.closed(), self.running())
+        let running = self.running();
+        health::of(self.root.closed(), &running.core, running.outward.destinations().problems())
     }
 
     /// A stream of everything that happens, beginning with the last 64 events; it ends with [`OtlpLibrary::shutdown`].

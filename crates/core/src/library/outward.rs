@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use super::additions::Additions;
 use super::ingest::Core;
+#[cfg(feature = "doors")]
+use super::recorder::Recorder;
 use crate::config::Config;
 #[cfg(feature = "doors")]
 use crate::doors::{self, Doors};
@@ -45,7 +47,9 @@ impl Outward {
             #[cfg(feature = "doors")]
             if listens {
                 let clock = core.store.clock().clone();
-                let doors = Doors::open_on(runtime, clock, config, Arc::clone(core) as _, &additions.doors);
+                let recorder = Recorder::new(core, config, outward.destinations());
+                let ingest = Arc::clone(core) as _;
+                let doors = Doors::open_on(runtime, clock, config, ingest, Some(recorder), &additions.doors);
                 outward.doors = Some(doors.inspect_err(|_| outward.abandon())?);
             }
         }
@@ -126,10 +130,27 @@ impl Outward {
         self.forwarding.as_ref().map(|(forwarding, _)| forwarding.forwarders()).unwrap_or_default()
     }
 
-    /// One for each destination that is not well.
+    /// What is forwarded to.
+    pub(super) fn destinations(&self) -> Destinations {
+        Destinations {
+            #[cfg(feature = "forward")]
+            forwarders: self.forwarders(),
+        }
+    }
+}
+
+/// What is forwarded to; nothing where that is not built in.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Destinations {
+    #[cfg(feature = "forward")]
+    pub(super) forwarders: Vec<Forwarder>,
+}
+
+impl Destinations {
+    /// One for each that is not well.
     pub(super) fn problems(&self) -> Vec<Problem> {
         #[cfg(feature = "forward")]
-        let problems = self.forwarders().iter().filter_map(problem).collect();
+        let problems = self.forwarders.iter().filter_map(problem).collect();
         #[cfg(not(feature = "forward"))]
         let problems = Vec::new();
         problems

@@ -113,7 +113,13 @@ pub(super) fn http_refusal(refusal: &Refusal, format: Format) -> Response<Answer
         Format::Protobuf => refusal.details().to_protobuf(),
         Format::Json => json_status(&refusal.details()),
     };
-    let mut response = plain(status.http, otlp::media_type(format), body);
+    refused(plain(status.http, otlp::media_type(format), body), refusal)
+}
+
+/// The answer that a refusal is, with its status and the headers that tell it to programs.
+pub(super) fn refused(mut response: Response<Answer>, refusal: &Refusal) -> Response<Answer> {
+    let status = refusal.status();
+    *response.status_mut() = StatusCode::from_u16(status.http).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     if let Some(delay) = status.retry_after {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(delay.as_secs().max(1)));
     }

@@ -62,6 +62,11 @@ impl Refusal {
         Self::unsupported(415, message.into())
     }
 
+    /// Nothing that the client would read can be made of the answer.
+    pub fn not_acceptable(message: impl Into<String>) -> Self {
+        Self::unsupported(406, message.into())
+    }
+
     /// Records that came through this recorder before.
     pub fn comes_back(reason: impl Into<String>) -> Self {
         Self { error: OtlpError::new(Code::InvalidData, reason), kind: Kind::Loop }

@@ -146,7 +146,8 @@ impl Router {
         let signal = found.and_then(|(route, _)| route.signal);
         let mounted = found.map(|(route, at)| (route.kind, &self.services[*at]));
         let mut request = Request { head, body, signal };
-        let done = until(&self.clock, deadline, self.call(mounted, is_grpc, &mut request, identity)).await;
+        let due = deadline.filter(|_| !matches!(kind, Some(Kind::Http { due: false, .. })));
+        let done = until(&self.clock, due, self.call(mounted, is_grpc, &mut request, identity)).await;
         let done = done.unwrap_or_else(|| {
             let message = "the request was not answered in time: send it again, or raise limits.timeout";
             Err(Refusal::timeout(message))
@@ -163,7 +164,10 @@ impl Router {
             Ok(answer) => answer,
             Err(refusal) => {
                 self.drain(&head, body, &refusal, is_grpc);
-                if is_grpc && head.version == Version::HTTP_2 {
+                let own = mounted.and_then(|(_, mounted)| mounted.service.refused(&refusal));
+                if let Some(own) = own {
+                    answer::refused(own, &refusal)
+                } else if is_grpc && head.version == Version::HTTP_2 {
                     answer::grpc_refusal(&refusal)
                 } else {
                     answer::http_refusal(&refusal, otlp::of_media_type(content_type(&head)).unwrap_or(Format::Json))
@@ -202,7 +206,7 @@ impl Router {
         if let Some(key) = &mounted.off {
             return Err(Refusal::switched_off(key));
         }
-        if let Kind::Http { allow } = kind
+        if let Kind::Http { allow, .. } = kind
             && !allow.split(", ").any(|method| head.method == method)
         {
             return Err(Refusal::method(&head.method, allow));

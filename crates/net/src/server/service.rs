@@ -28,6 +28,13 @@ pub trait Service: Send + Sync + 'static {
         None
     }
 
+    /// What a refusal of a request to one of its paths looks like where that is not as OTLP has it. Status, `Allow` and
+    /// `Retry-After` are added.
+    fn refused(&self, refusal: &Refusal) -> Option<Response<Answer>> {
+        let _ = refusal;
+        None
+    }
+
     /// Answers one request to one of its routes.
     ///
     /// An error is made an answer in the form that the client reads. A service that still reads behind its answer
@@ -85,8 +92,9 @@ pub struct Route {
 pub(super) enum Kind {
     /// gRPC. Whether the call is a stream, which has no deadline but its client's.
     Grpc { stream: bool },
-    /// Plain HTTP, with these methods, as in an `Allow` header.
-    Http { allow: &'static str },
+    /// Plain HTTP, with these methods, as in an `Allow` header. Whether answers are due as any request is, or take as long
+    /// as the service lets them.
+    Http { allow: &'static str, due: bool },
 }
 
 impl Route {
@@ -116,7 +124,16 @@ impl Route {
 
     /// Plain HTTP with these methods, as in an `Allow` header: `GET, HEAD, POST`.
     pub fn http(path: impl Into<Cow<'static, str>>, allow: &'static str) -> Self {
-        Self::new(path, Kind::Http { allow })
+        Self::new(path, Kind::Http { allow, due: true })
+    }
+
+    /// Its answers take as long as the service lets them: only what comes in is held to `limits.timeout`.
+    pub fn in_its_own_time(self) -> Self {
+        let kind = match self.kind {
+            Kind::Http { allow, .. } => Kind::Http { allow, due: false },
+            kind @ Kind::Grpc { .. } => kind,
+        };
+        Self { kind, ..self }
     }
 
     /// Every path that begins like this one and that no route has for itself; the longest beginning wins.

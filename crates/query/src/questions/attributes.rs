@@ -1,6 +1,7 @@
 //! Which attributes there are, and which values one of them has.
 
 use std::cmp::Reverse;
+use std::io::{self, Write};
 
 use crate::maps::Map;
 use arrow_array::RecordBatch;
@@ -203,14 +204,14 @@ impl Answer for AttributeKeys {
             .finish()
     }
 
-    fn render(&self, form: Form) -> Result<String> {
+    fn write(&self, form: Form, out: &mut dyn Write) -> io::Result<()> {
         #[derive(Serialize)]
         struct Shown<'a> {
             total: u64,
             attributes: &'a [AttributeKey],
             searched: &'a Searched,
         }
-        json(form, &Shown { total: self.total, attributes: &self.keys, searched: &self.searched })
+        json(form, out, &Shown { total: self.total, attributes: &self.keys, searched: &self.searched })
     }
 }
 
@@ -295,7 +296,7 @@ impl Answer for AttributeValues {
             .finish()
     }
 
-    fn render(&self, form: Form) -> Result<String> {
+    fn write(&self, form: Form, out: &mut dyn Write) -> io::Result<()> {
         #[derive(Serialize)]
         struct Shown<'a> {
             key: &'a str,
@@ -303,6 +304,10 @@ impl Answer for AttributeValues {
             values: &'a [AttributeValueCount],
             searched: &'a Searched,
         }
-        json(form, &Shown { key: &self.key, distinct: self.distinct, values: &self.values, searched: &self.searched })
+        json(
+            form,
+            out,
+            &Shown { key: &self.key, distinct: self.distinct, values: &self.values, searched: &self.searched },
+        )
     }
 }

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::io::{self, Write};
 
 use crate::maps::Map;
 use arrow_array::RecordBatch;
@@ -266,7 +267,7 @@ impl Answer for Counts {
             .finish()
     }
 
-    fn render(&self, form: Form) -> Result<String> {
+    fn write(&self, form: Form, out: &mut dyn Write) -> io::Result<()> {
         #[derive(Serialize)]
         struct Shown<'a> {
             #[serde(serialize_with = "as_nanos")]
@@ -275,6 +276,6 @@ impl Answer for Counts {
             buckets: &'a [Bucket],
             searched: &'a Searched,
         }
-        json(form, &Shown { step: self.step, total: self.total, buckets: &self.buckets, searched: &self.searched })
+        json(form, out, &Shown { step: self.step, total: self.total, buckets: &self.buckets, searched: &self.searched })
     }
 }

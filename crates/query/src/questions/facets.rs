@@ -1,6 +1,7 @@
 //! The most frequent values of a few columns and attributes among the records that match.
 
 use std::cmp::Reverse;
+use std::io::{self, Write};
 
 use crate::maps::Map;
 use arrow_array::RecordBatch;
@@ -185,7 +186,7 @@ impl Answer for Facets {
             .finish()
     }
 
-    fn render(&self, form: Form) -> Result<String> {
+    fn write(&self, form: Form, out: &mut dyn Write) -> io::Result<()> {
         #[derive(Serialize)]
         struct Value<'a> {
             value: Option<&'a str>,
@@ -212,6 +213,6 @@ impl Answer for Facets {
                 .map(|(value, count)| Value { value: value.as_deref(), count: *count })
                 .collect(),
         });
-        json(form, &Shown { total: self.total, facets: facets.collect(), searched: &self.searched })
+        json(form, out, &Shown { total: self.total, facets: facets.collect(), searched: &self.searched })
     }
 }

@@ -1,5 +1,7 @@
 //! Log records that match, one by one.
 
+use std::io::{self, Write};
+
 use arrow_array::RecordBatch;
 use otlp_arrow_base::error::Result;
 use otlp_arrow_columns::Signal;
@@ -7,7 +9,7 @@ use serde::Serialize;
 
 use super::hints;
 use super::question::{Kind, Question};
-use crate::answer::{Answer, Searched, json, top};
+use crate::answer::{Answer, Each, Searched, json, top};
 use crate::filter::{Cursor, Filter};
 use crate::record::{Form, LogRecord};
 use crate::scan::Asking;
@@ -74,15 +76,20 @@ impl Answer for Logs {
         Ok(self.batch.clone())
     }
 
-    fn render(&self, form: Form) -> Result<String> {
+    fn records(&self) -> Vec<(Signal, RecordBatch)> {
+        vec![(Signal::Logs, self.batch.clone())]
+    }
+
+    fn write(&self, form: Form, out: &mut dyn Write) -> io::Result<()> {
         #[derive(Serialize)]
-        struct Shown<'a> {
-            logs: Vec<LogRecord>,
+        struct Shown<'a, S: Serialize> {
+            logs: S,
             #[serde(skip_serializing_if = "Option::is_none")]
             cursor: Option<String>,
             searched: &'a Searched,
         }
         let cursor = self.cursor.map(|cursor| cursor.to_string());
-        json(form, &Shown { logs: self.iter().collect(), cursor, searched: &self.searched })
+        let logs = Each(self.batch.num_rows(), |row| LogRecord::read(&self.batch, row));
+        json(form, out, &Shown { logs, cursor, searched: &self.searched })
     }
 }

@@ -1,6 +1,7 @@
 //! Which metrics there are: type, unit, temporality, how many series, the latest value.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Write};
 
 use arrow_array::types::{Float64Type, Int64Type, UInt32Type, UInt64Type};
 use arrow_array::{Array, RecordBatch};
@@ -217,7 +218,7 @@ impl Gather for Summing<'_> {
             _ if values.is_valid(row) => Some(values.value(row)),
             _ => counts.is_valid(row).then(|| counts.value(row) as f64),
         };
-        let stem = view.file().stem();
+        let (created, seq) = view.written();
         let mut made = 0;
         for (number, cell) in found {
             let identity = identities.identity(number);
@@ -233,7 +234,7 @@ impl Gather for Summing<'_> {
             }
             sums.points += cell.points;
             sums.seen = (sums.seen.0.min(cell.seen.0), sums.seen.1.max(cell.seen.1));
-            let latest = (cell.seen.1, stem.created_ms, stem.seq, view.first_row() + cell.latest as u64);
+            let latest = (cell.seen.1, created, seq, view.first_row() + cell.latest as u64);
             if latest >= sums.latest {
                 (sums.latest, sums.value) = (latest, value(cell.latest));
                 let has = descriptions.keys().is_valid(cell.latest);
@@ -280,12 +281,12 @@ impl Answer for Metrics {
             .finish()
     }
 
-    fn render(&self, form: Form) -> Result<String> {
+    fn write(&self, form: Form, out: &mut dyn Write) -> io::Result<()> {
         #[derive(Serialize)]
         struct Shown<'a> {
             metrics: &'a [Metric],
             searched: &'a Searched,
         }
-        json(form, &Shown { metrics: &self.metrics, searched: &self.searched })
+        json(form, out, &Shown { metrics: &self.metrics, searched: &self.searched })
     }
 }

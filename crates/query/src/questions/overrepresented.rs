@@ -1,5 +1,7 @@
 //! Which values are more frequent among the records that match than among the others: what they have in common.
 
+use std::io::{self, Write};
+
 use arrow_array::{Array, RecordBatch};
 use otlp_arrow_base::error::Result;
 use otlp_arrow_columns::Signal;
@@ -326,7 +328,7 @@ impl Answer for Overrepresented {
             .finish()
     }
 
-    fn render(&self, form: Form) -> Result<String> {
+    fn write(&self, form: Form, out: &mut dyn Write) -> io::Result<()> {
         #[derive(Serialize)]
         struct Shown<'a> {
             selected: u64,
@@ -335,6 +337,6 @@ impl Answer for Overrepresented {
             searched: &'a Searched,
         }
         let Self { values, selected, others, searched } = self;
-        json(form, &Shown { selected: *selected, others: *others, values, searched })
+        json(form, out, &Shown { selected: *selected, others: *others, values, searched })
     }
 }

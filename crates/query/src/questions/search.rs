@@ -2,6 +2,7 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Write};
 use std::sync::Arc;
 
 use crate::maps::{Map, Set};
@@ -393,7 +394,7 @@ impl Answer for Search {
             .finish()
     }
 
-    fn render(&self, form: Form) -> Result<String> {
+    fn write(&self, form: Form, out: &mut dyn Write) -> io::Result<()> {
         #[derive(Serialize)]
         struct Shown<'a> {
             traces: &'a [TraceSummary],
@@ -402,6 +403,6 @@ impl Answer for Search {
             searched: &'a Searched,
         }
         let cursor = self.cursor.map(|cursor| cursor.to_string());
-        json(form, &Shown { traces: &self.traces, cursor, searched: &self.searched })
+        json(form, out, &Shown { traces: &self.traces, cursor, searched: &self.searched })
     }
 }

@@ -1,6 +1,7 @@
 //! Services with rate, errors and duration (RED), from spans.
 
 use std::collections::BTreeMap;
+use std::io::{self, Write};
 
 use crate::maps::Map;
 use arrow_array::{Array, RecordBatch};
@@ -305,13 +306,13 @@ impl Answer for Services {
             .finish()
     }
 
-    fn render(&self, form: Form) -> Result<String> {
+    fn write(&self, form: Form, out: &mut dyn Write) -> io::Result<()> {
         #[derive(Serialize)]
         struct Shown<'a> {
             services: &'a [Service],
             searched: &'a Searched,
         }
-        json(form, &Shown { services: &self.services, searched: &self.searched })
+        json(form, out, &Shown { services: &self.services, searched: &self.searched })
     }
 }
 

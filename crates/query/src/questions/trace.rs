@@ -1,6 +1,7 @@
 //! One trace: its spans as a tree, and the log records that belong to it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Write};
 
 use crate::maps::Map;
 use arrow_array::RecordBatch;
@@ -12,7 +13,7 @@ use serde::Serialize;
 use super::collect::{Collected, collect};
 use super::question::{Kind, Question};
 use super::tree::{Item, Node, Tree};
-use crate::answer::{Answer, Searched, internal, json};
+use crate::answer::{Answer, Each, Searched, internal, json};
 use crate::filter::{Cursor, Filter, IdPrefix, Nanos, Term, one, wrong};
 use crate::record::{Cells, Fields, Form, LogRecord, Span, as_nanos, as_time, assemble, hex};
 use crate::scan::Asking;
@@ -188,7 +189,11 @@ impl Answer for Trace {
         Ok(self.spans.clone())
     }
 
-    fn render(&self, form: Form) -> Result<String> {
+    fn records(&self) -> Vec<(Signal, RecordBatch)> {
+        vec![(Signal::Traces, self.spans.clone()), (Signal::Logs, self.logs.clone())]
+    }
+
+    fn write(&self, form: Form, out: &mut dyn Write) -> io::Result<()> {
         #[derive(Serialize)]
         struct Row {
             parent: Option<usize>,
@@ -205,7 +210,7 @@ impl Answer for Trace {
             span: Span,
         }
         #[derive(Serialize)]
-        struct Shown<'a> {
+        struct Shown<'a, S: Serialize, L: Serialize> {
             trace_id: &'a str,
             #[serde(serialize_with = "as_time")]
             start_time: Nanos,
@@ -215,8 +220,8 @@ impl Answer for Trace {
             errors: usize,
             duplicates: usize,
             missing_parents: &'a [String],
-            spans: Vec<Fields<Row>>,
-            logs: Vec<LogRecord>,
+            spans: S,
+            logs: L,
             searched: &'a Searched,
         }
         let row = |node: &Node| {
@@ -233,6 +238,7 @@ impl Answer for Trace {
         let (start_time, end) = self.bounds().unwrap_or_default();
         json(
             form,
+            out,
             &Shown {
                 trace_id: &self.id,
                 start_time,
@@ -241,8 +247,8 @@ impl Answer for Trace {
                 errors: self.errors(),
                 duplicates: self.duplicates,
                 missing_parents: &self.tree.missing,
-                spans: self.tree.nodes.iter().map(row).collect(),
-                logs: self.log_records().collect(),
+                spans: Each(self.tree.nodes.len(), |at| row(&self.tree.nodes[at])),
+                logs: Each(self.logs.num_rows(), |row| LogRecord::read(&self.logs, row)),
                 searched: &self.searched,
             },
         )

@@ -1,6 +1,6 @@
 //! How values are written as JSON: for people, and for programs in other languages, in which times are whole numbers.
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
 
 use serde::Serialize;
 use serde::ser::{
@@ -34,6 +34,14 @@ const FIELDS: &str = "otlp_arrow::fields";
 const SAFE: u64 = (1 << 53) - 1;
 
 impl Form {
+    /// Writes `value` in this form.
+    pub fn write(self, value: &impl Serialize, out: &mut dyn io::Write) -> io::Result<()> {
+        match self {
+            Form::Text => Ok(serde_json::to_writer(out, value)?),
+            Form::Numbers | Form::Marked => out.write_all(self.json(value)?.as_bytes()),
+        }
+    }
+
     /// `value` in this form.
     pub fn json(self, value: &impl Serialize) -> serde_json::Result<String> {
         if self == Form::Text {

@@ -1,12 +1,14 @@
 //! Records as typed values: what an answer's rows are in Rust and in JSON.
 
 mod attributes;
+mod data_point;
 mod form;
 mod log_record;
 mod span;
 mod table;
 
 pub use attributes::{AttributeValue, Attributes};
+pub use data_point::DataPoint;
 pub(crate) use form::{Fields, as_nanos};
 pub use form::{Form, MARK};
 pub use log_record::LogRecord;

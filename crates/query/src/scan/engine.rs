@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use otlp_arrow::config::Query;
 use otlp_arrow_base::clock::Clock;
 use otlp_arrow_base::error::{Code, OtlpError, Result};
+use otlp_arrow_store::Log;
 
 use super::limits::{Gate, Memory};
 use super::pruner::Pruner;
@@ -62,6 +63,11 @@ impl Engine {
         let most = self.limits.max_concurrent;
         let text = format!("{most} questions are being answered (query.max_concurrent): ask again in a moment");
         OtlpError::new(Code::Unavailable, text)
+    }
+
+    /// The log as it is now.
+    pub fn log(&self) -> Log {
+        self.source.log()
     }
 
     /// The limits that questions are held to.

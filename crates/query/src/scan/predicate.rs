@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef};
+use arrow_array::{Array, ArrayRef, RecordBatch};
 use otlp_arrow_columns::Signal;
 use otlp_arrow_columns::schema::{common, logs, metrics, traces};
 use otlp_arrow_store::ReadError;
@@ -31,6 +31,30 @@ pub(crate) trait Test: Send {
     fn is_impossible(&mut self, column: usize, values: &ArrayRef) -> bool {
         let _ = (column, values);
         false
+    }
+}
+
+/// Rows of batches in memory for which every term holds.
+pub(crate) struct Matching {
+    signal: Signal,
+    tests: Vec<Box<dyn Test>>,
+}
+
+impl Matching {
+    pub(crate) fn new(signal: Signal, terms: &[Term]) -> Self {
+        Self { signal, tests: tests(signal, terms) }
+    }
+
+    /// Which rows of `batch`, all columns of the schema.
+    pub(crate) fn rows(&mut self, batch: &RecordBatch) -> Result<Selection> {
+        let view = View::of_batch(self.signal, batch);
+        let mut rows = Selection::All(batch.num_rows() as u32);
+        for test in &mut self.tests {
+            if !rows.is_empty() {
+                test.narrow(&view, &mut rows)?;
+            }
+        }
+        Ok(rows)
     }
 }
 

@@ -364,7 +364,7 @@ impl<'a> Worker<'a> {
                 return Ok(());
             }
             // A live block is taken apart anew for each call, and its columns are not compressed: all of them at once.
-            if view.file().grows() && !test.columns().iter().all(|column| view.has(*column)) {
+            if view.file().is_some_and(File::grows) && !test.columns().iter().all(|column| view.has(*column)) {
                 view.need(&self.first)?;
             }
             test.narrow(view, &mut selection)?;

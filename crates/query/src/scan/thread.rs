@@ -4,7 +4,7 @@
 /// loss: then questions and recording share the processor evenly.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[allow(unsafe_code, reason = "the system asks for it")]
-pub(super) fn give_way() {
+pub fn give_way() {
     const NICE: libc::c_int = 10;
     // SAFETY: a system call on numbers. On Linux 0 is the calling thread, and niceness is a thread's.
     unsafe {
@@ -15,7 +15,7 @@ pub(super) fn give_way() {
 /// As above.
 #[cfg(target_vendor = "apple")]
 #[allow(unsafe_code, reason = "the system asks for it")]
-pub(super) fn give_way() {
+pub fn give_way() {
     // SAFETY: sets the class of the calling thread, which owns nothing that depends on it.
     unsafe {
         libc::pthread_set_qos_class_self_np(libc::qos_class_t::QOS_CLASS_UTILITY, 0);
@@ -25,7 +25,7 @@ pub(super) fn give_way() {
 /// As above.
 #[cfg(windows)]
 #[allow(unsafe_code, reason = "the system asks for it")]
-pub(super) fn give_way() {
+pub fn give_way() {
     use windows_sys::Win32::System::Threading::{GetCurrentThread, SetThreadPriority, THREAD_PRIORITY_BELOW_NORMAL};
     // SAFETY: the handle is that of the calling thread, and need not be closed.
     unsafe {
@@ -35,4 +35,4 @@ pub(super) fn give_way() {
 
 /// As above: nothing that a thread could be told.
 #[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple", windows)))]
-pub(super) fn give_way() {}
+pub fn give_way() {}

@@ -1,12 +1,13 @@
 //! One block while it is searched: its columns are made when somebody asks for them.
 
 use std::cell::OnceCell;
+use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type, TimestampNanosecondType};
 use arrow_array::{
     Array, ArrayRef, ArrowPrimitiveType, BooleanArray, DictionaryArray, FixedSizeBinaryArray, ListArray, MapArray,
-    PrimitiveArray, StringArray,
+    PrimitiveArray, RecordBatch, StringArray,
 };
 use otlp_arrow_columns::Signal;
 use otlp_arrow_store::{Block, LoadedBlock, ReadError};
@@ -19,30 +20,51 @@ type Result<T> = std::result::Result<T, ReadError>;
 /// One block while it is searched. Columns have the positions of the schema of the signal.
 #[derive(Debug)]
 pub struct View<'a> {
+    signal: Signal,
+    /// None of rows that are in memory, all columns of them.
+    from: Option<Of<'a>>,
+    rows: usize,
+    columns: Vec<OnceCell<ArrayRef>>,
+}
+
+/// A block of a file.
+#[derive(Debug)]
+struct Of<'a> {
     open: &'a OpenFile,
     /// Position of the block.
     at: usize,
     block: Block,
-    rows: usize,
     /// Read with the first column that is not kept in memory.
     loaded: OnceCell<Box<dyn LoadedBlock + 'a>>,
-    columns: Vec<OnceCell<ArrayRef>>,
 }
 
 impl<'a> View<'a> {
     pub(crate) fn new(open: &'a OpenFile, at: usize, block: Block) -> Self {
         let columns = open.columns.iter().map(|_| OnceCell::new()).collect();
-        Self { open, at, block, rows: open.rows_of(&block), loaded: OnceCell::new(), columns }
+        let from = Some(Of { open, at, block, loaded: OnceCell::new() });
+        Self { signal: open.file.signal, from, rows: open.rows_of(&block), columns }
     }
 
-    /// The file.
-    pub fn file(&self) -> &File {
-        &self.open.file
+    /// Of rows that are in memory, in the columns of the schema.
+    pub(crate) fn of_batch(signal: Signal, batch: &RecordBatch) -> Self {
+        let columns = batch.columns().iter().map(|column| OnceCell::from(Arc::clone(column))).collect();
+        Self { signal, from: None, rows: batch.num_rows(), columns }
+    }
+
+    /// The file, where the rows are of one.
+    pub fn file(&self) -> Option<&File> {
+        self.from.as_ref().map(|from| &*from.open.file)
+    }
+
+    /// When its file was begun, in milliseconds since 1970, and which of its writer's it is: what is in a later one was written
+    /// later.
+    pub(crate) fn written(&self) -> (u64, u32) {
+        self.file().map_or((0, 0), |file| (file.stem().created_ms, file.stem().seq))
     }
 
     /// Whose rows these are.
     pub fn signal(&self) -> Signal {
-        self.open.file.signal
+        self.signal
     }
 
     /// How many rows the block has, as far as they belong to the snapshot.
@@ -52,13 +74,13 @@ impl<'a> View<'a> {
 
     /// The number of its first row within the file.
     pub fn first_row(&self) -> u64 {
-        self.block.first_row
+        self.from.as_ref().map_or(0, |from| from.block.first_row)
     }
 
     /// The place of a row in the order of time.
     pub fn place(&self, row: usize, time: u64) -> Cursor {
-        let stem = self.open.file.stem();
-        Cursor { time, writer: stem.writer.0, seq: stem.seq, row: self.block.first_row + row as u64 }
+        let (writer, seq) = self.file().map_or((0, 0), |file| (file.stem().writer.0, file.stem().seq));
+        Cursor { time, writer, seq, row: self.first_row() + row as u64 }
     }
 
     /// Makes those of these columns that are not made yet, all at once.
@@ -72,21 +94,22 @@ impl<'a> View<'a> {
         if missing.is_empty() {
             return Ok(());
         }
+        let Some(from) = &self.from else { return Err(ReadError::damaged("rows without a column")) };
         let position = |column: &usize| {
             let field = otlp_arrow_columns::schema(self.signal());
             let name = field.field(*column).name().clone();
-            self.open.columns[*column].ok_or_else(|| ReadError::damaged(format!("a file without the column {name:?}")))
+            from.open.columns[*column].ok_or_else(|| ReadError::damaged(format!("a file without the column {name:?}")))
         };
         let positions = missing.iter().map(position).collect::<Result<Vec<_>>>()?;
-        let loaded = match self.loaded.get() {
+        let loaded = match from.loaded.get() {
             Some(loaded) => loaded,
             None => {
-                let loaded = self.open.reader.load(self.at)?;
-                self.loaded.get_or_init(|| loaded)
+                let loaded = from.open.reader.load(from.at)?;
+                from.loaded.get_or_init(|| loaded)
             }
         };
         for (column, array) in missing.into_iter().zip(loaded.columns(&positions)?) {
-            self.open.known.keep(&self.block, self.signal(), column, &array);
+            from.open.known.keep(&from.block, self.signal, column, &array);
             self.set(column, array);
         }
         Ok(())
@@ -95,7 +118,8 @@ impl<'a> View<'a> {
     /// Whether a column is there without a read.
     pub(crate) fn has(&self, column: usize) -> bool {
         if self.columns[column].get().is_none()
-            && let Some(array) = self.open.known.kept(&self.block, column)
+            && let Some(from) = &self.from
+            && let Some(array) = from.open.known.kept(&from.block, column)
         {
             self.set(column, array);
         }

@@ -178,6 +178,13 @@ impl Follow {
         &self.positions
     }
 
+    /// Where it stands behind each writer that is still there, in no order, and whether everything of that writer is behind and
+    /// nothing more is expected in the file it stands in.
+    pub fn standing(&self) -> impl Iterator<Item = (&Position, bool)> {
+        let known = self.positions.iter().filter(|(writer, _)| self.knows(**writer));
+        known.map(|(writer, position)| (position, self.finished.get(writer) == Some(&position.stem)))
+    }
+
     /// Whether this writer is still known: without files and dead, its position says nothing any more.
     pub(crate) fn knows(&self, writer: WriterId) -> bool {
         Some(writer) == self.log.writer() || self.files.contains_key(&writer)

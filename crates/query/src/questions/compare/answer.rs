@@ -1,5 +1,7 @@
 //! What a comparison is answered with.
 
+use std::io::{self, Write};
+
 use arrow_array::RecordBatch;
 use otlp_arrow_base::error::Result;
 use serde::Serialize;
@@ -169,7 +171,7 @@ impl Answer for Compare {
         table.finish()
     }
 
-    fn render(&self, form: Form) -> Result<String> {
+    fn write(&self, form: Form, out: &mut dyn Write) -> io::Result<()> {
         #[derive(Serialize)]
         struct Shown<'a> {
             a: &'a Side,
@@ -179,6 +181,6 @@ impl Answer for Compare {
             searched: &'a Searched,
         }
         let Self { a, b, operations, errors, searched } = self;
-        json(form, &Shown { a, b, operations, errors, searched })
+        json(form, out, &Shown { a, b, operations, errors, searched })
     }
 }

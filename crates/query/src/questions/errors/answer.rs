@@ -1,5 +1,7 @@
 //! What questions for exceptions are answered with.
 
+use std::io::{self, Write};
+
 use arrow_array::RecordBatch;
 use otlp_arrow_base::error::Result;
 use otlp_arrow_columns::Signal;
@@ -127,14 +129,14 @@ impl Answer for Errors {
             .finish()
     }
 
-    fn render(&self, form: Form) -> Result<String> {
+    fn write(&self, form: Form, out: &mut dyn Write) -> io::Result<()> {
         #[derive(Serialize)]
         struct Shown<'a> {
             total: u64,
             errors: &'a [ErrorGroup],
             searched: &'a Searched,
         }
-        json(form, &Shown { total: self.total, errors: &self.groups, searched: &self.searched })
+        json(form, out, &Shown { total: self.total, errors: &self.groups, searched: &self.searched })
     }
 }
 
@@ -163,12 +165,12 @@ impl Answer for Exceptions {
             .finish()
     }
 
-    fn render(&self, form: Form) -> Result<String> {
+    fn write(&self, form: Form, out: &mut dyn Write) -> io::Result<()> {
         #[derive(Serialize)]
         struct Shown<'a> {
             exceptions: &'a [Exception],
             searched: &'a Searched,
         }
-        json(form, &Shown { exceptions: &self.exceptions, searched: &self.searched })
+        json(form, out, &Shown { exceptions: &self.exceptions, searched: &self.searched })
     }
 }

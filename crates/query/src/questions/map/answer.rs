@@ -1,5 +1,7 @@
 //! What the question for the service map is answered with.
 
+use std::io::{self, Write};
+
 use arrow_array::RecordBatch;
 use otlp_arrow_base::error::Result;
 use serde::Serialize;
@@ -137,13 +139,13 @@ impl Answer for ServiceMap {
             .finish()
     }
 
-    fn render(&self, form: Form) -> Result<String> {
+    fn write(&self, form: Form, out: &mut dyn Write) -> io::Result<()> {
         #[derive(Serialize)]
         struct Shown<'a> {
             nodes: &'a [MapNode],
             edges: &'a [Edge],
             searched: &'a Searched,
         }
-        json(form, &Shown { nodes: &self.nodes, edges: &self.edges, searched: &self.searched })
+        json(form, out, &Shown { nodes: &self.nodes, edges: &self.edges, searched: &self.searched })
     }
 }

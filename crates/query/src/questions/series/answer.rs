@@ -1,5 +1,7 @@
 //! What the question for a series is answered with.
 
+use std::io::{self, Write};
+
 use arrow_array::RecordBatch;
 use otlp_arrow_base::error::Result;
 use serde::Serialize;
@@ -113,7 +115,7 @@ impl Answer for Series {
             .finish()
     }
 
-    fn render(&self, form: Form) -> Result<String> {
+    fn write(&self, form: Form, out: &mut dyn Write) -> io::Result<()> {
         #[derive(Serialize)]
         struct Shown<'a> {
             metric: &'a str,
@@ -131,6 +133,7 @@ impl Answer for Series {
         }
         json(
             form,
+            out,
             &Shown {
                 metric: &self.metric,
                 step: self.step,

@@ -223,7 +223,7 @@ impl Gather for Reading<'_> {
         let mut identities = Identities::of(view)?;
         // The series of each identity of the block.
         let mut series: Vec<Option<usize>> = Vec::new();
-        let stem = view.file().stem();
+        let (created, seq) = view.written();
         let mut bytes = 0;
         for row in rows.iter() {
             let time = cells.times.value(row).cast_unsigned();
@@ -254,7 +254,7 @@ impl Gather for Reading<'_> {
             let read = &mut self.series[at];
             let recorded = cells.flags.value(row) & 1 == 0;
             let start = if cells.starts.is_valid(row) { cells.starts.value(row).cast_unsigned() } else { 0 };
-            let place = (stem.created_ms, stem.seq, view.first_row() + row as u64);
+            let place = (created, seq, view.first_row() + row as u64);
             let cumulative = read.identity.temporality.as_deref() != Some("delta");
             bytes += POINT_BYTES;
             match &mut read.points {
