@@ -103,6 +103,7 @@ mod key;
 mod library;
 mod on_event;
 mod outcome;
+mod recorder;
 #[cfg(any(feature = "doors", feature = "forward"))]
 mod runtime;
 mod stage;

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use crate::config::{Limits, Protocols};
 use crate::ingest::Ingest;
-use crate::library::recorder::Recorder;
+use crate::recorder::Recorder;
 
 /// What a service is made with.
 #[derive(Clone)]

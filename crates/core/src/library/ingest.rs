@@ -1,6 +1,5 @@
 //! The way in that everything shares, from bytes to the store, and the counting of what came of them.
 
-use std::any::Any;
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -21,6 +20,7 @@ use crate::error::{Code, OtlpError, Result};
 use crate::event_bus::EventBus;
 use crate::ingest::{Ingest, Kept};
 use crate::outcome::ExportOutcome;
+use crate::recorder::Beside;
 use crate::stage::Stage;
 use crate::stats::{LibraryStats, Protocol, Stats};
 use crate::store::budget::{Budget, Reservation};
@@ -40,7 +40,7 @@ pub(super) struct Core {
     stages: Vec<Arc<dyn Stage>>,
     number: OnceLock<u64>,
     /// What crates above keep with it.
-    pub(super) beside: OnceLock<Arc<dyn Any + Send + Sync>>,
+    pub(super) beside: Arc<Beside>,
 }
 
 impl Core {

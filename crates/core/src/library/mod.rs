@@ -10,7 +10,7 @@ mod number;
 mod outward;
 pub(crate) mod patience;
 pub(crate) mod producer;
-pub(crate) mod recorder;
+mod recorder;
 mod running;
 mod shutdown;
 mod stages;
@@ -27,7 +27,6 @@ use otlp_arrow_columns::Signal;
 
 use self::builder::Builder;
 use self::generation::Root;
-use self::recorder::Recorder;
 use self::running::Running;
 use self::thread::on_a_thread;
 use crate::config::Config;
@@ -39,6 +38,7 @@ use crate::event_bus::EventReceiver;
 #[cfg(feature = "forward")]
 use crate::forward::Forwarder;
 use crate::outcome::ExportOutcome;
+use crate::recorder::Recorder;
 use crate::stats::{Health, LibraryStats, Protocol};
 use crate::store::subscription::{SubscribeFrom, Subscription};
 use crate::store::{Batches, ClosedReport, Log, ReadOptions};
@@ -126,7 +126,7 @@ impl OtlpLibrary {
     /// It as those see it who answer about it.
     pub(crate) fn recorder(&self) -> Recorder {
         let running = self.running();
-        Recorder::new(&running.core, self.config(), running.outward.destinations())
+        recorder::of(&running.core, self.config(), running.outward.destinations())
     }
 
     fn running(&self) -> &Running {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::additions::Additions;
 use super::ingest::Core;
 #[cfg(feature = "doors")]
-use super::recorder::Recorder;
+use super::recorder;
 use crate::config::Config;
 #[cfg(feature = "doors")]
 use crate::doors::{self, Doors};
@@ -47,7 +47,7 @@ impl Outward {
             #[cfg(feature = "doors")]
             if listens {
                 let clock = core.store.clock().clone();
-                let recorder = Recorder::new(core, config, outward.destinations());
+                let recorder = recorder::of(core, config, outward.destinations());
                 let ingest = Arc::clone(core) as _;
                 let doors = Doors::open_on(runtime, clock, config, ingest, Some(recorder), &additions.doors);
                 outward.doors = Some(doors.inspect_err(|_| outward.abandon())?);

@@ -6,7 +6,8 @@ use arrow_array::types::{Float64Type, Int64Type, UInt32Type, UInt64Type};
 use otlp_arrow_columns::schema::{common, metrics};
 use serde::Serialize;
 
-use super::{Attributes, Cells, as_optional_time};
+use super::attributes::Attributes;
+use super::cells::{Cells, as_optional_time};
 use crate::filter::Nanos;
 
 /// A data point. Times are in nanoseconds since 1970; of a histogram there are count, sum, min and max.
