@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import Any
 
-from questions import SECOND, Directory, Filter, Row, duration, percentile, rfc3339
+from questions import SECOND, Directory, Filter, Row, duration, grouped, percentile, rfc3339
 
 PEERS = ["peer.service", "server.address", "db.system.name", "messaging.destination.name"]
 BEFORE = 300 * SECOND
@@ -114,23 +115,118 @@ def change(a: tuple[int, ...] | None, b: tuple[int, ...] | None) -> str:
     return "same"
 
 
+def told(words: list[tuple[str, str]], now: int, directory: Directory) -> list[Row]:
+    """Take the exceptions of spans and log records that match."""
+    given = dict(words)
+    signals = [given["signal"]] if "signal" in given else ["traces", "logs"]
+    # A word that one signal does not know asks for the exceptions of the other.
+    if "severity" in given:
+        signals = ["logs"]
+    elif given.keys() & {"kind", "status", "min_duration", "max_duration"}:
+        signals = ["traces"]
+    found = []
+    for signal in signals:
+        own = [pair for pair in words if pair[0] not in ("limit", "signal", "order")]
+        for row in Filter(own, signal, now).rows(directory):
+            of_log = [(order(row), row["attributes"])]
+            for time, attributes in row["exceptions"] if signal == "traces" else of_log:
+                kind, message = (attributes.get(f"exception.{name}") for name in ("type", "message"))
+                if kind is not None or message is not None:
+                    found.append(
+                        {
+                            "time": time,
+                            "type": kind or "",
+                            "message": message or "",
+                            "row": row,
+                            "signal": signal,
+                            "escaped": attributes.get("exception.escaped") == "true",
+                        }
+                    )
+    return found
+
+
+def exceptions(words: list[tuple[str, str]], now: int, directory: Directory) -> list[tuple[Any, ...]]:
+    """List them, the latest first if nobody says otherwise."""
+    given = dict(words)
+
+    def hexed(value: bytes | None) -> str | None:
+        return None if value is None else value.hex()
+
+    found = [
+        (
+            one["time"],
+            service_of(one["row"]),
+            one["type"],
+            one["message"],
+            hexed(one["row"]["trace_id"]),
+            hexed(one["row"]["span_id"]),
+            one["row"].get("name"),
+            one["signal"],
+            one["escaped"],
+        )
+        for one in told(words, now, directory)
+    ]
+    found.sort(key=lambda one: (one[0], one[4] or "", one[5] or "", one[3]), reverse=given.get("order") != "oldest")
+    return [(rfc3339(one[0]), *one[1:]) for one in found[: int(given.get("limit", "100"))]]
+
+
 def errors(words: list[tuple[str, str]], now: int, directory: Directory) -> dict[tuple[str, str], Any]:
-    """By type and message, of log records: how many, in which services, the first and the latest time."""
+    """By type and message: how many, in which services, the first and the latest time."""
     groups: dict[tuple[str, str], list[Row]] = defaultdict(list)
-    for row in Filter([pair for pair in words if pair[0] not in ("limit", "signal")], "logs", now).rows(directory):
-        kind, message = (row["attributes"].get(f"exception.{name}") for name in ("type", "message"))
-        if kind is not None or message is not None:
-            # What is made up has numbers and no ids in it.
-            groups[kind or "", re.sub(r"\d+", "<n>", message or "")].append(row)
+    for one in told(words, now, directory):
+        # What is made up has numbers and no ids in it.
+        groups[one["type"], re.sub(r"\d+", "<n>", one["message"])].append(one)
     return {
         key: (
-            len(rows),
-            sorted({service_of(row) for row in rows}),
-            rfc3339(min(order(row) for row in rows)),
-            rfc3339(max(order(row) for row in rows)),
+            len(found),
+            sorted({service_of(one["row"]) for one in found}),
+            rfc3339(min(one["time"] for one in found)),
+            rfc3339(max(one["time"] for one in found)),
         )
-        for key, rows in groups.items()
+        for key, found in groups.items()
     }
+
+
+def overrepresented(words: list[tuple[str, str]], now: int, directory: Directory) -> Any:
+    """Values that are more frequent among the rows that match, by three standard errors."""
+    given = dict(words)
+    signal = given.get("signal", "traces")
+    rest = [pair for pair in words if pair[0] not in ("signal", "against", "limit", "order")]
+    chosen = Filter(rest, signal, now).rows(directory)
+    against = given.get("against")
+    if against is None:
+        words_of_all = [pair for pair in rest if pair[0] in ("from", "to", "service")]
+    elif ".." in against:
+        words_of_all = [pair for pair in zip(("from", "to"), against.split(".."), strict=True) if pair[1]]
+    else:
+        words_of_all = [tuple(against.split("=", 1))]
+    everything = Filter(words_of_all, signal, now).rows(directory)
+    selected, all_rows = len(chosen), len(everything)
+    others = all_rows - selected if against is None else all_rows
+    known, found = counted(everything, signal), []
+    for key, count in counted(chosen, signal).items():
+        having = known[key] - count if against is None else known[key]
+        if not selected or not others:
+            break
+        share, others_share = count / selected, having / others
+        pooled = (count + having) / (selected + others)
+        error = math.sqrt(pooled * (1.0 - pooled) * (1.0 / selected + 1.0 / others))
+        score = (share - others_share) / error if error > 0.0 else 0.0
+        if score >= 3.0:
+            found.append((*key, count, share, having, others_share, score))
+    found.sort(key=lambda one: (-(one[3] - one[5]), one[0].encode(), one[1].encode()))
+    return selected, others, found[: int(given.get("limit", "20"))]
+
+
+def counted(rows: list[Row], signal: str) -> Counter[tuple[str, str]]:
+    counts: Counter[tuple[str, str]] = Counter()
+    columns = ("service", "name", "kind", "status") if signal == "traces" else ("service", "name", "severity")
+    for row in rows:
+        pairs = [(column, grouped(row, column, signal)) for column in columns]
+        pairs += [(f"attr:{key}", value) for key, value in row["attributes"].items()]
+        pairs += [(f"resource:{key}", value) for key, value in row["resource"].items() if key != "service.name"]
+        counts.update((by, value) for by, value in pairs if value is not None)
+    return counts
 
 
 def order(row: Row) -> int:

@@ -9,6 +9,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import pyarrow.ipc
 
 Row = dict[str, Any]
 SECOND = 1_000_000_000
+SIGNALS = ("traces", "logs", "metrics")
 LEVELS = ["trace", "debug", "info", "warn", "error", "fatal"]
 
 
@@ -71,7 +73,7 @@ class Directory:
     def read(cls, directory: Path) -> Directory:
         while True:
             try:
-                return cls({signal: list(cls.read_signal(directory, signal)) for signal in ("traces", "logs")})
+                return cls({signal: list(cls.read_signal(directory, signal)) for signal in SIGNALS})
             except FileNotFoundError:
                 continue  # A file of the writer that was killed was sealed meanwhile: it has another name now.
 
@@ -83,14 +85,16 @@ class Directory:
             if path.stem not in files or path.suffix == ".arrow":
                 files[path.stem] = path
         for stem, path in files.items():
-            _, writer, sequence = stem.rsplit("-", 2)
+            created, writer, sequence = stem.rsplit("-", 2)
             at = 0
             for batch in batches(path):
                 times = [batch.column(name).cast(pa.int64()).to_pylist() for name in time_columns(signal)]
                 # pandas is not asked for: nanoseconds are numbers here.
                 keep = [name for name in batch.schema.names if not pa.types.is_timestamp(batch.schema.field(name).type)]
-                keep = [name for name in keep if name not in ("events", "links")]
-                for row, *stamps in zip(batch.select(keep).to_pylist(), *times, strict=True):
+                keep = [name for name in keep if name not in ("events", "links", "exemplars")]
+                told = exceptions_of(batch.column("events")) if signal == "traces" else [None] * batch.num_rows
+                for row, events, *stamps in zip(batch.select(keep).to_pylist(), told, *times, strict=True):
+                    row["exceptions"] = events
                     row["times"] = [stamp if stamp is None or stamp >= 0 else stamp + 2**64 for stamp in stamps]
                     row["key"] = (
                         order_time(row, signal),
@@ -98,6 +102,7 @@ class Directory:
                         int(sequence),
                         at,
                     )
+                    row["place"] = (created, int(sequence), at)
                     row["attributes"] = dict(row["attributes"])
                     row["resource"] = resource_texts(row["resource_attributes"])
                     at += 1
@@ -105,11 +110,24 @@ class Directory:
 
 
 def time_columns(signal: str) -> list[str]:
-    return ["start_time", "end_time"] if signal == "traces" else ["time", "observed_time"]
+    columns = {"traces": ["start_time", "end_time"], "metrics": ["start_time", "time"]}
+    return columns.get(signal, ["time", "observed_time"])
+
+
+def exceptions_of(column: pa.Array) -> list[list[tuple[int, dict[str, str | None]]]]:
+    """Take the events of each span that tell of exceptions: time and attributes."""
+    events = column.values
+    times = events.field("time").cast(pa.int64()).to_pylist()
+    names, attributes = events.field("name").to_pylist(), events.field("attributes").to_pylist()
+    offsets = column.offsets.to_pylist()
+    told = [(time, dict(values)) for time, values in zip(times, attributes, strict=True)]
+    return [[told[at] for at in range(begin, end) if names[at] == "exception"] for begin, end in pairwise(offsets)]
 
 
 def own_time(row: Row, signal: str) -> int | None:
     first, second = row["times"]
+    if signal == "metrics":
+        return second
     return first if signal == "traces" or first is not None else second
 
 
@@ -229,9 +247,9 @@ class Filter:
             self.add(lambda row: (time := own_time(row, signal)) is not None and begin <= time < end)
         texts = {
             "service": "service_name",
-            "name": "name" if signal == "traces" else "event_name",
+            "name": {"traces": "name", "metrics": "metric_name"}.get(signal, "event_name"),
         }
-        texts |= {"kind": "kind", "status": "status_code"}
+        texts |= {"kind": "metric_type" if signal == "metrics" else "kind", "status": "status_code"}
         for word, column in texts.items():
             if given[word]:
                 self.text(text_test(given[word]), column, "unset" if word == "status" else "")
@@ -461,6 +479,17 @@ def shown(question: str, answer: Row) -> Any:
                 )
                 for group in answer["errors"]
             }
+        case "exceptions":
+            keys = ("time", "service", "type", "message", "trace_id", "span_id", "span_name", "signal", "escaped")
+            return [tuple(found.get(key) for key in keys) for found in answer["exceptions"]]
+        case "overrepresented":
+            keys = ("by", "value", "count", "share", "others", "others_share", "score")
+            found = [tuple(value[key] for key in keys) for value in answer["values"]]
+            return answer["selected"], answer["others"], found
+        case "metrics":
+            keys = ("name", "type", "unit", "temporality", "monotonic", "services", "series", "points", "last_value")
+            keys += ("first_seen", "last_seen")
+            return [{key: metric.get(key) for key in keys} for metric in answer["metrics"]]
         case "attribute_values":
             return answer["distinct"], [(found["value"], found["count"]) for found in answer["values"]]
         case _:
@@ -479,12 +508,14 @@ def wanted(question: str, words: list[tuple[str, str]], now: int, directory: Dir
     own = dict(words)
     if question == "trace":
         return trace(own["trace"], directory)
-    if question in ("map", "compare", "errors"):
+    if question in ("map", "compare", "errors", "exceptions", "overrepresented", "series"):
         import calls
+        import series
 
         computed = {"map": calls.service_map, "compare": calls.compare, "errors": calls.errors}
+        computed |= {"exceptions": calls.exceptions, "overrepresented": calls.overrepresented, "series": series.series}
         return computed[question](words, now, directory)
-    signal = own.get("signal", "logs" if question == "logs" else "traces")
+    signal = own.get("signal", question if question in SIGNALS[1:] else "traces")
     chosen = Filter(words, signal, now)
     if question in ("spans", "logs"):
         return [int(number_of(row)) for row in chosen.ordered(directory)[: chosen.limit or 100]]
@@ -494,6 +525,10 @@ def wanted(question: str, words: list[tuple[str, str]], now: int, directory: Dir
     match question:
         case "services":
             return services(rows)[: chosen.limit]
+        case "metrics":
+            import series
+
+            return series.metrics(rows)[: chosen.limit]
         case "counts":
             return counts(rows, own, chosen, signal)
         case "attributes":
@@ -644,6 +679,9 @@ class Telemetry:
         self.record = 0
         self.traces = [f"{random.getrandbits(128):032x}" for _ in range(25)]
         self.spans: list[tuple[str, str, int]] = []
+        from series import Meters
+
+        self.meters = Meters(random, now, PERIOD, lambda: resource(random, random.choice(SERVICES)))
 
     def ids(self) -> tuple[str, str]:
         return self.random.choice(self.traces), f"{self.random.getrandbits(64):016x}"
@@ -677,6 +715,8 @@ class Telemetry:
             name = random.choice(["peer.service", "server.address", "db.system.name", "messaging.destination.name"])
             peer = random.choice(["orders", "cart", "postgresql"])
             row["attributes"].append({"key": name, "value": {"stringValue": peer}})
+        if random.random() < 0.2:
+            row["events"] = [self.event(start) for _ in range(random.randrange(1, 3))]
         if random.random() < 0.4:
             row["status"] = {
                 "code": random.randrange(3),
@@ -687,6 +727,23 @@ class Telemetry:
     def text(self) -> str:
         return " ".join(self.random.choice(WORDS) for _ in range(self.random.randrange(8)))
 
+    def exception(self) -> list[Row]:
+        """Make the attributes of one, some of them."""
+        random = self.random
+        kind = random.choice(["Timeout", "Declined", "Gone"])
+        message = random.choice(["no answer in {} ms", "card {} declined", "gone"])
+        message = message.format(random.randrange(2000))
+        pairs = [("exception.type", kind), ("exception.message", message)]
+        found = [{"key": key, "value": {"stringValue": value}} for key, value in pairs if random.random() < 0.9]
+        if random.random() < 0.2:
+            found.append({"key": "exception.escaped", "value": {"boolValue": random.random() < 0.5}})
+        return found
+
+    def event(self, start: int) -> Row:
+        name = self.random.choice(["exception", "exception", "retried"])
+        time = start + self.random.randrange(SECOND)
+        return {"name": name, "timeUnixNano": str(time), "attributes": self.exception()}
+
     def log(self) -> Row:
         random = self.random
         self.record += 1
@@ -696,13 +753,7 @@ class Telemetry:
             "severityNumber": random.randrange(25),
         }
         if random.random() < 0.3:
-            kind = random.choice(["Timeout", "Declined", "Gone"])
-            message = random.choice(["no answer in {} ms", "card {} declined", "gone"])
-            message = message.format(random.randrange(2000))
-            pairs = [("exception.type", kind), ("exception.message", message)]
-            row["attributes"] += [
-                {"key": key, "value": {"stringValue": value}} for key, value in pairs if random.random() < 0.9
-            ]
+            row["attributes"] += self.exception()
         if random.random() < 0.8:
             row["timeUnixNano"] = str(time)
         if random.random() < 0.8:
@@ -717,6 +768,8 @@ class Telemetry:
 
     def request(self, signal: str) -> str:
         random = self.random
+        if signal == "metrics":
+            return json.dumps({"signal": signal, "otlp": self.meters.request()})
         groups = []
         for _ in range(random.randrange(1, 4)):
             records = [self.span() if signal == "traces" else self.log() for _ in range(random.randrange(1, 20))]
@@ -904,6 +957,42 @@ class Questions:
             perhaps(0.1, ("name", pick(["click", "!click", '""', "~l"])))
         return some
 
+    def of_points(self, question: str) -> list[tuple[str, str]]:
+        """Make the words of a question about metrics."""
+        import series
+
+        random, pick = self.random, self.random.choice
+        words = [("service", pick(["checkout", "!cart", "~^c"]))] if random.random() < 0.2 else []
+        words += (
+            [("attr", pick(["http.route=/", "http.route", "!retry", "user.id>3"]))] if random.random() < 0.2 else []
+        )
+        words += [("resource", self.condition(True))] if random.random() < 0.1 else []
+        begin, end = sorted(random.sample(range(PERIOD + 100), 2), reverse=True)
+        words += [("from", f"-{begin}s")] if random.random() < 0.4 else []
+        words += [("to", f"-{end}s")] if random.random() < 0.4 else []
+        if question == "metrics":
+            words += [("kind", pick(["sum", "gauge", "histogram", "summary"]))] if random.random() < 0.2 else []
+            words += [("name", pick(["requests", "~e$", "!took"]))] if random.random() < 0.2 else []
+            return words + ([("limit", pick(["1", "4", "1000"]))] if random.random() < 0.3 else [])
+        metric = pick(list(series.NAMES))
+        kind, _, monotonic = series.NAMES[metric]
+        shows = series.SHOWS[
+            "gauge" if kind == "gauge" or monotonic is False else "counter" if monotonic else "histogram"
+        ]
+        show = pick(shows) if random.random() < 0.8 else None
+        if metric == "waited" and show in (None, "quantile"):
+            show = "rate"  # Quantiles of exponential histograms are held against Prometheus.
+        words += [("metric", metric), ("exemplars", "0")] + ([("show", show)] if show else [])
+        words += [("step", pick(["7s", "1m", "10m", "1d"]))] if random.random() < 0.85 else []
+        by = ["service", "name", "http.route", "attr:user.id", "resource:host.name"]
+        words += [("by", word) for word in random.sample(by, random.randrange(3))]
+        shown = show or shows[0]
+        if shown not in ("quantile", "mean"):
+            words += [("agg", pick(["sum", "avg", "min", "max", "count"]))] if random.random() < 0.4 else []
+        elif shown == "quantile":
+            words += [("quantile", share) for share in random.sample(["0", "0.5", "0.9", "1"], random.randrange(3))]
+        return words + ([("top", pick(["1", "2", "5"]))] if random.random() < 0.3 else [])
+
     def one(self) -> tuple[str, list[tuple[str, str]]]:
         random, pick = self.random, self.random.choice
         question = pick(
@@ -920,14 +1009,26 @@ class Questions:
                 "map",
                 "compare",
                 "errors",
+                "exceptions",
+                "overrepresented",
+                "metrics",
+                "series",
             ]
         )
         if question == "trace":
             return question, [("trace", pick(self.ids)[: pick([8, 16, 32])])]
-        signal = "logs" if question in ("logs", "errors") else "traces"
+        if question in ("metrics", "series"):
+            return question, self.of_points(question)
+        signal = "logs" if question == "logs" else "traces"
         own: list[tuple[str, str]] = []
-        if question == "errors":
+        if question in ("errors", "exceptions"):
+            signal = pick(["traces", "logs"])
+            own.extend([("signal", signal)] if random.random() < 0.7 else [])
+        if question == "overrepresented":
+            signal = pick(["traces", "logs"])
             own.append(("signal", signal))
+            against = pick(["-2h..-1h", "service=checkout", "..-30m"])
+            own.append(("against", against) if random.random() < 0.4 else ("attr", self.condition(False)))
         if question == "compare":
             sides = ["-2h..-1h", "-1h..", "..-30m", "service=checkout", "service=cart", "status=error"]
             own += [("a", pick(sides)), ("b", pick(sides)), ("limit", "5000")]
@@ -947,9 +1048,10 @@ class Questions:
             case "facets":
                 own.extend(("by", word) for word in random.sample(by, random.randrange(1, 4)))
         words = own + self.words(signal)
-        if question in ("spans", "logs", "traces", "attribute_values", "facets", "counts") and random.random() < 0.7:
+        limited = ("spans", "logs", "traces", "attribute_values", "facets", "counts", "exceptions", "overrepresented")
+        if question in limited and random.random() < 0.7:
             words.append(("limit", str(pick([1, 3, 10, 5000]))))
-        if question in ("spans", "logs", "traces") and random.random() < 0.4:
+        if question in ("spans", "logs", "traces", "exceptions") and random.random() < 0.4:
             words.append(("order", pick(["newest", "oldest"])))
         random.shuffle(words)
         return question, words
