@@ -8,6 +8,7 @@
  */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { ask } from './ask.js';
 import { collectorPeer } from './collector.js';
 import { collectorFiles } from './collector-files.js';
 import { cost } from './cost.js';
@@ -104,6 +105,7 @@ const RUNS: Readonly<Record<string, () => Promise<unknown>>> = {
     }),
   producers,
   questions,
+  ask: () => ask(scale),
   sizes,
   waits: () => waits(Math.max(1, 6 * scale)),
   'small wire': () => smallWire(Number(share(31_000_000))),

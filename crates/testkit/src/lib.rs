@@ -14,4 +14,5 @@ pub mod process;
 pub mod rng;
 mod split;
 pub mod tls_front;
+pub mod traffic;
 pub mod watch;
