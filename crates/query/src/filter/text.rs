@@ -274,6 +274,12 @@ impl IdPrefix {
             && (!half || id[whole] >> 4 == self.bytes[whole] >> 4)
     }
 
+    /// The beginning of the id as a number whose first byte is the highest, which bits of it count, and bytes of a complete id.
+    pub(crate) fn bits(&self) -> (u128, u128, usize) {
+        let mask = u128::MAX.checked_shl(128 - 4 * u32::from(self.digits)).unwrap_or_default();
+        (u128::from_be_bytes(self.bytes), mask, usize::from(self.width))
+    }
+
     /// The id, where it is complete.
     pub fn complete(&self) -> Option<&[u8]> {
         (self.digits == 2 * self.width).then(|| &self.bytes[..usize::from(self.width)])

@@ -205,30 +205,33 @@ impl Gather for Counting<'_> {
         match self.by {
             None => {
                 let cells = self.cells.entry(None).or_default();
+                let step = self.step;
                 // Neighbours are mostly of one bucket.
-                let (mut last, mut count) = (None, 0);
-                let mut put = |time: Option<u64>, count: u64| {
-                    if let Some(time) = time {
-                        let cell = cells.entry(time).or_insert_with(|| {
+                let (mut begin, mut count) = (0, 0);
+                let mut put = |begin: Nanos, count: u64| {
+                    if count > 0 {
+                        let cell = cells.entry(begin / step).or_insert_with(|| {
                             made += 1;
                             0
                         });
                         *cell += count;
                     }
                 };
-                for row in rows.iter() {
-                    let Some(time) = times.get(row) else {
-                        self.timeless += 1;
-                        continue;
-                    };
-                    let time = Some(time / self.step);
-                    if time != last {
-                        put(last, count);
-                        (last, count) = (time, 0);
+                let mut one = |time: Nanos| {
+                    if time.wrapping_sub(begin) >= step {
+                        put(begin, count);
+                        (begin, count) = (time / step * step, 0);
                     }
                     count += 1;
+                };
+                match times.plain() {
+                    Some(times) => rows.iter().for_each(|row| one(times[row].cast_unsigned())),
+                    None => rows.iter().for_each(|row| match times.get(row) {
+                        Some(time) => one(time),
+                        None => self.timeless += 1,
+                    }),
                 }
-                put(last, count);
+                put(begin, count);
             }
             Some(by) => by.each(view, rows, |row, group| {
                 let Some(time) = times.get(row) else {

@@ -1,38 +1,59 @@
 //! Percentiles of durations: exact while there are few enough, from a histogram beyond that.
 
-use std::collections::BTreeMap;
-
 /// So many durations are kept one by one.
 const EXACT: usize = 1_000_000;
 /// A bucket of the histogram ends at 2^(1/8) times its beginning: 2^-3 is what a scale of 3 means.
-const SCALE: f64 = 8.0;
+const SCALE: usize = 8;
+/// All buckets of positive numbers, and the first one.
+const BUCKETS: usize = 63 * SCALE + 2;
 
 /// Durations in nanoseconds.
 #[derive(Clone, Debug, Default)]
 pub struct Durations {
     exact: Vec<i64>,
     /// How many are in each bucket, where there were too many to keep; those of 0 and less are in the first one.
-    buckets: BTreeMap<i32, u64>,
+    buckets: Vec<u64>,
 }
 
-/// Of the first bucket: nothing at all, or less.
-const NOTHING: i32 = i32::MIN;
+/// Where the buckets from 2^63 to 2^64 end: 2^(63 + n / 8).
+const ENDS: [u64; SCALE] = [
+    0x8000_0000_0000_0000,
+    0x8b95_c1e3_ea8b_d6e6,
+    0x9837_f051_8db8_a96f,
+    0xa5fe_d6a9_b151_38ea,
+    0xb504_f333_f9de_6484,
+    0xc567_2a11_5506_dadd,
+    0xd744_fcca_d69d_6af4,
+    0xeac0_c6e7_dd24_392e,
+];
 
-fn bucket(duration: i64) -> i32 {
-    if duration <= 0 {
-        return NOTHING;
+/// Bucket n + 1 has what is above 2^((n - 1) / 8), up to 2^(n / 8).
+fn bucket(duration: i64) -> usize {
+    let Some(zeros) = u64::try_from(duration).ok().filter(|duration| *duration > 0).map(u64::leading_zeros) else {
+        return 0;
+    };
+    let scaled = duration.cast_unsigned() << zeros;
+    (63 - zeros as usize) * SCALE + 1 + ENDS.iter().filter(|end| scaled > **end).count()
+}
+
+/// The middle of a bucket.
+fn middle(bucket: usize) -> i64 {
+    match bucket {
+        0 => 0,
+        _ => ((bucket as f64 - 1.5) / SCALE as f64).exp2() as i64,
     }
-    ((duration as f64).log2() * SCALE).ceil() as i32
 }
 
 impl Durations {
     /// One more.
     pub fn add(&mut self, duration: i64) {
         match self.buckets.is_empty() {
-            true => self.exact.push(duration),
-            false => *self.buckets.entry(bucket(duration)).or_default() += 1,
+            true => {
+                self.exact.push(duration);
+                self.bound();
+            }
+            false => self.buckets[bucket(duration)] += 1,
         }
-        self.bound();
     }
 
     /// All of `other` as well.
@@ -41,8 +62,8 @@ impl Durations {
             self.exact.extend(other.exact);
         } else {
             self.spread();
-            other.exact.iter().for_each(|duration| *self.buckets.entry(bucket(*duration)).or_default() += 1);
-            other.buckets.into_iter().for_each(|(bucket, count)| *self.buckets.entry(bucket).or_default() += count);
+            other.exact.iter().for_each(|duration| self.buckets[bucket(*duration)] += 1);
+            self.buckets.iter_mut().zip(other.buckets).for_each(|(all, count)| *all += count);
         }
         self.bound();
     }
@@ -54,14 +75,15 @@ impl Durations {
     }
 
     fn spread(&mut self) {
+        self.buckets.resize(BUCKETS, 0);
         for duration in std::mem::take(&mut self.exact) {
-            *self.buckets.entry(bucket(duration)).or_default() += 1;
+            self.buckets[bucket(duration)] += 1;
         }
     }
 
     /// How many.
     pub fn count(&self) -> u64 {
-        self.exact.len() as u64 + self.buckets.values().sum::<u64>()
+        self.exact.len() as u64 + self.buckets.iter().sum::<u64>()
     }
 
     /// Whether the percentiles are exact.
@@ -71,7 +93,7 @@ impl Durations {
 
     /// Bytes it takes.
     pub(super) fn memory(&self) -> usize {
-        self.exact.capacity() * 8 + self.buckets.len() * 32
+        self.exact.capacity() * 8 + self.buckets.len() * 8
     }
 
     /// For each of `shares`, 0 to 1: the least duration that so many do not exceed. In a bucket its middle, which is at most
@@ -81,22 +103,17 @@ impl Durations {
         if count == 0 {
             return None;
         }
-        self.exact.sort_unstable();
-        let rank = |share: f64| ((share * count as f64).ceil() as u64).clamp(1, count);
         Some(shares.map(|share| {
-            let rank = rank(share);
+            let rank = ((share * count as f64).ceil() as u64).clamp(1, count);
             if self.buckets.is_empty() {
-                return self.exact[rank as usize - 1];
+                return *self.exact.select_nth_unstable(rank as usize - 1).1;
             }
             let mut below = 0;
-            let found = self.buckets.iter().find(|(_, count)| {
-                below += **count;
+            let found = self.buckets.iter().position(|count| {
+                below += count;
                 below >= rank
             });
-            match found {
-                Some((bucket, _)) if *bucket != NOTHING => ((f64::from(*bucket) - 0.5) / SCALE).exp2() as i64,
-                _ => 0,
-            }
+            found.map_or(0, middle)
         }))
     }
 }
@@ -125,6 +142,22 @@ mod tests {
             assert!(off < 0.045, "{found} for {exact}");
         }
         assert_eq!(Durations::default().percentiles([0.5]), None);
+    }
+
+    #[test]
+    fn buckets_end_where_a_scale_of_3_says() {
+        for (number, end) in (0..SCALE).map(|number| (number, ENDS[number])) {
+            let exact = (63.0 + number as f64 / SCALE as f64).exp2();
+            assert!((end as f64 / exact - 1.0).abs() < 1e-15, "{number}");
+        }
+        for (duration, wanted) in [(i64::MIN, 0), (0, 0), (1, 1), (2, 9), (3, 14), (4, 17), (5, 20), (1 << 62, 497)] {
+            assert_eq!(bucket(duration), wanted, "{duration}");
+        }
+        assert!(bucket(i64::MAX) < BUCKETS);
+        for duration in (1..100_000).chain((0..63).map(|bit| 1 << bit)) {
+            let off = (middle(bucket(duration)) as f64 - duration as f64).abs() / duration as f64;
+            assert!(off < 0.045 || duration < 1_000, "{duration}: {off}");
+        }
     }
 
     #[test]

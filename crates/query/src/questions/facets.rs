@@ -147,21 +147,24 @@ impl Gather for Counting<'_> {
         self.total += rows.len() as u64;
         let mut made = 0;
         for (by, values) in self.by.iter().zip(&mut self.values) {
-            // Neighbours are often alike: one look-up for all of them.
-            let mut run: Option<(Option<Box<str>>, u64)> = None;
-            let mut put = |(value, count): (Option<Box<str>>, u64)| {
+            // Without a copy of what is known.
+            let (mut block, mut none): (Map<Box<str>, u64>, u64) = Default::default();
+            by.each(view, rows, |_, value| match value {
+                Some(value) => match block.get_mut(value) {
+                    Some(count) => *count += 1,
+                    None => drop(block.insert(value.into(), 1)),
+                },
+                None => none += 1,
+            })?;
+            let none = (none > 0).then_some((None, none));
+            for (value, count) in block.into_iter().map(|(value, count)| (Some(value), count)).chain(none) {
                 let bytes = VALUE_BYTES + value.as_deref().map_or(0, str::len);
                 let known = values.entry(value).or_insert_with(|| {
                     made += bytes;
                     0
                 });
                 *known += count;
-            };
-            by.each(view, rows, |_, value| match &mut run {
-                Some((last, count)) if last.as_deref() == value => *count += 1,
-                _ => run.replace((value.map(Into::into), 1)).into_iter().for_each(&mut put),
-            })?;
-            run.into_iter().for_each(put);
+            }
         }
         self.asking.hold(made);
         Ok(())

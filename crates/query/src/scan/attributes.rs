@@ -1,5 +1,7 @@
 //! `attributes['key']` over the map column, and tests of it: the length of a key is compared first, then its bytes.
 
+use std::cell::Cell;
+
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, MapArray, StringArray};
 use otlp_arrow_store::ReadError;
@@ -15,6 +17,8 @@ pub(crate) struct Attributes<'a> {
     offsets: &'a [i32],
     key_offsets: &'a [i32],
     key_bytes: &'a [u8],
+    /// How many attributes of the row that was found last are before it: records of one place in a program are alike.
+    before: Cell<usize>,
     pub(crate) keys: &'a StringArray,
     pub(crate) values: &'a StringArray,
 }
@@ -27,7 +31,8 @@ impl<'a> Attributes<'a> {
         };
         let (keys, values) = (text(0)?, text(1)?);
         let offsets = map.value_offsets();
-        Ok(Self { offsets, key_offsets: keys.value_offsets(), key_bytes: keys.value_data(), keys, values })
+        let (key_offsets, key_bytes) = (keys.value_offsets(), keys.value_data());
+        Ok(Self { offsets, key_offsets, key_bytes, before: Cell::new(0), keys, values })
     }
 
     /// Where in `keys` and `values` the attributes of a row are.
@@ -37,10 +42,19 @@ impl<'a> Attributes<'a> {
 
     /// The place of `key` in a row.
     fn find(&self, row: usize, key: &[u8]) -> Option<usize> {
-        self.range(row).find(|at| {
-            let (from, to) = (self.key_offsets[*at] as usize, self.key_offsets[at + 1] as usize);
+        let is_key = |at: usize| {
+            let (from, to) = (self.key_offsets[at] as usize, self.key_offsets[at + 1] as usize);
             to - from == key.len() && self.key_bytes[from..to] == *key
-        })
+        };
+        let range = self.range(row);
+        let guess = range.start + self.before.get();
+        if guess < range.end && is_key(guess) {
+            return Some(guess);
+        }
+        let start = range.start;
+        let found = range.into_iter().find(|at| is_key(*at))?;
+        self.before.set(found - start);
+        Some(found)
     }
 
     /// The value of `key` in a row: `None` without it, `Some(None)` if it is empty.

@@ -114,7 +114,13 @@ impl Test for TimeTest {
 
     fn narrow(&mut self, view: &View<'_>, rows: &mut Selection) -> Result<()> {
         let times = Times::of(view)?;
-        rows.retain(|row| times.get(row).is_some_and(|time| self.from <= time && time < self.to));
+        match times.plain() {
+            Some(times) => {
+                let length = self.to.saturating_sub(self.from);
+                rows.retain(|row| times[row].cast_unsigned().wrapping_sub(self.from) < length);
+            }
+            None => rows.retain(|row| times.get(row).is_some_and(|time| self.from <= time && time < self.to)),
+        }
         Ok(())
     }
 }
@@ -131,21 +137,30 @@ impl Test for IdTest {
 
     fn narrow(&mut self, view: &View<'_>, rows: &mut Selection) -> Result<()> {
         let ids = view.ids(self.column[0])?;
-        match (self.id.complete(), rows.len() == ids.len()) {
-            (Some(wanted), true) => {
-                let width = wanted.len();
-                if usize::try_from(ids.value_length()) != Ok(width) {
-                    return Err(ReadError::damaged("an id column of another width"));
-                }
-                let bytes = ids.value_data();
-                let found = bytes.chunks_exact(width).take(ids.len()).enumerate();
-                let found = found.filter(|(row, id)| *id == wanted && ids.is_valid(*row));
-                *rows = Selection::Rows(found.map(|(row, _)| row as u32).collect());
-            }
-            _ => rows.retain(|row| ids.is_valid(row) && self.id.begins(ids.value(row))),
+        if rows.len() < ids.len() {
+            rows.retain(|row| ids.is_valid(row) && self.id.begins(ids.value(row)));
+            return Ok(());
         }
+        let (wanted, mask, width) = self.id.bits();
+        if usize::try_from(ids.value_length()) != Ok(width) {
+            return Err(ReadError::damaged("an id column of another width"));
+        }
+        // Few rows have it: whether one has an id at all is asked of those only.
+        let bytes = &ids.value_data()[..ids.len() * width];
+        let found: Vec<u32> = match width {
+            16 => hits(bytes.as_chunks::<16>().0, |id| u128::from_be_bytes(*id) & mask == wanted),
+            _ => {
+                let (wanted, mask) = ((wanted >> 64) as u64, (mask >> 64) as u64);
+                hits(bytes.as_chunks::<8>().0, |id| u64::from_be_bytes(*id) & mask == wanted)
+            }
+        };
+        *rows = Selection::Rows(found.into_iter().filter(|row| ids.is_valid(*row as usize)).collect());
         Ok(())
     }
+}
+
+fn hits<T>(ids: &[T], is_wanted: impl Fn(&T) -> bool) -> Vec<u32> {
+    (0..).zip(ids).filter(|(_, id)| is_wanted(id)).map(|(row, _)| row).collect()
 }
 
 struct IdsTest {

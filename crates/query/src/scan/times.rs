@@ -40,12 +40,16 @@ impl<'a> Times<'a> {
         self.get(row).unwrap_or(0)
     }
 
+    /// The times of all rows, where each has one of its own: in the type of the column, to be cast.
+    pub(crate) fn plain(&self) -> Option<&'a [i64]> {
+        let first = self.0.first().filter(|times| times.null_count() == 0)?;
+        Some(first.values())
+    }
+
     /// The earliest and the latest.
     pub(crate) fn bounds(&self, rows: usize) -> (Nanos, Nanos) {
-        if let [times] = self.0.as_slice()
-            && times.null_count() == 0
-        {
-            let values = times.values().iter().map(|time| time.cast_unsigned());
+        if let Some(times) = self.plain() {
+            let values = times.iter().map(|time| time.cast_unsigned());
             return values.fold((Nanos::MAX, 0), |(min, max), time| (min.min(time), max.max(time)));
         }
         (0..rows).map(|row| self.order(row)).fold((Nanos::MAX, 0), |(min, max), time| (min.min(time), max.max(time)))

@@ -1,6 +1,7 @@
 //! The body of a message, taken apart column by column, every length checked against what is there.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::ops::Range;
 use std::slice::ChunksExact;
 
@@ -21,8 +22,30 @@ pub(crate) struct Body<'a> {
     pub(crate) rows: usize,
     nodes: ChunksExact<'a, u8>,
     buffers: ChunksExact<'a, u8>,
-    bytes: &'a [u8],
+    bytes: Bytes<'a>,
     zstd: bool,
+}
+
+/// What of a body was read.
+#[derive(Clone, Copy, Debug)]
+enum Bytes<'a> {
+    Whole(&'a [u8]),
+    Pieces(&'a [Piece]),
+}
+
+/// Bytes of a body, from this place on.
+pub(crate) type Piece = (usize, Vec<u8>);
+
+impl<'a> Bytes<'a> {
+    fn get(self, range: Range<usize>) -> Option<&'a [u8]> {
+        match self {
+            Bytes::Whole(bytes) => bytes.get(range),
+            Bytes::Pieces(_) if range.is_empty() => Some(&[]),
+            Bytes::Pieces(pieces) => pieces
+                .iter()
+                .find_map(|(start, bytes)| bytes.get(range.start.checked_sub(*start)?..range.end.checked_sub(*start)?)),
+        }
+    }
 }
 
 /// Bytes of a node, and of where a buffer is: two numbers.
@@ -35,6 +58,15 @@ fn pair(bytes: &[u8]) -> Option<(i64, i64)> {
 impl<'a> Body<'a> {
     /// The columns of the message with this head in `bytes`.
     pub(crate) fn new(head: &Head<'a>, bytes: &'a [u8]) -> Result<Self> {
+        Self::of(head, Bytes::Whole(bytes))
+    }
+
+    /// As [`Body::new`], where only these pieces of it were read.
+    pub(crate) fn of_pieces(head: &Head<'a>, pieces: &'a [Piece]) -> Result<Self> {
+        Self::of(head, Bytes::Pieces(pieces))
+    }
+
+    fn of(head: &Head<'a>, bytes: Bytes<'a>) -> Result<Self> {
         let zstd = match head.compression {
             None => false,
             Some(CompressionType::ZSTD) => true,
@@ -88,9 +120,12 @@ impl<'a> Body<'a> {
         Ok(span.unwrap_or(0..0))
     }
 
-    /// Bytes of the body as it lies in the file.
+    /// Bytes of the body that were read.
     pub(crate) fn len(&self) -> usize {
-        self.bytes.len()
+        match self.bytes {
+            Bytes::Whole(bytes) => bytes.len(),
+            Bytes::Pieces(pieces) => pieces.iter().map(|(_, bytes)| bytes.len()).sum(),
+        }
     }
 
     /// Passes over a column.
@@ -101,6 +136,11 @@ impl<'a> Body<'a> {
     }
 }
 
+thread_local! {
+    /// What zstd works with: making it anew takes longer than many a buffer.
+    static UNZIP: RefCell<Option<zstd::bulk::Decompressor<'static>>> = const { RefCell::new(None) };
+}
+
 fn unzip(frame: &[u8], len: i64) -> Result<Vec<u8>> {
     let len = usize::try_from(len).ok().filter(|len| *len <= MAX_BUFFER);
     let len = len.ok_or_else(|| damaged("a compressed buffer claims an impossible length"))?;
@@ -108,7 +148,14 @@ fn unzip(frame: &[u8], len: i64) -> Result<Vec<u8>> {
     if zstd::zstd_safe::get_frame_content_size(frame).ok().flatten() != Some(len as u64) {
         return Err(damaged("a compressed buffer is not of the length it claims"));
     }
-    let bytes = zstd::bulk::decompress(frame, len).map_err(|error| damaged(format!("zstd: {error}")))?;
+    let bytes = UNZIP.with_borrow_mut(|unzip| {
+        let unzip = match unzip {
+            Some(unzip) => unzip,
+            none => none.insert(zstd::bulk::Decompressor::new()?),
+        };
+        unzip.decompress(frame, len)
+    });
+    let bytes = bytes.map_err(|error| damaged(format!("zstd: {error}")))?;
     (bytes.len() == len).then_some(bytes).ok_or_else(|| damaged("a compressed buffer is too short"))
 }
 

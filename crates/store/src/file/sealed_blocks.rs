@@ -14,7 +14,7 @@ use arrow_ipc::MessageHeader;
 use arrow_schema::{DataType, Field};
 
 use super::blocks::{BlockReader, LoadedBlock, Outline, Parts, checked};
-use super::body::{Body, Values};
+use super::body::{Body, Piece, Values};
 use super::error::{ReadError, Result, damaged};
 use super::head::Head;
 use super::layout::{Shape, shapes};
@@ -184,8 +184,6 @@ impl Loaded<'_> {
         };
         let len = usize::try_from(self.place.len).map_err(|_| damaged("a message is too large"))?;
         let body_len = len.checked_sub(head.len()).ok_or_else(|| damaged("a message ends within its head"))?;
-        // Pages that nothing is read into cost nothing.
-        let mut bytes = vec![0; body_len];
         let (mut first, mut ranges): (usize, Vec<Range<usize>>) = (0, Vec::new());
         for (column, shape) in self.reader.shapes.iter().enumerate() {
             let next = first + shape.buffers();
@@ -198,11 +196,14 @@ impl Loaded<'_> {
             }
             first = next;
         }
-        for range in ranges {
+        let read = |range: Range<usize>| -> Result<Piece> {
+            let mut bytes = vec![0; range.len()];
             let at = self.place.offset + (head.len() + range.start) as u64;
-            self.reader.file.read_exact_at(at, &mut bytes[range]).map_err(failed)?;
-        }
-        self.decode(Body::new(&head, &bytes)?, columns)
+            self.reader.file.read_exact_at(at, &mut bytes).map_err(failed)?;
+            Ok((range.start, bytes))
+        };
+        let pieces = ranges.into_iter().map(read).collect::<Result<Vec<_>>>()?;
+        self.decode(Body::of_pieces(&head, &pieces)?, columns)
     }
 }
 
