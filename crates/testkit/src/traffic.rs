@@ -204,8 +204,8 @@ struct Made {
 impl Trace<'_> {
     /// A request of a browser, and all that it causes.
     fn visit(&mut self, time: u64) {
-        // Most are quick; one in twenty waits for something.
-        let slow = if self.rng.one_in(20) { 12 } else { 1 };
+        // Most are quick; one in thirty waits for something.
+        let slow = if self.rng.one_in(30) { 12 } else { 1 };
         let duration = (4_000_000 + self.rng.below(60_000_000)) * slow;
         let root = self.serve(0, Vec::new(), time, duration);
         let calls = 1 + self.rng.below(3);
