@@ -40,7 +40,7 @@ def hexed(value: Any) -> str:
 
 
 def nearly(a: dict[str, list[float]], b: dict[str, list[float]]) -> bool:
-    """Compare counts exactly, percentiles within 5 %: of more than a million ours are that near, and DataFusion interpolates."""
+    """Compare counts exactly, percentiles within 5 %: so near are ours of a million, and DataFusion interpolates."""
     if a.keys() != b.keys():
         return False
     return all(
