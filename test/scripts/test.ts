@@ -21,6 +21,7 @@ import { CommandFailed, ROOT, run, venvBin } from './run.js';
 import { addon, extension, extensionClippy, pythonEnvironment } from './setup.js';
 import { everythingRan, forbidden, NO_SKIPS } from './skips.js';
 import { structure } from './structure.js';
+import { waitsShare } from './waits.js';
 import { workflows } from './workflows.js';
 
 interface Step {
@@ -66,6 +67,7 @@ const STEPS: readonly Step[] = [
   step('python tests', () => suite(venvBin('pytest'), ['-q', '-rfEs'], { cwd: python })),
   step('demo', () => demo()),
   step('kill test, a share', () => run(process.execPath, [join(ROOT, 'test/dist/crash/main.js'), '--rounds', '30'])),
+  step('waits, a share', () => waitsShare()),
   step('go peers', () => goPeers()),
   step('fuzzing, a share', () => fuzzShare()),
   step('workflows', () => workflows()),

@@ -46,6 +46,10 @@ export declare class BindingLibrary {
   shutdownNow(deadlineMs: number): Outcome<undefined>
   /** The program ends: no exporter waits for longer than `left_ms` any more. Without it the program goes on after all. */
   endsIn(leftMs?: number | undefined | null): void
+  /** An exporter is shut down: for how many milliseconds it may wait, all of them together. */
+  exporterEndsIn(): number
+  /** Resolves when everything accepted before the call is committed; an exporter waits for `wait_ms` at most. */
+  flushWithin(waitMs: number): Promise<Outcome<undefined>>
   /** Attributes of the resource that records without one belong to. */
   resource(): Array<Array<string>>
   /** The output directory. */

@@ -15,6 +15,7 @@ import { watched } from './ending.js';
 import { unwrap } from './errors.js';
 import { Events } from './events.js';
 import { closeAtExit } from './exit.js';
+import type { Owner } from './exporters/exporter.js';
 import { LogExporter } from './exporters/log.js';
 import { MetricExporter, type MetricExporterOptions } from './exporters/metric.js';
 import type { ExporterOptions } from './exporters/options.js';
@@ -36,6 +37,9 @@ export interface ExportOutcome {
   /** Why the first was refused, and what of a resource or scope could not be read; else empty. */
   readonly message: string;
 }
+
+/** A timer that is set to more rings at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 let bindingOf: (library: OtlpLibrary) => BindingLibrary;
 
@@ -65,6 +69,10 @@ export class OtlpLibrary extends Questions implements AsyncDisposable {
   readonly #resource: Resource;
   readonly #forget: () => void;
   readonly #pending = new Set<Promise<unknown>>();
+  readonly #owner: Owner = {
+    flushWithin: waitMs => this.#flushWithin(waitMs),
+    exporterEndsInMs: () => this.#binding.exporterEndsIn(),
+  };
   #closing: Promise<void> | undefined;
 
   private constructor(binding: BindingLibrary, events: Events, answers: Answers) {
@@ -140,17 +148,17 @@ export class OtlpLibrary extends Questions implements AsyncDisposable {
 
   /** A span exporter for the SDK's processors. */
   spanExporter(options: ExporterOptions = {}): SpanExporter {
-    return new SpanExporter(this, (spans, waitMs) => this.#exportTraces(spans, waitMs), options);
+    return new SpanExporter(this.#owner, (spans, waitMs) => this.#exportTraces(spans, waitMs), options);
   }
 
   /** A metric exporter for the SDK's readers. */
   metricExporter(options: MetricExporterOptions = {}): MetricExporter {
-    return new MetricExporter(this, (metrics, waitMs) => this.#exportMetrics(metrics, waitMs), options);
+    return new MetricExporter(this.#owner, (metrics, waitMs) => this.#exportMetrics(metrics, waitMs), options);
   }
 
   /** A log record exporter for the SDK's processors. */
   logExporter(options: ExporterOptions = {}): LogExporter {
-    return new LogExporter(this, (records, waitMs) => this.#exportLogs(records, waitMs), options);
+    return new LogExporter(this.#owner, (records, waitMs) => this.#exportLogs(records, waitMs), options);
   }
 
   /**
@@ -248,6 +256,21 @@ export class OtlpLibrary extends Questions implements AsyncDisposable {
     } finally {
       this.#forget();
     }
+  }
+
+  async #flushWithin(waitMs: number): Promise<void> {
+    const until = performance.now() + waitMs;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>(resolve => {
+      // What is exported keeps the process alive; a timer beside it would look like work of the program's own.
+      timer = setTimeout(resolve, Math.min(waitMs, LONGEST_TIMER_MS)).unref();
+    });
+    try {
+      await Promise.race([Promise.allSettled([...this.#pending]), late]);
+    } finally {
+      clearTimeout(timer);
+    }
+    unwrap(await this.#binding.flushWithin(Math.max(0, until - performance.now())));
   }
 
   #exportTraces(spans: readonly ReadableSpan[], waitMs: number | undefined): Promise<ExportOutcome> {

@@ -278,6 +278,19 @@ impl BindingLibrary {
         self.inner.ends_by(left_ms.map(|left| Clock::system().now() + milliseconds(left)));
     }
 
+    /// An exporter is shut down: for how many milliseconds it may wait, all of them together.
+    #[napi(catch_unwind)]
+    pub fn exporter_ends_in(&self) -> f64 {
+        Clock::system().left(self.inner.exporter_ends()).as_secs_f64() * 1000.0
+    }
+
+    /// Resolves when everything accepted before the call is committed; an exporter waits for `wait_ms` at most.
+    #[napi(catch_unwind)]
+    pub fn flush_within<'env>(&self, env: &'env Env, wait_ms: f64) -> napi::Result<PromiseRaw<'env, Outcome<()>>> {
+        let flushed = self.inner.flush_within(milliseconds(wait_ms));
+        promise(env, async move { outcome(flushed.await) })
+    }
+
     /// Attributes of the resource that records without one belong to.
     #[napi(catch_unwind)]
     pub fn resource(&self) -> Vec<Vec<String>> {

@@ -106,6 +106,11 @@ impl Library {
         py.detach(|| self.library.ends_by(Some(moment)));
     }
 
+    /// An exporter is shut down: for how many seconds it may wait, all of them together.
+    fn exporter_ends_in(&self, py: Python<'_>) -> f64 {
+        py.detach(|| Clock::system().left(self.library.exporter_ends()).as_secs_f64())
+    }
+
     /// How many seconds a shutdown may take, by the configuration.
     fn shutdown_timeout(&self) -> f64 {
         self.library.config().shutdown_timeout.as_secs_f64()

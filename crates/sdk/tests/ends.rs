@@ -1,4 +1,4 @@
-//! The end of a program on a disk that stands still or is slow: providers are shut down one after the other, then the
+//! The end of a program on a disk that stands still, is full or slow: providers are shut down one after the other, then the
 //! library, and all of that together has one time. What is left is counted and told.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stdout, reason = "tests")]
 
@@ -29,6 +29,10 @@ fn main() -> ExitCode {
             one_at_a_time_on_a_disk_that_stands_still,
             several_exporters_of_a_signal_on_a_disk_that_stands_still,
             providers_that_are_dropped_on_a_disk_that_stands_still,
+            a_library_that_is_dropped_on_a_disk_that_stands_still,
+            batches_on_a_disk_that_is_full,
+            several_exporters_of_a_signal_on_a_disk_that_is_full,
+            a_library_that_is_dropped_on_a_disk_that_is_full,
             a_slow_disk_keeps_everything,
             a_disk_that_works_keeps_everything,
         ],
@@ -36,10 +40,17 @@ fn main() -> ExitCode {
 }
 
 fn open(dir: &Path) -> OtlpLibrary {
+    open_leaving(dir, 0)
+}
+
+fn open_leaving(dir: &Path, min_free_bytes: u64) -> OtlpLibrary {
     let mut config = Config { output_dir: dir.to_owned(), ..Config::default() };
-    config.storage.min_free_bytes = 0;
+    config.storage.min_free_bytes = min_free_bytes;
     OtlpLibrary::open(config).unwrap()
 }
+
+/// No disk has so much: one of which so much must stay free is full, and may have room again at any time.
+const MORE_THAN_THERE_IS: u64 = 1 << 60;
 
 /// Spans, and log records; of data points there is one.
 const RECORDS: u64 = 3;
@@ -50,22 +61,20 @@ fn lost(library: &OtlpLibrary) -> u64 {
 
 fn a_program_that_ends(job: &str) {
     let (how, dir) = job.split_once('|').unwrap();
-    let library = open(Path::new(dir));
+    let is = |word| how.split(' ').any(|known| known == word);
+    let library = open_leaving(Path::new(dir), if is("full") { MORE_THAN_THERE_IS } else { 0 });
     let mut events = library.events();
-    let pairs = if how == "several" { 3 } else { 1 };
+    let pairs = if is("several") { 3 } else { 1 };
     let (mut tracers, mut loggers) = (Vec::new(), Vec::new());
     for _ in 0..pairs {
         let (spans, logs) = (library.span_exporter(), library.log_exporter());
         let (tracer, logger) = (SdkTracerProvider::builder(), SdkLoggerProvider::builder());
-        match how {
-            "simple" => {
-                tracers.push(tracer.with_simple_exporter(spans).build());
-                loggers.push(logger.with_simple_exporter(logs).build());
-            }
-            _ => {
-                tracers.push(tracer.with_batch_exporter(spans).build());
-                loggers.push(logger.with_batch_exporter(logs).build());
-            }
+        if is("simple") {
+            tracers.push(tracer.with_simple_exporter(spans).build());
+            loggers.push(logger.with_simple_exporter(logs).build());
+        } else {
+            tracers.push(tracer.with_batch_exporter(spans).build());
+            loggers.push(logger.with_batch_exporter(logs).build());
         }
     }
     let reader = PeriodicReader::builder(library.metric_exporter()).with_interval(Duration::from_secs(3600)).build();
@@ -82,20 +91,24 @@ fn a_program_that_ends(job: &str) {
             logger.emit(record);
         }
     }
-    if how == "long" {
+    if is("long") {
         // A flush that the disk does not answer: exports are told so, and it has stood still for a while.
         assert!(tracers[0].force_flush().is_err());
     }
     let began = Instant::now();
-    if how == "dropped" {
-        drop((tracers, loggers, meters));
-    } else {
+    if !is("dropped") {
         tracers.iter().for_each(|provider| drop(provider.shutdown()));
         loggers.iter().for_each(|provider| drop(provider.shutdown()));
         drop(meters.shutdown());
     }
-    let report = library.shutdown_blocking(None).map_or_else(|error| error.to_string(), |_| "everything".to_owned());
-    let lost = lost(&library);
+    drop((tracers, loggers, meters));
+    let (report, counted) = if is("let-go") {
+        drop(library);
+        ("dropped".to_owned(), None)
+    } else {
+        let report = library.shutdown_blocking(None);
+        (report.map_or_else(|error| error.to_string(), |_| "everything".to_owned()), Some(lost(&library)))
+    };
     let took = began.elapsed();
     let mut told = 0;
     while let Some(event) = events.recv() {
@@ -103,6 +116,7 @@ fn a_program_that_ends(job: &str) {
             told += event.count.unwrap();
         }
     }
+    let lost = counted.unwrap_or(told);
     println!("ends: {}|{lost}|{told}|{report}", took.as_millis());
 }
 
@@ -141,14 +155,13 @@ fn end(how: &str, fault: Option<&str>) -> Ended {
 const LOADED_MACHINE: Duration = Duration::from_secs(9);
 
 fn nothing_is_kept_and_the_end_is_soon(how: &str, records: u64) {
-    let ended = end(how, Some("stall"));
+    let ended = end(how, if how.contains("full") { None } else { Some("stall") });
+    println!("{how}: {:?}", ended.took);
     assert!(ended.took < LOADED_MACHINE, "{how}: {:?}", ended.took);
     assert_eq!((ended.kept, ended.lost, ended.told), (0, records, records), "{how}: {}", ended.report);
-    assert_eq!(
-        ended.report,
-        format!("TIMEOUT: shut down before everything was done: {records} record(s) could not be written and are lost"),
-        "{how}"
-    );
+    let report =
+        format!("TIMEOUT: shut down before everything was done: {records} record(s) could not be written and are lost");
+    assert_eq!(ended.report, if how.contains("let-go") { "dropped".to_owned() } else { report }, "{how}");
 }
 
 fn batches_on_a_disk_that_stands_still() {
@@ -169,6 +182,28 @@ fn several_exporters_of_a_signal_on_a_disk_that_stands_still() {
 
 fn providers_that_are_dropped_on_a_disk_that_stands_still() {
     nothing_is_kept_and_the_end_is_soon("dropped", 2 * RECORDS + 1);
+}
+
+fn a_library_that_is_dropped_on_a_disk_that_stands_still() {
+    for how in ["batch let-go", "simple let-go", "dropped let-go"] {
+        nothing_is_kept_and_the_end_is_soon(how, 2 * RECORDS + 1);
+    }
+}
+
+fn batches_on_a_disk_that_is_full() {
+    for how in ["batch full", "dropped full", "long full"] {
+        nothing_is_kept_and_the_end_is_soon(how, 2 * RECORDS + 1);
+    }
+}
+
+fn several_exporters_of_a_signal_on_a_disk_that_is_full() {
+    nothing_is_kept_and_the_end_is_soon("several full", 6 * RECORDS + 1);
+}
+
+fn a_library_that_is_dropped_on_a_disk_that_is_full() {
+    for how in ["batch let-go full", "dropped let-go full"] {
+        nothing_is_kept_and_the_end_is_soon(how, 2 * RECORDS + 1);
+    }
 }
 
 fn a_slow_disk_keeps_everything() {

@@ -10,15 +10,16 @@ export interface ExportResult {
 
 /** What an exporter needs of the library that made it. It also keeps that library from being collected. */
 export interface Owner {
-  flush(): Promise<void>;
+  /** Resolves when everything exported before is committed, or rejects with TIMEOUT after so long. */
+  flushWithin(waitMs: number): Promise<void>;
+  /** How long an exporter that is shut down may wait: all of a library have one time. */
+  exporterEndsInMs(): number;
 }
 
 /** Hands a batch to the library, waiting for room at most so long. */
 export type Send<T> = (batch: T, waitMs: number) => Promise<ExportOutcome>;
 
 const WARN_INTERVAL_MS = 10_000;
-/** A timer that is set to more rings at once. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** What the three exporters have in common: the contract of the SDK's processors. */
 export class Exporter<T> {
@@ -42,29 +43,23 @@ export class Exporter<T> {
   /** Resolves when everything exported before is committed. */
   async forceFlush(): Promise<void> {
     if (this.#closed) return;
-    await this.#flush();
+    await this.#flush(this.#timeoutMs);
   }
 
   /** Flushes, then refuses further exports with CLOSED. The library and its other exporters go on. */
   async shutdown(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    await this.#flush();
+    // A program shuts its providers down one after the other.
+    await this.#flush(Math.min(this.#timeoutMs, this.#owner.exporterEndsInMs()));
   }
 
-  async #flush(): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>(resolve => {
-      // What is flushed keeps the process alive; a timer beside it would look like work of the program's own.
-      timer = setTimeout(resolve, Math.min(this.#timeoutMs, LONGEST_TIMER_MS)).unref();
-    });
+  async #flush(waitMs: number): Promise<void> {
     try {
-      await Promise.race([this.#owner.flush(), late]);
+      await this.#owner.flushWithin(waitMs);
     } catch (error) {
       const failure = asOtlpError(error);
-      if (failure.code !== 'CLOSED') throw failure;
-    } finally {
-      clearTimeout(timer);
+      if (failure.code !== 'CLOSED' && failure.code !== 'TIMEOUT') throw failure;
     }
   }
 

@@ -6,6 +6,7 @@ pub(crate) mod encoding;
 mod generation;
 mod health;
 mod ingest;
+mod late;
 mod number;
 mod outward;
 pub(crate) mod patience;

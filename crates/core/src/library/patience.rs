@@ -23,10 +23,11 @@ pub(super) const NORMAL: Duration = Duration::from_millis(10);
 /// So long after a fault began another one has a time of its own, if exports went well in between.
 const AGAIN: Duration = Duration::from_secs(10);
 
-/// A commit that takes so long stands still: nobody who could not be told of the end waits for it any longer.
+/// A commit that takes so long stands still, and so does a recorder that has refused everything for so long: nobody who could not be
+/// told of the end waits any longer.
 pub(super) const STILL: Duration = Duration::from_millis(2500);
 /// How long exporters may wait at their shutdown, all of a library together, and exports beside them.
-const AT_THE_END: Duration = Duration::from_secs(5);
+pub(super) const AT_THE_END: Duration = Duration::from_secs(5);
 
 /// What all exports of a library know of the time.
 #[derive(Debug, Default)]
@@ -37,6 +38,8 @@ pub(super) struct Patience {
     ends_by: Option<Instant>,
     /// Exporters are being shut down, and may wait until then.
     exporters_end: Option<Instant>,
+    /// Since when there is no room for a signal, whatever is tried.
+    refused: PerSignal<Option<Instant>>,
 }
 
 impl Patience {
@@ -58,6 +61,18 @@ impl Patience {
             Waiter::Request => *self.fault.get_or_insert(began) + HELD.min(timeout),
         };
         self.bounded(until, began)
+    }
+
+    /// A batch was refused at `now`: until when batches wait for room, whatever their signal. Who waits longer is not told if the
+    /// program ends meanwhile.
+    pub(super) fn refused(&mut self, signal: Signal, now: Instant) -> Instant {
+        self.refused[signal].get_or_insert(now);
+        self.refused.values().flatten().min().map_or(now, |since| *since + STILL)
+    }
+
+    /// Something of `signal` was kept.
+    pub(super) fn kept(&mut self, signal: Signal) {
+        self.refused[signal] = None;
     }
 
     /// An export went well at `now`, and quickly.
@@ -219,6 +234,22 @@ mod tests {
         patience.well(end);
         assert_eq!(patience.exporters_end(end), None);
         assert_eq!(patience.in_trouble(Waiter::Batch, end, LONG), end + LONG);
+    }
+
+    #[test]
+    fn batches_wait_for_room_together_until_something_is_kept_again() {
+        let (mut patience, start) = (Patience::default(), Instant::now());
+        assert_eq!(patience.refused(Signal::Traces, start), start + STILL);
+        assert_eq!(
+            patience.refused(Signal::Logs, start + 1000 * MS),
+            start + STILL,
+            "one after the other is no longer"
+        );
+        patience.kept(Signal::Traces);
+        assert_eq!(patience.refused(Signal::Logs, start + 2000 * MS), start + 1000 * MS + STILL);
+        patience.kept(Signal::Logs);
+        let later = start + LONG;
+        assert_eq!(patience.refused(Signal::Traces, later), later + STILL);
     }
 
     #[test]

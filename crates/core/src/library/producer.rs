@@ -33,6 +33,9 @@ pub trait Producer {
     /// share, and that a shutdown does not give again to what they were told TIMEOUT of.
     fn exporter_ends(&self) -> Instant;
 
+    /// `flush` for at most `timeout`: TIMEOUT if it takes longer.
+    fn flush_within(&self, timeout: Duration) -> impl Future<Output = Result<()>> + Send + 'static;
+
     /// `append` for a table of several batches, read one by one: one commit, all of it or nothing. `read_from` is how many
     /// bytes of memory they are read from.
     fn append_batches<I>(
@@ -74,6 +77,11 @@ impl Producer for OtlpLibrary {
     fn exporter_ends(&self) -> Instant {
         let core = &self.running().core;
         core.waiting.exporter_ends(&core.store)
+    }
+
+    fn flush_within(&self, timeout: Duration) -> impl Future<Output = Result<()>> + Send + 'static {
+        let core = Arc::clone(&self.running().core);
+        async move { waiting::flush(&core.store, timeout).await }
     }
 
     fn append_batches<I>(

@@ -11,7 +11,7 @@ use super::outward::Outward;
 use crate::config::Config;
 use crate::error::Result;
 use crate::event::{Event, EventName};
-use crate::event_bus::EventBus;
+use crate::event_bus::{CLOSE_WAIT, EventBus};
 use crate::on_event::{self, PendingEvents};
 use crate::stats::Stats;
 
@@ -63,10 +63,18 @@ impl Running {
     }
 }
 
-/// Ends the events once nobody can hear them.
+/// Ends the events once nobody can hear them, and what exporters were told TIMEOUT of: they had the time of the end, which is
+/// not given again.
 impl Drop for Running {
     fn drop(&mut self) {
         self.outward.abandon();
-        self.events.close(self.core.store.clock().now());
+        let (waiting, store) = (&self.core.waiting, &self.core.store);
+        let mut until = store.clock().now();
+        if let Some(commit_until) = waiting.dropped(store) {
+            store.close_committing(commit_until, until);
+            waiting.end(store);
+            until = store.clock().now() + CLOSE_WAIT;
+        }
+        self.events.close(until);
     }
 }

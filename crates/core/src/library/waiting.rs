@@ -2,20 +2,19 @@
 //! nobody waited for to the end is found out here.
 
 use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
-use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::future::{Either, select};
 use otlp_arrow_base::lock::lock;
+use otlp_arrow_base::wait::after;
 use otlp_arrow_columns::Signal;
 
 use super::ingest::Core;
-use super::patience::{HELD, Losses, NORMAL, Patience, STILL, Waiter};
+use super::late::{Known, Late, Lates, Sent};
+use super::patience::{AT_THE_END, HELD, Losses, NORMAL, Patience, STILL, Waiter};
 use crate::error::{Code, OtlpError, Result};
 use crate::event::{Event, EventName, Severity};
 use crate::outcome::ExportOutcome;
@@ -39,21 +38,11 @@ pub struct Export {
     pub severity: Severity,
 }
 
-type Sent = Pin<Box<dyn Future<Output = Result<ExportOutcome>> + Send>>;
-
-/// What is on its way to the disk though nobody waits for it any more.
-struct Late {
-    signal: Signal,
-    records: u64,
-    severity: Severity,
-    sent: Sent,
-}
-
 /// The exports of one library that wait, did wait, or were lost.
 pub(super) struct Waiting {
     patience: Mutex<Patience>,
     losses: Mutex<Losses>,
-    late: Mutex<Vec<Late>>,
+    pub(super) lates: Lates,
     under_way: Mutex<UnderWay>,
     none: Condvar,
     /// Bytes of requests that were refused and will be tried again, and how many they may be.
@@ -83,8 +72,8 @@ impl fmt::Debug for Waiting {
 impl Waiting {
     /// `buffer_max_bytes` is what data may take in memory: what waits for a part of it takes an eighth of that at most.
     pub(super) fn new(buffer_max_bytes: usize) -> Self {
-        let (patience, losses, late, under_way, none, held, holders) = Default::default();
-        Self { patience, losses, late, under_way, none, held, max_held: buffer_max_bytes / 8, holders }
+        let (patience, losses, lates, under_way, none, held, holders) = Default::default();
+        Self { patience, losses, lates, under_way, none, held, max_held: buffer_max_bytes / 8, holders }
     }
 
     /// No export waits longer than that any more.
@@ -102,22 +91,8 @@ impl Waiting {
     pub(super) fn given_up(&self, store: &Store) -> Option<Instant> {
         let end = lock(&self.patience).exporters_end(store.clock().now())?;
         self.settle(store);
-        let late = lock(&self.late);
-        let told = |signal| late.iter().filter(|late| late.signal == signal).count() as u64;
-        let all_told = Signal::ALL.into_iter().all(|signal| store.queued_requests(signal) <= told(signal));
-        (all_told && !late.is_empty()).then_some(end)
-    }
-
-    /// What exports so many bytes may wait with, unless others wait with too many.
-    fn hold(&self, bytes: usize) -> Option<Held<'_>> {
-        let before = self.held.fetch_add(bytes, Ordering::Relaxed);
-        let others = self.holders.fetch_add(1, Ordering::Relaxed);
-        let held = Held { of: self, bytes };
-        // Whatever its size, one may always wait.
-        if others > 0 && (before + bytes > self.max_held || others >= MAX_HOLDERS) {
-            return None;
-        }
-        Some(held)
+        let told = |signal| store.queued_requests(signal) <= self.lates.count(signal);
+        (Signal::ALL.into_iter().all(told) && !self.lates.is_empty()).then_some(end)
     }
 
     /// Counts and announces records that an exporter could not hand over: the first of a fault at once, the others together.
@@ -140,29 +115,28 @@ impl Waiting {
 
     fn well(&self, store: &Store, signal: Signal) {
         let now = store.clock().now();
-        lock(&self.patience).well(now);
+        {
+            let mut patience = lock(&self.patience);
+            patience.kept(signal);
+            patience.well(now);
+        }
         let untold = lock(&self.losses).well(signal, now);
         if let Some(records) = untold {
             tell(store, signal, records, Severity::Warn, more(signal, records));
         }
     }
 
-    /// Looks what became of what nobody waited for to the end.
+    /// Looks what became of what was on its way when nobody waited for it any longer.
     pub(super) fn settle(&self, store: &Store) {
-        if lock(&self.late).is_empty() {
-            return;
-        }
-        let mut done = Vec::new();
-        lock(&self.late).retain_mut(|late| match late.sent.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Pending => true,
-            Poll::Ready(became) => {
-                done.push((late.signal, late.records, late.severity, became));
-                false
-            }
-        });
-        for (signal, records, severity, became) in done {
-            if let Err(error) = became {
-                self.lost_late(store, signal, records, &error, severity);
+        self.became(store, self.lates.settled());
+    }
+
+    /// Counts those of them that are lost.
+    pub(super) fn became(&self, store: &Store, known: Vec<Known>) {
+        for (Late { signal, records, severity, .. }, became) in known {
+            match became {
+                Ok(_) => lock(&self.patience).kept(signal),
+                Err(error) => self.lost_late(store, signal, records, &error, severity),
             }
         }
     }
@@ -179,11 +153,18 @@ impl Waiting {
         }
     }
 
+    /// A library that is dropped: until when commits may be waited for, where some are left that exporters were told TIMEOUT of.
+    pub(super) fn dropped(&self, store: &Store) -> Option<Instant> {
+        self.lates.end_trying(|| store.wake());
+        (!self.lates.is_empty()).then(|| self.given_up(store).unwrap_or(store.clock().now() + AT_THE_END))
+    }
+
     /// [`Waiting::settle`] when nothing more is written: what is not done now is lost. Returns how many records of exporters
     /// were lost since nothing new was taken.
     pub(super) fn end(&self, store: &Store) -> u64 {
-        self.settle(store);
-        let left = std::mem::take(&mut *lock(&self.late));
+        self.lates.end_trying(|| store.wake());
+        let (known, left) = self.lates.end();
+        self.became(store, known);
         let error = OtlpError::new(Code::Timeout, "they were not written before the end: check the disk");
         for late in &left {
             self.lost_late(store, late.signal, late.records, &error, late.severity);
@@ -225,22 +206,39 @@ impl Drop for Entered<'_> {
 }
 
 /// Memory of one request that waits, given back when it is dropped.
-struct Held<'a> {
-    of: &'a Waiting,
+struct Held {
+    core: Arc<Core>,
     bytes: usize,
 }
 
-impl Drop for Held<'_> {
+impl Held {
+    /// What an export of so many bytes may wait with, unless others wait with too many.
+    fn new(core: &Arc<Core>, bytes: usize) -> Option<Self> {
+        let waiting = &core.waiting;
+        let before = waiting.held.fetch_add(bytes, Ordering::Relaxed);
+        let others = waiting.holders.fetch_add(1, Ordering::Relaxed);
+        let held = Self { core: Arc::clone(core), bytes };
+        // Whatever its size, one may always wait.
+        if others > 0 && (before + bytes > waiting.max_held || others >= MAX_HOLDERS) {
+            return None;
+        }
+        Some(held)
+    }
+}
+
+impl Drop for Held {
     fn drop(&mut self) {
-        self.of.held.fetch_sub(self.bytes, Ordering::Relaxed);
-        self.of.holders.fetch_sub(1, Ordering::Relaxed);
+        let waiting = &self.core.waiting;
+        waiting.held.fetch_sub(self.bytes, Ordering::Relaxed);
+        waiting.holders.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 /// Keeps the request of an SDK's exporter. It waits for room and for the disk as long as who waits for it may; what is lost is
 /// counted and announced here.
 ///
-/// TIMEOUT if it is on its way to the disk and takes too long: if it is written after all it is kept, else counted then.
+/// TIMEOUT if it is on its way to the disk and takes too long, or there has been no room for so long that nobody waits for it: if it is
+/// written after all it is kept, else counted then.
 pub(super) async fn export(core: &Arc<Core>, export: Export) -> Result<ExportOutcome> {
     let (waiting, store) = (&core.waiting, &core.store);
     let _entered = Entered::new(waiting);
@@ -256,27 +254,41 @@ pub(super) async fn export(core: &Arc<Core>, export: Export) -> Result<ExportOut
     loop {
         match by(waiting, store, signal, until, began, sent).await {
             Ok(Ok(outcome)) => {
-                if !troubled {
-                    waiting.well(store, signal);
+                match troubled {
+                    true => lock(&waiting.patience).kept(signal),
+                    false => waiting.well(store, signal),
                 }
                 return Ok(outcome);
             }
             // What was refused may be tried again.
             Ok(Err(error)) => {
                 troubled = true;
+                let mut patient_until = until;
                 if error.passes() {
-                    until = lock(&waiting.patience).in_trouble(waiter, began, timeout);
-                    held = held.or_else(|| waiting.hold(size));
+                    let mut patience = lock(&waiting.patience);
+                    until = patience.in_trouble(waiter, began, timeout);
+                    patient_until = match waiter {
+                        Waiter::Batch => until.min(patience.refused(signal, clock.now())),
+                        Waiter::Request => until,
+                    };
+                    held = held.or_else(|| Held::new(core, size));
                 }
-                let hopeless = stands_still(store, signal, waiter);
-                if !error.passes() || hopeless || held.is_none() || clock.left(until).is_zero() {
+                if error.passes() && held.is_some() && !clock.left(patient_until).is_zero() {
+                    store.changed(Some(patient_until)).await;
+                } else {
+                    let late = |sent| Late { signal, records, severity, sent };
                     match held {
+                        Some(held) if error.passes() && waiter == Waiter::Batch && !clock.left(until).is_zero() => {
+                            let again = again(Arc::clone(core), signal, bytes, began, timeout, held);
+                            waiting.lates.push_refused(core, late(Box::pin(again)));
+                            let message = format!("{NO_ROOM}: {}", error.message());
+                            return Err(OtlpError::with_source(Code::Timeout, message, error));
+                        }
                         Some(_) => waiting.lost_late(store, signal, records, &error, severity),
                         None => waiting.lost(store, signal, records, &error, severity),
                     }
                     return Err(error);
                 }
-                store.changed(Some(until)).await;
                 sent = Box::pin(core.clone().export_otlp(signal, bytes.clone(), urgent));
             }
             // What is under way cannot be taken back.
@@ -292,7 +304,7 @@ pub(super) async fn export(core: &Arc<Core>, export: Export) -> Result<ExportOut
                     troubled = true;
                     until = lock(&waiting.patience).in_trouble(waiter, began, timeout);
                     if until <= now || stands_still(store, signal, waiter) {
-                        lock(&waiting.late).push(Late { signal, records, severity, sent: under_way });
+                        waiting.lates.push_under_way(Late { signal, records, severity, sent: under_way });
                         return Err(OtlpError::new(Code::Timeout, TOO_SLOW));
                     }
                 }
@@ -304,6 +316,32 @@ pub(super) async fn export(core: &Arc<Core>, export: Export) -> Result<ExportOut
 
 const TOO_SLOW: &str = "the data is not written yet and is not waited for any longer: if it cannot be written it is counted \
                         as lost; check the disk";
+
+const NO_ROOM: &str = "there is no room for the data yet and it is not waited for any longer: it is tried again until the timeout of \
+                       its export, and counted as lost if there is none then";
+
+/// Tries what was refused until its time is over, whenever something changed.
+async fn again(
+    core: Arc<Core>,
+    signal: Signal,
+    bytes: Bytes,
+    began: Instant,
+    timeout: Duration,
+    held: Held,
+) -> Result<ExportOutcome> {
+    let store = &core.store;
+    let until = || lock(&core.waiting.patience).in_trouble(Waiter::Batch, began, timeout);
+    loop {
+        store.changed(Some(until())).await;
+        match core.clone().export_otlp(signal, bytes.clone(), false).await {
+            Err(error) if error.passes() && !store.clock().left(until()).is_zero() => {}
+            done => {
+                drop(held);
+                return done;
+            }
+        }
+    }
+}
 
 /// Whether the disk stands still, for those who are not told that the program ends: it would wait for them.
 fn stands_still(store: &Store, signal: Signal, waiter: Waiter) -> bool {
@@ -327,6 +365,22 @@ async fn by(
             Either::Left((done, _)) => return Ok(done),
             Either::Right(_) if !store.clock().left(until).is_zero() && store.under_way(signal) < STILL => {}
             Either::Right(_) => return Err(sent),
+        }
+    }
+}
+
+/// Waits until everything that came before is committed, for at most `timeout`.
+pub(super) async fn flush(store: &Store, timeout: Duration) -> Result<()> {
+    let until = after(store.clock().now(), timeout);
+    let mut flushed = Box::pin(store.flush());
+    loop {
+        let changed = std::pin::pin!(store.changed(Some(until)));
+        match select(flushed.as_mut(), changed).await {
+            Either::Left((done, _)) => return done,
+            Either::Right(_) if store.clock().left(until).is_zero() => {
+                return Err(OtlpError::new(Code::Timeout, "not everything is written yet: check the disk"));
+            }
+            Either::Right(_) => {}
         }
     }
 }

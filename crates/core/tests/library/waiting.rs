@@ -98,12 +98,75 @@ fn a_batch_waits_and_gets_in_when_there_is_room() {
     while library.stats().counters.total("otlp_arrow_request_seconds", &refused) < 4 {
         std::thread::yield_now();
     }
-    assert!(!waits.is_finished());
     block_on(library.flush()).unwrap();
-    waits.join().unwrap().unwrap();
-    block_on(library.flush()).unwrap();
-    assert_eq!(ids(&library).len() as u64, kept + 1);
+    // On a machine that does other things too there may have been no room for so long that it is not told.
+    let told = waits.join().unwrap();
+    assert!(told.is_ok() || told.is_err_and(|error| error.code() == Code::Timeout));
+    until(|| {
+        block_on(library.flush()).unwrap();
+        ids(&library).len() as u64 == kept + 1
+    });
     assert_eq!(lost(&library), 0);
+}
+
+/// Waits for what a thread of the library does.
+fn until(done: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !done() {
+        assert!(began.elapsed() < 2 * LONG, "it never happens");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn batches_that_find_no_room_for_long_are_told_so_together_and_kept_if_there_is_some_in_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let (library, kept) = full(dir.path());
+    let began = Instant::now();
+    for id in 0..20 {
+        let error = send(&library, 1000 + id, Waiter::Batch, LONG).unwrap_err();
+        assert_eq!((error.code(), error.causes().len()), (Code::Timeout, 1), "{error}");
+    }
+    assert!(began.elapsed() >= Duration::from_secs(2), "they do wait: {:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(10), "and not one after the other: {:?}", began.elapsed());
+    assert_eq!(lost(&library), 0, "nobody knows yet");
+    block_on(library.flush()).unwrap();
+    until(|| {
+        block_on(library.flush()).unwrap();
+        ids(&library).len() as u64 == kept + 20
+    });
+    assert_eq!((lost(&library), library.stats().events.get("records_dropped").copied().unwrap_or_default()), (0, 0));
+    library.shutdown_blocking(None).unwrap();
+}
+
+#[test]
+fn batches_that_find_no_room_are_lost_at_their_own_timeout() {
+    let dir = tempfile::tempdir().unwrap();
+    let (library, _) = full(dir.path());
+    for id in 0..3 {
+        let error = send(&library, 1000 + id, Waiter::Batch, Duration::from_secs(4)).unwrap_err();
+        assert!([Code::Timeout, Code::BufferFull].contains(&error.code()), "{error}");
+    }
+    until(|| lost(&library) == 3);
+    let counts: Vec<_> = dropped(&library).iter().map(|event| event.count.unwrap()).collect();
+    assert_eq!(counts.iter().sum::<u64>(), 3);
+}
+
+#[test]
+fn a_library_that_is_dropped_tells_what_it_could_not_keep() {
+    let dir = tempfile::tempdir().unwrap();
+    let (library, kept) = full(dir.path());
+    send(&library, 1000, Waiter::Batch, LONG).unwrap_err();
+    let mut events = library.events();
+    let began = Instant::now();
+    drop(library);
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    let mut told = 0;
+    while let Some(event) = events.recv() {
+        told += if event.name == EventName::RecordsDropped { event.count.unwrap() } else { 0 };
+    }
+    let found = ids(&OtlpLibrary::open(config(dir.path())).unwrap()).len() as u64;
+    assert_eq!(found + told, kept + 1, "{told} were told to be lost");
 }
 
 #[test]
@@ -143,11 +206,11 @@ fn at_the_end_nobody_waits_for_long_and_what_is_left_is_counted_and_told() {
     let began = Instant::now();
     library.ends_by(Some(Instant::now() + Duration::from_millis(300)));
     for wait in waits {
-        assert_eq!(wait.join().unwrap(), Code::BufferFull);
+        assert!([Code::BufferFull, Code::Timeout].contains(&wait.join().unwrap()));
     }
     assert_eq!(send(&library, 2000, Waiter::Batch, LONG).unwrap_err().code(), Code::BufferFull);
     assert!(began.elapsed() < LOADED_MACHINE);
-    assert_eq!(lost(&library), 4);
+    until(|| lost(&library) == 4);
     assert_eq!(dropped(&library).iter().map(|event| event.count.unwrap()).sum::<u64>(), 4);
 }
 
@@ -188,7 +251,7 @@ fn a_shutdown_does_not_wait_for_who_waits_for_room_and_says_what_was_lost() {
     }
     let error = library.shutdown_blocking(None).unwrap_err();
     assert!(error.message().contains("1 record(s) could not be written and are lost"), "{error}");
-    assert_eq!(waits.join().unwrap(), Code::Closed);
+    assert!([Code::Closed, Code::Timeout].contains(&waits.join().unwrap()));
 }
 
 #[test]

@@ -47,11 +47,12 @@ fn an_exporter_that_finds_no_room_tries_again_and_loses_nothing_under_a_batch_pr
     let flushing = std::thread::spawn(move || flushing.force_flush());
     let refused = [("signal", "traces"), ("code", "BUFFER_FULL")];
     until(|| library.stats().counters.total("otlp_arrow_request_seconds", &refused) >= 5);
-    assert!(!flushing.is_finished(), "there is no room yet");
-    assert!(spans(&library).is_empty());
+    assert!(spans(&library).is_empty(), "there is no room yet");
     drop(taken);
-    flushing.join().unwrap().unwrap();
-    assert_eq!(spans(&library), once((0..1500).map(|number| format!("span {number}"))));
+    // After 2.5 s without room it is told that it is not known yet.
+    flushing.join().unwrap().ok();
+    until(|| spans(&library) == once((0..1500).map(|number| format!("span {number}"))));
+    assert_eq!(super::waiting::refused(&library), 0);
     provider.shutdown().unwrap();
 }
 
