@@ -229,6 +229,12 @@ export interface DestinationConfig {
     certFile?: string;
     /** PEM file of the client key. */
     keyFile?: string;
+    /** Instead of ca_file: the PEM itself. */
+    caPem?: Secret;
+    /** Instead of cert_file: the PEM itself. */
+    certPem?: Secret;
+    /** Instead of key_file: the PEM itself. */
+    keyPem?: Secret;
     /** Name to expect in the server's certificate. */
     serverName?: string;
   };
@@ -270,7 +276,7 @@ export interface ProxyConfig {
   /** The proxy to go through; where it is not set, HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY count. */
   url?: Secret;
   /** User name for the proxy, if its URL has none. */
-  username?: string;
+  username?: Secret;
   /** Password for the proxy, if its URL has none. */
   password?: Secret;
   /** TLS towards a proxy whose URL begins with https. */
@@ -281,6 +287,12 @@ export interface ProxyConfig {
     certFile?: string;
     /** PEM file of its key. */
     keyFile?: string;
+    /** Instead of ca_file: the PEM itself. */
+    caPem?: Secret;
+    /** Instead of cert_file: the PEM itself. */
+    certPem?: Secret;
+    /** Instead of key_file: the PEM itself. */
+    keyPem?: Secret;
   };
 }
 

@@ -200,6 +200,15 @@ class Tls(TypedDict, total=False):
     key_file: str | os.PathLike[str]
     """PEM file of the client key."""
 
+    ca_pem: Secret
+    """Instead of ca_file: the PEM itself."""
+
+    cert_pem: Secret
+    """Instead of cert_file: the PEM itself."""
+
+    key_pem: Secret
+    """Instead of key_file: the PEM itself."""
+
     server_name: str
     """Name to expect in the server's certificate."""
 
@@ -216,6 +225,15 @@ class ProxyTls(TypedDict, total=False):
     key_file: str | os.PathLike[str]
     """PEM file of its key."""
 
+    ca_pem: Secret
+    """Instead of ca_file: the PEM itself."""
+
+    cert_pem: Secret
+    """Instead of cert_file: the PEM itself."""
+
+    key_pem: Secret
+    """Instead of key_file: the PEM itself."""
+
 
 class Proxy(TypedDict, total=False):
     """The proxy to go through; its URL, or none, may stand for all of it."""
@@ -223,7 +241,7 @@ class Proxy(TypedDict, total=False):
     url: Secret
     """The proxy to go through; where it is not set, HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY count."""
 
-    username: str
+    username: Secret
     """User name for the proxy, if its URL has none."""
 
     password: Secret

@@ -12,6 +12,7 @@ use super::otel_env;
 use super::proxy::proxy;
 use super::raw::{Node, Origin, Raw};
 use super::read::{HIDDEN, Reader};
+use super::tls::tls;
 use super::units::show_duration;
 use crate::destinations::{
     Auth, Breaker, BreakerConfig, DestinationConfig, Kind, Kinds, Options, Proxy, Retry, Secret, Target, Tls,
@@ -125,12 +126,7 @@ fn destination_at(
         memory: reader.memory(&at("memory")),
         headers: reader.headers(&at("headers")),
         auth: auth(reader, &at("auth")),
-        tls: Tls {
-            ca_file: reader.path(&at("tls.ca_file")),
-            cert_file: reader.path(&at("tls.cert_file")),
-            key_file: reader.path(&at("tls.key_file")),
-            server_name: reader.text(&at("tls.server_name")),
-        },
+        tls: Tls { server_name: reader.text(&at("tls.server_name")), ..tls(reader, &at("tls")) },
         proxy: proxy(reader, &at("proxy"), endpoint, env, warnings),
         retry: Retry {
             initial: reader.duration(&at("retry.initial")),
@@ -220,16 +216,8 @@ fn header_secret(reader: &mut Reader<'_>, path: &str) -> Option<Secret> {
 
 fn check_tls(reader: &mut Reader<'_>, at: &str, destination: &DestinationConfig) {
     let tls = &destination.tls;
-    if tls.cert_file.is_some() != tls.key_file.is_some() {
-        reader.fail(at, "needs cert_file and key_file together");
-    }
     if *tls != Tls::default() && destination.endpoint.starts_with("http://") {
         reader.fail(at, &format!("has no meaning with {}: use https:// or leave it out", destination.endpoint));
-    }
-    for (key, file) in [("ca_file", &tls.ca_file), ("cert_file", &tls.cert_file), ("key_file", &tls.key_file)] {
-        if let Some(Err(error)) = file.as_ref().map(std::fs::File::open) {
-            reader.fail(&format!("{at}.{key}"), &format!("cannot be read: {error}"));
-        }
     }
 }
 

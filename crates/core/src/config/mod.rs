@@ -25,6 +25,7 @@ mod storage;
 mod store;
 #[cfg(test)]
 mod tests;
+mod tls;
 pub(crate) mod types;
 mod units;
 mod value;

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use secrecy::ExposeSecret;
+
 use super::raw::Origin;
 use super::read::{Reader, plain};
+use super::tls::tls;
 use super::value::HIDDEN;
-use crate::destinations::{Proxy, Through, Tls, Variables};
+use crate::destinations::{Proxy, Through, Variables};
 
 /// Reads what stands at `at`. Where no proxy is named, the variables count, and what they say of `endpoint` is shown.
 pub(super) fn proxy(
@@ -22,14 +25,9 @@ pub(super) fn proxy(
         None => Through::Environment(Variables::of(env, warnings)),
     };
     let (name_key, password_key) = (format!("{at}.username"), format!("{at}.password"));
-    let (username, password) = (reader.text(&name_key), reader.secret(&password_key));
-    let tls = Tls {
-        ca_file: reader.path(&format!("{at}.tls.ca_file")),
-        cert_file: reader.path(&format!("{at}.tls.cert_file")),
-        key_file: reader.path(&format!("{at}.tls.key_file")),
-        server_name: None,
-    };
-    let mut proxy = Proxy { through, tls };
+    let username = reader.secret(&name_key).map(|name| name.expose_secret().to_owned());
+    let password = reader.secret(&password_key);
+    let mut proxy = Proxy { through, tls: tls(reader, &format!("{at}.tls")) };
     let key = if username.is_some() { &name_key } else { &password_key };
     if matches!(proxy.through, Through::Nothing) && (username.is_some() || password.is_some()) {
         reader.fail(key, &format!("has no meaning with {url}: none: leave it out"));

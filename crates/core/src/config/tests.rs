@@ -520,7 +520,10 @@ fn wrong_destinations_are_refused() {
         ),
         (json!({"endpoint": "http://a", "headers": {"a b": "c"}}), "\"a b\", which no header is called"),
         (json!({"endpoint": "http://a", "tls": {"server_name": "x"}}), "has no meaning with http://a"),
-        (json!({"endpoint": "https://a", "tls": {"cert_file": "/nowhere"}}), "needs cert_file and key_file together"),
+        (
+            json!({"endpoint": "https://a", "tls": {"cert_file": "/nowhere"}}),
+            "needs a certificate and its key together",
+        ),
         (
             json!({"endpoint": "http://a", "breaker": {"rate": 0.5}}),
             "rate has no meaning with strategy: consecutive_failures",
@@ -606,6 +609,40 @@ fn secrets_come_from_text_variable_or_file_and_are_never_shown() {
     assert!(missing(json!({"file": dir.path().join("none")})).contains("which cannot be read"));
     assert!(missing(json!({"vault": "x"})).contains("use text, {env: NAME} or {file: PATH}"));
     assert!(missing(json!("")).contains("is an empty secret"));
+}
+
+#[test]
+fn certificates_and_keys_come_from_text_variable_or_file_too() {
+    let (_dir, path) = file("hunter2-key\n");
+    for at in ["TLS", "PROXY__TLS"] {
+        let name = |rest: &str| format!("OTLP_ARROW_FORWARD__{at}__{rest}");
+        let all = [
+            ("OTLP_ARROW_FORWARD__ENDPOINT".to_owned(), "https://a"),
+            ("OTLP_ARROW_FORWARD__PROXY__URL".to_owned(), "https://proxy"),
+            (name("CA_PEM"), "hunter2-ca"),
+            (name("CERT_PEM__ENV"), "CERT"),
+            (name("KEY_PEM__FILE"), path.to_str().unwrap()),
+            ("CERT".to_owned(), "hunter2-cert"),
+        ];
+        let load = |all: &[(String, &str)]| {
+            let all: Vec<_> = all.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+            with_env(&all)
+        };
+        let loaded = load(&all).unwrap();
+        let forward = &loaded.config.forward[0];
+        let tls = if at == "TLS" { &forward.tls } else { &forward.proxy.tls };
+        let text = |secret: &Option<Secret>| secret.as_ref().unwrap().expose_secret().to_owned();
+        assert_eq!((text(&tls.ca_pem), text(&tls.cert_pem)), ("hunter2-ca".into(), "hunter2-cert".into()));
+        assert_eq!(tls.key_pem.as_ref().unwrap().path(), Some(&*path), "read again when it changes");
+        for shown in [print(&loaded), format!("{loaded:?}")] {
+            assert!(!shown.contains("hunter2"), "{shown}");
+        }
+        let both = [&all[..], &[(name("KEY_FILE"), path.to_str().unwrap())]].concat();
+        let error = load(&both).unwrap_err();
+        assert!(error.message().contains("key_pem is given as key_file as well"), "{error}");
+        let error = load(&[&all[..4], &all[5..]].concat()).unwrap_err();
+        assert!(error.message().contains("needs a certificate and its key together"), "{error}");
+    }
 }
 
 #[test]

@@ -16,7 +16,7 @@ use otlp_arrow_base::hops::Hops;
 use otlp_arrow_net::client::{self, Client, ClientOptions, Failure, Proxies, Reply, Secrets, basic};
 use otlp_arrow_net::encoding::Encoding;
 use otlp_arrow_net::reload::Reloaded;
-use otlp_arrow_net::tls::ClientFiles;
+use otlp_arrow_net::tls::{ClientPems, Pem};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::answer::{Answer, Class};
@@ -58,10 +58,10 @@ impl HttpSender {
         http2: bool,
     ) -> Result<Self> {
         let options = ClientOptions {
-            tls: files("forward.tls", &config.tls),
+            tls: pems("forward.tls", &config.tls),
             server_name: config.tls.server_name.clone(),
             proxies: proxies(&config.proxy, urls)?.map(Arc::new),
-            proxy_tls: files("forward.proxy.tls", &config.proxy.tls),
+            proxy_tls: pems("forward.proxy.tls", &config.proxy.tls),
             http2,
             timeout: config.timeout,
             max_answer: MAX_ANSWER,
@@ -260,12 +260,21 @@ fn refused_loop(headers: &HeaderMap) -> Option<String> {
     headers.get(Hops::REFUSED).map(|words| String::from_utf8_lossy(words.as_bytes()).into_owned())
 }
 
-fn files<'a>(key: &'a str, tls: &'a Tls) -> ClientFiles<'a> {
-    ClientFiles {
-        key,
-        ca_file: tls.ca_file.as_deref(),
-        cert_file: tls.cert_file.as_deref(),
-        key_file: tls.key_file.as_deref(),
+/// What TLS is made of, of the keys below `key`.
+pub(crate) fn pems(key: &str, tls: &Tls) -> ClientPems {
+    let pem = |name: &str, file: &Option<PathBuf>, text: &Option<Secret>| match (file, text) {
+        (Some(path), _) => Some(Pem::file(format!("{key}.{name}_file"), path)),
+        (None, Some(text)) => Some(match text.path() {
+            Some(path) => Pem::file(format!("{key}.{name}_pem"), path),
+            None => Pem::text(format!("{key}.{name}_pem"), &text.expose_secret().to_owned().into()),
+        }),
+        (None, None) => None,
+    };
+    ClientPems {
+        key: key.to_owned(),
+        ca: pem("ca", &tls.ca_file, &tls.ca_pem),
+        cert: pem("cert", &tls.cert_file, &tls.cert_pem),
+        private_key: pem("key", &tls.key_file, &tls.key_pem),
     }
 }
 

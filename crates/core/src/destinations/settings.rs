@@ -93,6 +93,12 @@ pub struct Tls {
     pub cert_file: Option<PathBuf>,
     /// PEM file of the client key.
     pub key_file: Option<PathBuf>,
+    /// The three as PEM itself, each instead of its file.
+    pub ca_pem: Option<Secret>,
+    #[expect(missing_docs, reason = "see above")]
+    pub cert_pem: Option<Secret>,
+    #[expect(missing_docs, reason = "see above")]
+    pub key_pem: Option<Secret>,
     /// Name to expect in the server's certificate instead of the URL's host.
     pub server_name: Option<String>,
 }

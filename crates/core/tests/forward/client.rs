@@ -1,11 +1,12 @@
 //! Every way a destination can answer, or fail to, as the forwarding client classifies it.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use otlp_arrow::config::Kind;
-use otlp_arrow::config::{Auth, DestinationConfig, ForwardCompression};
+use otlp_arrow::config::{Auth, DestinationConfig, ForwardCompression, Secret};
 use otlp_arrow::internal::destinations::{Answer, Class};
 use otlp_arrow_testkit::backend::{Backend, Reply};
 use tokio::runtime::Runtime;
@@ -148,6 +149,19 @@ fn a_remote_that_asks_for_a_certificate_gets_it_or_says_so() {
         known.tls.key_file = Some(us.key.path().to_owned());
         assert_eq!(send(&known).class, Class::Delivered { rejected: 0 });
 
+        // The same as text, one of them as files of variables have it.
+        let mut texts = unknown.clone();
+        let pem = |path: &Path| std::fs::read_to_string(path).unwrap();
+        texts.tls.ca_file = None;
+        texts.tls.ca_pem = Some(pem(remote.ca.path()).into());
+        texts.tls.cert_pem = Some(pem(us.cert.path()).replace('\n', "\\n").into());
+        texts.tls.key_pem = Some(Secret::file(us.key.path()).unwrap());
+        assert_eq!(send(&texts).class, Class::Delivered { rejected: 0 });
+        texts.tls.cert_pem = Some("hunter2".to_owned().into());
+        let error = texts.protocol.open(&texts).err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(error.contains("forward.tls.cert_pem: the text does not hold a certificate"), "{error}");
+        assert!(!error.contains("hunter2"), "{error}");
+
         let other = Identity::new();
         let mut wrong = known.clone();
         wrong.tls.cert_file = Some(other.cert.path().to_owned());
@@ -157,6 +171,6 @@ fn a_remote_that_asks_for_a_certificate_gets_it_or_says_so() {
             assert_eq!(answer.class, Class::Destination, "{protocol:?}: {}", answer.message);
             assert!(answer.message.contains(says), "{}", answer.message);
         }
-        assert_eq!(backend.received().len(), 1);
+        assert_eq!(backend.received().len(), 2);
     }
 }

@@ -25,7 +25,7 @@ use otlp_arrow_base::error::Result;
 
 use crate::encoding::Encoding;
 use crate::reload::Reloaded;
-use crate::tls::{ClientFiles, OwnedFiles};
+use crate::tls::{self, ClientPems};
 use connect::{ConnectError, Connector, Trust, passes, remedy};
 use link::TlsAlert;
 pub use post::post_json;
@@ -37,15 +37,15 @@ const KEPT: Duration = Duration::from_secs(60);
 
 /// What a [`Client`] is made of.
 #[derive(Clone, Debug)]
-pub struct ClientOptions<'a> {
+pub struct ClientOptions {
     /// Used with `https` URLs.
-    pub tls: ClientFiles<'a>,
+    pub tls: ClientPems,
     /// Expected in the server's certificate instead of the URL's host.
     pub server_name: Option<String>,
     /// Before which servers there is a proxy.
     pub proxies: Option<Arc<Reloaded<Proxies>>>,
     /// Used with proxies that are spoken to within TLS.
-    pub proxy_tls: ClientFiles<'a>,
+    pub proxy_tls: ClientPems,
     /// HTTP/2 only, as gRPC needs it; else HTTP/1.1.
     pub http2: bool,
     /// The longest one request may take, connecting included.
@@ -105,13 +105,13 @@ pub enum Failure {
 
 impl Client {
     /// Prepares a client; nothing is connected yet. INVALID_CONFIG names the file that cannot be used.
-    pub fn new(options: ClientOptions<'_>) -> Result<Self> {
-        let ClientOptions { server_name, proxies, http2, timeout, max_answer, .. } = options;
-        let (tls, proxy_tls) = (OwnedFiles::of(&options.tls), OwnedFiles::of(&options.proxy_tls));
+    pub fn new(options: ClientOptions) -> Result<Self> {
+        let ClientOptions { tls, server_name, proxies, proxy_tls, http2, timeout, max_answer } = options;
         let paths: Vec<_> = tls.paths().chain(proxy_tls.paths()).collect();
         let through = proxies.clone();
         let connections = Reloaded::new(paths, Clock::system(), move || {
-            let trust = Trust { server: tls.client(http2)?.into(), proxy: proxy_tls.client(false)?.into() };
+            let trust =
+                Trust { server: tls::client(&tls, http2)?.into(), proxy: tls::client(&proxy_tls, false)?.into() };
             let connector = Connector::new(trust, server_name.clone(), http2, timeout).through(through.clone());
             let alert = connector.alert();
             let http = HyperClient::builder(TokioExecutor::new())

@@ -11,7 +11,7 @@ use otlp_arrow_base::clock::Clock;
 
 use super::{Client, ClientOptions, Failure, Proxies, Proxy};
 use crate::reload::Reloaded;
-use crate::tls::ClientFiles;
+use crate::tls::ClientPems;
 
 /// So much of an answer is read.
 const MAX_ANSWER: usize = 64 << 10;
@@ -27,7 +27,7 @@ pub async fn post_json(
     let uri: Uri = url.parse().map_err(|_| "the URL cannot be read".to_owned())?;
     let proxies = proxy(&uri).map(|proxy| Proxies::default().with(&uri, proxy)).unwrap_or_default();
     let proxies = Reloaded::new([], Clock::system(), move || Ok(proxies.clone())).map_err(|error| error.to_string())?;
-    let (tls, proxy_tls) = (ClientFiles::default(), ClientFiles::default());
+    let (tls, proxy_tls) = (ClientPems::default(), ClientPems::default());
     let (proxies, server_name) = (Some(Arc::new(proxies)), None);
     let options = ClientOptions { tls, server_name, proxies, proxy_tls, http2: false, timeout, max_answer: MAX_ANSWER };
     let client = Client::new(options).map_err(|error| error.to_string())?;

@@ -1,67 +1,37 @@
 //! What a client offers and trusts.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use otlp_arrow_base::error::{Code, OtlpError, Result};
 use rustls::{ClientConfig, RootCertStore};
 
-use super::pem::{bad_file, certificates, private_key, roots};
+use super::pem::Pem;
 use super::{HTTP1, HTTP2, provider, unusable};
 
-/// The files of a client.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ClientFiles<'a> {
+/// What a client is made of.
+#[derive(Clone, Debug, Default)]
+pub struct ClientPems {
     /// Where these keys are in the configuration: `forward.tls`.
-    pub key: &'a str,
+    pub key: String,
     /// Authorities to trust instead of the system's.
-    pub ca_file: Option<&'a Path>,
+    pub ca: Option<Pem>,
     /// The client certificate.
-    pub cert_file: Option<&'a Path>,
+    pub cert: Option<Pem>,
     /// Its key.
-    pub key_file: Option<&'a Path>,
+    pub private_key: Option<Pem>,
 }
 
-/// The same as [`ClientFiles`], for those who read them more than once. A program may change its working directory meanwhile.
-#[derive(Clone, Debug)]
-pub(crate) struct OwnedFiles {
-    key: String,
-    ca_file: Option<PathBuf>,
-    cert_file: Option<PathBuf>,
-    key_file: Option<PathBuf>,
-}
-
-impl OwnedFiles {
-    pub(crate) fn of(files: &ClientFiles<'_>) -> Self {
-        let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        Self {
-            key: files.key.to_owned(),
-            ca_file: files.ca_file.map(absolute),
-            cert_file: files.cert_file.map(absolute),
-            key_file: files.key_file.map(absolute),
-        }
-    }
-
+impl ClientPems {
+    /// The files among them.
     pub(crate) fn paths(&self) -> impl Iterator<Item = PathBuf> + '_ {
-        [&self.ca_file, &self.cert_file, &self.key_file].into_iter().flatten().cloned()
-    }
-
-    /// [`client`] of what the files hold now.
-    pub(crate) fn client(&self, http2: bool) -> Result<ClientConfig> {
-        let files = ClientFiles {
-            key: &self.key,
-            ca_file: self.ca_file.as_deref(),
-            cert_file: self.cert_file.as_deref(),
-            key_file: self.key_file.as_deref(),
-        };
-        client(&files, http2)
+        [&self.ca, &self.cert, &self.private_key].into_iter().flatten().filter_map(|pem| pem.path().cloned())
     }
 }
 
-/// What a client offers and trusts; it speaks HTTP/2 or HTTP/1.1, not both.
-pub fn client(files: &ClientFiles<'_>, http2: bool) -> Result<ClientConfig> {
-    let name = |file: &str| format!("{}.{file}", files.key);
-    let roots = match files.ca_file {
-        Some(path) => roots(&name("ca_file"), path)?,
+/// What a client offers and trusts, of what files hold now; it speaks HTTP/2 or HTTP/1.1, not both.
+pub fn client(pems: &ClientPems, http2: bool) -> Result<ClientConfig> {
+    let roots = match &pems.ca {
+        Some(ca) => ca.roots()?,
         None => {
             let mut roots = RootCertStore::empty();
             let _ = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
@@ -72,13 +42,13 @@ pub fn client(files: &ClientFiles<'_>, http2: bool) -> Result<ClientConfig> {
         .with_safe_default_protocol_versions()
         .map_err(unusable)?
         .with_root_certificates(roots);
-    let mut config = match (files.cert_file, files.key_file) {
-        (Some(cert), Some(key)) => builder
-            .with_client_auth_cert(certificates(&name("cert_file"), cert)?, private_key(&name("key_file"), key)?)
-            .map_err(|error| bad_file(&name("cert_file"), cert, error))?,
+    let mut config = match (&pems.cert, &pems.private_key) {
+        (Some(cert), Some(key)) => {
+            builder.with_client_auth_cert(cert.certificates()?, key.private_key()?).map_err(|error| cert.bad(error))?
+        }
         (None, None) => builder.with_no_client_auth(),
         _ => {
-            let message = format!("{}: cert_file and key_file go together: give both or neither", files.key);
+            let message = format!("{}: a certificate and its key go together: give both or neither", pems.key);
             return Err(OtlpError::new(Code::InvalidConfig, message));
         }
     };

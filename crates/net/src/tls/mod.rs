@@ -1,4 +1,4 @@
-//! TLS by rustls, for both directions: what is offered and trusted, loaded from PEM files.
+//! TLS by rustls, for both directions: what is offered and trusted, made of PEM.
 
 mod client;
 mod pem;
@@ -9,8 +9,8 @@ use std::sync::Arc;
 use otlp_arrow_base::error::{Code, OtlpError};
 use rustls::crypto::CryptoProvider;
 
-pub(crate) use client::OwnedFiles;
-pub use client::{ClientFiles, client};
+pub use client::{ClientPems, client};
+pub use pem::Pem;
 pub use server::{ClientAuth, ServerFiles, server, server_reloaded};
 
 /// What the two versions of HTTP are called within TLS (ALPN).

@@ -8,7 +8,7 @@ use otlp_arrow_base::error::Result;
 use rustls::ServerConfig;
 use rustls::server::WebPkiClientVerifier;
 
-use super::pem::{bad_file, certificates, private_key, roots};
+use super::pem::Pem;
 use super::{HTTP1, HTTP2, provider, unusable};
 use crate::reload::Reloaded;
 
@@ -67,21 +67,18 @@ pub fn server(files: &ServerFiles<'_>) -> Result<ServerConfig> {
     let builder = match files.client_auth {
         ClientAuth::None => builder.with_no_client_auth(),
         ClientAuth::Optional(path) | ClientAuth::Required(path) => {
-            let key = name("client_ca_file");
-            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots(&key, path)?), provider());
+            let authorities = Pem::file(name("client_ca_file"), path);
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(authorities.roots()?), provider());
             let verifier = match files.client_auth {
                 ClientAuth::Optional(_) => verifier.allow_unauthenticated(),
                 _ => verifier,
             };
-            builder.with_client_cert_verifier(verifier.build().map_err(|error| bad_file(&key, path, error))?)
+            builder.with_client_cert_verifier(verifier.build().map_err(|error| authorities.bad(error))?)
         }
     };
-    let mut config = builder
-        .with_single_cert(
-            certificates(&name("cert_file"), files.cert_file)?,
-            private_key(&name("key_file"), files.key_file)?,
-        )
-        .map_err(|error| bad_file(&name("cert_file"), files.cert_file, error))?;
+    let (cert, private) = (Pem::file(name("cert_file"), files.cert_file), Pem::file(name("key_file"), files.key_file));
+    let mut config =
+        builder.with_single_cert(cert.certificates()?, private.private_key()?).map_err(|error| cert.bad(error))?;
     config.alpn_protocols = vec![HTTP2.to_vec(), HTTP1.to_vec()];
     Ok(config)
 }

@@ -11,7 +11,7 @@ use otlp_arrow_base::error::Code;
 use otlp_arrow_net::client::{Client, ClientOptions, Failure};
 use otlp_arrow_net::identity::Peer;
 use otlp_arrow_net::server::{Router, Server};
-use otlp_arrow_net::tls::{self, ClientAuth, ClientFiles, ServerFiles};
+use otlp_arrow_net::tls::{self, ClientAuth, ClientPems, Pem, ServerFiles};
 use tempfile::NamedTempFile;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -71,18 +71,18 @@ async fn listen_by(files: &ServerFiles<'_>, clock: Clock) -> u16 {
 }
 
 async fn ask(port: u16, http2: bool, ca: &Path, own: Option<&Pair>) -> Result<String, Failure> {
-    let files = ClientFiles {
-        key: "forward.tls",
-        ca_file: Some(ca),
-        cert_file: own.map(|pair| pair.cert.path()),
-        key_file: own.map(|pair| pair.key.path()),
+    let files = ClientPems {
+        key: "forward.tls".into(),
+        ca: Some(Pem::file("forward.tls.ca_file", ca)),
+        cert: own.map(|pair| Pem::file("forward.tls.cert_file", pair.cert.path())),
+        private_key: own.map(|pair| Pem::file("forward.tls.key_file", pair.key.path())),
     };
     let timeout = Duration::from_secs(20);
     let options = ClientOptions {
         tls: files,
         server_name: None,
         proxies: None,
-        proxy_tls: ClientFiles::default(),
+        proxy_tls: ClientPems::default(),
         http2,
         timeout,
         max_answer: 1000,
@@ -127,15 +127,15 @@ async fn renewed_certificates_are_taken_where_they_are() {
         let trusted = NamedTempFile::new().unwrap();
         copy(&pair.cert, &trusted);
         let options = ClientOptions {
-            tls: ClientFiles {
-                key: "forward.tls",
-                ca_file: Some(trusted.path()),
-                cert_file: Some(ours.cert.path()),
-                key_file: Some(ours.key.path()),
+            tls: ClientPems {
+                key: "forward.tls".into(),
+                ca: Some(Pem::file("forward.tls.ca_file", trusted.path())),
+                cert: Some(Pem::file("forward.tls.cert_file", ours.cert.path())),
+                private_key: Some(Pem::file("forward.tls.key_file", ours.key.path())),
             },
             server_name: None,
             proxies: None,
-            proxy_tls: ClientFiles::default(),
+            proxy_tls: ClientPems::default(),
             http2,
             timeout: Duration::from_secs(20),
             max_answer: 1000,
@@ -203,9 +203,10 @@ fn files_that_cannot_be_used_are_named_with_their_key() {
         assert_eq!(error.code(), Code::InvalidConfig);
         assert!(error.message().contains(says), "{error}");
     }
-    let half = ClientFiles { key: "forward.tls", cert_file: Some(pair.cert.path()), ..ClientFiles::default() };
+    let cert = Some(Pem::file("forward.tls.cert_file", pair.cert.path()));
+    let half = ClientPems { key: "forward.tls".into(), cert, ..ClientPems::default() };
     assert_eq!(
         tls::client(&half, true).unwrap_err().message(),
-        "forward.tls: cert_file and key_file go together: give both or neither"
+        "forward.tls: a certificate and its key go together: give both or neither"
     );
 }
