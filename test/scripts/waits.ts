@@ -93,7 +93,7 @@ const LIMITS: Measured = { held: 1_000, grown: 64 << 20, ended: 8 };
 
 /** Where the table stands. */
 const ADR = join(ROOT, 'docs/adr/0014-exporters-know-who-waits.md');
-const TABLE = /(?<=<!-- waits -->\n)[^]*(?=<!-- end of waits -->)/;
+const TABLE = /(?<=<!-- waits -->\n)[\s\S]*?(?=<!-- end of waits -->)/;
 
 /** The programs that record, in three languages, built with failpoints. */
 async function programs(): Promise<Readonly<Record<string, readonly string[]>>> {
