@@ -101,7 +101,7 @@ class _Exports:
     def shutdown(self, timeout_millis: float) -> None:
         if self.closed:
             return
-        # A program shuts its providers down one after the other: what they wait for has one time, as in the other languages.
+        # A program shuts its providers down one after the other: they have one time, as in the other languages.
         self.flush(min(timeout_millis, self.native.exporter_ends_in() * 1000))
         self.closed = True
         _ending.exporter_closed(self.library)
