@@ -34,7 +34,11 @@ def read_directory(directory: Path, signal: Any) -> list[dict[str, Any]]:
         return rows(library, signal)
 
 
-def eventually(condition: Callable[[], Any], seconds: float = 20) -> Any:
+# Nothing takes as long, also where a dozen programs share two cores: who waits in vain is told then.
+PATIENCE_SECONDS = 120.0
+
+
+def eventually(condition: Callable[[], Any], seconds: float = PATIENCE_SECONDS) -> Any:
     """Wait for a condition, bounded."""
     end = time.monotonic() + seconds
     while not (found := condition()):
@@ -49,6 +53,8 @@ def crowded(directory: Path) -> Iterator[tuple[OtlpLibrary, Callable[[], None]]]
     # With its body a request holds 4 KiB for itself, and its headers.
     length = (3 << 20) - (4 << 10) - 200
     settings: dict[str, Any] = {"buffer": {"max_bytes": "4MiB"}, "listen": {"http": "127.0.0.1:0"}}
+    # The body comes to no end as long as the test lasts.
+    settings |= {"limits": {"timeout": "10m"}}
     with OtlpLibrary(output_dir=directory, storage={"min_free_bytes": "0B"}, **settings) as library:
         host, port = library.addresses()["http"].split(":")
         with socket.create_connection((host, int(port))) as sender:
@@ -64,13 +70,13 @@ def refused(library: OtlpLibrary) -> int:
     return sum(one["value"] for one in counters if one["name"] == "otlp_arrow_refused_records_total")
 
 
-def run_python(code: str, *, env: dict[str, str] | None = None, cwd: Path | None = None, timeout: float = 60) -> str:
+def run_python(code: str, *, env: dict[str, str] | None = None, cwd: Path | None = None) -> str:
     """Run a program in a fresh interpreter; its standard output."""
     done = subprocess.run(
         [sys.executable, "-c", code],
         env={**os.environ, **(env or {})},
         cwd=cwd,
-        timeout=timeout,
+        timeout=PATIENCE_SECONDS,
         capture_output=True,
         text=True,
         check=False,
@@ -85,7 +91,7 @@ def serve_requests(command: list[str], paths: list[str], *, cwd: Path, env: dict
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     # A worker that is told to end before it listens to signals does not hear it, and gunicorn kills it in the end.
-    bind = {"GUNICORN_CMD_ARGS": f"--bind=127.0.0.1:{port} --graceful-timeout=5"}
+    bind = {"GUNICORN_CMD_ARGS": f"--bind=127.0.0.1:{port} --graceful-timeout=20"}
     server = subprocess.Popen(
         command, cwd=cwd, env={**os.environ, **(env or {}), **bind}, stderr=subprocess.PIPE, text=True
     )
@@ -93,15 +99,16 @@ def serve_requests(command: list[str], paths: list[str], *, cwd: Path, env: dict
     def answered(path: str) -> bool:
         assert server.poll() is None, "it ended early"
         try:
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=5).read()
+            # One that is given up would be asked again, and be counted twice.
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=PATIENCE_SECONDS).read()
         except OSError:
             return False
         return True
 
     try:
         for path in paths:
-            eventually(lambda path=path: answered(path), 30)  # type: ignore[misc]
+            eventually(lambda path=path: answered(path))  # type: ignore[misc]
     finally:
         server.send_signal(signal.SIGTERM)
-        _, log = server.communicate(timeout=30)
+        _, log = server.communicate(timeout=PATIENCE_SECONDS)
     assert server.returncode == 0, log

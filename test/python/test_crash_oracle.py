@@ -15,6 +15,8 @@ import pyarrow as pa
 import pyarrow.ipc as ipc
 import pytest
 
+from support import eventually
+
 CRASH = Path(__file__).parent.parent / "crash"
 #: Requests whose number is a multiple of 3 are log records.
 IDS = range(3, 3 * 60 + 1, 3)
@@ -30,6 +32,8 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as program:
         assert program.stdout is not None
         said = [line.split() for line in iter(program.stdout.readline, "done\n")]
+        # Sealing is a thread's work of its own, some time after.
+        eventually(lambda: list(directory.glob("otlp/logs/*.arrow")))
         program.kill()
     assert {int(words[1]) for words in said if words[0] == "kept"} == set(IDS)
     return directory

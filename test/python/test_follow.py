@@ -84,7 +84,7 @@ def test_a_wait_ends_with_close_and_with_shutdown(library: OtlpLibrary, end: str
     waiting.join(0.2)
     assert waiting.is_alive()
     (subscription.close if end == "close" else library.shutdown)()
-    waiting.join(20)
+    waiting.join(100)
     assert not waiting.is_alive()
     assert found[0] in ((3,) if end == "shutdown" else (0, 3))
     with pytest.raises(StopIteration):
@@ -149,7 +149,7 @@ def test_the_command_serves_and_drains(tmp_path: Path, ending: signal.Signals) -
             sender.export_traces(ended_spans(6))
             eventually(lambda: sender.forwarders()[0].info().lag_records == 0)
         service.send_signal(ending)
-        assert service.wait(20) == 0, said.read_text()
+        assert service.wait(100) == 0, said.read_text()
     finally:
         service.kill()
         service.wait(10)

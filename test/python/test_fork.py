@@ -43,7 +43,7 @@ for process in children:
     process.start()
 spans("parent")
 for process in children:
-    process.join(30)
+    process.join(100)
     assert process.exitcode == 0, process.exitcode
 spans("after")
 """
@@ -144,7 +144,7 @@ def test_the_parent_reads_what_a_child_keeps(directory: Path) -> None:
 
         process = multiprocessing.get_context("fork").Process(target=child)
         process.start()
-        process.join(30)
+        process.join(100)
         assert process.exitcode == 0
         assert [row["name"] for row in rows(library, "traces")] == ["child"]
         provider.shutdown()
@@ -160,7 +160,7 @@ exporter = library.span_exporter()
 with exporter._exports._lock, _library._shared_lock:
     pid = os.fork()
     if pid == 0:
-        signal.alarm(20)
+        signal.alarm(100)
         exporter.export([object()])
         exporter.shutdown()
         exporter.export([object()])

@@ -221,7 +221,7 @@ def test_shutdown_twice_and_during_exports_loses_nothing(directory: Path) -> Non
     for thread in closers:
         thread.start()
     for thread in [*threads, *closers]:
-        thread.join(30)
+        thread.join(100)
         assert not thread.is_alive()
     library.shutdown()
     assert len(accepted) == 4
@@ -324,8 +324,8 @@ def test_two_seconds_without_room_lose_nothing_under_a_batch_processor(directory
     """The room is taken by a body on its way, until its sender gives up: exports wait that long."""
     # With its body a request holds 4 KiB for itself, and its headers.
     room, taken = 4 << 20, (3 << 20) - (4 << 10) - 200
-    listen = {"http": "127.0.0.1:0"}
-    with OtlpLibrary(output_dir=directory, buffer={"max_bytes": f"{room}B"}, listen=listen) as library:  # type: ignore[arg-type]
+    listen, limits = {"http": "127.0.0.1:0"}, {"timeout": "10m"}
+    with OtlpLibrary(output_dir=directory, buffer={"max_bytes": f"{room}B"}, listen=listen, limits=limits) as library:  # type: ignore[arg-type]
         provider = TracerProvider(shutdown_on_exit=False)
         provider.add_span_processor(BatchSpanProcessor(library.span_exporter(), max_queue_size=2_000))
         host, port = library.addresses()["http"].rsplit(":", 1)
@@ -341,7 +341,7 @@ def test_two_seconds_without_room_lose_nothing_under_a_batch_processor(directory
             flushing.join(2)
             assert flushing.is_alive(), "there is no room yet"
             assert rows(library, "traces") == []
-        flushing.join(20)
+        flushing.join(100)
         assert not flushing.is_alive()
         assert [row["name"] for row in rows(library, "traces")] == [f"s{i}" for i in range(1_500)]
         provider.shutdown()

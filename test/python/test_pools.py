@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from support import eventually, read_directory, run_python
+from support import PATIENCE_SECONDS, eventually, read_directory, run_python
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 
@@ -78,7 +78,7 @@ def run(program: str, folder: Path) -> None:
     """Run it from a file, which the children of forkserver and spawn load."""
     (folder / "app.py").write_text(program)
     done = subprocess.run(
-        [sys.executable, "app.py"], cwd=folder, timeout=60, capture_output=True, text=True, check=False
+        [sys.executable, "app.py"], cwd=folder, timeout=PATIENCE_SECONDS, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
 
@@ -210,7 +210,7 @@ import time
 
 def timed(n):
     began = time.perf_counter()
-    for i in range(50):
+    for i in range(300):
         tracers.get_tracer("t").start_span("s").end()
     return time.perf_counter() - began
 
@@ -221,7 +221,7 @@ tracers.add_span_processor(BatchSpanProcessor(library.span_exporter()))
 if __name__ == "__main__":
     import multiprocessing
     with multiprocessing.get_context("fork").Pool(2) as pool:
-        assert max(pool.map(timed, range(4), chunksize=1)) < 3
+        assert max(pool.map(timed, range(4), chunksize=1)) < 15  # 30 s, if each span were waited for
 """
 
 
@@ -244,7 +244,7 @@ if __name__ == "__main__":
     import multiprocessing
     process = multiprocessing.get_context("forkserver").Process(target=count, args=(1,))
     process.start()
-    process.join(30)
+    process.join(100)
     assert process.exitcode == 0
 """
 
@@ -290,11 +290,11 @@ def test_celery_prefork_workers_keep_what_their_tasks_ended(tmp_path: Path, end:
         worker = subprocess.Popen(command, cwd=tmp_path, stdout=log, stderr=log, start_new_session=True)
     try:
         run_python("from app import task\nfor n in range(10): task.delay(n)", cwd=tmp_path)
-        eventually(lambda: len(list(tmp_path.glob("done *"))) == 10, 60)
+        eventually(lambda: len(list(tmp_path.glob("done *"))) == 10)
     finally:
         if end == signal.SIGKILL:
             os.killpg(worker.pid, end)
         else:
             worker.send_signal(end)
-        worker.wait(60)
+        worker.wait(PATIENCE_SECONDS)
     assert kept(tmp_path / "telemetry") == EVERYTHING, (tmp_path / "log").read_text()

@@ -91,14 +91,15 @@ def test_an_event_is_logged_as_severe_as_the_core_says(caplog: pytest.LogCapture
 
 def test_other_threads_go_on_while_an_export_waits(directory: Path) -> None:
     with crowded(directory) as (library, _):
-        exporter = library.span_exporter(timeout_millis=1000)
+        exporter = library.span_exporter(timeout_millis=3000)
         waiting = threading.Thread(target=lambda: exporter.export(ended_spans(3)))
         waiting.start()
         turns = 0
         while waiting.is_alive():
             turns += 1
             time.sleep(0.001)
-        assert turns > 50
+        # None at all, if the export kept the interpreter for itself.
+        assert turns > 10
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a process cannot send itself Ctrl-C there")
@@ -106,10 +107,14 @@ def test_ctrl_c_ends_a_wait(directory: Path) -> None:
     with crowded(directory) as (library, _):
         exporter = library.span_exporter(timeout_millis=60_000)
         began = time.monotonic()
-        threading.Timer(0.2, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
-        with pytest.raises(KeyboardInterrupt):
+
+        def interrupted() -> None:
+            threading.Timer(0.2, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
             exporter.export(ended_spans(3))
-        assert time.monotonic() - began < 20
+
+        with pytest.raises(KeyboardInterrupt):
+            interrupted()
+        assert time.monotonic() - began < 50
 
 
 def test_a_listener_that_raises_is_logged_and_called_again(nowhere: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -121,10 +126,11 @@ def test_a_listener_that_raises_is_logged_and_called_again(nowhere: Path, caplog
         raise ValueError("not today")
 
     library = OtlpLibrary(output_dir=nowhere, on_event=broken)
-    eventually(lambda: called == 1)
+    eventually(lambda: called >= 1)
+    before = called
     nowhere.parent.unlink()
     eventually(lambda: library.span_exporter().export(ended_spans(1)) is SpanExportResult.SUCCESS)
-    eventually(lambda: called == 2)
+    eventually(lambda: called > before)
     library.shutdown()
     assert "on_event failed for storage_failed" in caplog.text
     assert "not today" in caplog.text

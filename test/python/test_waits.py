@@ -28,8 +28,8 @@ from otlp_arrow import OtlpLibrary, _waiter
 from sdk_objects import ended_spans
 from support import crowded, eventually, read_directory, refused, rows, run_python
 
-# Far more than a request may be held, and far less than if each of a hundred records held it for as long.
-LOADED_MACHINE = 3.0
+# Far more than a request may be held, and far less than if each of hundreds of records held it for 100 ms.
+LOADED_MACHINE = 15.0
 
 
 def simple(library: OtlpLibrary, *, batch: bool = False) -> Callable[[int], None]:
@@ -89,14 +89,17 @@ def test_one_at_a_time_holds_a_request_for_a_moment_in_all(directory: Path, trou
     with trouble(directory) as (library, lift):
         record = simple(library)
         began = time.monotonic()
-        for number in range(100):
+        for number in range(200):
             record(number)
         assert time.monotonic() - began < LOADED_MACHINE
-        # There is nothing to be read where no directory can be.
-        kept = 0 if trouble is away else len(rows(library, "traces")) + len(rows(library, "logs"))
-        # What was on its way to the disk is counted when the disk has said no.
-        eventually(lambda: kept + refused(library) == 200)
-        assert refused(library) >= 100
+
+        def kept() -> int:
+            # There is nothing to be read where no directory can be.
+            return 0 if trouble is away else len(rows(library, "traces")) + len(rows(library, "logs"))
+
+        # What was on its way to the disk is counted when the disk has said what became of it.
+        eventually(lambda: kept() + refused(library) == 400)
+        assert refused(library) >= 200
         # The first of each signal at once, the others together when it is over.
         assert 1 <= library.stats()["events"]["records_dropped"] <= 2
         lift()
@@ -110,13 +113,13 @@ def test_threads_and_event_loops_are_held_no_longer(directory: Path, trouble: An
         record = simple(library)
 
         async def serve() -> None:
-            for number in range(20):
+            for number in range(100):
                 record(number)
                 await asyncio.sleep(0)
 
         began = time.monotonic()
         with ThreadPoolExecutor(8) as threads:
-            list(threads.map(record, range(80)))
+            list(threads.map(record, range(400)))
         asyncio.run(serve())
         assert time.monotonic() - began < LOADED_MACHINE
 
@@ -278,8 +281,8 @@ print(time.time())
 def test_a_program_ends_in_time_whatever_waits(tmp_path: Path, trouble: str) -> None:
     code = ENDS.format(here=str(Path(__file__).parent), trouble=trouble)
     at = float(run_python(code, cwd=tmp_path))
-    # Five seconds, and what the interpreter itself needs.
-    assert time.time() - at < 8
+    # Five seconds, and what the interpreter itself needs; `shutdown` by itself would take ten.
+    assert time.time() - at < 10
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="what is resident is read from /proc")
