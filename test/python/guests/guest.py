@@ -1,4 +1,4 @@
-"""Other people's Python programs, run without us and with us: the two may not differ but by what is recorded."""
+"""Other people's programs, alone, with OpenTelemetry and with us: they may not differ but by what is recorded."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -26,19 +27,29 @@ INSTRUMENT = "opentelemetry-instrument"
 ZERO_CODE = ["opentelemetry-distro>=0.65b0", "opentelemetry-sdk>=1.44,<2"]
 
 
-# A program that opens the library itself, where it is told a directory.
+# A program that sets the SDK up itself, where it is told to, and opens the library, where it is told a directory.
 LIBRARY = """
 import os
-if "OTLP_ARROW_OUTPUT_DIR" in os.environ:
+if "WITH_SDK" in os.environ:
     from opentelemetry import trace
     from opentelemetry.sdk.trace import TracerProvider
-    from opentelemetry.sdk.trace.export import BatchSpanProcessor
-    from otlp_arrow import OtlpLibrary
-    library = OtlpLibrary()
     provider = TracerProvider()
-    provider.add_span_processor(BatchSpanProcessor(library.span_exporter()))
+    if "OTLP_ARROW_OUTPUT_DIR" in os.environ:
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor
+        from otlp_arrow import OtlpLibrary
+        library = OtlpLibrary()
+        provider.add_span_processor(BatchSpanProcessor(library.span_exporter()))
     trace.set_tracer_provider(provider)
 """
+
+
+class Way(Enum):
+    """How a program is run."""
+
+    ALONE = "alone"
+    #: With the zero-code entry and its exporters `none`, or the SDK without an exporter.
+    STOCK = "with OpenTelemetry alone"
+    OURS = "with us"
 
 
 class NotHereError(Exception):
@@ -55,7 +66,7 @@ class Program:
     files: dict[str, str]
     #: `{port}` is a free one; the words are looked up in the environment of the guests.
     command: list[str]
-    #: Whether it is started through the zero-code entry; otherwise its code opens the library, told a directory.
+    #: Whether it is started through the zero-code entry; otherwise its code sets the SDK up and opens the library.
     zero_code: bool = True
     drive: Callable[[Session], None] | None = None
     env: dict[str, str] = field(default_factory=dict)
@@ -66,7 +77,9 @@ class Program:
     steady: list[tuple[str, str]] = field(default_factory=list)
     #: Whether lines come in any order, as those of several processes do.
     unordered: bool = False
-    #: Run before each start.
+    #: Why the zero-code entry changes what it says, whatever the exporter: it is to say with us what it says with that.
+    like_stock: str = ""
+    #: Removed before each start.
     cleanup: list[str] = field(default_factory=list)
     #: Takes a minute, and so is tried in the long run only.
     long: bool = False
@@ -85,23 +98,15 @@ class Outcome:
 
 
 class Guests:
-    """A virtual environment of the guests, with our package as pip would have laid it there."""
+    """A virtual environment with a program and its instrumentations only, as its users have, and our package in it."""
 
-    def __init__(self, folder: Path, packages: list[str]) -> None:
+    def __init__(self, folder: Path, packages: Iterable[str]) -> None:
         self.bin = folder / "bin"
         python = self.bin / "python"
         subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
-        pip = [
-            sys.executable,
-            "-m",
-            "pip",
-            "--python",
-            str(python),
-            "--disable-pip-version-check",
-            "install",
-            "--quiet",
-        ]
-        done = subprocess.run([*pip, *sorted({*ZERO_CODE, *packages})], capture_output=True, text=True, check=False)
+        pip = [sys.executable, "-m", "pip", "--python", str(python), "--disable-pip-version-check"]
+        wanted = sorted({*ZERO_CODE, *packages})
+        done = subprocess.run([*pip, "install", "--quiet", *wanted], capture_output=True, text=True, check=False)
         if done.returncode != 0:
             reason = done.stderr.strip().splitlines()[-1:]
             message = f"the packages cannot be installed here: {reason}"
@@ -117,6 +122,20 @@ class Guests:
         code = f"import importlib.metadata as m; print(m.version({name!r}))"
         done = subprocess.run([self.bin / "python", "-c", code], capture_output=True, text=True, check=True)
         return done.stdout.strip()
+
+
+class Environments:
+    """One for each set of packages; pip's own cache of wheels makes the next one quick."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._made: dict[frozenset[str], Guests] = {}
+
+    def of(self, program: Program) -> Guests:
+        packages = frozenset(program.packages)
+        if packages not in self._made:
+            self._made[packages] = Guests(self._folder / str(len(self._made)), packages)
+        return self._made[packages]
 
 
 class Session:
@@ -200,6 +219,8 @@ class Session:
 PER_RUN = [
     (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?: ?[+-]\d\d:?\d\d)?Z?", "<time>"),
     (r"\d\d/\w{3}/\d{4}[: ]\d\d:\d\d:\d\d(?: [+-]\d{4})?", "<time>"),
+    # What pytest adds to what took longer than a minute.
+    (r" \(\d+:\d\d:\d\d\)", ""),
     (r"\b\d{1,2}:\d\d:\d\d\b", "<time>"),
     (r"\w{3} \w{3} +\d+ <time> \d{4}|\w+ \d\d, \d{4} - <time>", "<time>"),
     (r"\b\d+(?:\.\d+)? ?(?:ms|s|msecs|seconds)\b", "<duration>"),
@@ -224,9 +245,9 @@ def free_port() -> int:
 
 
 def run(
-    program: Program, guests: Guests, folder: Path, output_dir: Path | None, recorded: Callable[[], bool]
+    program: Program, guests: Guests, folder: Path, way: Way, output_dir: Path, recorded: Callable[[], bool]
 ) -> tuple[Outcome, float]:
-    """One run to its end; with a directory it is recorded there."""
+    """One run to its end, and the seconds it took; with us it is recorded in the directory."""
     for name in program.cleanup:
         shutil.rmtree(folder / name, ignore_errors=True)
         (folder / name).unlink(missing_ok=True)
@@ -237,19 +258,22 @@ def run(
     env = {name: os.environ[name] for name in ("HOME", "LANG", "TMPDIR") if name in os.environ}
     env |= {"PATH": f"{guests.bin}{os.pathsep}{os.environ['PATH']}", "PYTHONUNBUFFERED": "1", "NO_COLOR": "1"}
     env |= {name: value.replace("{folder}", str(folder)) for name, value in program.env.items()}
-    if output_dir is not None:
+    if way is Way.OURS:
         env |= {"OTLP_ARROW_OUTPUT_DIR": str(output_dir), "OTLP_ARROW_STORAGE__MIN_FREE_BYTES": "0B"}
         env |= {"OTEL_BSP_SCHEDULE_DELAY": "200"}
-        if program.zero_code:
-            env |= {f"OTEL_{kind}_EXPORTER": "otlp_arrow" for kind in ("TRACES", "METRICS", "LOGS")}
-            command = [str(guests.bin / INSTRUMENT), *command]
+    if way is not Way.ALONE and program.zero_code:
+        exporter = "otlp_arrow" if way is Way.OURS else "none"
+        env |= {f"OTEL_{kind}_EXPORTER": exporter for kind in ("TRACES", "METRICS", "LOGS")}
+        command = [str(guests.bin / INSTRUMENT), *command]
+    elif way is not Way.ALONE:
+        env |= {"WITH_SDK": "yes"}
     started = time.monotonic()
     # A group of its own: all of it is gone afterwards.
     child = subprocess.Popen(
         command, cwd=folder, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         start_new_session=True,
     )  # fmt: skip
-    session = Session(child, port, recorded if output_dir is not None else lambda: True)
+    session = Session(child, port, recorded if way is Way.OURS else lambda: True)
     try:
         if program.drive is not None:
             program.drive(session)

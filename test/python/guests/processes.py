@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from guest import LIBRARY, Program, Session
+from guest import LIBRARY, Program
 
 SPAN = """
 from opentelemetry import trace
@@ -101,11 +101,32 @@ sys.exit(2)
 """
 )
 
+TESTS = (
+    SPAN
+    + """
+import os, signal, subprocess, sys, pytest
 
-def stop_when_done(session: Session) -> None:
-    session.until("sent all")
-    session.kept()
-    session.end()
+def test_passes(capfd):
+    span("passes")
+    print("captured")
+    assert capfd.readouterr().out == "captured\\n"
+
+def test_fails():
+    span("fails")
+    assert 1 == 2
+
+def test_child():
+    assert subprocess.run([sys.executable, "-c", "print(1)"], capture_output=True, check=True).stdout == b"1\\n"
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_fork():
+    child = os.fork()
+    if child == 0:
+        span("forked")
+        os._exit(3)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 3
+"""
+)
 
 
 def notebook(*cells: str) -> str:
@@ -144,44 +165,26 @@ PROCESSES = [
             steady=[
                 (r"^.*(?:transport|results|concurrency|app):.*$|^.*celery@.*$|^Linux.*$", ""),
                 (r"add\[[^]]+\]", "add[<id>]"),
+                # Whichever worker of the pool is free takes a task.
+                (r"PoolWorker-\d+", "PoolWorker"),
             ],
             unordered=True,
             cleanup=["broker"],
         )
         for pool in ("prefork", "solo", "threads")
     ),
-    Program(
-        "pytest",
-        ["pytest>=8", "pytest-xdist"],
-        {
-            "test_it.py": SPAN
-            + """
-import os, signal, subprocess, sys, pytest
-
-def test_passes(capfd):
-    span("passes")
-    print("captured")
-    assert capfd.readouterr().out == "captured\\n"
-
-def test_fails():
-    span("fails")
-    assert 1 == 2
-
-def test_child():
-    assert subprocess.run([sys.executable, "-c", "print(1)"], capture_output=True, check=True).stdout == b"1\\n"
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
-def test_fork():
-    child = os.fork()
-    if child == 0:
-        span("forked")
-        os._exit(3)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 3
-"""
-        },
-        ["pytest", "-p", "no:cacheprovider", "-q", "-W", "error", "--tb=line"],
-        scopes={"app"},
-        least=2,
+    *(
+        Program(
+            name,
+            ["pytest>=8", "pytest-xdist"],
+            {"test_it.py": TESTS},
+            ["pytest", "-p", "no:cacheprovider", "-q", "-W", "error", "--tb=line", *arguments],
+            scopes={"app"},
+            least=2,
+            # Workers end their tests in any order.
+            unordered=bool(arguments),
+        )
+        for name, arguments in (("pytest", []), ("pytest, two workers of xdist", ["-n", "2"]))
     ),
     Program(
         "a notebook of jupyter",
