@@ -6,7 +6,7 @@ import { cpSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { directory, readDirectory } from '../node/support.js';
-import { type Home, home, link, program, ROOT } from './guests.js';
+import { type Home, home, link, need, program, ROOT } from './guests.js';
 
 /** What it does by itself, but said. */
 const AT_START = { OTEL_NODE_RESOURCE_DETECTORS: 'env,process,host' };
@@ -128,9 +128,51 @@ describe.skipIf(process.platform !== 'linux')('the SDK is loaded at its first us
     60_000,
   );
 
+  test('a server has it before its first request, a client with that', async () => {
+    const listens = `const { createServer, get } = await import('node:http');
+      const then = loaded();
+      const server = createServer((q, r) => r.end('ok')).listen(0, '127.0.0.1', () => { console.log(then, loaded()); server.close(); });`;
+    expect((await recorded('listens', listens)).seen.stdout).toContain('false true\n');
+    const asks = `const { get } = await import('node:http');
+      const { createServer } = await import('node:net');
+      const answer = 'HTTP/1.1 200 OK\\r\\ncontent-length: 2\\r\\nconnection: close\\r\\n\\r\\nok';
+      const server = createServer(socket => socket.once('data', () => socket.end(answer))).listen(0, '127.0.0.1', () => {
+        const before = loaded();
+        get({ port: server.address().port, host: '127.0.0.1' }, r => r.resume().on('end', () => { console.log(before, loaded()); server.close(); }));
+      });`;
+    const { seen, stderr, rows } = await recorded('asks', asks);
+    expect(seen.stdout, stderr).toContain('false true\n');
+    expect(rows[0]!.map(({ kind }) => kind)).toEqual(['client']);
+  }, 60_000);
+
+  test('fetch of Node.js and the instrumentation of undici', async context => {
+    const { folder, remove } = need(await home(['@opentelemetry/instrumentation-undici@0.33']), context);
+    try {
+      const file = join(folder, 'fetches.mjs');
+      writeFileSync(
+        file,
+        `${HEAD}const { createServer } = await import('node:net');
+        const answer = 'HTTP/1.1 200 OK\\r\\ncontent-length: 2\\r\\nconnection: close\\r\\n\\r\\nok';
+        const seen = [];
+        const server = createServer(socket => socket.once('data', data => { seen.push(/traceparent/i.test(data)); socket.end(answer); })).listen(0, '127.0.0.1', async () => {
+          await (await fetch('http://127.0.0.1:' + server.address().port)).text(); console.log(seen.join()); server.close(); });`,
+      );
+      const outputDir = mkdtempSync(join(folder, 'out-'));
+      const how = { cwd: folder, env: { OTLP_ARROW_OUTPUT_DIR: outputDir } };
+      const { seen, stderr } = await program(file, how, ['--import', 'otlp-arrow/register']);
+      expect(seen, stderr).toEqual({ code: 0, signal: null, stdout: 'true\nloaded false true\n' });
+      expect((await readDirectory(outputDir, 'traces')).map(({ kind }) => kind)).toEqual(['client']);
+    } finally {
+      remove();
+    }
+  }, 120_000);
+
   test('a program that makes none goes without', async () => {
-    const { seen, stderr, rows } = await recorded('none', `import { readFileSync } from 'node:fs'; console.log('x');`);
-    expect(seen, stderr).toEqual({ code: 0, signal: null, stdout: 'x\nloaded false false\n' });
+    const { seen, stderr, rows } = await recorded(
+      'none',
+      `import { get } from 'node:http'; import 'node:https'; console.log('x', typeof get);`,
+    );
+    expect(seen, stderr).toEqual({ code: 0, signal: null, stdout: 'x function\nloaded false false\n' });
     expect(rows).toEqual([[], [], []]);
   });
 
