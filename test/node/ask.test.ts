@@ -54,7 +54,7 @@ import { native } from '#dist/native.js';
 import questions from '../../docs/questions.json' with { type: 'json' };
 import { recordInto } from './asking.js';
 import { fixture, node } from './children.js';
-import { root } from './markdown.js';
+import { root, snippets } from './markdown.js';
 import { directory, open, rows } from './support.js';
 
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';
@@ -629,16 +629,42 @@ test('a directory that is not there yet answers nothing, and later what is there
   expect((await telemetry.services()).services.map(({ name }) => name)).toEqual(['checkout', 'frontend']);
 });
 
+describe('docs/query.md', () => {
+  const all = snippets('docs/query.md');
+  const named = [...all.keys()].filter(name => name.startsWith('node/'));
+
+  test('has two snippets for TypeScript, which work as written', async () => {
+    expect(named).toEqual(['node/questions', 'node/answers']);
+    const cwd = directory();
+    const library = await open({ outputDir: join(cwd, 'telemetry') });
+    await recordInto(library, 0, ALL);
+    const counts = `console.log(JSON.stringify([trace.spans.length, traces.length, cursor === undefined, spans.length, logs.length,
+      buckets.length, services.length, attributes.length, routes.length, facets.length, metrics.length, lines.length, errors.length,
+      exceptions.length, nodes.length, edges.length, operations.length, values.find(({ by }) => by === 'attr:customer.tier').value, some.length]));`;
+    const file = program('questions', [...named.map(name => all.get(name)!), counts].join('\n'));
+    const ended = await node([file], { cwd });
+    expect(ended, ended.stderr).toMatchObject({ code: 0, stderr: '' });
+    const said = ended.stdout.trimEnd().split('\n');
+    const found = '[7,10,false,20,1,4,2,23,2,2,5,1,1,2,3,2,2,"gold",22]';
+    expect(said.at(-1)).toBe(found);
+    expect(said.slice(0, -1).reduce((sum, rows) => sum + Number(rows), 0)).toBe(22);
+  });
+});
+
+/** Writes a program below the repository, where the name of the package leads to itself. */
+function program(name: string, code: string): string {
+  const folder = join(root, 'test/dist/snippets');
+  mkdirSync(folder, { recursive: true });
+  const file = join(folder, `ask-${name}-${process.pid}.mjs`);
+  writeFileSync(file, code);
+  return file;
+}
+
 describe('a program', () => {
-  const program = async (code: string) => {
+  const run = async (code: string) => {
     const { dir } = await recorded();
-    mkdirSync(join(root, 'test/dist/snippets'), { recursive: true });
-    const file = join(root, 'test/dist/snippets', `ask-${process.pid}.mjs`);
-    writeFileSync(
-      file,
-      `import { Telemetry } from 'otlp-arrow';\nconst telemetry = await Telemetry.open(process.argv[2]);\n${code}`,
-    );
-    return node([file, dir]);
+    const open = "import { Telemetry } from 'otlp-arrow';\nconst telemetry = await Telemetry.open(process.argv[2]);\n";
+    return node([program('program', open + code), dir]);
   };
 
   test.each([
@@ -662,6 +688,6 @@ worker.on('exit', () => console.log('over'));`,
       '2\nover\n',
     ],
   ])('%s', async (_, code, exit, stdout) => {
-    expect(await program(code)).toMatchObject({ code: exit, stdout });
+    expect(await run(code)).toMatchObject({ code: exit, stdout });
   });
 });

@@ -8,6 +8,8 @@ import inspect
 import json
 import os
 import pickle
+import re
+import subprocess
 import sys
 import threading
 import time
@@ -304,6 +306,112 @@ def test_a_directory_need_not_be_there_yet(tmp_path: Path) -> None:
     with OtlpLibrary(output_dir=tmp_path / "not" / "yet") as library:
         record(library, 0, 2)
         assert [service.name for service in telemetry.services().services] == ["checkout", "frontend"]
+
+
+DOCUMENT = (ROOT / "docs" / "query.md").read_text(encoding="utf-8")
+SNIPPETS = dict(re.findall(r"<!-- test: python/(\S+) -->\n```\w+\n(.*?)```", DOCUMENT, re.DOTALL))
+
+
+def test_the_snippets_of_the_document_work_as_written(tmp_path: Path) -> None:
+    assert list(SNIPPETS) == ["questions", "answers"]
+    with OtlpLibrary(output_dir=tmp_path / "telemetry") as library:
+        record(library)
+    counts = """
+import asyncio
+assert [len(one) for one in (trace.spans, found.traces, spans, logs, buckets, services, attributes, routes)] == [
+    7, 10, 20, 1, 4, 2, 23, 2]
+assert [len(one) for one in (facets, metrics, lines, errors, exceptions, edges, operations)] == [2, 5, 1, 1, 2, 2, 2]
+assert [one.value for one in values if one.by == "attr:customer.tier"] == ["gold"]
+assert (found.cursor is not None, frame.height) == (True, 22)
+asyncio.run(watch())
+"""
+    run_python("\n".join([*SNIPPETS.values(), counts]), cwd=tmp_path)
+
+
+def in_rust(directory: Path, questions: list[Question]) -> list[Any]:
+    """Answers of the core itself, with times as they are everywhere else."""
+    build = ["cargo", "build", "--quiet", "--message-format=json", "-p", "otlp-arrow-query", "--example", "answers"]
+    built = subprocess.run(build, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
+    [program] = [made["executable"] for made in map(json.loads, built.splitlines()) if made.get("executable")]
+    lines = []
+    for name, given, words in questions:
+        [kind] = [question for question in TABLE["questions"] if question["rust"] == name]
+        pairs = list(zip(kind["arguments"], given, strict=True))
+        for word, value in words.items():
+            several = value if isinstance(value, list) else [value]
+            pairs += [(word.removesuffix("_"), json.dumps(one) if one is False else str(one)) for one in several]
+        lines.append(json.dumps({"question": kind["name"], "words": pairs, "now": START}))
+    command = [program, "ask", str(directory)]
+    said = subprocess.run(command, check=True, capture_output=True, text=True, input="\n".join(lines) + "\n").stdout
+
+    def numbers(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: numbers(inner) for key, inner in value.items()}
+        if isinstance(value, list):
+            return [numbers(inner) for inner in value]
+        if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z", value):
+            return int(datetime.fromisoformat(value[:19] + "Z").timestamp()) * 10**9 + int(value[20:29])
+        return value
+
+    return [numbers(json.loads(line)) for line in said.splitlines()]
+
+
+def in_node(directory: Path, questions: list[Question]) -> list[Any]:
+    """Answers of Node.js, with fields as they are called everywhere else."""
+    program = ROOT / "test" / "dist" / "node" / "fixtures" / "asked.js"
+    assert program.exists(), f"{program} is missing: npx tsc -b"
+    lines = []
+    for name, given, words in questions:
+        [kind] = [question for question in TABLE["questions"] if question["rust"] == name]
+        named = {
+            re.sub(r"_(.)", lambda found: found[1].upper(), word.removesuffix("_")): str(value)
+            if word == "from_"
+            else value
+            for word, value in words.items()
+        }
+        lines.append(json.dumps([kind["typescript"], *given, named]))
+    command = ["node", str(program), "ask", str(directory)]
+    said = subprocess.run(command, check=True, capture_output=True, text=True, input="\n".join(lines) + "\n").stdout
+    return [json.loads(line)["answer"] for line in said.splitlines()]
+
+
+# Below these keys are names of the user's, not of ours.
+OPEN = {"attributes", "resource", "labels"}
+
+
+def camel(value: Any) -> Any:
+    if isinstance(value, list):
+        return [camel(inner) for inner in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        re.sub(r"_(.)", lambda found: found[1].upper(), key): inner
+        if key in OPEN and isinstance(inner, dict)
+        else camel(inner)
+        for key, inner in value.items()
+    }
+
+
+def test_three_languages_give_equal_answers_whoever_has_written_the_files(tmp_path: Path) -> None:
+    library = mixed(tmp_path)
+    telemetry = Telemetry(tmp_path)
+
+    def told(answer: Any) -> Any:
+        answer["searched"] |= {"rows": 0, "files": 0}
+        return answer
+
+    for turn in ("live", "sealed"):
+        if turn == "sealed":
+            library.flush(seal=True)
+            library.shutdown()
+        ours = [
+            json.loads(getattr(telemetry, name)(*given, **words)._native.values()) for name, given, words in QUESTIONS
+        ]
+        theirs = zip(QUESTIONS, ours, in_rust(tmp_path, QUESTIONS), in_node(tmp_path, QUESTIONS), strict=True)
+        for question, python, rust, node in theirs:
+            assert told(python) == told(rust), (turn, question)
+            assert camel(python) == told(node), (turn, question)
+            assert python["searched"]["complete"] or python["searched"]["why"] == "limit"
 
 
 FORKS = """
