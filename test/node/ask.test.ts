@@ -402,6 +402,8 @@ describe('every question', () => {
     for (const [at, [name, , ask]] of QUESTIONS.entries()) {
       expect(withoutRows(await ask(telemetry)), name).toEqual(answers[at]);
       expect(withoutRows(await ask(await Telemetry.open(dir))), name).toEqual(answers[at]);
+      // A library that is shut down answers from its files, as it reads.
+      expect(withoutRows(await ask(library)), name).toEqual(answers[at]);
     }
   }, 120_000);
 });

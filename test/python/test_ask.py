@@ -105,7 +105,10 @@ def test_answers_are_the_same_of_a_library_of_a_directory_and_after_sealing(tmp_
     assert asyncio.run(coroutines()) == first
     library.flush(seal=True)
     library.shutdown()
-    for made in (telemetry, Telemetry(str(tmp_path))):
+    with pytest.raises(AttributeError, match="Services has no servces"):
+        _ = getattr(telemetry.services(), "servces")  # noqa: B009 - a name that no type has
+    # A library that is shut down answers from its files, as it reads.
+    for made in (telemetry, Telemetry(str(tmp_path)), library):
         assert [same(getattr(made, name)(*given, **words)) for name, given, words in QUESTIONS] == first
 
 

@@ -87,12 +87,14 @@ class Answer:
     def __arrow_c_schema__(self) -> object:
         return self.table.__arrow_c_schema__()
 
-    def __getattr__(self, name: str) -> Any:
-        # Only what is not there yet is asked for here.
-        if name.startswith("_") or name not in {one.name for one in fields(self)}:  # type: ignore[arg-type]
-            raise AttributeError(f"{type(self).__name__} has no {name}")
-        self._load()
-        return self.__dict__[name]
+    if not TYPE_CHECKING:  # A name that is not there stays a mistake for who checks types.
+
+        def __getattr__(self, name: str) -> Any:
+            # Only what is not there yet is asked for here.
+            if name.startswith("_") or name not in {one.name for one in fields(self)}:
+                raise AttributeError(f"{type(self).__name__} has no {name}")
+            self._load()
+            return self.__dict__[name]
 
     def _load(self) -> None:
         if "searched" not in self.__dict__:
