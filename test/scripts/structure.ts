@@ -22,7 +22,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   columns: ['schema', 'column', 'batch', 'decode', 'encode', 'lib'],
   store: ['disk', 'file', 'log', 'write', 'lib'],
   net: ['time', 'reload', 'identity', 'encoding', 'grpc', 'tls', 'client', 'server', 'lib'],
-  query: ['filter', 'figures', 'snapshot', 'scan', 'record', 'answer', 'questions', 'lib'],
+  query: ['filter', 'figures', 'snapshot', 'scan', 'index', 'record', 'answer', 'questions', 'lib'],
   core: ['key', 'destinations', 'config', 'forward', 'doors', 'library', 'lib'],
 };
 

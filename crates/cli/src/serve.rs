@@ -6,6 +6,7 @@ use std::future::Future;
 use otlp_arrow::internal::config::Loaded;
 use otlp_arrow::internal::destinations::Target;
 use otlp_arrow::{Config, OtlpLibrary, Signal};
+use otlp_arrow_query::Indexed;
 
 use crate::args::ServeArgs;
 use crate::io::{Failure, Io, Outcome};
@@ -50,7 +51,7 @@ pub(crate) fn run_until(args: &ServeArgs, io: &mut Io<'_>, stop: impl Future<Out
 fn open(loaded: Loaded, io: &mut Io<'_>) -> Outcome<OtlpLibrary> {
     let quiet = takes_stdout(&loaded.config);
     let (directory, protocols) = (loaded.config.output_dir.clone(), loaded.config.protocols.clone());
-    let library = OtlpLibrary::builder(loaded.config.clone()).ignored(&loaded).open()?;
+    let library = OtlpLibrary::builder(loaded.config.clone()).ignored(&loaded).indexed().open()?;
     let addresses = library.addresses();
     let answers: Vec<&str> = otlp_arrow::internal::answered(&protocols).collect();
     let out = io.words(quiet);

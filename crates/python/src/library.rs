@@ -10,7 +10,7 @@ use otlp_arrow::SubscribeFrom;
 use otlp_arrow::internal::config::{Loaded, Sources};
 use otlp_arrow::internal::{Clock, Export, Producer as _, Waiter};
 use otlp_arrow::{Code, Config, Event, ExportOutcome, FlushOptions, OtlpError, OtlpLibrary, Result, Severity, Signal};
-use otlp_arrow_query::Ask as _;
+use otlp_arrow_query::{Ask as _, Indexed as _};
 use otlp_arrow_store::Wanted;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -47,7 +47,7 @@ impl Library {
             let loaded = load(config)?;
             let output_dir = loaded.config.output_dir.display().to_string();
             let resource = DefaultResource::new(&loaded.config.resource);
-            let builder = OtlpLibrary::builder(loaded.config.clone()).ignored(&loaded);
+            let builder = OtlpLibrary::builder(loaded.config.clone()).ignored(&loaded).indexed();
             Ok(Self { library: Detached::new(builder.on_event(listener).open()?), resource, output_dir })
         })
         .into_python(py)

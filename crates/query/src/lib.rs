@@ -28,6 +28,7 @@
 //! - [`scan`]: goes through the blocks of files on threads that give way to recording: what an index rules out first
 //!   ([`scan::Pruner`]), then the columns that decide, then the others where something matches. Bounded in time, memory and
 //!   rows; whatever ends it early is told.
+//! - [`index`]: what is known of sealed files without opening them.
 //! - [`record`]: rows as typed values.
 //! - [`figures`]: what data points and errors come to: increase, resets, quantiles, messages without their numbers. Pure.
 //! - [`answer`]: what a question is answered with, and what was searched for it.
@@ -50,6 +51,7 @@
 pub mod answer;
 pub mod figures;
 pub mod filter;
+pub mod index;
 mod library;
 mod maps;
 mod methods;
@@ -62,7 +64,7 @@ mod telemetry;
 
 pub use answer::{Answer, Searched};
 pub use filter::Filter;
-pub use library::Ask;
+pub use library::{Ask, Indexed};
 pub use methods::Words;
 pub use questions::Question;
 pub use scan::AskOptions;

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use otlp_arrow::OtlpLibrary;
 use otlp_arrow::config::Durability;
 use otlp_arrow::internal::{Recorder, recorder_of};
+use otlp_arrow::{Builder, OtlpLibrary};
 use otlp_arrow_base::error::Result;
 use otlp_arrow_store::Log;
 
+use crate::index::IndexWhenSealed;
 use crate::snapshot::Source;
 use crate::telemetry::Telemetry;
 
@@ -44,5 +45,18 @@ impl Source for Running {
             Durability::Buffered { .. } => self.0.flush(),
             Durability::Written | Durability::Synced => Ok(()),
         }
+    }
+}
+
+/// A recorder whose files are indexed when they are sealed, so that no question has to make up for it.
+pub trait Indexed {
+    /// From the first file on.
+    #[must_use]
+    fn indexed(self) -> Self;
+}
+
+impl Indexed for Builder {
+    fn indexed(self) -> Self {
+        self.on_seal(IndexWhenSealed)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 use otlp_arrow::config::Query;
 use otlp_arrow::{Batches, ReadOptions, Signal};
@@ -11,8 +12,9 @@ use otlp_arrow_store::Log;
 
 use crate::answer::Answer;
 use crate::filter::Nanos;
+use crate::index::Indexes;
 use crate::questions::{Kind, Question};
-use crate::scan::{AskOptions, Asking, Engine, NoPruner, Pruner};
+use crate::scan::{AskOptions, Asking, Engine, Pruner};
 use crate::snapshot::Source;
 
 /// What is kept in one directory, to be asked. No writer is needed, and one that runs is not disturbed.
@@ -34,7 +36,7 @@ impl Telemetry {
 
     /// Of any source, such as the log of a recorder of this process.
     pub fn of(source: Arc<dyn Source>, limits: Query) -> Self {
-        Self::pruned(source, limits, Clock::system(), Arc::new(NoPruner))
+        Self::pruned(source, limits, Clock::system(), Arc::new(Indexes::default()))
     }
 
     /// [`Telemetry::of`] by any clock, and with an index.
@@ -98,6 +100,12 @@ impl Telemetry {
         self.0.check_open()?;
         self.0.source.flush()?;
         self.0.source.log().read(signal, options)
+    }
+
+    /// Waits until what questions until now would have been quicker with is made and kept for later ones, or until `deadline`;
+    /// whether that is so. A process that ends before makes the next one begin anew.
+    pub fn settle(&self, deadline: Instant) -> bool {
+        self.0.pruner.settle(&self.0.clock, deadline)
     }
 
     /// Ends every question that is being answered, of all clones, with CLOSED, and refuses others.

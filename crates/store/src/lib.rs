@@ -29,7 +29,7 @@ use otlp_arrow_columns::Signal;
 
 use crate::disk::names::WriterId;
 use crate::disk::storage::Storage;
-use crate::log::hooks::{CommitHook, RetentionHold};
+use crate::log::hooks::{CommitHook, RetentionHold, SealHook};
 use crate::log::read::SetAside;
 use crate::log::subscription::Subscription;
 use crate::write::admission::Admission;
@@ -159,6 +159,11 @@ impl Store {
     /// From now on `hook` sees every commit.
     pub fn on_commit(&self, hook: Arc<dyn CommitHook>) {
         self.ctx.hooks.on_commit(hook);
+    }
+
+    /// From now on `hook` sees every file that is sealed in the background.
+    pub fn on_seal(&self, hook: Arc<dyn SealHook>) {
+        self.ctx.hooks.on_seal(hook);
     }
 
     /// Retention asks `hold` before it deletes a file.

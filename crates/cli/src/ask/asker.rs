@@ -23,12 +23,24 @@ pub(crate) struct Asker<'a> {
     telemetry: Telemetry,
     options: AskOptions,
     output: &'a Output,
+    began: Instant,
 }
 
 /// How long a command is silent before it says how far it is.
 const SILENT: Duration = Duration::from_secs(1);
 /// How often it says so.
 const AGAIN: Duration = Duration::from_millis(200);
+
+/// A command that answered makes what lets the next ones answer sooner, for at most so long.
+const LONGEST_AFTER: Duration = Duration::from_secs(2);
+
+/// Who waits for a command waits at most twice as long as for its answer.
+impl Drop for Asker<'_> {
+    fn drop(&mut self) {
+        let clock = Clock::system();
+        self.telemetry.settle(clock.now() + clock.elapsed(self.began).min(LONGEST_AFTER));
+    }
+}
 
 impl<'a> Asker<'a> {
     pub(crate) fn new(output: &'a Output, io: &Io<'_>) -> Outcome<Self> {
@@ -47,7 +59,7 @@ impl<'a> Asker<'a> {
         if io.terminal.shows_progress {
             options.progress = Some(progress());
         }
-        Ok(Self { telemetry, options, output })
+        Ok(Self { telemetry, options, output, began: Clock::system().now() })
     }
 
     /// The filter that the flags say.

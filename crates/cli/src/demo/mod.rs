@@ -10,9 +10,9 @@ use futures::executor::block_on;
 use otlp_arrow::internal::Clock;
 use otlp_arrow::{Config, OtlpLibrary, PerSignal, Signal};
 use otlp_arrow_columns::{Limits, json};
-use otlp_arrow_query::Telemetry;
 use otlp_arrow_query::filter::{Filter, IdPrefix};
 use otlp_arrow_query::questions::{SearchQuestion, TraceQuestion, TraceSummary};
+use otlp_arrow_query::{Indexed, Telemetry};
 
 use crate::args::DemoArgs;
 use crate::ask::trace::print;
@@ -31,7 +31,8 @@ pub(crate) fn run(args: &DemoArgs, io: &mut Io<'_>) -> Outcome {
     let now = Clock::system().wall().duration_since(UNIX_EPOCH).map_err(Failure::failed)?.as_nanos();
     let now = u64::try_from(now).map_err(Failure::failed)?;
     let mut shop = Shop::new(now, SECONDS);
-    let library = OtlpLibrary::open(Config { output_dir: directory.clone(), ..Config::default() })?;
+    let library =
+        OtlpLibrary::builder(Config { output_dir: directory.clone(), ..Config::default() }).indexed().open()?;
     let mut counts = PerSignal::<u64>::default();
     for _ in 0..PURCHASES {
         for (signal, request) in shop.purchase() {

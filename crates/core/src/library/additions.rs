@@ -8,6 +8,7 @@ use crate::doors::Door;
 use crate::event::Severity;
 use crate::event_bus::EventListener;
 use crate::stage::Stage;
+use crate::store::hooks::SealHook;
 
 /// In a forked child all of it is there again.
 #[derive(Clone, Default)]
@@ -19,6 +20,8 @@ pub(crate) struct Additions {
     pub(crate) doors: Vec<Door>,
     /// See each request between its check and its commit, in this order.
     pub(crate) stages: Vec<Arc<dyn Stage>>,
+    /// See what is sealed.
+    pub(crate) seal_hooks: Vec<Arc<dyn SealHook>>,
     /// What parsing the configuration ignored, with whether it is a mistake: told when it is opened, and not in children.
     pub(crate) ignored: Vec<(Severity, String)>,
 }

@@ -15,6 +15,7 @@ use crate::doors::Door;
 use crate::error::Result;
 use crate::event::{Event, Severity};
 use crate::stage::Stage;
+use crate::store::hooks::SealHook;
 
 /// Opens an [`OtlpLibrary`] with more than a configuration: see [`OtlpLibrary::builder`].
 #[derive(Clone, Debug)]
@@ -51,6 +52,13 @@ impl Builder {
     /// forked child has the same stages.
     pub fn stage(mut self, stage: impl Stage) -> Self {
         self.additions.stages.push(Arc::new(stage));
+        self
+    }
+
+    /// From the first file on that is sealed in the background, `hook` sees each.
+    #[doc(hidden)]
+    pub fn on_seal(mut self, hook: impl SealHook + 'static) -> Self {
+        self.additions.seal_hooks.push(Arc::new(hook));
         self
     }
 

@@ -55,6 +55,7 @@ impl Core {
         let limits = Limits { nesting: config.limits.nesting, max_request_memory: config.limits.max_request_memory };
         let waiting = Waiting::new(config.buffer.max_bytes);
         let store = Store::start(config.store_settings(), config.files(), events.sink(), stats, clock);
+        additions.seal_hooks.iter().for_each(|hook| store.on_seal(Arc::clone(hook)));
         let (encoding, stages) = (Encoding::new(&config.resource), additions.stages.clone());
         let (number, beside) = Default::default();
         Self { store, limits, max_body: config.limits.max_body, closed, encoding, waiting, stages, number, beside }

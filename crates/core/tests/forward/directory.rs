@@ -20,7 +20,9 @@ fn documented() -> BTreeMap<&'static str, bool> {
     let list: BTreeMap<_, _> = rows
         .map(|row| {
             let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
-            (cells[0].trim_matches('`'), cells[1].contains("for a moment"))
+            // Who asks makes an index: that is a crate above this one.
+            let path = cells[0].trim_matches('`');
+            (path, cells[1].contains("for a moment") || path.starts_with("index/"))
         })
         .collect();
     assert!(list.len() > 10, "{list:?}");
@@ -33,7 +35,7 @@ fn is(name: &str, text: &str) -> bool {
     match name {
         "signal" => text.parse::<Signal>().is_ok(),
         "stem" => text.parse::<Stem>().is_ok(),
-        "writer" => text.parse::<WriterId>().is_ok(),
+        "writer" | "unique" => text.parse::<WriterId>().is_ok(),
         "destination" | "name" | "cursor" => !text.is_empty() && plain(text),
         "kind" => matches!(text, "forward" | "subscription"),
         "millis" | "number" => !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()),

@@ -18,7 +18,7 @@ pub struct Engine {
     pub(crate) source: Arc<dyn Source>,
     pub(crate) limits: Query,
     pub(crate) clock: Clock,
-    pub(crate) cache: Cache,
+    pub(crate) cache: Arc<Cache>,
     pub(crate) memory: Memory,
     pub(crate) gate: Gate,
     pub(crate) pruner: Arc<dyn Pruner>,
@@ -31,7 +31,7 @@ impl Engine {
         Self {
             source,
             clock,
-            cache: Cache::new(limits.index_memory),
+            cache: Arc::new(Cache::new(limits.index_memory)),
             memory: Memory::new(limits.max_memory),
             gate: Gate::new(limits.max_concurrent),
             limits,
@@ -43,6 +43,7 @@ impl Engine {
     /// Questions that are being answered end, and there are no others.
     pub fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
+        self.pruner.close();
     }
 
     /// Whether it was closed.

@@ -19,7 +19,7 @@ pub use asking::{AskOptions, Asking, Progress};
 pub(crate) use attributes::Attributes;
 pub use engine::Engine;
 pub use limits::{Cancel, Stop};
-pub(crate) use predicate::Matching;
+pub(crate) use predicate::{Matching, dictionary_term};
 pub use pruner::{BlockRange, NoPruner, Pruned, Pruner};
 pub(crate) use resources::Resource;
 pub use run::{ANY_TIME, Bound, Gather, Scan};

@@ -63,8 +63,43 @@ pub(crate) fn tests(signal: Signal, terms: &[Term]) -> Vec<Box<dyn Test>> {
     terms.iter().map(|term| test(signal, term.clone())).collect()
 }
 
+/// A term that is decided by the values of a column with a dictionary alone.
+pub(crate) struct DictionaryTerm {
+    /// Its position in the schema of the signal.
+    pub(crate) column: usize,
+    /// Whether it holds of a row without a value.
+    pub(crate) null: bool,
+    /// Of which values it holds.
+    pub(crate) holds: Box<dyn Fn(&str) -> bool + Send>,
+}
+
+/// `None` of terms that something else decides.
+pub(crate) fn dictionary_term(signal: Signal, term: &Term) -> Option<DictionaryTerm> {
+    match term {
+        Term::Text(column, tests) => Some(text_term(signal, *column, tests.clone())),
+        Term::Resource(condition) => Some(resource_term(signal, condition.clone())),
+        _ => None,
+    }
+}
+
+fn text_term(signal: Signal, column: usize, tests: Vec<TextTest>) -> DictionaryTerm {
+    // A span without a status has none set.
+    let absent = if signal == Signal::Traces && column == traces::STATUS_CODE { "unset" } else { "" };
+    let null = TextTest::any(&tests, absent);
+    DictionaryTerm { column, null, holds: Box::new(move |text| TextTest::any(&tests, text)) }
+}
+
+fn resource_term(signal: Signal, condition: Condition) -> DictionaryTerm {
+    let column = common::first(otlp_arrow_columns::schema(signal).fields().len()) + common::RESOURCE_ATTRIBUTES;
+    let null = condition.holds(None);
+    let holds = move |json: &str| match Resource::parse(json).get(&condition.key) {
+        None => condition.holds(None),
+        Some(value) => condition.holds(Some(value.as_deref().map(str::as_bytes))),
+    };
+    DictionaryTerm { column, null, holds: Box::new(holds) }
+}
+
 fn test(signal: Signal, term: Term) -> Box<dyn Test> {
-    let resource = common::first(otlp_arrow_columns::schema(signal).fields().len()) + common::RESOURCE_ATTRIBUTES;
     let attributes = match signal {
         Signal::Traces => traces::ATTRIBUTES,
         Signal::Metrics => metrics::ATTRIBUTES,
@@ -79,26 +114,13 @@ fn test(signal: Signal, term: Term) -> Box<dyn Test> {
         Term::Trace(id) => Box::new(IdTest { column: [trace], id }),
         Term::Traces(ids) => Box::new(IdsTest { column: [trace], ids }),
         Term::Span(id) => Box::new(IdTest { column: [span], id }),
-        Term::Text(column, tests) => {
-            // A span without a status has none set.
-            let absent = if signal == Signal::Traces && column == traces::STATUS_CODE { "unset" } else { "" };
-            let null = TextTest::any(&tests, absent);
-            Box::new(DictionaryTest::new(column, null, move |text| TextTest::any(&tests, text)))
-        }
         Term::Duration(min, max) => Box::new(DurationTest { min, max }),
         Term::Severity(min, max) => Box::new(SeverityTest { min, max }),
         Term::Contains(pattern) => Box::new(ContainsTest::new(signal, pattern)),
         Term::Attribute(condition) => Box::new(AttributeTest::new(attributes, condition)),
-        Term::Resource(condition) => Box::new(resource_test(resource, condition)),
+        Term::Text(column, tests) => Box::new(DictionaryTest::of(text_term(signal, column, tests))),
+        Term::Resource(condition) => Box::new(DictionaryTest::of(resource_term(signal, condition))),
     }
-}
-
-fn resource_test(column: usize, condition: Condition) -> DictionaryTest {
-    let null = condition.holds(None);
-    DictionaryTest::new(column, null, move |json| match Resource::parse(json).get(&condition.key) {
-        None => condition.holds(None),
-        Some(value) => condition.holds(Some(value.as_deref().map(str::as_bytes))),
-    })
 }
 
 struct TimeTest {
@@ -231,6 +253,10 @@ pub(super) struct DictionaryTest {
 impl DictionaryTest {
     pub(super) fn new(column: usize, null: bool, holds: impl Fn(&str) -> bool + Send + 'static) -> Self {
         Self { column: [column], null, holds: Box::new(holds), known: None }
+    }
+
+    fn of(DictionaryTerm { column, null, holds }: DictionaryTerm) -> Self {
+        Self { column: [column], null, holds, known: None }
     }
 
     /// Of which values of the dictionary it holds.

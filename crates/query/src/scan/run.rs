@@ -12,6 +12,7 @@ use otlp_arrow_store::ReadError;
 use super::asking::Asking;
 use super::limits::Stop;
 use super::predicate::{Test, tests};
+use super::pruner::{BlockRange, Pruned};
 use super::selection::Selection;
 use super::thread;
 use super::times::{Times, time_columns};
@@ -140,24 +141,13 @@ impl Scan<'_> {
     /// The blocks that may have a match, the most wanted first, and how many threads are worth it.
     fn plan(&self, files: &[Arc<File>], passed: &AtomicU64) -> Result<(Vec<Unit>, usize)> {
         let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
+        let engine = self.asking.engine;
         let (mut units, mut unknown) = (Vec::new(), Vec::new());
         for file in files {
-            let pruned = if file.grows() { None } else { self.asking.engine.pruner.prune(file, &self.terms) };
-            let Some(pruned) = pruned else {
-                unknown.push(file);
-                continue;
-            };
-            self.asking.tally.file(file);
-            let left = pruned.blocks.iter().map(|block| block.rows).sum::<u64>();
-            passed.fetch_add(pruned.rows.saturating_sub(left), Ordering::Relaxed);
-            for block in &pruned.blocks {
-                let (rows, time) = (block.rows, block.time.unwrap_or(ANY_TIME));
-                match self.can_match(time) {
-                    true => units.push(Unit { file: Arc::clone(file), first_row: block.first_row, rows, time }),
-                    false => {
-                        passed.fetch_add(rows, Ordering::Relaxed);
-                    }
-                }
+            let known = if file.grows() { None } else { engine.pruner.remembered(&engine.cache, file, &self.terms) };
+            match known {
+                Some(pruned) => units.extend(self.units_left(file, &pruned, passed)),
+                None => unknown.push(file),
             }
         }
         let (next, opened) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
@@ -180,6 +170,20 @@ impl Scan<'_> {
         }
         let threads = threads.min(units.len()).max(1);
         Ok((units, threads))
+    }
+
+    /// What is left of a file that an index is known of.
+    fn units_left(&self, file: &Arc<File>, pruned: &Pruned, passed: &AtomicU64) -> Vec<Unit> {
+        self.asking.tally.file(file);
+        let unit = |block: &BlockRange| {
+            let time = block.time.unwrap_or(ANY_TIME);
+            let unit = || Unit { file: Arc::clone(file), first_row: block.first_row, rows: block.rows, time };
+            self.can_match(time).then(unit)
+        };
+        let units: Vec<Unit> = pruned.blocks.iter().filter_map(unit).collect();
+        let left = units.iter().map(|unit| unit.rows).sum::<u64>();
+        passed.fetch_add(pruned.rows.saturating_sub(left), Ordering::Relaxed);
+        units
     }
 
     /// Whether the times of blocks are worth to be read before anything else.
@@ -252,6 +256,13 @@ impl<'a> Worker<'a> {
 
     /// The blocks of a file that nothing was known of.
     fn units_of(&mut self, file: &Arc<File>) -> Vec<Unit> {
+        let engine = self.scan.asking.engine;
+        let log = self.scan.asking.files().log();
+        if !file.grows()
+            && let Some(pruned) = engine.pruner.prune(log, &engine.cache, file, &self.scan.terms)
+        {
+            return self.scan.units_left(file, &pruned, self.passed);
+        }
         self.scan.asking.tally.file(file);
         let open = match self.open(file) {
             Ok(open) => open,
@@ -261,7 +272,7 @@ impl<'a> Worker<'a> {
             }
         };
         if !file.grows() {
-            self.scan.asking.engine.pruner.opened(file);
+            engine.pruner.opened(log, &engine.cache, file);
         }
         let rule_out = |rows: u64| {
             self.passed.fetch_add(rows, Ordering::Relaxed);

@@ -9,6 +9,7 @@ use arrow_array::{
     Array, ArrayRef, ArrowPrimitiveType, BooleanArray, DictionaryArray, FixedSizeBinaryArray, ListArray, MapArray,
     PrimitiveArray, RecordBatch, StringArray,
 };
+use arrow_buffer::OffsetBuffer;
 use otlp_arrow_columns::Signal;
 use otlp_arrow_store::{Block, LoadedBlock, ReadError};
 
@@ -36,6 +37,26 @@ struct Of<'a> {
     block: Block,
     /// Read with the first column that is not kept in memory.
     loaded: OnceCell<Box<dyn LoadedBlock + 'a>>,
+}
+
+impl<'a> Of<'a> {
+    /// Where a column is in the file.
+    fn position(&self, column: usize) -> Result<usize> {
+        self.open.columns[column].ok_or_else(|| {
+            let schema = otlp_arrow_columns::schema(self.open.file.signal);
+            ReadError::damaged(format!("a file without the column {:?}", schema.field(column).name()))
+        })
+    }
+
+    fn loaded(&self) -> Result<&(dyn LoadedBlock + 'a)> {
+        match self.loaded.get() {
+            Some(loaded) => Ok(&**loaded),
+            None => {
+                let loaded = self.open.reader.load(self.at)?;
+                Ok(&**self.loaded.get_or_init(|| loaded))
+            }
+        }
+    }
 }
 
 impl<'a> View<'a> {
@@ -95,24 +116,19 @@ impl<'a> View<'a> {
             return Ok(());
         }
         let Some(from) = &self.from else { return Err(ReadError::damaged("rows without a column")) };
-        let position = |column: &usize| {
-            let field = otlp_arrow_columns::schema(self.signal());
-            let name = field.field(*column).name().clone();
-            from.open.columns[*column].ok_or_else(|| ReadError::damaged(format!("a file without the column {name:?}")))
-        };
-        let positions = missing.iter().map(position).collect::<Result<Vec<_>>>()?;
-        let loaded = match from.loaded.get() {
-            Some(loaded) => loaded,
-            None => {
-                let loaded = from.open.reader.load(from.at)?;
-                from.loaded.get_or_init(|| loaded)
-            }
-        };
-        for (column, array) in missing.into_iter().zip(loaded.columns(&positions)?) {
+        let positions = missing.iter().map(|column| from.position(*column)).collect::<Result<Vec<_>>>()?;
+        for (column, array) in missing.into_iter().zip(from.loaded()?.columns(&positions)?) {
             from.open.known.keep(&from.block, self.signal, column, &array);
             self.set(column, array);
         }
         Ok(())
+    }
+
+    /// The keys of a column of attributes, without their values: where those of each row begin, and all of them. Of all rows of
+    /// the block.
+    pub(crate) fn map_keys(&self, column: usize) -> Result<(OffsetBuffer<i32>, StringArray)> {
+        let from = self.from.as_ref().ok_or_else(|| ReadError::damaged("rows that are not of a file"))?;
+        from.loaded()?.map_keys(from.position(column)?)
     }
 
     /// Whether a column is there without a read.

@@ -1,6 +1,7 @@
 //! What is kept of files between questions: where their blocks are, their dictionaries, and the time of each block. Bounded;
 //! what was not used for the longest time goes first.
 
+use std::any::Any;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -81,16 +82,34 @@ impl Known {
     }
 }
 
+/// The index of a file, as those who make it know it.
+pub(crate) type Index = Arc<dyn Any + Send + Sync>;
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Key {
     signal: Signal,
     stem: Stem,
-    extension: &'static str,
+    what: What,
+}
+
+/// What is kept of a file, each apart: one goes while the other stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum What {
+    /// Where its blocks are, in the form with this extension.
+    Blocks(&'static str),
+    /// Its index.
+    Index,
+}
+
+#[derive(Clone, Debug)]
+enum Value {
+    Blocks(Arc<Known>),
+    Index(Index),
 }
 
 #[derive(Debug)]
 struct Entry {
-    known: Arc<Known>,
+    value: Value,
     /// Bytes of the file, where it does not grow: another file of the same name is another file.
     len: Option<u64>,
     memory: usize,
@@ -123,24 +142,60 @@ impl Cache {
     }
 
     pub(crate) fn get(&self, file: &File) -> Option<Arc<Known>> {
-        let mut state = lock(&self.state);
-        state.uses += 1;
-        let uses = state.uses;
-        let entry = state.entries.get_mut(&key(file)).filter(|entry| entry.len == len(file))?;
-        entry.used = uses;
-        Some(Arc::clone(&entry.known))
+        match self.value(key(file), len(file))? {
+            Value::Blocks(known) => Some(known),
+            Value::Index(_) => None,
+        }
     }
 
     pub(crate) fn put(&self, file: &File, outline: Arc<Outline>) -> Arc<Known> {
+        let before = self.value(key(file), len(file));
+        let before = match &before {
+            Some(Value::Blocks(before)) => Some(&**before),
+            _ => None,
+        };
+        let known = Arc::new(Known::new(outline, file.signal, file.grows(), before));
+        self.keep(key(file), len(file), Value::Blocks(Arc::clone(&known)), known.memory());
+        known
+    }
+
+    /// What [`Cache::put_index`] was given for this file.
+    pub(crate) fn index(&self, file: &File) -> Option<Index> {
+        match self.value(Key { what: What::Index, ..key(file) }, len(file))? {
+            Value::Index(index) => Some(index),
+            Value::Blocks(_) => None,
+        }
+    }
+
+    /// Keeps the index of a file, which takes so many bytes.
+    pub(crate) fn put_index(&self, file: &File, index: Index, memory: usize) {
+        self.keep(Key { what: What::Index, ..key(file) }, len(file), Value::Index(index), memory);
+    }
+
+    /// Forgets the index of a file.
+    pub(crate) fn forget_index(&self, file: &File) {
+        let mut state = lock(&self.state);
+        if let Some(gone) = state.entries.remove(&Key { what: What::Index, ..key(file) }) {
+            state.memory -= gone.memory;
+        }
+    }
+
+    fn value(&self, key: Key, len: Option<u64>) -> Option<Value> {
+        let mut state = lock(&self.state);
+        state.uses += 1;
+        let uses = state.uses;
+        let entry = state.entries.get_mut(&key).filter(|entry| entry.len == len)?;
+        entry.used = uses;
+        Some(entry.value.clone())
+    }
+
+    fn keep(&self, key: Key, len: Option<u64>, value: Value, memory: usize) {
         let mut state = lock(&self.state);
         let state = &mut *state;
-        let before = state.entries.get(&key(file)).map(|entry| &*entry.known);
-        let known = Arc::new(Known::new(outline, file.signal, file.grows(), before));
-        let memory = known.memory();
         state.uses += 1;
-        let entry = Entry { known: Arc::clone(&known), len: len(file), memory, used: state.uses };
+        let entry = Entry { value, len, memory, used: state.uses };
         state.memory += memory;
-        if let Some(before) = state.entries.insert(key(file), entry) {
+        if let Some(before) = state.entries.insert(key, entry) {
             state.memory -= before.memory;
         }
         while state.memory > self.max {
@@ -148,12 +203,12 @@ impl Cache {
             let Some(gone) = oldest.and_then(|key| state.entries.remove(&key)) else { break };
             state.memory -= gone.memory;
         }
-        known
     }
 }
 
 fn key(file: &File) -> Key {
-    Key { signal: file.signal, stem: file.stem().clone(), extension: file.listed.file.form.extension() }
+    let what = What::Blocks(file.listed.file.form.extension());
+    Key { signal: file.signal, stem: file.stem().clone(), what }
 }
 
 fn len(file: &File) -> Option<u64> {

@@ -5,6 +5,7 @@ mod calls;
 mod compare;
 mod documents;
 mod errors;
+mod index;
 mod languages;
 mod lists;
 mod map;

@@ -138,6 +138,9 @@ fn days_from_civil(year: i64, month: u64, day: u64) -> i64 {
     era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
 }
 
+/// What the name of an index ends in.
+const INDEX: &str = "idx";
+
 /// The paths of one output directory.
 #[derive(Clone, Debug)]
 pub struct Layout {
@@ -188,6 +191,21 @@ impl Layout {
     /// Where the sealed form of `stem` is written before it is renamed.
     pub fn tmp(&self, stem: &Stem) -> PathBuf {
         self.tmp_dir().join(stem.to_string())
+    }
+
+    /// `index/<signal>`: what questions keep of the sealed files of one signal. Everything in it can be made again.
+    pub fn index_dir(&self, signal: Signal) -> PathBuf {
+        self.root.join("index").join(signal.as_str())
+    }
+
+    /// The index of one file.
+    pub fn index(&self, signal: Signal, stem: &Stem) -> PathBuf {
+        self.index_dir(signal).join(format!("{stem}.{INDEX}"))
+    }
+
+    /// The file that the entry of [`Layout::index_dir`] with this name is the index of.
+    pub fn indexed(name: &str) -> Option<Stem> {
+        name.strip_suffix(INDEX)?.strip_suffix('.')?.parse().ok()
     }
 
     /// `quarantine`: what could not be read, each with a reason beside it.
@@ -241,6 +259,19 @@ mod tests {
         stems.sort();
         texts.sort();
         assert_eq!(stems.iter().map(Stem::to_string).collect::<Vec<_>>(), texts);
+    }
+
+    #[test]
+    fn the_name_of_an_index_says_which_file_it_is_of() {
+        let stem = Stem { created_ms: 1_795_246_895_042, writer: WriterId(0x00ab), seq: 7 };
+        let path = Layout::new("root").index(Signal::Logs, &stem);
+        let name = path.file_name().unwrap().to_str().unwrap();
+        assert_eq!(Layout::indexed(name), Some(stem.clone()));
+        assert_eq!(path.parent().unwrap(), Path::new("root/index/logs"));
+        for other in [&format!("{stem}.idx.tmp"), &format!("{stem}idx"), &format!("{stem}.arrow"), "notes.idx", ".idx"]
+        {
+            assert_eq!(Layout::indexed(other), None, "{other}");
+        }
     }
 
     #[test]

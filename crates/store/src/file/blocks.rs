@@ -7,11 +7,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use arrow_array::ArrayRef;
+use arrow_array::cast::AsArray;
+use arrow_array::{ArrayRef, StringArray};
+use arrow_buffer::OffsetBuffer;
 use arrow_schema::SchemaRef;
 
 use super::check::Commit;
-use super::error::Result;
+use super::error::{Result, damaged};
 use super::sealed::Place;
 
 /// Rows of a file that are read at once.
@@ -41,6 +43,16 @@ pub trait LoadedBlock: fmt::Debug {
 
     /// The columns at these positions of the file's schema, each named once, in the types of the schema.
     fn columns(&self, columns: &[usize]) -> Result<Vec<ArrayRef>>;
+
+    /// The keys of a column of maps: where those of each row begin, and all of them. The values are not made, where there is a
+    /// way.
+    fn map_keys(&self, column: usize) -> Result<(OffsetBuffer<i32>, StringArray)> {
+        let column = self.columns(&[column])?.pop();
+        let map = column.as_ref().and_then(|column| column.as_map_opt());
+        let keys = map.and_then(|map| map.keys().as_string_opt::<i32>().cloned());
+        let (Some(map), Some(keys)) = (map, keys) else { return Err(damaged("not a column of maps of text")) };
+        Ok((map.offsets().clone(), keys))
+    }
 }
 
 /// What is known of a file without its rows: where its blocks are, and what was read of it for all of them.

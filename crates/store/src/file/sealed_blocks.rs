@@ -6,6 +6,7 @@
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
+use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
 use arrow_array::{Array, ArrayRef, DictionaryArray, PrimitiveArray, StringArray, make_array};
 use arrow_buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
@@ -129,15 +130,38 @@ impl LoadedBlock for Loaded<'_> {
         if self.bytes.get().is_none() && self.reader.reads_whole(columns) {
             let _ = self.bytes.set(self.reader.whole(self.place)?);
         }
-        match self.bytes.get() {
-            Some(bytes) => {
-                let head = Head::parse(bytes).ok_or_else(|| damaged("a message without its head"))?;
-                let body = bytes.get(head.len()..).unwrap_or_default();
-                let body = Body::new(&head, body)?;
-                self.decode(body, columns)
+        let buffers = |column: usize, first: usize| first..first + self.reader.shapes[column].buffers();
+        self.with_body(columns, buffers, |body| self.decode(body, columns))
+    }
+
+    fn map_keys(&self, column: usize) -> Result<(OffsetBuffer<i32>, StringArray)> {
+        let field = self.reader.outline.schema.fields().get(column);
+        let shape = self.reader.shapes.get(column);
+        let (Some(Shape::List(entries)), Some(DataType::Map(entry, _))) = (shape, field.map(|field| field.data_type()))
+        else {
+            return Err(damaged("not a column of maps"));
+        };
+        let (Shape::Struct(shapes), Some(key)) = (&**entries, fields(entry.data_type()).first()) else {
+            return Err(damaged("a map without keys"));
+        };
+        let key_shape = shapes.first().ok_or_else(|| damaged("a map without keys"))?;
+        // The offsets of the list, each with its validity, then of the entries, then the keys.
+        let buffers = |_, first| first..first + 3 + key_shape.buffers();
+        self.with_body(&[column], buffers, |mut body| {
+            self.reader.shapes[..column].iter().try_for_each(|shape| body.skip(shape))?;
+            let (len, nulls) = body.node()?;
+            validity(&mut body, len, nulls)?;
+            let starts = ScalarBuffer::<i32>::new(offsets(&mut body, len)?, 0, len + 1);
+            let (entries, nulls) = body.node()?;
+            validity(&mut body, entries, nulls)?;
+            let keys = make_array(array(&mut body, key_shape, key.data_type())?);
+            let keys = keys.as_string_opt::<i32>().cloned().ok_or_else(|| damaged("keys are not text"))?;
+            let grow = starts.windows(2).all(|pair| pair[0] <= pair[1]) && starts.first() == Some(&0);
+            if !grow || starts.last().is_none_or(|last| usize::try_from(*last).is_ok_and(|last| last > keys.len())) {
+                return Err(damaged("a map reaches beyond its entries"));
             }
-            None => self.parts(columns),
-        }
+            Ok((OffsetBuffer::new(starts), keys))
+        })
     }
 }
 
@@ -172,29 +196,54 @@ impl Loaded<'_> {
         made.ok_or_else(|| damaged(format!("{} lacks a column", self.reader.name)))
     }
 
-    /// The columns from reads of their own: the head, then the bytes of neighbouring buffers.
-    fn parts(&self, columns: &[usize]) -> Result<Vec<ArrayRef>> {
+    /// Hands over the body: all of it where it was read, else with those bytes that `buffers` names of each of `columns`, by its
+    /// number and that of its first buffer.
+    fn with_body<T>(
+        &self,
+        columns: &[usize],
+        buffers: impl Fn(usize, usize) -> Range<usize>,
+        decode: impl FnOnce(Body<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let partly = match self.bytes.get() {
+            Some(_) => None,
+            None => self.partly(columns, buffers)?,
+        };
+        if let Some((start, pieces)) = &partly {
+            let head = Head::parse(start).ok_or_else(|| damaged("a message without its head"))?;
+            return decode(Body::of_pieces(&head, pieces)?);
+        }
+        if self.bytes.get().is_none() {
+            let _ = self.bytes.set(self.reader.whole(self.place)?);
+        }
+        let bytes = self.bytes.get().map(Vec::as_slice).unwrap_or_default();
+        let head = Head::parse(bytes).ok_or_else(|| damaged("a message without its head"))?;
+        let body = bytes.get(head.len()..).unwrap_or_default();
+        decode(Body::new(&head, body)?)
+    }
+
+    /// The head, and the bytes of neighbouring buffers from reads of their own. `None` of a head that is longer than
+    /// ours are.
+    fn partly(
+        &self,
+        columns: &[usize],
+        buffers: impl Fn(usize, usize) -> Range<usize>,
+    ) -> Result<Option<(Vec<u8>, Vec<Piece>)>> {
         let failed = |error| ReadError::read(&self.reader.name, error);
         let mut start = vec![0; usize::try_from(self.place.len).unwrap_or(usize::MAX).min(HEAD)];
         self.reader.file.read_exact_at(self.place.offset, &mut start).map_err(failed)?;
-        let Some(head) = Head::parse(&start) else {
-            // A head that is longer than ours are.
-            let _ = self.bytes.set(self.reader.whole(self.place)?);
-            return self.columns(columns);
-        };
+        let Some(head) = Head::parse(&start) else { return Ok(None) };
         let len = usize::try_from(self.place.len).map_err(|_| damaged("a message is too large"))?;
         let body_len = len.checked_sub(head.len()).ok_or_else(|| damaged("a message ends within its head"))?;
         let (mut first, mut ranges): (usize, Vec<Range<usize>>) = (0, Vec::new());
         for (column, shape) in self.reader.shapes.iter().enumerate() {
-            let next = first + shape.buffers();
             if columns.contains(&column) {
-                let range = Body::span(&head, first..next, body_len)?;
+                let range = Body::span(&head, buffers(column, first), body_len)?;
                 match ranges.last_mut() {
                     Some(last) if last.end <= range.start && range.start - last.end <= GAP => last.end = range.end,
                     _ => ranges.push(range),
                 }
             }
-            first = next;
+            first += shape.buffers();
         }
         let read = |range: Range<usize>| -> Result<Piece> {
             let mut bytes = vec![0; range.len()];
@@ -203,7 +252,7 @@ impl Loaded<'_> {
             Ok((range.start, bytes))
         };
         let pieces = ranges.into_iter().map(read).collect::<Result<Vec<_>>>()?;
-        self.decode(Body::of_pieces(&head, &pieces)?, columns)
+        Ok(Some((start, pieces)))
     }
 }
 

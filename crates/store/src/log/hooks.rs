@@ -45,6 +45,13 @@ pub trait CommitHook: Send + Sync {
     fn committed(&self, commit: &Committed);
 }
 
+/// Sees every file that this process seals in the background. Called on the sealing thread, when the file is there for everybody
+/// and its stream is gone: what takes long here makes others wait to be sealed.
+pub trait SealHook: Send + Sync {
+    /// `stem` is sealed. Returns how many bytes this one has written to the directory because of it.
+    fn sealed(&self, log: &Log, signal: Signal, stem: &Stem) -> u64;
+}
+
 /// Somebody who still needs rows; retention deletes such files last, and announces the loss.
 pub trait RetentionHold: Send + Sync {
     /// The first row of `stem` that is still needed; `None` if none is. Asked for every file at every sweep.
@@ -105,6 +112,7 @@ impl AdoptedWriter {
 #[derive(Default)]
 pub struct Hooks {
     commits: RwLock<Vec<Arc<dyn CommitHook>>>,
+    seals: RwLock<Vec<Arc<dyn SealHook>>>,
     holds: RwLock<Vec<Arc<dyn RetentionHold>>>,
 }
 
@@ -117,6 +125,14 @@ impl fmt::Debug for Hooks {
 impl Hooks {
     pub(crate) fn on_commit(&self, hook: Arc<dyn CommitHook>) {
         self.commits.write().unwrap_or_else(PoisonError::into_inner).push(hook);
+    }
+
+    pub(crate) fn on_seal(&self, hook: Arc<dyn SealHook>) {
+        self.seals.write().unwrap_or_else(PoisonError::into_inner).push(hook);
+    }
+
+    pub(crate) fn seal_hooks(&self) -> Vec<Arc<dyn SealHook>> {
+        self.seals.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(crate) fn add_hold(&self, hold: Arc<dyn RetentionHold>) {

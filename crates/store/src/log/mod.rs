@@ -2,6 +2,7 @@
 
 pub(crate) mod commit_notifier;
 pub mod cursor;
+mod derived;
 pub(crate) mod files;
 pub(crate) mod follow;
 pub(crate) mod handle;

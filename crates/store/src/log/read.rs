@@ -6,13 +6,14 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use otlp_arrow_columns::Signal;
 
-use super::files::{Entry, FileRows};
+use super::files::{Entry, FileRows, Look};
 use super::handle::Log;
 use super::own_files::OwnFile;
 use crate::disk::names::Stem;
 use crate::file::Wanted;
 use crate::file::blocks::{BlockReader, Outline};
 use crate::file::error::ReadError;
+use crate::file::form::Form;
 use crate::file::options::{Batches, ReadOptions};
 use crate::file::read::Extent;
 use otlp_arrow_base::error::Result;
@@ -61,6 +62,14 @@ impl Log {
             }
         }
         Ok(listed)
+    }
+
+    /// One file that does not grow any more as [`Log::snapshot`] lists it. [`ReadError::is_gone`] where there is none.
+    pub fn listed(&self, signal: Signal, stem: &Stem) -> Result<Listed, ReadError> {
+        let found = self.find_stem(signal, stem, Look::Above(Form::LIVE))?;
+        let len = found.file.len().map_err(|error| ReadError::read(&found.path, error))?;
+        let file = Entry { path: found.path, stem: stem.clone(), form: found.form, len };
+        Ok(Listed { file, extent: Extent::Prefix(None), rows: u64::MAX })
     }
 
     /// Opens a file of a snapshot by blocks, in the form that it has by now. `known` is an outline of the same file in the

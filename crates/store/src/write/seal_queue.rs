@@ -201,8 +201,10 @@ impl SealQueue {
         match seal(ctx, file.signal, &file.stem, file.len, file.rows, &mut go_on) {
             Ok(SealOutcome::Sealed(bytes)) => {
                 self.admission.wrote(bytes);
+                let (signal, stem) = (file.signal, file.stem.clone());
                 self.sealed(file);
                 self.done();
+                self.tell(signal, &stem);
             }
             Ok(SealOutcome::Gone) => {
                 // Of what retention deletes, nothing is known any more.
@@ -239,6 +241,16 @@ impl SealQueue {
                 state.files.push_back(file);
                 let pause = if state.closing.is_some() { CLOSING_RETRY } else { RETRY };
                 drop(ctx.clock.pause(&self.wake, state, ctx.clock.now() + pause));
+            }
+        }
+    }
+
+    /// Tells whoever makes something of sealed files, unless it is time to end: they can make it later.
+    fn tell(&self, signal: Signal, stem: &Stem) {
+        let ctx = &*self.ctx;
+        for hook in ctx.hooks.seal_hooks() {
+            if lock(&self.state).closing.is_none_or(|deadline| ctx.clock.now() < deadline) {
+                self.admission.wrote(hook.sealed(&ctx.log, signal, stem));
             }
         }
     }

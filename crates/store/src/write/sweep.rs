@@ -13,13 +13,16 @@ use super::context::Context;
 use super::retention::{Cause, File, plan};
 use super::seal_queue::SealQueue;
 use crate::disk::failpoint::Point;
-use crate::disk::names::{Stem, WriterId};
+use crate::disk::names::{Layout, Stem, WriterId};
 use crate::disk::storage::Entry;
 use crate::file::form::Form;
 use crate::log::hooks::RetentionHold;
 use crate::settings::Retention;
 use otlp_arrow_base::event::EventName;
 use otlp_arrow_base::log_limit::Repeated;
+
+/// An index that is not finished after so long never will be.
+const UNFINISHED: Duration = Duration::from_secs(3600);
 
 /// What a sweep found and did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -147,11 +150,15 @@ impl Sweeper {
         let holds = ctx.hooks.holds();
         for signal in Signal::ALL {
             match self.listed(&ctx.layout.signal_dir(signal)) {
-                Some(entries) => data_files(ctx, signal, entries, &holds, &mut found),
+                Some(entries) => {
+                    let first = found.data.len();
+                    data_files(ctx, signal, entries, &holds, &mut found);
+                    self.count_indexes(signal, first, &mut found);
+                }
                 None => found.unknown.push(signal),
             }
         }
-        found.side = self.side_files();
+        found.side.extend(self.side_files());
         found
     }
 
@@ -163,6 +170,34 @@ impl Sweeper {
             tracing::warn!(%error, dir = %dir.display(), "cannot look for files that are due to be deleted");
         }
         entries.ok()
+    }
+
+    /// Adds what the indexes of files take, for they go with them, and deletes those whose file is gone. `first` is where the
+    /// files of `signal` begin.
+    fn count_indexes(&self, signal: Signal, first: usize, found: &mut Found) {
+        let ctx = &*self.ctx;
+        let dir = ctx.layout.index_dir(signal);
+        for entry in self.listed(&dir).into_iter().flatten() {
+            let path = dir.join(&entry.name);
+            let Some(stem) = Layout::indexed(&entry.name) else {
+                // One that is not finished, and whose maker may be at it.
+                let old = ctx.clock.wall().duration_since(entry.modified).is_ok_and(|age| age > UNFINISHED);
+                if !old || ctx.storage.remove(&path).is_err() {
+                    found.side.push((path, entry));
+                }
+                continue;
+            };
+            match found.data[first..].binary_search_by(|data| data.stem.cmp(&stem)) {
+                Ok(at) => found.files[first + at].bytes += entry.len,
+                // It may be of a file that was sealed since these were listed.
+                Err(_) if ctx.log.listed(signal, &stem).is_err_and(|error| error.is_gone()) => {
+                    if ctx.storage.remove(&path).is_err() {
+                        found.side.push((path, entry));
+                    }
+                }
+                Err(_) => found.side.push((path, entry)),
+            }
+        }
     }
 
     /// Files that are not data: set aside, refused by destinations, unfinished.
@@ -204,6 +239,8 @@ impl Sweeper {
             }
         }
         ctx.own.remove(&file.stem);
+        // The next sweep deletes what stays.
+        let _ = ctx.storage.remove(&ctx.layout.index(file.signal, &file.stem));
         if let Some(rows) = rows {
             announce_loss(ctx, file, cause, rows);
         }
