@@ -47,9 +47,9 @@ QUESTIONS: list[Question] = [
     ("attribute_values", ("http.route",), {"prefix": "/"}),
     ("facets", (), {"by": ["service", "attr:customer.tier"]}),
     ("metrics", (), {}),
-    ("series", ("requests",), {"step": "20s", "exemplars": 2}),
-    ("series", ("latency",), {"quantile": [0.5, 0.9], "top": 1}),
-    ("series", ("memory",), {"by": ["service"], "show": "value", "agg": "avg", "top": 1}),
+    ("series", (), {"metric": "requests", "step": "20s", "exemplars": 2}),
+    ("series", (), {"metric": "latency", "quantile": [0.5, 0.9], "top": 1}),
+    ("series", (), {"metric": "memory", "by": ["service"], "show": "value", "agg": "avg", "top": 1}),
     ("errors", (), {"service": "checkout"}),
     ("exceptions", (), {"limit": 5}),
     ("service_map", (), {"from_": START - 10**10}),
@@ -223,7 +223,8 @@ WRONG: list[tuple[Callable[[Any], Any], str]] = [
     (lambda at: at.trace("no hex"), 'trace = "no hex"'),
     (lambda at: at.trace(None), 'trace = "" is missing'),
     (lambda at: at.trace("f00d", service="x"), "word that this question does not take"),
-    (lambda at: at.series("requests", show="rte"), 'show = "rte"'),
+    (lambda at: at.series(metric="requests", show="rte"), 'show = "rte"'),
+    (lambda at: at.series(), 'metric = "" is missing'),
     (lambda at: at.attribute_values(""), 'key = ""'),
     (lambda at: at.compare("", "-1h.."), 'a = "" is missing'),
     (lambda at: at.search_logs(min_duration="1s"), "it is of spans"),
@@ -246,7 +247,7 @@ def test_where_nothing_is_found_the_nearest_name_is_told(asked: tuple[Path, Otlp
         (telemetry.search(service="chekout"), "checkout"),
         (telemetry.search_spans(name="GET /crt"), "GET /cart"),
         (telemetry.search_spans(attr="customer.teir=gold"), "customer.tier"),
-        (telemetry.series("reqests"), "requests"),
+        (telemetry.series(metric="reqests"), "requests"),
     ]:
         assert hint in " ".join(answer.searched.hints)
 

@@ -74,9 +74,9 @@ impl Telemetry {
         self.typed("metrics", &[], words)
     }
 
-    /// One metric over time.
-    pub fn series(&self, metric: &str, words: Words<'_>) -> Result<Series> {
-        self.typed("series", &[("metric", metric)], words)
+    /// One metric, the word `metric`, over time.
+    pub fn series(&self, words: Words<'_>) -> Result<Series> {
+        self.typed("series", &[], words)
     }
 
     /// Exceptions in groups.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence  # noqa: TC003 - who asks for the type hints needs it
 from datetime import datetime, timedelta  # noqa: TC003 - as above
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Required, TypedDict, TypeVar
 
 from otlp_arrow.answers import (
     Answer,
@@ -162,6 +162,9 @@ class FacetsWords(Filter, total=False):
 
 class SeriesWords(Filter, total=False):
     """The words of `series`."""
+
+    metric: Required[str]
+    """Its name: `http.server.request.duration`."""
 
     show: Literal["rate", "increase", "value", "quantile", "mean", "sum"]
     """What is computed for a step: `rate` a second of a sum that only grows and of the values of a histogram,
@@ -374,19 +377,18 @@ class Questions:
         """Do what `metrics` does, without blocking the event loop."""
         return await self._aask(Metrics, "metrics", {}, words, timeout)
 
-    def series(self, metric: str, *, timeout: float | None = None, **words: Unpack[SeriesWords]) -> Series:
+    def series(self, *, timeout: float | None = None, **words: Unpack[SeriesWords]) -> Series:
         """Tell one metric over time: rates, values, quantiles, of each series or of several together."""
-        return self._ask(Series, "series", {"metric": metric}, words, timeout)
+        return self._ask(Series, "series", {}, words, timeout)
 
     async def aseries(
         self,
-        metric: str,
         *,
         timeout: float | None = None,  # noqa: ASYNC109 - the question's own
         **words: Unpack[SeriesWords],
     ) -> Series:
         """Do what `series` does, without blocking the event loop."""
-        return await self._aask(Series, "series", {"metric": metric}, words, timeout)
+        return await self._aask(Series, "series", {}, words, timeout)
 
     def errors(self, *, timeout: float | None = None, **words: Unpack[ErrorsWords]) -> Errors:
         """Tell exceptions grouped by type, message without its numbers and ids, and the frame they come from."""

@@ -127,6 +127,8 @@ export interface FacetsWords extends Filter {
 
 /** The words of {@link Questions.series}. */
 export interface SeriesWords extends Filter {
+  /** Its name: `http.server.request.duration`. */
+  metric: string;
   /**
    * What is computed for a step: `rate` a second of a sum that only grows and of the values of a histogram, `increase`
    * of these, the latest `value` of a gauge, `quantile`, `mean` and `sum` of the values of a histogram; what suits the
@@ -235,8 +237,8 @@ export abstract class Questions {
   }
 
   /** One metric over time: rates, values, quantiles, of each series or of several together. */
-  series(metric: string, words: SeriesWords = {}, options: AskOptions = {}): Asked<Series> {
-    return this.#ask('series', { metric }, words, options);
+  series(words: SeriesWords, options: AskOptions = {}): Asked<Series> {
+    return this.#ask('series', {}, words, options);
   }
 
   /** Exceptions grouped by type, message without its numbers and ids, and the frame they come from. */

@@ -29,7 +29,7 @@ fn every_question_is_a_method() {
     assert_eq!(telemetry.attribute_values("http.route", &[("prefix", "/route/1")]).unwrap().distinct, 8);
     assert_eq!(telemetry.facets(&[("by", "service")]).unwrap().facets[0].distinct, 3);
     assert!(telemetry.metrics(&[]).unwrap().metrics.is_empty());
-    assert!(telemetry.series("none", &[("step", "1m")]).unwrap().lines.is_empty());
+    assert!(telemetry.series(&[("metric", "none"), ("step", "1m")]).unwrap().lines.is_empty());
     assert_eq!(telemetry.errors(&[]).unwrap().total, 0);
     assert!(telemetry.exceptions(&[]).unwrap().exceptions.is_empty());
     assert_eq!(telemetry.service_map(&[]).unwrap().nodes.len(), sample::SERVICES.len());
@@ -39,7 +39,7 @@ fn every_question_is_a_method() {
     assert_eq!(found.selected, 546);
     for (wrong, problem) in [
         (telemetry.search(&[("servce", "checkout")]).map(drop), "did you mean service?"),
-        (telemetry.series("none", &[("metric", "other")]).map(drop), "2th value"),
+        (telemetry.series(&[("metric", "none"), ("metric", "other")]).map(drop), "2th value"),
         (telemetry.trace("xyz").map(drop), "hexadecimal"),
         (telemetry.compare(&id, "", &[]).map(drop), "b = \"\" is missing"),
     ] {

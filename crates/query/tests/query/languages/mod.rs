@@ -36,7 +36,7 @@ const METHODS: &[Method] = &[
     method("attribute_values", "attribute_values", &["key"], "AttributeValues"),
     method("facets", "facets", &[], "Facets"),
     method("metrics", "metrics", &[], "Metrics"),
-    method("series", "series", &["metric"], "Series"),
+    method("series", "series", &[], "Series"),
     method("errors", "errors", &[], "Errors"),
     method("exceptions", "exceptions", &[], "Exceptions"),
     method("map", "service_map", &[], "ServiceMap"),
@@ -99,6 +99,11 @@ impl Question {
     /// Its own words that are not arguments in front.
     fn own(&self) -> Vec<&'static Parameter> {
         self.kind.parameters.iter().filter(|word| !self.method.leads.contains(&word.name)).collect()
+    }
+
+    /// Words without which it cannot be asked, and that are not arguments in front.
+    fn required(&self) -> &'static [&'static str] {
+        if self.kind.name == "series" { &["metric"] } else { &[] }
     }
 
     /// The type of its words.

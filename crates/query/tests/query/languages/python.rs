@@ -18,7 +18,7 @@ pub(super) fn questions(questions: &[Question]) -> String {
          from __future__ import annotations\n\n\
          from collections.abc import Mapping, Sequence  # noqa: TC003 - who asks for the type hints needs it\n\
          from datetime import datetime, timedelta  # noqa: TC003 - as above\n\
-         from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar\n\n\
+         from typing import TYPE_CHECKING, Any, Literal, Required, TypedDict, TypeVar\n\n\
          from otlp_arrow.answers import (\n    {},\n)\n\n\
          if TYPE_CHECKING:\n    from typing import Unpack\n\n\
          A = TypeVar(\"A\", bound=Answer)\n\n\n\
@@ -26,7 +26,7 @@ pub(super) fn questions(questions: &[Question]) -> String {
         ["Answer"].into_iter().chain(answers).collect::<Vec<_>>().join(",\n    ")
     );
     described(&mut out, "    ", super::FILTER);
-    members(&mut out, &PARAMETERS.iter().collect::<Vec<_>>());
+    members(&mut out, &PARAMETERS.iter().collect::<Vec<_>>(), &[]);
     for question in questions.iter().filter(|question| question.words() != "Filter") {
         let base = if question.kind.filtered { "Filter" } else { "TypedDict" };
         let _ = writeln!(
@@ -35,7 +35,7 @@ pub(super) fn questions(questions: &[Question]) -> String {
             question.words(),
             question.method.name
         );
-        members(&mut out, &question.own());
+        members(&mut out, &question.own(), question.required());
     }
     out.push_str(
         "\n\nclass Questions:\n    \"\"\"Every question, and as a coroutine with an ``a`` before its name.\n\n    \
@@ -57,9 +57,11 @@ fn name_of(word: &Parameter) -> String {
     if word.name == "from" { "from_".to_owned() } else { word.name.to_owned() }
 }
 
-fn members(out: &mut String, words: &[&Parameter]) {
+fn members(out: &mut String, words: &[&Parameter], required: &[&str]) {
     for word in words {
-        let _ = writeln!(out, "\n    {}: {}", name_of(word), of_word(word));
+        let of = of_word(word);
+        let of = if required.contains(&word.name) { format!("Required[{of}]") } else { of };
+        let _ = writeln!(out, "\n    {}: {of}", name_of(word));
         docstring(out, "    ", &documented(word));
     }
 }

@@ -25,7 +25,7 @@ pub(super) fn questions(questions: &[Question]) -> String {
         answers.join(",\n  "),
         super::FILTER
     );
-    members(&mut out, &PARAMETERS.iter().collect::<Vec<_>>());
+    members(&mut out, &PARAMETERS.iter().collect::<Vec<_>>(), &[]);
     out.push_str("}\n");
     for question in questions.iter().filter(|question| question.words() != "Filter") {
         let extends = if question.kind.filtered { " extends Filter" } else { "" };
@@ -35,7 +35,7 @@ pub(super) fn questions(questions: &[Question]) -> String {
             camel(question.method.name),
             question.words()
         );
-        members(&mut out, &question.own());
+        members(&mut out, &question.own(), question.required());
         out.push_str("}\n");
     }
     out.push_str(
@@ -47,10 +47,11 @@ pub(super) fn questions(questions: &[Question]) -> String {
     out
 }
 
-fn members(out: &mut String, words: &[&Parameter]) {
+fn members(out: &mut String, words: &[&Parameter], required: &[&str]) {
     for word in words {
         comment(out, "  ", &documented(word));
-        let _ = writeln!(out, "  {}?: {};", camel(word.name), of_word(word));
+        let optional = if required.contains(&word.name) { "" } else { "?" };
+        let _ = writeln!(out, "  {}{optional}: {};", camel(word.name), of_word(word));
     }
 }
 
@@ -74,7 +75,8 @@ fn method(out: &mut String, question: &Question) {
     let argument = |word: &&'static str| camel(question.lead(word));
     let mut parameters: Vec<String> =
         question.method.leads.iter().map(|word| format!("{}: string", argument(word))).collect();
-    parameters.push(format!("words: {} = {{}}", question.words()));
+    let usual = if question.required().is_empty() { " = {}" } else { "" };
+    parameters.push(format!("words: {}{usual}", question.words()));
     parameters.push("options: AskOptions = {}".to_owned());
     let given: Vec<String> = question
         .method
