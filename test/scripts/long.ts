@@ -16,6 +16,7 @@ import { fuzz } from './fuzz.js';
 import { programs } from './programs.js';
 import { prometheusDoor } from './prometheus.js';
 import { promql } from './promql.js';
+import { proxies } from './proxies.js';
 import { ROOT, run, venvBin } from './run.js';
 import { addon, extension, pythonEnvironment } from './setup.js';
 import { sizes } from './sizes.js';
@@ -94,6 +95,7 @@ const RUNS: Readonly<Record<string, () => Promise<unknown>>> = {
   'collector as destination': () => collectorPeer(Number(share(1_000))),
   'files of the collector': () => collectorFiles(),
   'prometheus as destination': () => prometheusDoor(),
+  proxies: () => proxies(),
   promql: () => promql(Number(share(20_000))),
   'token wrong for an hour': () => forwardLong('token', { OTLP_ARROW_TOKEN_SECONDS: share(3_600) }),
   cost: () => cost(scale, 'table'),

@@ -24,6 +24,10 @@ const LIMIT = 'grpc.max_receive_message_length';
 /** Options a server with OTLP services should be made with. */
 export const otlpServerOptions = { [LIMIT]: MAX_MESSAGE } as const;
 
+/** Says which recorders a request came through, and that it came from here: how a ring of recorders is noticed. */
+const VIA = 'otlp-arrow-via';
+const LOOP = 'otlp-arrow-loop';
+
 const SERVICES: Readonly<Record<Signal, string>> = {
   traces: '/opentelemetry.proto.collector.trace.v1.TraceService/Export',
   metrics: '/opentelemetry.proto.collector.metrics.v1.MetricsService/Export',
@@ -53,8 +57,8 @@ export function addOtlpServices(server: Server, library: OtlpLibrary): void {
       },
     };
     server.addService(definition, {
-      Export: (call: ServerUnaryCall<Buffer, Buffer>, done: sendUnaryData<Buffer>) => {
-        answer(library, signal, call.request).then(
+      Export: (call: Call, done: sendUnaryData<Buffer>) => {
+        answer(library, signal, call).then(
           body => done(null, body),
           (error: Partial<ServiceError>) => done(error),
         );
@@ -63,11 +67,15 @@ export function addOtlpServices(server: Server, library: OtlpLibrary): void {
   }
 }
 
-async function answer(library: OtlpLibrary, signal: Signal, request: Buffer): Promise<Buffer> {
-  const { code, message, body } = await answerGrpc(library, signal, request);
+type Call = ServerUnaryCall<Buffer, Buffer>;
+
+async function answer(library: OtlpLibrary, signal: Signal, { request, metadata: sent }: Call): Promise<Buffer> {
+  const via = sent.get(VIA).join(',');
+  const { code, message, body, comesBack } = await answerGrpc(library, signal, request, via);
   if (code === 0) return body;
   const metadata = new Metadata();
-  metadata.set('grpc-status-details-bin', body);
+  if (comesBack) metadata.set(LOOP, message);
+  else metadata.set('grpc-status-details-bin', body);
   throw Object.assign(new Error(message), { code, details: message, metadata });
 }
 

@@ -44,8 +44,13 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 let bindingOf: (library: OtlpLibrary) => BindingLibrary;
 
 /** Answers one OTLP/gRPC request with the bytes of a response or of a `google.rpc.Status`. @internal */
-export function answerGrpc(library: OtlpLibrary, signal: Signal, request: Uint8Array): Promise<BindingGrpcAnswer> {
-  return bindingOf(library).answerGrpc(positionOf(signal), request);
+export function answerGrpc(
+  library: OtlpLibrary,
+  signal: Signal,
+  request: Uint8Array,
+  via: string,
+): Promise<BindingGrpcAnswer> {
+  return bindingOf(library).answerGrpc(positionOf(signal), request, via);
 }
 
 /**
@@ -117,9 +122,15 @@ export class OtlpLibrary extends Questions implements AsyncDisposable {
     return this.#exportLogs(records, undefined);
   }
 
-  /** Keeps one OTLP protobuf export request. The bytes may be changed as soon as this returns. */
-  async exportOtlp(signal: Signal, bytes: Uint8Array): Promise<ExportOutcome> {
-    return this.#sent(this.#binding.exportOtlp(positionOf(signal), bytesOf(bytes), undefined, 0));
+  /**
+   * Keeps one OTLP protobuf export request. The bytes may be changed as soon as this returns.
+   *
+   * @param options.via the header `otlp-arrow-via` of the request they came by, if it had one: it says which recorders they came
+   *   through. Destinations are told, and where this recorder is among them they are refused with INVALID_DATA: `loop: …`.
+   */
+  async exportOtlp(signal: Signal, bytes: Uint8Array, options: { via?: string } = {}): Promise<ExportOutcome> {
+    const via = options.via === undefined ? '' : textOf('via', options.via);
+    return this.#sent(this.#binding.exportOtlp(positionOf(signal), bytesOf(bytes), via));
   }
 
   /**

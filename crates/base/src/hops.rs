@@ -35,6 +35,21 @@ impl Hops {
         self.iter().any(|known| known == number)
     }
 
+    /// Why the recorder of this number does not take records that came this way; None where it does.
+    pub fn refused_by(&self, number: Option<u64>) -> Option<&'static str> {
+        match number {
+            Some(number) if self.iter().last() == Some(number) => Some(
+                "loop: this is the recorder that forwards it, or one whose directory is a copy: forward to another endpoint, or delete \
+                 the file recorder in the copy",
+            ),
+            Some(number) if self.contains(number) => {
+                Some("loop: these records came from here: take one of the recorders out of the ring that they forward in")
+            }
+            _ if self.len() > Self::MOST => Some("loop: these records came through more than 16 recorders"),
+            _ => None,
+        }
+    }
+
     /// In order.
     pub fn iter(&self) -> impl Iterator<Item = u64> + '_ {
         self.0.iter().flat_map(|hops| hops.iter().copied())
@@ -81,7 +96,11 @@ mod tests {
         assert_eq!((hops.len(), Hops::default().len()), (2, 0));
         assert_eq!(Hops::parse(" 0000000000000001 , x, +000000000000001,00"), Hops::default().then(1));
         assert!(Hops::parse("").is_empty() && Hops::parse("nonsense").is_empty());
+        let refused = |number| hops.refused_by(number).map(|reason| reason.contains("came from here"));
+        assert_eq!([refused(Some(1)), refused(Some(u64::MAX))], [Some(true), Some(false)], "first and last");
+        assert_eq!([refused(Some(2)), refused(None)], [None, None]);
         let many = vec!["00000000000000aa"; 5000].join(",");
         assert_eq!(Hops::parse(&many).len(), Hops::MOST + 1, "enough to see that they are too many");
+        assert!(Hops::parse(&many).refused_by(None).is_some());
     }
 }

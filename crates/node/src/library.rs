@@ -49,7 +49,18 @@ pub struct BindingGrpcAnswer {
     pub message: String,
     /// On success the response message, else `google.rpc.Status` for `grpc-status-details-bin`.
     pub body: Buffer,
+    /// The records came from here: the message goes into the header `otlp-arrow-loop` as well.
+    pub comes_back: bool,
 }
+
+impl BindingGrpcAnswer {
+    fn of_a_loop(reason: &str) -> Self {
+        Self { code: FAILED_PRECONDITION, message: reason.to_owned(), body: Vec::new().into(), comes_back: true }
+    }
+}
+
+/// The status number of gRPC.
+const FAILED_PRECONDITION: i32 = 9;
 
 /// The listeners of a library, as `host:port`.
 #[napi(object)]
@@ -167,24 +178,30 @@ pub(crate) fn open<'env>(
 
 #[napi]
 impl BindingLibrary {
-    /// Keeps one OTLP protobuf request. The bytes are copied before this returns. An SDK exporter sets `wait_ms`: it
-    /// waits so long for room instead of failing, and what is not kept then, `records` of them, is counted and announced.
+    /// Keeps one OTLP protobuf request, which came through the recorders that the header `via` names. The bytes are copied
+    /// before this returns.
     #[napi(catch_unwind)]
     pub fn export_otlp<'env>(
         &self,
         env: &'env Env,
         signal_position: u32,
         data: &[u8],
-        wait_ms: Option<f64>,
-        records: Option<f64>,
+        via: String,
     ) -> napi::Result<PromiseRaw<'env, Outcome<BindingOutcome>>> {
-        let bytes = Bytes::copy_from_slice(data);
-        let done = self.export(signal_position, move || Ok(bytes), wait_ms, records);
-        promise(env, async move { outcome(done.await.map(BindingOutcome::from)) })
+        let (open, bytes) = (self.enter(), Bytes::copy_from_slice(data));
+        promise(env, async move {
+            let done = async move {
+                let (library, _entered) = open?;
+                let hops = library.came_through(&via).map_err(|reason| OtlpError::new(Code::InvalidData, reason))?;
+                library.export_via(signal(signal_position)?, bytes, hops).await
+            };
+            outcome(done.await.map(BindingOutcome::from))
+        })
     }
 
     /// The same for a request that is still to be made, of `steps` and the `text` and `bytes` they take. `on_done` is told
-    /// what became of it, with `number`.
+    /// what became of it, with `number`. An SDK exporter sets `wait_ms`: it waits so long for room instead of failing, and what
+    /// is not kept then, `records` of them, is counted and announced.
     #[napi(catch_unwind)]
     #[allow(clippy::too_many_arguments, reason = "one object of them would cost a look-up each, on the main thread")]
     pub fn export_pieces(
@@ -217,32 +234,41 @@ impl BindingLibrary {
         }
     }
 
-    /// One request to an OTLP service of a gRPC server in JavaScript, and what to answer. It never waits for room.
+    /// One request to an OTLP service of a gRPC server in JavaScript, which came through the recorders that the header `via`
+    /// names, and what to answer. It never waits for room.
     #[napi(catch_unwind)]
     pub fn answer_grpc<'env>(
         &self,
         env: &'env Env,
         signal_position: u32,
         data: &[u8],
+        via: String,
     ) -> napi::Result<PromiseRaw<'env, BindingGrpcAnswer>> {
         let library = self.inner.clone();
         let entered = Pending::enter(&self.pending);
         let bytes = Bytes::copy_from_slice(data);
         promise(env, async move {
+            let hops = match library.came_through(&via) {
+                Ok(hops) => hops,
+                Err(reason) => return BindingGrpcAnswer::of_a_loop(reason),
+            };
             let answer = match signal(signal_position) {
                 Ok(signal) => {
-                    let done = library.export_otlp(signal, bytes).await;
+                    let done = library.export_via(signal, bytes, hops).await;
                     done.map(|outcome| grpc_response(signal, &outcome))
                 }
                 Err(error) => Err(error),
             };
             drop(entered);
             match answer {
-                Ok(response) => BindingGrpcAnswer { code: 0, message: String::new(), body: response.into() },
+                Ok(response) => {
+                    BindingGrpcAnswer { code: 0, message: String::new(), body: response.into(), comes_back: false }
+                }
                 Err(error) => BindingGrpcAnswer {
                     code: status_of(error.code()).grpc,
                     message: error.message().to_owned(),
                     body: grpc_status_details(&error).into(),
+                    comes_back: false,
                 },
             }
         })

@@ -76,10 +76,15 @@ impl Library {
         self.export_encoded(records.py(), Signal::Logs, sdk::encode_logs(records, &self.resource)?, patience)
     }
 
-    /// Keeps one OTLP protobuf request. The bytes are copied: Python may release them before they are written.
-    fn export_otlp(&self, py: Python<'_>, signal: &str, data: &Bound<'_, PyBytes>) -> PyResult<Outcome> {
+    /// Keeps one OTLP protobuf request, which came through the recorders that the header `via` names. The bytes are copied: Python
+    /// may release them before they are written.
+    fn export_otlp(&self, py: Python<'_>, signal: &str, data: &Bound<'_, PyBytes>, via: &str) -> PyResult<Outcome> {
         let signal = parse_signal(signal).into_python(py)?;
-        self.export(py, signal, Bytes::copy_from_slice(data.as_bytes()), 0, None)
+        let hops = py.detach(|| self.library.came_through(via));
+        let hops = hops.map_err(|reason| OtlpError::new(Code::InvalidData, reason)).into_python(py)?;
+        let kept = self.library.export_via(signal, Bytes::copy_from_slice(data.as_bytes()), hops);
+        let ExportOutcome { accepted, rejected, message } = wait(py, None, kept)?.into_python(py)?;
+        Ok((accepted, rejected, message))
     }
 
     /// Keeps the rows of an object with `__arrow_c_stream__` as one commit.

@@ -114,9 +114,14 @@ class OtlpLibrary(Asking):
         """Keep log records of the OpenTelemetry SDK (`ReadableLogRecord`)."""
         return ExportOutcome(*self._native.export_logs(records))
 
-    def export_otlp(self, signal: Signal, data: bytes) -> ExportOutcome:
-        """Keep one OTLP export request in protobuf."""
-        return ExportOutcome(*self._native.export_otlp(signal, data))
+    def export_otlp(self, signal: Signal, data: bytes, *, via: str = "") -> ExportOutcome:
+        """Keep one OTLP export request in protobuf.
+
+        `via` is the header ``otlp-arrow-via`` of the request it came by, if it had one: it says which recorders it came
+        through. Destinations are told, and where this recorder is among them it is refused with `InvalidDataError`:
+        ``loop: …``.
+        """
+        return ExportOutcome(*self._native.export_otlp(signal, data, via))
 
     def append(self, signal: Signal, data: ArrowStream) -> ExportOutcome:
         """Keep rows of the storage schema, all of them or none, as one commit.

@@ -68,18 +68,10 @@ impl Intake {
 fn hops(ingest: &Arc<dyn Ingest>, headers: &HeaderMap) -> Result<Hops, Refusal> {
     let Some(value) = headers.get(VIA) else { return Ok(Hops::default()) };
     let hops = Hops::parse(value.to_str().unwrap_or_default());
-    let reason = match ingest.number() {
-        Some(number) if hops.iter().last() == Some(number) => {
-            "loop: this is the recorder that forwards it, or one whose directory is a copy: forward to another endpoint, or delete \
-             the file recorder in the copy"
-        }
-        Some(number) if hops.contains(number) => {
-            "loop: these records came from here: take one of the recorders out of the ring that they forward in"
-        }
-        _ if hops.len() > Hops::MOST => "loop: these records came through more than 16 recorders",
-        _ => return Ok(hops),
-    };
-    Err(Refusal::comes_back(reason))
+    match hops.refused_by(ingest.number()) {
+        Some(reason) => Err(Refusal::comes_back(reason)),
+        None => Ok(hops),
+    }
 }
 
 async fn keep(

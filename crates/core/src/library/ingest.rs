@@ -84,16 +84,27 @@ impl Core {
     }
 
     /// Keeps one OTLP export request of the host program. `urgent` says that a thread stands still until it is kept.
-    pub(super) async fn export_otlp(
+    pub(super) fn export_otlp(
         self: Arc<Self>,
         signal: Signal,
         bytes: Bytes,
+        urgent: bool,
+    ) -> impl Future<Output = Result<ExportOutcome>> + Send + 'static + use<> {
+        self.export_via(signal, bytes, Hops::default(), urgent)
+    }
+
+    /// [`Core::export_otlp`] for what came through `hops`.
+    pub(super) async fn export_via(
+        self: Arc<Self>,
+        signal: Signal,
+        bytes: Bytes,
+        hops: Hops,
         urgent: bool,
     ) -> Result<ExportOutcome> {
         let done = async {
             self.ensure_open()?;
             let reservation = self.store.budget().reserve(signal, bytes.len())?;
-            let (outcome, kept) = self.take(signal, Protocol::LIBRARY, bytes, reservation, Hops::default(), urgent)?;
+            let (outcome, kept) = self.take(signal, Protocol::LIBRARY, bytes, reservation, hops, urgent)?;
             kept.await?;
             Ok(outcome)
         };

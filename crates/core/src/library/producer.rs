@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arrow_array::RecordBatch;
+use bytes::Bytes;
+use otlp_arrow_base::hops::Hops;
 use otlp_arrow_columns::Signal;
 
 use super::encoding::Encoding;
@@ -24,6 +26,18 @@ pub trait Producer {
     ///
     /// TIMEOUT if it is on its way to the disk and takes too long: if it is written after all it is kept, else counted then.
     fn send(&self, export: Export) -> impl Future<Output = Result<ExportOutcome>> + Send + 'static;
+
+    /// The recorders that a request came through, by the value of its header `otlp-arrow-via`; or, where it is not to be taken as this
+    /// recorder is among them, why.
+    fn came_through(&self, via: &str) -> std::result::Result<Hops, &'static str>;
+
+    /// `export_otlp` of a request that came through `hops`, which a destination is told.
+    fn export_via(
+        &self,
+        signal: Signal,
+        bytes: Bytes,
+        hops: Hops,
+    ) -> impl Future<Output = Result<ExportOutcome>> + Send + 'static;
 
     /// The program ends: no export waits beyond that moment. None if it goes on after all. A forked child that has recorded
     /// nothing yet has no export that waits.
@@ -66,6 +80,24 @@ impl Producer for OtlpLibrary {
     fn send(&self, export: Export) -> impl Future<Output = Result<ExportOutcome>> + Send + 'static {
         let core = Arc::clone(&self.running().core);
         async move { waiting::export(&core, export).await }
+    }
+
+    fn came_through(&self, via: &str) -> std::result::Result<Hops, &'static str> {
+        let hops = Hops::parse(via);
+        // Most came through none: then the number is not needed.
+        match hops.is_empty() {
+            true => Ok(hops),
+            false => hops.refused_by(Some(self.running().core.number())).map_or(Ok(hops), Err),
+        }
+    }
+
+    fn export_via(
+        &self,
+        signal: Signal,
+        bytes: Bytes,
+        hops: Hops,
+    ) -> impl Future<Output = Result<ExportOutcome>> + Send + 'static {
+        Arc::clone(&self.running().core).export_via(signal, bytes, hops, false)
     }
 
     fn ends_by(&self, moment: Option<Instant>) {
