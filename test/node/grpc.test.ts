@@ -1,10 +1,12 @@
 /** Our services inside an existing grpc-js server, with the official exporters as clients. */
-import { Server, type ServiceError } from '@grpc/grpc-js';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { Server, ServerCredentials, type ServiceError } from '@grpc/grpc-js';
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-grpc';
 import { BasicTracerProvider, BatchSpanProcessor } from '@opentelemetry/sdk-trace-base';
 import { OtlpLibrary } from 'otlp-arrow';
 import { addOtlpServices } from 'otlp-arrow/grpc';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { encodeLogs, encodeMetrics, encodeTraces } from '#dist/encoder/index.js';
 import { call, serve } from './grpc-client.js';
 import { made } from './sinks.js';
@@ -106,4 +108,80 @@ test('what is no library of this package is refused when it is added', () => {
   for (const wrong of [null, {}, OtlpLibrary]) {
     expect(() => addOtlpServices(new Server(), wrong as never)).toThrow(/library = .*use an OtlpLibrary/);
   }
+});
+
+describe('recorders that forward in a ring', () => {
+  const LOG = Buffer.from('0a0d120b12092a070a0568656c6c6f', 'hex');
+  const quick = { initial: '50ms', max: '200ms' };
+  const rows = async (library: OtlpLibrary) => (await library.read('logs')).numRows;
+  const info = (library: OtlpLibrary) => library.forwarders()[0]!.info();
+  const settled = (library: OtlpLibrary) =>
+    vi.waitUntil(() => info(library).lagRecords === 0, { timeout: 20_000, interval: 50 });
+
+  test('a server of ours that is its own destination is told so, and keeps each record once', async () => {
+    const reserved = await open();
+    const server = new Server();
+    const port = await new Promise<number>((resolve, reject) => {
+      server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
+        error ? reject(error) : resolve(bound),
+      );
+    });
+    await reserved.shutdown();
+    const library = await open({
+      forward: { endpoint: `http://127.0.0.1:${port}`, protocol: 'otlp_grpc', retry: quick },
+    });
+    addOtlpServices(server, library);
+    onTestFinished(() => server.forceShutdown());
+    await library.exportOtlp('logs', LOG);
+    await vi.waitUntil(() => /loop:/.test(info(library).lastError ?? ''), { timeout: 20_000, interval: 50 });
+    expect(await rows(library)).toBe(1);
+    expect(info(library).rejectedRequests).toBe(0);
+  });
+
+  test('through another recorder, and through a call of a program, everybody has everything once', async () => {
+    const far = await open();
+    const near = await open({
+      forward: { endpoint: `http://${await serve(far)}`, protocol: 'otlp_grpc', retry: quick },
+    });
+    await near.exportOtlp('logs', LOG);
+    await vi.waitUntil(async () => (await rows(far)) === 1, { timeout: 20_000, interval: 50 });
+    await settled(near);
+
+    // What a program with an endpoint of its own sees of it.
+    const vias: string[] = [];
+    const endpoint = createServer((request, response) => {
+      const via = String(request.headers['otlp-arrow-via']);
+      vias.push(via);
+      const chunks: Buffer[] = [];
+      request.on('data', chunk => chunks.push(chunk));
+      request.on('end', () =>
+        far.exportOtlp('logs', Buffer.concat(chunks), { via }).then(
+          () => response.end(),
+          () => response.writeHead(400).end(),
+        ),
+      );
+    });
+    await new Promise<void>(resolve => endpoint.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void endpoint.close());
+    const http = `http://127.0.0.1:${(endpoint.address() as AddressInfo).port}`;
+    const other = await open({ forward: { endpoint: http, protocol: 'otlp_http', retry: quick } });
+    await other.exportOtlp('logs', LOG, { via: '00000000000000aa' });
+    await vi.waitUntil(async () => (await rows(far)) === 2, { timeout: 20_000, interval: 50 });
+    expect(vias[0]).toMatch(/^00000000000000aa,[0-9a-f]{16}$/);
+    const own = vias[0]!.split(',')[1]!;
+    for (const via of [
+      own,
+      `${own},00000000000000aa`,
+      Array.from({ length: 17 }, () => '00000000000000aa').join(','),
+    ]) {
+      await expect(other.exportOtlp('logs', LOG, { via })).rejects.toMatchObject({
+        code: 'INVALID_DATA',
+        message: expect.stringContaining('loop: '),
+      });
+    }
+    // What is no such header does no harm.
+    await other.exportOtlp('logs', LOG, { via: 'nonsense' });
+    await expect(other.exportOtlp('logs', LOG, { via: 7 as never })).rejects.toMatchObject({ code: 'INVALID_CONFIG' });
+    await vi.waitUntil(async () => (await rows(far)) === 3, { timeout: 20_000, interval: 50 });
+  });
 });

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pyarrow as pa
@@ -154,3 +155,34 @@ def test_the_command_serves_and_drains(tmp_path: Path, ending: signal.Signals) -
         service.kill()
         service.wait(10)
     assert len(read_directory(tmp_path / "output_dir", "traces")) == 6
+
+
+def test_a_request_that_came_from_here_is_refused_by_a_call_too(directory: Path) -> None:
+    vias: list[str] = []
+
+    class Endpoint(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            vias.append(self.headers["otlp-arrow-via"])
+            self.rfile.read(int(self.headers["content-length"]))
+            self.send_response(200)
+            self.end_headers()
+
+    request = bytes.fromhex("0a0d120b12092a070a0568656c6c6f")
+    with HTTPServer(("127.0.0.1", 0), Endpoint) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            endpoint = {"endpoint": f"http://127.0.0.1:{server.server_port}", "protocol": "otlp_http"}
+            with OtlpLibrary(output_dir=directory, forward=endpoint) as library:
+                assert library.export_otlp("logs", request, via="00000000000000aa").accepted == 1
+                eventually(lambda: len(vias) > 0)
+                first, own = vias[0].split(",")
+                assert first == "00000000000000aa"
+                for via in (own, f"{own},{first}", ",".join([first] * 17)):
+                    with pytest.raises(errors.InvalidDataError, match="loop: "):
+                        library.export_otlp("logs", request, via=via)
+                assert library.export_otlp("logs", request, via="nonsense").accepted == 1
+                assert library.stats()["accepted_records"]["logs"] == 2
+        finally:
+            server.shutdown()
+            thread.join()

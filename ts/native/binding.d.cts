@@ -23,21 +23,25 @@ export declare class BindingAppend {
 /** A recorder. */
 export declare class BindingLibrary {
   /**
-   * Keeps one OTLP protobuf request. The bytes are copied before this returns. An SDK exporter sets `wait_ms`: it
-   * waits so long for room instead of failing, and what is not kept then, `records` of them, is counted and announced.
+   * Keeps one OTLP protobuf request, which came through the recorders that the header `via` names. The bytes are copied
+   * before this returns.
    */
-  exportOtlp(signalPosition: number, data: Uint8Array, waitMs?: number | undefined | null, records?: number | undefined | null): Promise<Outcome<BindingOutcome>>
+  exportOtlp(signalPosition: number, data: Uint8Array, via: string): Promise<Outcome<BindingOutcome>>
   /**
    * The same for a request that is still to be made, of `steps` and the `text` and `bytes` they take. `on_done` is told
-   * what became of it, with `number`.
+   * what became of it, with `number`. An SDK exporter sets `wait_ms`: it waits so long for room instead of failing, and what
+   * is not kept then, `records` of them, is counted and announced.
    */
   exportPieces(number: number, signalPosition: number, steps: Uint32Array, text: Uint8Array, bytes: Uint8Array, waitMs?: number | undefined | null, records?: number | undefined | null): void
   /** Begins a call of `append`, whose rows may still have to be written as Arrow IPC: a shutdown after this waits for it. */
   beginAppend(): Outcome<BindingAppend>
   /** Counts records that could not be read, and so are in no request. */
   unreadable(signalPosition: number, records: number): void
-  /** One request to an OTLP service of a gRPC server in JavaScript, and what to answer. It never waits for room. */
-  answerGrpc(signalPosition: number, data: Uint8Array): Promise<BindingGrpcAnswer>
+  /**
+   * One request to an OTLP service of a gRPC server in JavaScript, which came through the recorders that the header `via`
+   * names, and what to answer. It never waits for room.
+   */
+  answerGrpc(signalPosition: number, data: Uint8Array, via: string): Promise<BindingGrpcAnswer>
   /** Resolves when everything accepted before the call is committed, and sealed if `seal` says so. */
   flush(seal: boolean): Promise<Outcome<undefined>>
   /** Drains, commits, seals and lets go, within `deadline_ms` or the configured time. */
@@ -166,6 +170,8 @@ export interface BindingGrpcAnswer {
   message: string
   /** On success the response message, else `google.rpc.Status` for `grpc-status-details-bin`. */
   body: Buffer
+  /** The records came from here: the message goes into the header `otlp-arrow-loop` as well. */
+  comesBack: boolean
 }
 
 /** What became of the records of one export. */

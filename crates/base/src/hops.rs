@@ -42,9 +42,9 @@ impl Hops {
                 "loop: this is the recorder that forwards it, or one whose directory is a copy: forward to another endpoint, or delete \
                  the file recorder in the copy",
             ),
-            Some(number) if self.contains(number) => {
-                Some("loop: these records came from here: take one of the recorders out of the ring that they forward in")
-            }
+            Some(number) if self.contains(number) => Some(
+                "loop: these records came from here: take one of the recorders out of the ring that they forward in",
+            ),
             _ if self.len() > Self::MOST => Some("loop: these records came through more than 16 recorders"),
             _ => None,
         }

@@ -168,10 +168,11 @@ impl HttpSender {
                     // Before any of it is quoted in part.
                     reply.body = sent.secrets.mask(reply.body.into()).into();
                 }
-                let mut answer = match refused_loop(&reply.head.headers).or_else(|| refused_loop(reply.trailers.as_ref()?)) {
-                    Some(numbers) => Answer::new(Class::Loop, numbers),
-                    None => answers.read(&reply),
-                };
+                let mut answer =
+                    match refused_loop(&reply.head.headers).or_else(|| refused_loop(reply.trailers.as_ref()?)) {
+                        Some(numbers) => Answer::new(Class::Loop, numbers),
+                        None => answers.read(&reply),
+                    };
                 if let Some(proxy) = reply.proxy.filter(|_| !matches!(answer.class, Class::Delivered { .. })) {
                     answer.message = format!("{} (through the proxy {proxy})", answer.message);
                 }

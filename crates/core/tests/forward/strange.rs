@@ -109,6 +109,12 @@ fn strange_answers_mean_what_they_say() {
             delivered(0),
             "",
         ),
+        (
+            "a refusal cut short",
+            b"HTTP/1.1 401 No\r\ncontent-length: 50\r\n\r\nten".to_vec(),
+            Class::Destination,
+            "401",
+        ),
         ("cut short", b"HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\nten".to_vec(), PASSING, "broke off"),
         ("cut in its head", b"HTTP/1.1 200 OK\r\ncontent-le".to_vec(), PASSING, ""),
         ("no http", b"SSH-2.0-OpenSSH_9.2\r\n".to_vec(), PASSING, ""),
