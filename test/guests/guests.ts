@@ -24,8 +24,8 @@ export function share<T>(cases: readonly T[]): readonly T[] {
   return process.env.GUESTS === 'all' ? cases : cases.filter((_, n) => n % 3 === process.pid % 3);
 }
 
-/** Makes one; where the packages cannot be had, says why. */
-export async function home(packages: readonly string[]): Promise<Home | string> {
+/** Makes one, with our package of a folder; where the packages cannot be had, says why. */
+export async function home(packages: readonly string[], own = ROOT): Promise<Home | string> {
   const folder = mkdtempSync(join(tmpdir(), 'otlp-arrow-guest-'));
   const made = { folder, remove: () => rmSync(folder, { recursive: true, force: true }) };
   writeFileSync(join(folder, 'package.json'), '{"private":true,"type":"module"}');
@@ -38,7 +38,7 @@ export async function home(packages: readonly string[]): Promise<Home | string> 
       return `the packages cannot be installed here: ${(error as Error).message.split('\n')[0]}`;
     }
   }
-  link(folder, 'otlp-arrow', ROOT);
+  link(folder, 'otlp-arrow', own);
   link(folder, '@opentelemetry/api', join(ROOT, 'node_modules/@opentelemetry/api'));
   return made;
 }

@@ -10,6 +10,7 @@ import {
   renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -64,7 +65,8 @@ function isFresh(files: readonly string[]): boolean {
 function sources(): string[] {
   const compiled = (readdirSync(join(ROOT, 'ts/dist'), { recursive: true }) as string[]).map(name => `ts/dist/${name}`);
   const native = readdirSync(join(ROOT, 'ts/native')).map(name => `ts/native/${name}`);
-  return [...compiled, ...native, 'package.json', 'README.md', 'test/dist/scripts/package.js'];
+  const scripts = ['package.js', 'bundle.js'].map(name => `test/dist/scripts/${name}`);
+  return [...compiled, ...native, 'package.json', 'README.md', ...scripts];
 }
 
 const newest = (files: readonly string[]): number =>
@@ -80,6 +82,15 @@ export async function forThisPlatform(folder: string): Promise<string> {
   const made = join(folder, 'otlp-arrow.tgz');
   await run('tar', ['-czf', made, '-C', folder, 'package']);
   return made;
+}
+
+/** The root package as it is published, in a folder that sees the addon and the packages of this repository. */
+export async function asPublished(): Promise<string> {
+  await tarballs();
+  const folder = mkdtempSync(join(ROOT, 'target/published-'));
+  cpSync(join(DIST, 'package'), folder, { recursive: true });
+  symlinkSync(join(ROOT, 'ts/native', ADDON_FILE), join(folder, 'ts/native', ADDON_FILE));
+  return folder;
 }
 
 /** A folder with packages of the registry and ours. */

@@ -11,6 +11,7 @@
 import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { bundle } from './bundle.js';
 import { addonFile, manifest, type Platform, packageName, platform } from './platforms.js';
 import { hostTriple, ROOT, run } from './run.js';
 
@@ -34,7 +35,7 @@ const { values } = parseArgs({
 const target = platform(values.target);
 mkdirSync(DIST, { recursive: true });
 if (!values.built) await build(target);
-const packed = await pack([platformPackage(target), rootPackage()]);
+const packed = await pack([platformPackage(target), await rootPackage()]);
 for (const file of packed) size(file, PACKAGE_MB);
 
 /** Prints the size of a file; a release may not be larger than was promised. */
@@ -106,11 +107,12 @@ function main(of: Platform): string {
 }
 
 /** Writes the root package as it is published, with its platforms as optional dependencies, and returns its folder. */
-function rootPackage(): string {
+async function rootPackage(): Promise<string> {
   const folder = join(DIST, 'package');
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(join(folder, 'ts/native'), { recursive: true });
   cpSync(join(ROOT, 'ts/dist'), join(folder, 'ts/dist'), { recursive: true });
+  await bundle(join(folder, 'ts/dist'));
   for (const file of [...NATIVE, 'README.md', 'LICENSE']) {
     copyFileSync(join(ROOT, file), join(folder, file));
   }

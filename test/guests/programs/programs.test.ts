@@ -8,8 +8,9 @@ import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmS
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { leaveOut, readDirectory } from '../../node/support.js';
+import { asPublished } from '../../package/packed.js';
 import { home, need } from '../guests.js';
 import { type Outcome, type Ran, ran } from './session.js';
 import { PROGRAMS, type Program } from './table.js';
@@ -100,10 +101,16 @@ function withoutOurs(outcome: Outcome, says: RegExp | undefined): Outcome {
 const ended = ({ code, signal }: Outcome): string => signal ?? String(code);
 
 describe.skipIf(process.platform === 'win32')('programs', () => {
+  let own: string;
+  beforeAll(async () => {
+    own = await asPublished();
+  }, 180_000);
+  afterAll(() => rmSync(own, { recursive: true, force: true }));
+
   test.for(chosen)('$name', { timeout: 120_000 + PAIRS * 240_000 }, async (program, context) => {
     const reason = program.missing?.();
     if (reason) leaveOut(context, reason);
-    const made = need(await home(program.packages), context);
+    const made = need(await home(program.packages, own), context);
     try {
       const folder = realpathSync(made.folder);
       write(program, folder);
