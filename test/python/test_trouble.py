@@ -91,7 +91,8 @@ def test_an_event_is_logged_as_severe_as_the_core_says(caplog: pytest.LogCapture
 
 def test_other_threads_go_on_while_an_export_waits(directory: Path) -> None:
     with crowded(directory) as (library, _):
-        exporter = library.span_exporter(timeout_millis=3000)
+        # Less than the time after which the library takes over what waits.
+        exporter = library.span_exporter(timeout_millis=2000)
         waiting = threading.Thread(target=lambda: exporter.export(ended_spans(3)))
         waiting.start()
         turns = 0

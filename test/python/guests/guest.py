@@ -225,6 +225,7 @@ PER_RUN = [
     (r"\w{3} \w{3} +\d+ <time> \d{4}|\w+ \d\d, \d{4} - <time>", "<time>"),
     (r"\b\d+(?:\.\d+)? ?(?:ms|s|msecs|seconds)\b", "<duration>"),
     (r"\[\d+\]|\bpid[:= ]+\d+|process \[?\d+\]?|0x[0-9a-f]+", "<id>"),
+    (r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "<id>"),
     (r"127\.0\.0\.1:\d+", "127.0.0.1:<port>"),
     (r"\b\d{3,}\b", "<number>"),
 ]

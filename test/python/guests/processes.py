@@ -66,6 +66,36 @@ if __name__ == "__main__":
     sys.exit(3)
 """
 )
+LOKY = (
+    SPAN
+    + """
+import sys
+from joblib import Parallel, delayed
+def work(n):
+    span("work")
+    return n * n
+if __name__ == "__main__":
+    span("main")
+    print(Parallel(n_jobs=2)(delayed(work)(n) for n in range(8)))
+    sys.exit(3)
+"""
+)
+HUEY = (
+    SPAN
+    + """
+from huey import SqliteHuey
+huey = SqliteHuey(filename="queue.db")
+@huey.task()
+def add(a, b):
+    span("inner")
+    return a + b
+"""
+)
+HUEY_SENDS = """
+from tasks import add
+sent = [add(n, n) for n in range(6)]
+print([one.get(blocking=True, timeout=60) for one in sent])
+"""
 DAEMON = (
     SPAN
     + """
@@ -172,6 +202,33 @@ PROCESSES = [
             cleanup=["broker"],
         )
         for pool in ("prefork", "solo", "threads")
+    ),
+    Program(
+        "joblib, whose workers are of loky",
+        ["joblib"],
+        {"app.py": LOKY},
+        ["python", "app.py"],
+        scopes={"app"},
+        least=1 + 8,
+    ),
+    *(
+        Program(
+            f"huey, {kind}",
+            ["huey"],
+            {"tasks.py": HUEY, "send.py": HUEY_SENDS},
+            [
+                "sh",
+                "-c",
+                f"huey_consumer tasks.huey -k {kind} -w 2 & worker=$!; python send.py; "
+                "kill -TERM $worker; wait $worker; echo worker $?",
+            ],
+            scopes={"app"},
+            least=6,
+            steady=[(r"Worker-\d+", "Worker")],
+            unordered=True,
+            cleanup=["queue.db", "queue.db-shm", "queue.db-wal"],
+        )
+        for kind in ("process", "thread")
     ),
     *(
         Program(
