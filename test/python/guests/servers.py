@@ -96,7 +96,7 @@ def two_workers(session: Session) -> None:
 
 
 def of_two(ready: str):
-    """Ask a server that is ready when each of its two workers has said so: one that still starts may not hear the end."""
+    """Ask a server when each of its two workers is ready, as it says: one that still starts may not hear the end."""
 
     def drive(session: Session) -> None:
         session.until(f"(?s){ready}.*{ready}")
