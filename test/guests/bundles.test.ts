@@ -43,6 +43,9 @@ beforeAll(async () => {
     'rollup@4',
     '@rollup/plugin-commonjs',
     '@rollup/plugin-node-resolve',
+    '@vercel/ncc@0.45',
+    'tsup@8',
+    'typescript@5',
   ];
   const bun = process.platform === 'linux' ? [`@oven/bun-linux-${process.arch === 'arm64' ? 'aarch64' : 'x64'}@1`] : [];
   made = await place(['esbuild@0.28', '@vercel/nft@1', '@electron/asar@4', ...(ALL ? [...long, ...bun] : [])]);
@@ -148,6 +151,19 @@ if (errors.length + warnings.length > 0) throw new Error(JSON.stringify([errors,
     return file;
   };
 };
+const byTsup: Bundler['build'] = async (place, out) => {
+  await script(
+    place,
+    `import { build } from 'tsup';
+const output = { format: ['cjs'], platform: 'node', outDir: ${JSON.stringify(out)}, outExtension: () => ({ js: '.cjs' }) };
+await build({ entry: { main: 'app.mjs' }, ...output, noExternal: [/./], config: false, silent: true });`,
+  );
+  return 'main.cjs';
+};
+const byNcc: Bundler['build'] = async (place, out) => {
+  await place.node(bin(place, '@vercel/ncc', 'ncc'), ['build', 'app.mjs', '--out', out, '--quiet']);
+  return 'index.mjs';
+};
 const WEBPACK = "import pack from 'webpack';";
 const RSPACK = "import { rspack as pack } from '@rspack/core';";
 const MODULE = "experiments: { outputModule: true }, output: { module: true, chunkFormat: 'module' }";
@@ -173,6 +189,8 @@ const BUNDLERS: readonly Bundler[] = [
     remedy: /webpack.*'node-commonjs otlp-arrow'/,
     long: true,
   },
+  { name: 'ncc', build: byNcc, remedy: /ncc: -e otlp-arrow/, long: true },
+  { name: 'tsup', build: byTsup, remedy: /tsup.*--external otlp-arrow/, long: true },
   { name: 'Rspack', build: byWebpack(RSPACK, 'output: {}'), remedy: /Rspack.*'node-commonjs otlp-arrow'/, long: true },
 ];
 
@@ -202,7 +220,7 @@ describe('inside a bundle', () => {
         }
       });
     },
-    60_000,
+    180_000,
   );
 });
 
@@ -258,6 +276,11 @@ describe('as docs/integrations.md says', () => {
 await new Promise((resolve, reject) => pack({ ...config, mode: 'production', output: { filename: 'app.cjs' } }, (error, stats) => (error || stats.hasErrors() ? reject(error ?? stats.toString()) : resolve())));`,
       );
     }, 'app.cjs');
+  });
+
+  long?.('ncc', async () => {
+    const [name, ...args] = said('ncc').trim().split(' ');
+    await follow(tools => tools.node(bin(tools, '@vercel/ncc', name!), args), 'index.mjs');
   });
 
   // Bun comes from the registry for Linux; its package for others is found by a script at its installation.
@@ -344,7 +367,7 @@ for (const name of fileList) {
         rmSync(list, { recursive: true, force: true });
       }
     },
-    60_000,
+    180_000,
   );
 });
 
@@ -378,7 +401,7 @@ describe('two copies of the package', () => {
 });
 
 test('every snippet is followed, here or by the frameworks', () => {
-  const here = ['esbuild', 'webpack', 'rollup', 'bun', 'asar'];
+  const here = ['esbuild', 'ncc', 'webpack', 'rollup', 'bun', 'asar'];
   const names = [...documented.keys()].filter(name => name.startsWith('bundle/'));
   expect(names.toSorted()).toEqual([...here, 'next', 'next-instrumentation'].map(name => `bundle/${name}`).toSorted());
 });

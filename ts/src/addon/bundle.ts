@@ -26,8 +26,8 @@ const TOOLS: readonly Tool[] = [
     isHere: () => process.versions.bun !== undefined,
   },
   {
-    name: 'webpack, Rspack',
-    remedy: "externals: { 'otlp-arrow': 'node-commonjs otlp-arrow' }",
+    name: 'webpack, Rspack, ncc',
+    remedy: "externals: { 'otlp-arrow': 'node-commonjs otlp-arrow' }; ncc: -e otlp-arrow",
     isHere: () => typeof __webpack_require__ === 'function',
   },
   { name: 'esbuild, tsup', remedy: '--external:otlp-arrow, --external otlp-arrow' },
