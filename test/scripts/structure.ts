@@ -12,7 +12,7 @@ import { ROOT } from './run.js';
 import { type CrateGraph, circles, crateGraph, type SourceFile } from './rust-uses.js';
 
 /** Crates from the ground up: each may use only crates before it. */
-const CRATES = ['wire', 'columns', 'base', 'store', 'net', 'core', 'query', 'sdk', 'cli', 'node', 'python'] as const;
+const CRATES = ['wire', 'columns', 'base', 'store', 'net', 'core', 'query', 'api', 'sdk', 'cli', 'node', 'python'] as const;
 /** Used by tests only. */
 const TEST_CRATES = ['testkit', 'minimal'];
 
@@ -23,6 +23,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   store: ['disk', 'file', 'log', 'write', 'lib'],
   net: ['time', 'reload', 'identity', 'encoding', 'grpc', 'tls', 'client', 'server', 'lib'],
   query: ['filter', 'figures', 'snapshot', 'scan', 'index', 'record', 'answer', 'questions', 'lib'],
+  api: ['body', 'words', 'form', 'guard', 'own', 'routes', 'threads', 'tail', 'recorder', 'openapi', 'service', 'lib'],
   core: ['key', 'destinations', 'config', 'forward', 'doors', 'library', 'lib'],
 };
 

@@ -6,6 +6,7 @@ use std::future::Future;
 use otlp_arrow::internal::config::Loaded;
 use otlp_arrow::internal::destinations::Target;
 use otlp_arrow::{Config, OtlpLibrary, Signal};
+use otlp_arrow_api::{HttpApi, ROOT};
 use otlp_arrow_query::Indexed;
 
 use crate::args::ServeArgs;
@@ -51,7 +52,7 @@ pub(crate) fn run_until(args: &ServeArgs, io: &mut Io<'_>, stop: impl Future<Out
 fn open(loaded: Loaded, io: &mut Io<'_>) -> Outcome<OtlpLibrary> {
     let quiet = takes_stdout(&loaded.config);
     let (directory, protocols) = (loaded.config.output_dir.clone(), loaded.config.protocols.clone());
-    let library = OtlpLibrary::builder(loaded.config.clone()).ignored(&loaded).indexed().open()?;
+    let library = OtlpLibrary::builder(loaded.config.clone()).ignored(&loaded).indexed().http_api().open()?;
     let addresses = library.addresses();
     let answers: Vec<&str> = otlp_arrow::internal::answered(&protocols).collect();
     let out = io.words(quiet);
@@ -63,6 +64,9 @@ fn open(loaded: Loaded, io: &mut Io<'_>) -> Outcome<OtlpLibrary> {
     bound.dedup();
     for address in bound {
         writeln!(out, "listening on http://{address} ({})", list(&answers))?;
+    }
+    if let Some(address) = addresses.http.filter(|_| protocols.api) {
+        writeln!(out, "questions are answered to this machine at http://{address}{ROOT}/")?;
     }
     if addresses.grpc.is_none() && addresses.http.is_none() {
         writeln!(out, "listening on nothing: both addresses are off")?;

@@ -126,6 +126,68 @@ impl Encoding {
     }
 }
 
+/// Compresses what is written to it at the level that costs least, or hands it on as it is.
+pub enum Packer<W: Write> {
+    /// As it is.
+    Plain(W),
+    /// [`Encoding::Gzip`].
+    Gzip(flate2::write::GzEncoder<W>),
+    /// [`Encoding::Deflate`].
+    Deflate(flate2::write::ZlibEncoder<W>),
+    /// [`Encoding::Zstd`].
+    Zstd(zstd::stream::write::Encoder<'static, W>),
+}
+
+impl<W: Write> fmt::Debug for Packer<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Packer")
+    }
+}
+
+impl<W: Write> Packer<W> {
+    /// Into `out`.
+    pub fn new(encoding: Option<Encoding>, out: W) -> io::Result<Self> {
+        Ok(match encoding {
+            None => Packer::Plain(out),
+            Some(Encoding::Gzip) => Packer::Gzip(flate2::write::GzEncoder::new(out, flate2::Compression::fast())),
+            Some(Encoding::Deflate) => {
+                Packer::Deflate(flate2::write::ZlibEncoder::new(out, flate2::Compression::fast()))
+            }
+            Some(Encoding::Zstd) => Packer::Zstd(zstd::stream::write::Encoder::new(out, ZSTD_LEVEL)?),
+        })
+    }
+
+    /// Writes what is left, and gives `out` back.
+    pub fn finish(self) -> io::Result<W> {
+        match self {
+            Packer::Plain(out) => Ok(out),
+            Packer::Gzip(out) => out.finish(),
+            Packer::Deflate(out) => out.finish(),
+            Packer::Zstd(out) => out.finish(),
+        }
+    }
+}
+
+impl<W: Write> Write for Packer<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Packer::Plain(out) => out.write(bytes),
+            Packer::Gzip(out) => out.write(bytes),
+            Packer::Deflate(out) => out.write(bytes),
+            Packer::Zstd(out) => out.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Packer::Plain(out) => out.flush(),
+            Packer::Gzip(out) => out.flush(),
+            Packer::Deflate(out) => out.flush(),
+            Packer::Zstd(out) => out.flush(),
+        }
+    }
+}
+
 fn read(
     mut from: impl Read,
     packed: usize,
@@ -197,6 +259,15 @@ mod tests {
                 let mut reservation = budget.reserve(Signal::Logs, 0).unwrap();
                 let out = inflate(encoding, &pack(encoding, text), 1 << 20, &mut reservation).unwrap();
                 assert_eq!(out, text, "{encoding:?}");
+                let mut packer = Packer::new(Some(encoding), Vec::new()).unwrap();
+                text.chunks(1000).for_each(|some| packer.write_all(some).unwrap());
+                let packed = packer.finish().unwrap();
+                let mut reservation = budget.reserve(Signal::Logs, 0).unwrap();
+                assert_eq!(
+                    inflate(encoding, &packed, 1 << 20, &mut reservation).unwrap(),
+                    text,
+                    "{encoding:?} in pieces"
+                );
                 assert!(reservation.bytes() >= text.len());
             }
         }

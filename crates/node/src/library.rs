@@ -17,6 +17,7 @@ use otlp_arrow::internal::{Clock, Export, Producer as _, Waiter, grpc_response, 
 use otlp_arrow::{
     Addresses, Code, Config, Event, ExportOutcome, FlushOptions, Forwarder, OtlpError, OtlpLibrary, Severity,
 };
+use otlp_arrow_api::HttpApi as _;
 use otlp_arrow_query::{Ask as _, Indexed as _};
 use otlp_arrow_store::Wanted;
 
@@ -101,7 +102,12 @@ impl BindingLibrary {
             closing: AtomicBool::new(false),
             resource: loaded.config.resource.clone(),
             directory: absolute(&loaded.config.output_dir).unwrap_or_else(|_| loaded.config.output_dir.clone()),
-            inner: OtlpLibrary::builder(loaded.config.clone()).ignored(&loaded).on_event(on_event).indexed().open()?,
+            inner: OtlpLibrary::builder(loaded.config.clone())
+                .ignored(&loaded)
+                .on_event(on_event)
+                .indexed()
+                .http_api()
+                .open()?,
         })
     }
 }

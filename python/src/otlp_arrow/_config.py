@@ -109,6 +109,11 @@ class Protocols(TypedDict, total=False):
     otlp_http: bool
     """Answer OTLP over HTTP. Default: `true`."""
 
+    api: bool
+    """Answer questions about what is kept, at `/api/v1`, to this machine only; Rust programs add it with the crate
+    `otlp-arrow-api`. Default: `true`.
+    """
+
 
 class Rotation(TypedDict, total=False):
     """When a live file is closed."""

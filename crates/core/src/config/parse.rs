@@ -64,6 +64,7 @@ pub(crate) fn config(
         protocols: Protocols {
             otlp_grpc: reader.flag("protocols.otlp_grpc"),
             otlp_http: reader.flag("protocols.otlp_http"),
+            api: reader.flag("protocols.api"),
         },
         rotation: Rotation {
             max_bytes: reader.size("rotation.max_bytes"),

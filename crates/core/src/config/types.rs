@@ -117,6 +117,8 @@ pub struct Protocols {
     pub otlp_grpc: bool,
     /// OTLP over HTTP, protobuf and JSON.
     pub otlp_http: bool,
+    /// Questions over HTTP, answered to this machine only. A Rust program adds what answers them with `otlp-arrow-api`.
+    pub api: bool,
 }
 
 /// Bounds on questions about what is kept.

@@ -1,0 +1,85 @@
+//! The recorder as it is shown, and a hand on its destinations.
+
+use std::time::Duration;
+
+use otlp_arrow::internal::Recorder;
+use otlp_arrow::{Code, Forwarder, ForwarderInfo, OtlpError, Result, Retried};
+use otlp_arrow_query::filter::nearest;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::routes::Hand;
+use crate::words::Words;
+
+/// The longest that sending again what a destination refused may take; what is left then is sent by the next call.
+const RETRY: Duration = Duration::from_secs(20);
+
+/// Health, counts, disk and destinations.
+pub(crate) fn shown(recorder: &Recorder) -> Value {
+    let config = recorder.config();
+    let mut stats = serde_json::to_value(recorder.stats()).unwrap_or_default();
+    if let Some(stats) = stats.as_object_mut() {
+        // Hundreds of series: /metrics has them.
+        stats.remove("counters");
+    }
+    let query = &config.query;
+    json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "output_dir": config.output_dir.display().to_string(),
+        "health": recorder.health(),
+        "stats": stats,
+        "destinations": recorder.forwarders().iter().map(Forwarder::info).collect::<Vec<_>>(),
+        "retention": {
+            "max_bytes": config.retention.max_bytes,
+            "max_age": config.retention.max_age.map(|age| age.as_nanos() as u64),
+        },
+        "query": {
+            "timeout": query.timeout.as_nanos() as u64,
+            "max_memory": query.max_memory,
+            "max_rows": query.max_rows,
+            "max_concurrent": query.max_concurrent,
+        },
+    })
+}
+
+/// A destination after something was done to it.
+#[derive(Serialize)]
+pub(crate) struct Done {
+    destination: ForwarderInfo,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retried: Option<Retried>,
+}
+
+/// Does it to the destination of that name. Blocks while what was refused is sent again.
+pub(crate) fn take_in_hand(recorder: &Recorder, name: &str, hand: Hand) -> Result<Done> {
+    let forwarders = recorder.forwarders();
+    let Some(forwarder) = forwarders.iter().find(|forwarder| forwarder.name() == name) else {
+        let hint = match nearest(name, forwarders.iter().map(Forwarder::name)) {
+            Some(meant) => format!("did you mean {meant}?"),
+            None if forwarders.is_empty() => "nothing is forwarded".to_owned(),
+            None => format!("there are {}", forwarders.iter().map(Forwarder::name).collect::<Vec<_>>().join(", ")),
+        };
+        return Err(OtlpError::new(Code::InvalidConfig, format!("no destination is called {name:?}: {hint}")));
+    };
+    let mut retried = None;
+    match hand {
+        Hand::Pause => forwarder.pause(),
+        Hand::Resume => forwarder.resume(),
+        Hand::Retry => {
+            forwarder.reset();
+            retried = Some(forwarder.retry_rejected(RETRY)?);
+        }
+    }
+    Ok(Done { destination: forwarder.info(), retried })
+}
+
+/// INVALID_CONFIG for a word, where none is taken.
+pub(crate) fn no_words(words: &Words) -> Result<()> {
+    match words.first() {
+        None => Ok(()),
+        Some((name, _)) => {
+            let name: String = name.chars().take(100).collect();
+            Err(OtlpError::new(Code::InvalidConfig, format!("{name:?} is a word, and this path takes none")))
+        }
+    }
+}
