@@ -12,7 +12,20 @@ import { ROOT } from './run.js';
 import { type CrateGraph, circles, crateGraph, type SourceFile } from './rust-uses.js';
 
 /** Crates from the ground up: each may use only crates before it. */
-const CRATES = ['wire', 'columns', 'base', 'store', 'net', 'core', 'query', 'api', 'sdk', 'cli', 'node', 'python'] as const;
+const CRATES = [
+  'wire',
+  'columns',
+  'base',
+  'store',
+  'net',
+  'core',
+  'query',
+  'api',
+  'sdk',
+  'cli',
+  'node',
+  'python',
+] as const;
 /** Used by tests only. */
 const TEST_CRATES = ['testkit', 'minimal'];
 

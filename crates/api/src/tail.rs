@@ -312,7 +312,7 @@ impl Sending {
     }
 }
 
-/// The end of a stream that may end at any time is no break.
+/// The end of a stream that may end at any time is not a break.
 impl Drop for Sending {
     fn drop(&mut self) {
         let _ = self.sender.try_send(None);

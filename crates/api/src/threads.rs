@@ -25,7 +25,7 @@ const IN_HAND: usize = 128;
 const WHOLE: usize = 1 << 20;
 /// Bytes that are compressed at once.
 const BUFFER: usize = 16 << 10;
-/// An answer that is no larger is handed over at once.
+/// An answer up to this size is handed over at once.
 const SMALL: usize = 16 << 10;
 
 /// See the module.

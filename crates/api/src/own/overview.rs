@@ -15,7 +15,7 @@ use otlp_arrow_query::scan::Asking;
 use otlp_arrow_query::{Answer, AskOptions, Searched, Telemetry};
 use serde::Serialize;
 
-use super::{Own, filter};
+use super::question::{Own, filter};
 use crate::words::Words;
 
 pub(super) const OVERVIEW: Own = Own {

@@ -11,7 +11,7 @@ use otlp_arrow_query::scan::Stop;
 use otlp_arrow_query::{Answer, AskOptions, Searched, Telemetry};
 use serde::Serialize;
 
-use super::{Own, together};
+use super::question::{Own, together};
 use crate::words::Words;
 
 pub(super) const SPAN: Own = Own {
@@ -60,7 +60,7 @@ fn ask(telemetry: &Telemetry, words: Words, options: &AskOptions) -> Result<OneS
     }
     let logs = LogsQuestion { filter: Filter { limit: Some(MOST_LOGS), ..filter } };
     let logs = telemetry.ask_with(&logs, options)?;
-    // That there are earlier copies of the span is no reason to ask for more.
+    // That there are earlier copies of the span does not make it incomplete.
     let mut of_span = spans.searched.clone();
     if of_span.why == Some(Stop::Limit) {
         (of_span.complete, of_span.why, of_span.from) = (of_span.skipped.is_empty(), None, None);

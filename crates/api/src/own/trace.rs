@@ -15,7 +15,7 @@ use otlp_arrow_query::questions::{Node, SpansQuestion, Trace, TraceQuestion};
 use otlp_arrow_query::record::{Form, hex};
 use otlp_arrow_query::{Answer, AskOptions, Searched, Telemetry};
 
-use super::{Own, together};
+use super::question::{Own, together};
 use crate::words::Words;
 
 const fn word(name: &'static str, form: &'static str, text: &'static str) -> Parameter {
@@ -154,7 +154,7 @@ fn focused(nodes: &[Node], ids: &[&[u8]], prefix: &IdPrefix) -> Result<usize> {
             Code::InvalidConfig,
             format!("focus = {begins:?} is the beginning of several spans: write more digits"),
         )),
-        _ => Err(OtlpError::new(Code::InvalidConfig, format!("focus = {begins:?} is no span of this trace"))),
+        _ => Err(OtlpError::new(Code::InvalidConfig, format!("focus = {begins:?} is not a span of this trace"))),
     }
 }
 
