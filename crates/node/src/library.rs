@@ -96,18 +96,14 @@ impl BindingLibrary {
         on_event: impl Fn(&Event) + Send + Sync + 'static,
         on_done: Arc<OnDone>,
     ) -> otlp_arrow::Result<Self> {
+        let builder = OtlpLibrary::builder(loaded.config.clone()).ignored(&loaded).on_event(on_event);
         Ok(Self {
             on_done,
             pending: Arc::default(),
             closing: AtomicBool::new(false),
             resource: loaded.config.resource.clone(),
             directory: absolute(&loaded.config.output_dir).unwrap_or_else(|_| loaded.config.output_dir.clone()),
-            inner: OtlpLibrary::builder(loaded.config.clone())
-                .ignored(&loaded)
-                .on_event(on_event)
-                .indexed()
-                .http_api()
-                .open()?,
+            inner: builder.indexed().http_api().open()?,
         })
     }
 }
