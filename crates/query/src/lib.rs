@@ -38,8 +38,8 @@
 //!
 //! 1. A file in `src/questions/` with a type for the question that implements [`Question`], a type for its answer that
 //!    implements [`Answer`], and a `KIND`: its name, its own words and how it is made of them.
-//! 2. `mod`, `pub use` and a line in [`questions::KINDS`]: with that the command line's `ask`, the HTTP API and the languages
-//!    can ask it by its name.
+//! 2. `mod`, `pub use` and a line in [`questions::KINDS`]: with that [`Telemetry::ask_named`] knows it.
+//! 3. A method in `src/methods.rs` and a line in `tests/query/languages/mod.rs`: with that TypeScript and Python have it.
 //!
 //! A question gathers over [`scan::Scan`]: a type that implements [`scan::Gather`] is made once for each thread, is given the
 //! rows of each block that match, and what all of them gathered is put together at the end. Lists of records in the order of
