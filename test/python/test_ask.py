@@ -252,6 +252,22 @@ def test_where_nothing_is_found_the_nearest_name_is_told(asked: tuple[Path, Otlp
         assert hint in " ".join(answer.searched.hints)
 
 
+def test_a_damaged_file_is_told_of_and_costs_nothing_but_its_rows(tmp_path: Path) -> None:
+    for first in (0, 4):
+        with OtlpLibrary(output_dir=tmp_path) as library:
+            record(library, first, first + 4)
+    telemetry = Telemetry(tmp_path)
+    assert len(telemetry.search_spans(limit=100).spans) == 15
+    damaged, _ = sorted((tmp_path / "otlp" / "traces").iterdir())
+    damaged.write_bytes(b"no Arrow" * 20)
+    for asked in (telemetry, Telemetry(tmp_path)):
+        answer = asked.search_spans(limit=100)
+        assert len(answer.spans) == pa.table(answer).num_rows == 4
+        [skipped] = answer.searched.skipped
+        assert (skipped.file, answer.searched.complete) == (damaged.name, False)
+        assert skipped.why
+
+
 def test_a_question_ends_when_its_time_or_its_rows_are_over(asked: tuple[Path, OtlpLibrary, Telemetry]) -> None:
     directory, _, telemetry = asked
     searched = telemetry.services(timeout=0).searched
