@@ -11,6 +11,7 @@ use super::check::Check;
 use super::error::{Result, damaged};
 use super::head::{Head, Heads, int64};
 use super::layout::Shape;
+use super::recycled;
 
 /// More than any buffer of a message may hold: offsets are 32 bit.
 const MAX_BUFFER: usize = i32::MAX as usize;
@@ -153,7 +154,9 @@ fn unzip(frame: &[u8], len: i64) -> Result<Vec<u8>> {
             Some(unzip) => unzip,
             none => none.insert(zstd::bulk::Decompressor::new()?),
         };
-        unzip.decompress(frame, len)
+        let mut bytes = recycled::take(len);
+        unzip.decompress_to_buffer(frame, &mut bytes)?;
+        Ok::<_, std::io::Error>(bytes)
     });
     let bytes = bytes.map_err(|error| damaged(format!("zstd: {error}")))?;
     (bytes.len() == len).then_some(bytes).ok_or_else(|| damaged("a compressed buffer is too short"))

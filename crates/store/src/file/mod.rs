@@ -23,6 +23,7 @@ pub mod options;
 mod output;
 mod parse;
 pub mod read;
+mod recycled;
 mod row_blocks;
 #[cfg(test)]
 pub(crate) mod sample;

@@ -19,6 +19,7 @@ use super::body::{Body, Piece, Values};
 use super::error::{ReadError, Result, damaged};
 use super::head::Head;
 use super::layout::{Shape, shapes};
+use super::recycled;
 use super::sealed::{Contents, Place, load};
 use crate::disk::storage::ReadFile;
 
@@ -63,7 +64,7 @@ fn aligned(bytes: Vec<u8>, len: usize) -> Result<Buffer> {
         return Err(damaged("a buffer is too short for its rows"));
     }
     let fits = bytes.as_ptr().align_offset(16) == 0;
-    let buffer = if fits { Buffer::from_vec(bytes) } else { Buffer::from_slice_ref(&bytes) };
+    let buffer = if fits { recycled::buffer(bytes) } else { Buffer::from_slice_ref(&bytes) };
     Ok(buffer.slice_with_length(0, len))
 }
 
@@ -97,7 +98,7 @@ impl BlockReader for SealedBlocks {
 impl SealedBlocks {
     /// The message at `place`, checked.
     fn whole(&self, place: &Place) -> Result<Vec<u8>> {
-        let mut bytes = Vec::new();
+        let mut bytes = recycled::take(usize::try_from(place.len).unwrap_or_default());
         let head = load(&*self.file, place, &mut bytes).map_err(|error| ReadError::read(&self.name, error))?;
         match head {
             Some((head, _)) if head.kind == MessageHeader::RecordBatch => Ok(bytes),
@@ -119,6 +120,12 @@ struct Loaded<'a> {
     place: &'a Place,
     /// The message, where all of it was read.
     bytes: OnceLock<Vec<u8>>,
+}
+
+impl Drop for Loaded<'_> {
+    fn drop(&mut self) {
+        self.bytes.take().into_iter().for_each(recycled::give);
+    }
 }
 
 impl LoadedBlock for Loaded<'_> {
@@ -208,9 +215,11 @@ impl Loaded<'_> {
             Some(_) => None,
             None => self.partly(columns, buffers)?,
         };
-        if let Some((start, pieces)) = &partly {
-            let head = Head::parse(start).ok_or_else(|| damaged("a message without its head"))?;
-            return decode(Body::of_pieces(&head, pieces)?);
+        if let Some((start, pieces)) = partly {
+            let head = Head::parse(&start).ok_or_else(|| damaged("a message without its head"))?;
+            let made = decode(Body::of_pieces(&head, &pieces)?);
+            pieces.into_iter().for_each(|(_, bytes)| recycled::give(bytes));
+            return made;
         }
         if self.bytes.get().is_none() {
             let _ = self.bytes.set(self.reader.whole(self.place)?);
@@ -246,7 +255,7 @@ impl Loaded<'_> {
             first += shape.buffers();
         }
         let read = |range: Range<usize>| -> Result<Piece> {
-            let mut bytes = vec![0; range.len()];
+            let mut bytes = recycled::filled(range.len());
             let at = self.place.offset + (head.len() + range.start) as u64;
             self.reader.file.read_exact_at(at, &mut bytes).map_err(failed)?;
             Ok((range.start, bytes))
