@@ -299,7 +299,7 @@ def ingest(program: str, situation: str, seconds: float, rounds: int, clients: i
         command = [program, "ingest", folder, situation, str(seconds), str(rounds), str(clients)]
         if situation == "full":
             # A file system in memory, for the time the program runs.
-            inside = f"mount -t tmpfs -o size=1g tmpfs {folder} && exec {' '.join(command)}"
+            inside = f"mount -t tmpfs -o size=512m tmpfs {folder} && exec {' '.join(command)}"
             command = ["unshare", "--user", "--map-root-user", "--mount", "--", "sh", "-c", inside]
             if subprocess.run([*command[:5], "true"], capture_output=True).returncode != 0:
                 return None

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use futures::executor::block_on;
 use otlp_arrow::{Code, OtlpLibrary, Signal};
 use otlp_arrow_query::scan::AskOptions;
-use otlp_arrow_query::{Ask, Telemetry};
+use otlp_arrow_query::{Ask, Indexed, Telemetry};
 use otlp_arrow_testkit::payload::Kind;
 use otlp_arrow_testkit::rng::Rng;
 
@@ -24,6 +24,8 @@ const RECORDS: usize = 512;
 const REQUESTS: u64 = 64;
 /// Requests on their way at once.
 const SENDERS: usize = 16;
+/// Requests a second to a small volume.
+const FULL_RATE: f64 = 50.0;
 /// How long a sender waits that was told that the disk is full.
 const REFUSED: Duration = Duration::from_millis(20);
 
@@ -70,7 +72,7 @@ impl Ingest {
             "full" => config.rotation.max_bytes = 4 << 20,
             other => panic!("{other:?} is not a situation"),
         }
-        let library = OtlpLibrary::open(config).unwrap();
+        let library = OtlpLibrary::builder(config).indexed().open().unwrap();
         let request = |seed| match seed % 4 {
             0 => (Signal::Logs, Kind::Logs { body: 205 }.encoded(RECORDS, seed).into()),
             _ => (Signal::Traces, Kind::Spans { attributes: 10 }.encoded(RECORDS, seed).into()),
@@ -201,22 +203,20 @@ pub(crate) fn run(dir: &Path, arguments: &[&str]) {
     let ingest = Arc::new(Ingest::open(&dir.join("data"), situation));
     let dir = dir.join("data");
     let nothing = || ();
-    // Peak, alone and beside one question at a time, in turns.
+    let full = *situation == "full";
+    // Peak, alone and beside one question at a time, in turns; a small volume holds too little for that.
     let (mut alone, mut beside) = (Vec::new(), Vec::new());
-    let peak_seconds = if *situation == "full" { 0.5 } else { seconds / 2.0 };
-    for _ in 0..rounds {
-        alone.push(ingest.phase(peak_seconds, None, 0, nothing).rate());
-        beside.push(ingest.phase(peak_seconds, None, 1, nothing).rate());
+    for _ in 0..if full { 0 } else { rounds } {
+        alone.push(ingest.phase(seconds / 2.0, None, 0, nothing).rate());
+        beside.push(ingest.phase(seconds / 2.0, None, 1, nothing).rate());
     }
-    let (peak, beside) = (median(alone), median(beside));
+    let (peak, beside) = if full { (FULL_RATE * 2.0, FULL_RATE * 2.0) } else { (median(alone), median(beside)) };
     // At half of it, with and without clients, in turns.
     let mut phases: [Vec<Phase>; 2] = Default::default();
     for _ in 0..rounds {
         for (phases, clients) in phases.iter_mut().zip([0, clients]) {
-            let full = *situation == "full";
-            let rate = if full { (peak / 2.0).min(100.0) } else { peak / 2.0 };
             let dir = dir.clone();
-            phases.push(ingest.phase(seconds, Some(rate), clients, move || {
+            phases.push(ingest.phase(seconds, Some(peak / 2.0), clients, move || {
                 if full {
                     fill(&dir, seconds);
                 }

@@ -16,11 +16,12 @@ use std::time::{Duration, Instant};
 
 use futures::executor::block_on;
 use futures::future::join_all;
+use otlp_arrow::config::Query;
 use otlp_arrow::{Config, OtlpLibrary, Signal};
 use otlp_arrow_base::PerSignal;
 use otlp_arrow_base::error::Result;
 use otlp_arrow_query::scan::AskOptions;
-use otlp_arrow_query::{Ask, Telemetry};
+use otlp_arrow_query::{Ask, Indexed, Telemetry};
 use otlp_arrow_testkit::traffic::{START, Traffic, Wave};
 use serde::Deserialize;
 
@@ -48,7 +49,7 @@ fn send(library: &OtlpLibrary, wave: Wave) {
 }
 
 fn make(dir: &str, spans: u64, seconds: u64, seed: u64) {
-    let library = OtlpLibrary::open(config(dir)).unwrap();
+    let library = OtlpLibrary::builder(config(dir)).indexed().open().unwrap();
     let (mut made, mut records) = (0, 0);
     let began = Instant::now();
     std::thread::scope(|scope| {
@@ -85,7 +86,8 @@ fn timed(telemetry: &Telemetry, asked: &Asked) -> Result<serde_json::Value> {
 }
 
 fn answer(dir: &str) {
-    let telemetry = Telemetry::open(dir);
+    // A machine on which others work as well takes its time.
+    let telemetry = Telemetry::with(dir, Query { timeout: FOREVER, ..Query::default() });
     let mut out = std::io::stdout().lock();
     for line in std::io::stdin().lock().lines() {
         let asked: Asked = serde_json::from_str(&line.unwrap()).unwrap();
@@ -97,7 +99,7 @@ fn answer(dir: &str) {
 
 /// How long it takes from an acknowledgement until a question by another reader of the directory shows the trace.
 fn fresh(dir: &str, rounds: u64) {
-    let library = OtlpLibrary::open(config(dir)).unwrap();
+    let library = OtlpLibrary::builder(config(dir)).indexed().open().unwrap();
     let (own, other) = (library.telemetry(), Telemetry::open(dir));
     let mut times = [Vec::new(), Vec::new()];
     for wave in Traffic::new(99, rounds * 1_000, 60).take(usize::try_from(rounds).unwrap()) {
