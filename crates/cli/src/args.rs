@@ -139,6 +139,14 @@ Examples:
   otlp-arrow compare resource=ci.run.id=17 resource=ci.run.id=18")]
     Compare(ask::CompareArgs),
 
+    /// Show which values are more frequent among the records that match: what slow or failing ones have in common
+    #[command(after_help = "\
+Examples:
+  otlp-arrow overrepresented --status error --from -1h
+  otlp-arrow overrepresented --min-duration 1s --service checkout
+  otlp-arrow overrepresented --severity '>=error' --signal logs --against -2h..-1h")]
+    Overrepresented(ask::OverrepresentedArgs),
+
     /// Show exceptions in groups: type, message without numbers and ids, and where they come from
     #[command(after_help = "\
 Examples:
@@ -195,6 +203,7 @@ impl Command {
             | Command::Metrics(ask::MetricsArgs { asked, .. })
             | Command::Map(ask::MapArgs { asked })
             | Command::Compare(ask::CompareArgs { asked, .. })
+            | Command::Overrepresented(ask::OverrepresentedArgs { asked, .. })
             | Command::Errors(ask::ErrorsArgs { asked, .. }) => asked.output.arrow,
             _ => false,
         }

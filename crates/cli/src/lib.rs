@@ -110,6 +110,7 @@ fn dispatch(command: Command, io: &mut Io<'_>) -> Outcome {
         Command::Metrics(args) => ask::metrics::run(&args, io),
         Command::Map(args) => ask::map::run(&args, io),
         Command::Compare(args) => ask::compare::run(&args, io),
+        Command::Overrepresented(args) => ask::overrepresented::run(&args, io),
         Command::Errors(args) => ask::errors::run(&args, io),
         Command::Inspect(args) => inspect::run(&args, io),
         Command::Config(command) => config::run(command, io),

@@ -150,6 +150,19 @@ pub(crate) struct CompareArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct OverrepresentedArgs {
+    /// Which records [default: traces]
+    #[arg(long, value_enum)]
+    pub(crate) signal: Option<SignalName>,
+    /// What they are compared with: a range such as -2h..-1h, or words of the filter such as 'service=shop' [default: the other
+    /// records of the same time and services]
+    #[arg(long, value_name = "WHAT", allow_hyphen_values = true)]
+    pub(crate) against: Option<String>,
+    #[command(flatten)]
+    pub(crate) asked: Asked,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct ErrorsArgs {
     /// One by one instead of in groups
     #[arg(long)]

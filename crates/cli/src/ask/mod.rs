@@ -9,6 +9,7 @@ mod grid;
 pub(crate) mod logs;
 pub(crate) mod map;
 pub(crate) mod metrics;
+pub(crate) mod overrepresented;
 pub(crate) mod services;
 pub(crate) mod spans;
 pub(crate) mod trace;

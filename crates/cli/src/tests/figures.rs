@@ -94,6 +94,10 @@ fn metrics_map_compare_and_errors_are_tables_for_people() {
         assert_eq!(found[13..], ["+30ms", "████████████"]);
         assert_eq!(compare.last().unwrap(), "new error  0 → 3  Declined: card <n> \\u{1b}[<n>mdeclined");
     }
+    let common = of(&["overrepresented", "--status", "error"]);
+    assert_eq!(common[0], "3 records beside 15 others");
+    let found: Vec<&str> = common[2].split_whitespace().collect();
+    assert_eq!(found, ["status", "error", "3", "100%", "0%", "████████████████████"], "{common:?}");
     let errors = of(&["errors"]);
     let row: Vec<&str> = errors[1].split_whitespace().collect();
     assert_eq!((&row[..4], row[5].len()), (&["3", "████████", "Declined", "pay"][..], 16), "{errors:?}");
@@ -113,6 +117,9 @@ fn what_cannot_be_asked_of_metrics_and_sides_is_wrong_usage_and_nothing_found_a_
         (&["map", "--service", "wbe"], 1, "did you mean \"web\"?"),
         (&["compare", "-1h..", "nonsense"], 2, "service=shop"),
         (&["compare", "-1h.."], 2, "<B>"),
+        (&["overrepresented"], 2, "against = \"\" is missing"),
+        (&["overrepresented", "--status", "error", "--against", "5b8efff7"], 2, "is a trace"),
+        (&["overrepresented", "--service", "wbe", "--status", "error"], 1, "did you mean \"web\"?"),
         (&["errors", "--service", "wbe"], 1, "did you mean \"web\"?"),
         (&["errors", "--signal", "metrics"], 2, "traces, logs"),
         (&["errors", "--group", "12"], 2, "16 hexadecimal digits"),
