@@ -171,7 +171,8 @@ test('the commands of docs/query.md work as written', async () => {
     const found = Object.entries(answer).some(([name, list]) =>
       name === 'span' ? list !== null : Array.isArray(list) && list.length > 0,
     );
-    const empty = /services\/map|recorder/.test(command);
+    // Nobody calls anybody, and one failure tells nothing of others.
+    const empty = /services\/map|recorder/.test(command) || answer.selected === 1;
     expect(found || empty, `${command}: ${text}`).toBe(true);
   }
 }, 120_000);
