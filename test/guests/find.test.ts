@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { directory, readDirectory } from '../node/support.js';
+import { forThisPlatform } from '../package/packed.js';
 import { type Home, home, link, need, program, ROOT, share } from './guests.js';
 
 const run = promisify(execFile);
@@ -26,12 +27,17 @@ const DEPENDENCIES = {
   '@opentelemetry/instrumentation-http': VERSION,
 };
 
+const ALL = process.env.GUESTS === 'all';
+const packing = mkdtempSync(join(tmpdir(), 'otlp-arrow-find-packed-'));
+let packed = '';
 let made: Home | string;
 beforeAll(async () => {
-  made = await home(['@yarnpkg/cli-dist@4', 'pnpm@10']);
-}, 120_000);
+  if (ALL) packed = await forThisPlatform(packing);
+  made = await home(['@yarnpkg/cli-dist@4', 'pnpm@10', 'npm@11']);
+}, 240_000);
 afterAll(() => {
   if (typeof made !== 'string') made.remove();
+  rmSync(packing, { recursive: true, force: true });
 }, 120_000);
 
 interface Case {
@@ -41,9 +47,16 @@ interface Case {
   readonly start: (app: string) => readonly string[];
   /** Where the program is started. */
   readonly at?: string;
+  /** Where it is, if elsewhere. */
+  readonly app?: string;
+  /** Installs the packed package, which takes a minute. */
+  readonly long?: true;
 }
 
 const PNPM = 'node_modules/pnpm/bin/pnpm.cjs';
+/** In place of the file that our package is packed into. */
+const PACKED = 'file:<packed>';
+const NPM = 'node_modules/npm/bin/npm-cli.js';
 const YARN = 'node_modules/@yarnpkg/cli-dist/bin/yarn.js';
 const alone = JSON.stringify({
   private: true,
@@ -97,20 +110,47 @@ const CASES: readonly Case[] = [
     install: [PNPM, 'install', '--ignore-scripts'],
     start: () => ['--import', 'otlp-arrow/register', 'app.mjs'],
   },
+  {
+    name: 'pnpm, named by the workspace',
+    files: {
+      'package.json': workspace,
+      'pnpm-workspace.yaml': 'packages: [packages/*]\n',
+      'packages/app/package.json': member,
+    },
+    install: [PNPM, 'install', '--ignore-scripts'],
+    start: () => ['--import', 'otlp-arrow/register', 'app.mjs'],
+    at: 'packages/app',
+  },
+  {
+    name: 'npm, linked',
+    long: true,
+    // Not by a link, which npm takes for a package of its own to install into.
+    files: { 'package.json': alone.replace(`link:${ROOT}`, PACKED) },
+    install: [NPM, 'install', '--ignore-scripts', '--install-strategy=linked', '--no-audit', '--no-fund'],
+    start: () => ['--import', 'otlp-arrow/register', 'app.mjs'],
+  },
+  {
+    name: 'npm, named by the workspace, started from its root',
+    long: true,
+    files: { 'package.json': workspace, 'packages/app/package.json': member.replace(`link:${ROOT}`, PACKED) },
+    install: [NPM, 'install', '--ignore-scripts', '--no-audit', '--no-fund'],
+    start: app => ['--import', 'otlp-arrow/register', `packages/app/${app}`],
+    app: 'packages/app',
+  },
 ];
 
 describe('instrumentations are found', () => {
-  test.each(share(CASES))(
+  test.each(share(CASES.filter(({ long }) => ALL || !long)))(
     '$name',
-    async ({ files, install, start, at = '.' }) => {
+    async ({ files, install, start, at = '.', app = at }) => {
       const tools = made as Home;
       const folder = mkdtempSync(join(tmpdir(), 'otlp-arrow-find-'));
       const tool = (words: readonly string[]) =>
         words.map(word => (word.startsWith('node_modules/') ? join(tools.folder, word) : word));
       try {
-        for (const [name, text] of Object.entries({ ...files, [join(at, 'app.mjs')]: APP })) {
+        for (const [name, text] of Object.entries({ ...files, [join(app, 'app.mjs')]: APP })) {
           mkdirSync(dirname(join(folder, name)), { recursive: true });
-          writeFileSync(join(folder, name), text);
+          writeFileSync(join(folder, name), text.replaceAll('<packed>', packed));
         }
         await run(process.execPath, tool(install), { cwd: folder, env: { ...process.env, NODE_OPTIONS: '', CI: '' } });
         const outputDir = directory();
@@ -161,6 +201,32 @@ describe('instrumentations are found', () => {
       remove();
     }
   }, 120_000);
+
+  test('a program whose API is newer than that of the SDK is told, and no other', async context => {
+    for (const [version, expected] of [
+      ['1.10.0', /its @opentelemetry\/api is 1\.10\.0, and the SDK that is installed works with 1\.9\.1: npm install/],
+      ['1.9.0', /^$/],
+      ['1.4.1', /^$/],
+    ] as const) {
+      const { folder, remove } = need(await home([`@opentelemetry/api@${version}`]), context);
+      try {
+        const file = join(folder, 'app.mjs');
+        writeFileSync(
+          file,
+          `import { trace } from '@opentelemetry/api'; trace.getTracer('app').startSpan('own').end();`,
+        );
+        const outputDir = directory();
+        const how = { cwd: folder, env: { OTLP_ARROW_OUTPUT_DIR: outputDir } };
+        const { seen, stderr } = await program(file, how, ['--import', 'otlp-arrow/register']);
+        expect(seen, stderr).toEqual({ code: 0, signal: null, stdout: '' });
+        expect(stderr).toMatch(expected);
+        const spans = version === '1.10.0' ? [] : ['own'];
+        expect((await readDirectory(outputDir, 'traces')).map(row => row.name)).toEqual(spans);
+      } finally {
+        remove();
+      }
+    }
+  }, 180_000);
 
   test('the package managers are here', context => void need(made, context));
 });

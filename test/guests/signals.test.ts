@@ -5,7 +5,17 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { directory, readDirectory } from '../node/support.js';
 import { both, type Home, home, need, program, share } from './guests.js';
 
-const PACKAGES = ['se3@npm:signal-exit@3.0.7', 'se4@npm:signal-exit@4.1.0', 'proper-lockfile@4', 'write-file-atomic@4'];
+const PACKAGES = [
+  'se3@npm:signal-exit@3.0.7',
+  'se4@npm:signal-exit@4.1.0',
+  'proper-lockfile@4',
+  'write-file-atomic@4',
+  'death@1',
+  'node-cleanup@2',
+  'async-exit-hook@2',
+  'exit-hook@4',
+  'close-with-grace@2',
+];
 
 let made: Home | string;
 beforeAll(async () => {
@@ -60,6 +70,40 @@ const CASES: readonly Case[] = [
   {
     name: 'write-file-atomic',
     program: `await require('write-file-atomic')(process.argv[2], 'x'); console.log('written'); ${UP}`,
+  },
+  {
+    name: 'death',
+    program: `require('death')(s => { console.log('death', s); setTimeout(() => { later(); process.exit(7); }, 50); }); ${UP}`,
+    later: ['later'],
+  },
+  {
+    name: 'node-cleanup, which kills the program again',
+    program: `const clean = require('node-cleanup');
+      clean((code, signal) => {
+        console.log(code, signal);
+        if (!signal) return;
+        setTimeout(() => { later(); process.kill(process.pid, signal); }, 60); clean.uninstall(); return false;
+      }); ${UP}`,
+    signals: ['SIGINT'],
+    later: ['later'],
+  },
+  {
+    name: 'async-exit-hook',
+    program: `const hook = require('async-exit-hook');
+      hook(done => setTimeout(() => { later(); console.log('async'); done(); }, 200)); hook(() => console.log('sync')); ${UP}`,
+    later: ['later'],
+  },
+  {
+    name: 'exit-hook',
+    program: `const { asyncExitHook } = await import('exit-hook');
+      asyncExitHook(async code => { await new Promise(r => setTimeout(r, 150)); later(); console.log(code); }, { wait: 5_000 }); ${UP}`,
+    later: ['later'],
+  },
+  {
+    name: 'close-with-grace, at a signal and after its delay',
+    program: `require('close-with-grace')({ delay: 300, logger: false }, async ({ signal }) => {
+        console.log(signal); later(); await new Promise(r => setTimeout(r, 20_000)); }); ${UP}`,
+    later: ['later'],
   },
   {
     name: 'a listener for one time',

@@ -11,7 +11,7 @@ const ENTRIES = ['index', 'arrow', 'grpc', 'cli', 'register/index', 'register/mi
 export async function bundle(dist: string): Promise<void> {
   const input = Object.fromEntries(ENTRIES.map(name => [name, join(ROOT, 'ts/dist', `${name}.js`)]));
   // The package's own files begin with a dot; other packages and the addon stay where they are.
-  const made = await rolldown({ input, platform: 'node', external: /^[^./]/, onLog: refuse });
+  const made = await rolldown({ input, platform: 'node', external: /^[^./]/, tsconfig: false, onLog: refuse });
   for (const name of readdirSync(dist, { recursive: true }) as string[]) {
     if (name.endsWith('.js')) rmSync(join(dist, name));
   }

@@ -44,6 +44,7 @@ export async function start(): Promise<void> {
     );
 
   refuseOld(versionOf(SDK, base));
+  tellOfNewerApi(versionSeen(API, base));
   const library = await opened();
   library.on('event', ({ severity, message }) => {
     if (severity === 'warn') say(message);
@@ -89,6 +90,18 @@ function refuseOld(version: string | undefined): void {
   throw new Error(
     `the OpenTelemetry SDK that is installed is ${SDK} ${version}, and this needs 0.${OLDEST_MINOR} or newer: npm install ${SDK}@latest. ` +
       'In code, the exporters of an OtlpLibrary work with it',
+  );
+}
+
+/** A program whose API is newer than the SDK's has another copy, which does not see what the SDK registers: it is silent. */
+function tellOfNewerApi(seen: string | undefined): void {
+  const file = installed(API);
+  const own = file && versionOf(API, file);
+  const [ours, theirs] = [own, seen].map(version => /^1\.(\d+)\./.exec(version ?? '')?.[1]);
+  if (!ours || !theirs || Number(ours) <= Number(theirs)) return;
+  say(
+    `what the program itself records is not seen: its ${API} is ${own}, and the SDK that is installed works with ${seen}: ` +
+      `npm install ${API}@${seen}, or a newer ${SDK}`,
   );
 }
 
