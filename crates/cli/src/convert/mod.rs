@@ -56,7 +56,7 @@ pub(crate) fn run(args: &ConvertArgs, io: &mut Io<'_>) -> Outcome {
         bytes(written.bytes)
     )?;
     if left_out > 0 {
-        return Err(Failure::Partly(format!("{} of the input could not be used and was left out", parts(left_out))));
+        return Err(Failure::Partly(format!("{} of the input could not be used: left out", parts(left_out))));
     }
     Ok(())
 }

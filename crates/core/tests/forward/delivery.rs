@@ -1,6 +1,7 @@
 //! Forwarding end to end: a real library, a scripted remote.
 
-use std::time::Duration;
+use std::net::{SocketAddr, TcpListener};
+use std::time::{Duration, Instant};
 
 use futures::executor::block_on;
 use otlp_arrow::config::Kind;
@@ -105,6 +106,54 @@ fn a_wrong_token_keeps_everything_and_rejects_nothing() {
     event(&events, EventName::ForwardRecovered);
     assert!(!dir.path().join("rejected").exists(), "nothing was set aside");
     library.shutdown_blocking(None).unwrap();
+}
+
+/// A container that starts before its collector, a token that is rotated a moment late, a route that is not there yet: with the
+/// default waits it is delivered soon after it is right, and nothing is set aside.
+#[test]
+fn what_is_wrong_at_the_start_is_no_verdict() {
+    let loopback = || SocketAddr::from(([127, 0, 0, 1], 0));
+    let grpc = |status| (Kind::OTLP_GRPC, Some(Reply::Grpc { status, retry_after: None }));
+    let http = |protocol, status| (protocol, Some(Reply::Http { status, retry_after: None }));
+    let cases = [
+        grpc(16), // UNAUTHENTICATED
+        grpc(7),  // PERMISSION_DENIED
+        grpc(12), // UNIMPLEMENTED: another server, or one without this service
+        http(Kind::OTLP_GRPC, 404),
+        http(Kind::OTLP_HTTP, 401),
+        http(Kind::OTLP_HTTP, 403),
+        http(Kind::OTLP_HTTP, 404),
+        http(Kind::OTLP_HTTP, 405),
+        (Kind::OTLP_GRPC, None), // refused
+        (Kind::OTLP_HTTP, None),
+    ];
+    std::thread::scope(|scope| {
+        for (protocol, reply) in cases {
+            scope.spawn(move || {
+                let what = format!("{protocol:?} {reply:?}");
+                let dir = tempfile::tempdir().unwrap();
+                let address = TcpListener::bind(loopback()).unwrap().local_addr().unwrap();
+                let wrong = reply.map(|reply| {
+                    let backend = Backend::start_at(address, None);
+                    backend.reply(reply);
+                    backend
+                });
+                let url = format!("http://{address}");
+                let late = DestinationConfig { protocol, ..DestinationConfig::new("late", url.as_str()) };
+                let library = OtlpLibrary::open(config(dir.path(), [late])).unwrap();
+                export(&library, 0, 5);
+                wait_for("a trouble", || library.forwarders()[0].info().last_error.is_some());
+                let right = wrong.unwrap_or_else(|| Backend::start_at(address, None));
+                right.reply(Reply::Accept);
+                let since = Instant::now();
+                right.wait_until(LONG, all_of(0..5));
+                // The longest wait is 30 s; a verdict would be five minutes.
+                assert!(since.elapsed() < Duration::from_secs(60), "{what}: {:?}", since.elapsed());
+                assert!(!dir.path().join("rejected").exists(), "{what}: nothing was set aside");
+                library.shutdown_blocking(None).unwrap();
+            });
+        }
+    });
 }
 
 #[test]
