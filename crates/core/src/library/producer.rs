@@ -47,7 +47,7 @@ pub trait Producer {
     /// share, and that a shutdown does not give again to what they were told TIMEOUT of.
     fn exporter_ends(&self) -> Instant;
 
-    /// `flush` for at most `timeout`: TIMEOUT if it takes longer.
+    /// `flush` for at most `timeout`: TIMEOUT if it takes longer, or a write has stood still for 2.5 s.
     fn flush_within(&self, timeout: Duration) -> impl Future<Output = Result<()>> + Send + 'static;
 
     /// `append` for a table of several batches, read one by one: one commit, all of it or nothing. `read_from` is how many

@@ -83,8 +83,7 @@ impl Waiting {
 
     /// An exporter is shut down: until when it may wait.
     pub(super) fn exporter_ends(&self, store: &Store) -> Instant {
-        let stands_still = Signal::ALL.into_iter().any(|signal| store.under_way(signal) >= STILL);
-        lock(&self.patience).exporter_ends(store.clock().now(), stands_still)
+        lock(&self.patience).exporter_ends(store.clock().now(), any_stands_still(store))
     }
 
     /// Until when commits may be waited for where exporters had the time of the end, and were told TIMEOUT of all that is left.
@@ -348,6 +347,10 @@ fn stands_still(store: &Store, signal: Signal, waiter: Waiter) -> bool {
     waiter == Waiter::Batch && store.under_way(signal) >= STILL
 }
 
+fn any_stands_still(store: &Store) -> bool {
+    Signal::ALL.into_iter().any(|signal| store.under_way(signal) >= STILL)
+}
+
 /// What `sent` comes to, or itself where it is not done by `until`, or by the end of the program, or the disk stands still.
 async fn by(
     waiting: &Waiting,
@@ -369,7 +372,8 @@ async fn by(
     }
 }
 
-/// Waits until everything that came before is committed, for at most `timeout`.
+/// Waits until everything that came before is committed, for at most `timeout`, and not for a write that stands still: SDKs flush an
+/// exporter before they shut it down.
 pub(super) async fn flush(store: &Store, timeout: Duration) -> Result<()> {
     let until = after(store.clock().now(), timeout);
     let mut flushed = Box::pin(store.flush());
@@ -377,7 +381,7 @@ pub(super) async fn flush(store: &Store, timeout: Duration) -> Result<()> {
         let changed = std::pin::pin!(store.changed(Some(until)));
         match select(flushed.as_mut(), changed).await {
             Either::Left((done, _)) => return done,
-            Either::Right(_) if store.clock().left(until).is_zero() => {
+            Either::Right(_) if store.clock().left(until).is_zero() || any_stands_still(store) => {
                 return Err(OtlpError::new(Code::Timeout, "not everything is written yet: check the disk"));
             }
             Either::Right(_) => {}
