@@ -16,6 +16,8 @@ import pytest
 import otlp_arrow
 from otlp_arrow import OtlpLibrary, _config, _native, _vocabulary, errors
 
+from support import run_python
+
 ROOT = Path(__file__).parent.parent.parent
 
 
@@ -56,6 +58,26 @@ def test_every_name_of_the_design_is_there() -> None:
     assert hasattr(OtlpLibrary, "__aenter__")
     for name in otlp_arrow.__all__:
         assert hasattr(otlp_arrow, name), name
+
+
+LOADED = """
+import sys
+from otlp_arrow import OtlpLibrary
+OtlpLibrary(output_dir="telemetry").span_exporter()
+loaded = {"asyncio", "otlp_arrow.answers"} & set(sys.modules)
+assert not loaded, loaded
+import otlp_arrow
+assert otlp_arrow.answers.Trace.__module__ == "otlp_arrow.answers"
+assert otlp_arrow.OtlpLibrary.search.__annotations__["return"] == "answers.Search"
+try:
+    otlp_arrow.nothing
+except AttributeError as error:
+    print(error)
+"""
+
+
+def test_a_program_that_only_records_loads_no_more_than_it_needs(tmp_path: Path) -> None:
+    assert run_python(LOADED, cwd=tmp_path) == "module 'otlp_arrow' has no attribute 'nothing'\n"
 
 
 def stub_names() -> dict[str, dict[str, list[str]]]:

@@ -84,7 +84,7 @@ def test_every_question_is_a_method_and_a_coroutine() -> None:
         assert getattr(Telemetry, name) is method
         assert inspect.iscoroutinefunction(method) == (name == question["python"][1])
         signature = inspect.signature(method)
-        assert signature.return_annotation == question["answer"]
+        assert signature.return_annotation == f"answers.{question['answer']}"
         assert hasattr(answers, question["answer"])
         words = getattr(_questions, signature.parameters["words"].annotation.removeprefix("Unpack[").removesuffix("]"))
         filtered = TABLE["words"] if question["filtered"] else []

@@ -9,30 +9,16 @@ from collections.abc import Mapping, Sequence  # noqa: TC003 - who asks for the 
 from datetime import datetime, timedelta  # noqa: TC003 - as above
 from typing import TYPE_CHECKING, Any, Literal, Required, TypedDict, TypeVar
 
-from otlp_arrow.answers import (
-    Answer,
-    AttributeKeys,
-    AttributeValues,
-    Compare,
-    Counts,
-    Errors,
-    Exceptions,
-    Facets,
-    Logs,
-    Metrics,
-    Overrepresented,
-    Search,
-    Series,
-    ServiceMap,
-    Services,
-    Spans,
-    Trace,
-)
+from otlp_arrow._later import Later
 
 if TYPE_CHECKING:
     from typing import Unpack
 
-A = TypeVar("A", bound=Answer)
+    from otlp_arrow import answers
+else:
+    answers = Later("otlp_arrow.answers")
+
+A = TypeVar("A", bound="answers.Answer")
 
 
 class Filter(TypedDict, total=False):
@@ -243,9 +229,9 @@ class Questions:
     ) -> A:
         raise NotImplementedError
 
-    def trace(self, trace_id: str, *, timeout: float | None = None, **words: Unpack[TraceWords]) -> Trace:
+    def trace(self, trace_id: str, *, timeout: float | None = None, **words: Unpack[TraceWords]) -> answers.Trace:
         """Tell one trace: its spans as a tree, and its log records."""
-        return self._ask(Trace, "trace", {"trace": trace_id}, words, timeout)
+        return self._ask(answers.Trace, "trace", {"trace": trace_id}, words, timeout)
 
     async def atrace(
         self,
@@ -253,93 +239,93 @@ class Questions:
         *,
         timeout: float | None = None,  # noqa: ASYNC109 - the question's own
         **words: Unpack[TraceWords],
-    ) -> Trace:
+    ) -> answers.Trace:
         """Do what `trace` does, without blocking the event loop."""
-        return await self._aask(Trace, "trace", {"trace": trace_id}, words, timeout)
+        return await self._aask(answers.Trace, "trace", {"trace": trace_id}, words, timeout)
 
-    def search(self, *, timeout: float | None = None, **words: Unpack[Filter]) -> Search:
+    def search(self, *, timeout: float | None = None, **words: Unpack[Filter]) -> answers.Search:
         """Tell traces in which some span matches: root, services, spans, errors, duration."""
-        return self._ask(Search, "traces", {}, words, timeout)
+        return self._ask(answers.Search, "traces", {}, words, timeout)
 
     async def asearch(
         self,
         *,
         timeout: float | None = None,  # noqa: ASYNC109 - the question's own
         **words: Unpack[Filter],
-    ) -> Search:
+    ) -> answers.Search:
         """Do what `search` does, without blocking the event loop."""
-        return await self._aask(Search, "traces", {}, words, timeout)
+        return await self._aask(answers.Search, "traces", {}, words, timeout)
 
-    def search_spans(self, *, timeout: float | None = None, **words: Unpack[Filter]) -> Spans:
+    def search_spans(self, *, timeout: float | None = None, **words: Unpack[Filter]) -> answers.Spans:
         """Tell spans that match, with everything that is known of them."""
-        return self._ask(Spans, "spans", {}, words, timeout)
+        return self._ask(answers.Spans, "spans", {}, words, timeout)
 
     async def asearch_spans(
         self,
         *,
         timeout: float | None = None,  # noqa: ASYNC109 - the question's own
         **words: Unpack[Filter],
-    ) -> Spans:
+    ) -> answers.Spans:
         """Do what `search_spans` does, without blocking the event loop."""
-        return await self._aask(Spans, "spans", {}, words, timeout)
+        return await self._aask(answers.Spans, "spans", {}, words, timeout)
 
-    def search_logs(self, *, timeout: float | None = None, **words: Unpack[Filter]) -> Logs:
+    def search_logs(self, *, timeout: float | None = None, **words: Unpack[Filter]) -> answers.Logs:
         """Tell log records that match."""
-        return self._ask(Logs, "logs", {}, words, timeout)
+        return self._ask(answers.Logs, "logs", {}, words, timeout)
 
     async def asearch_logs(
         self,
         *,
         timeout: float | None = None,  # noqa: ASYNC109 - the question's own
         **words: Unpack[Filter],
-    ) -> Logs:
+    ) -> answers.Logs:
         """Do what `search_logs` does, without blocking the event loop."""
-        return await self._aask(Logs, "logs", {}, words, timeout)
+        return await self._aask(answers.Logs, "logs", {}, words, timeout)
 
-    def counts(self, *, timeout: float | None = None, **words: Unpack[CountsWords]) -> Counts:
+    def counts(self, *, timeout: float | None = None, **words: Unpack[CountsWords]) -> answers.Counts:
         """Tell how many records match, over time."""
-        return self._ask(Counts, "counts", {}, words, timeout)
+        return self._ask(answers.Counts, "counts", {}, words, timeout)
 
     async def acounts(
         self,
         *,
         timeout: float | None = None,  # noqa: ASYNC109 - the question's own
         **words: Unpack[CountsWords],
-    ) -> Counts:
+    ) -> answers.Counts:
         """Do what `counts` does, without blocking the event loop."""
-        return await self._aask(Counts, "counts", {}, words, timeout)
+        return await self._aask(answers.Counts, "counts", {}, words, timeout)
 
-    def services(self, *, timeout: float | None = None, **words: Unpack[Filter]) -> Services:
+    def services(self, *, timeout: float | None = None, **words: Unpack[Filter]) -> answers.Services:
         """Tell services with rate, errors and duration of the requests they served."""
-        return self._ask(Services, "services", {}, words, timeout)
+        return self._ask(answers.Services, "services", {}, words, timeout)
 
     async def aservices(
         self,
         *,
         timeout: float | None = None,  # noqa: ASYNC109 - the question's own
         **words: Unpack[Filter],
-    ) -> Services:
+    ) -> answers.Services:
         """Do what `services` does, without blocking the event loop."""
-        return await self._aask(Services, "services", {}, words, timeout)
+        return await self._aask(answers.Services, "services", {}, words, timeout)
 
-    def attributes(self, *, timeout: float | None = None, **words: Unpack[AttributesWords]) -> AttributeKeys:
+    def attributes(self, *, timeout: float | None = None, **words: Unpack[AttributesWords]) -> answers.AttributeKeys:
         """Tell which attributes records and their resources have, and how many have each."""
-        return self._ask(AttributeKeys, "attributes", {}, words, timeout)
+        return self._ask(answers.AttributeKeys, "attributes", {}, words, timeout)
 
     async def aattributes(
         self,
         *,
         timeout: float | None = None,  # noqa: ASYNC109 - the question's own
         **words: Unpack[AttributesWords],
-    ) -> AttributeKeys:
+    ) -> answers.AttributeKeys:
         """Do what `attributes` does, without blocking the event loop."""
-        return await self._aask(AttributeKeys, "attributes", {}, words, timeout)
+        return await self._aask(answers.AttributeKeys, "attributes", {}, words, timeout)
 
     def attribute_values(
         self, key: str, *, timeout: float | None = None, **words: Unpack[AttributeValuesWords]
-    ) -> AttributeValues:
+    ) -> answers.AttributeValues:
         """Tell the values of one attribute, the most frequent first."""
-        return self._ask(AttributeValues, "attribute_values", {"key": key}, words, timeout)
+        return self._ask(answers.AttributeValues, "attribute_values", {"key": key}, words, timeout)
 
     async def aattribute_values(
         self,
@@ -347,97 +333,97 @@ class Questions:
         *,
         timeout: float | None = None,  # noqa: ASYNC109 - the question's own
         **words: Unpack[AttributeValuesWords],
-    ) -> AttributeValues:
+    ) -> answers.AttributeValues:
         """Do what `attribute_values` does, without blocking the event loop."""
-        return await self._aask(AttributeValues, "attribute_values", {"key": key}, words, timeout)
+        return await self._aask(answers.AttributeValues, "attribute_values", {"key": key}, words, timeout)
 
-    def facets(self, *, timeout: float | None = None, **words: Unpack[FacetsWords]) -> Facets:
+    def facets(self, *, timeout: float | None = None, **words: Unpack[FacetsWords]) -> answers.Facets:
         """Tell the most frequent values of columns and attributes among the records that match."""
-        return self._ask(Facets, "facets", {}, words, timeout)
+        return self._ask(answers.Facets, "facets", {}, words, timeout)
 
     async def afacets(
         self,
         *,
         timeout: float | None = None,  # noqa: ASYNC109 - the question's own
         **words: Unpack[FacetsWords],
-    ) -> Facets:
+    ) -> answers.Facets:
         """Do what `facets` does, without blocking the event loop."""
-        return await self._aask(Facets, "facets", {}, words, timeout)
+        return await self._aask(answers.Facets, "facets", {}, words, timeout)
 
-    def metrics(self, *, timeout: float | None = None, **words: Unpack[Filter]) -> Metrics:
+    def metrics(self, *, timeout: float | None = None, **words: Unpack[Filter]) -> answers.Metrics:
         """Tell which metrics there are, with type, unit, temporality, series and latest value."""
-        return self._ask(Metrics, "metrics", {}, words, timeout)
+        return self._ask(answers.Metrics, "metrics", {}, words, timeout)
 
     async def ametrics(
         self,
         *,
         timeout: float | None = None,  # noqa: ASYNC109 - the question's own
         **words: Unpack[Filter],
-    ) -> Metrics:
+    ) -> answers.Metrics:
         """Do what `metrics` does, without blocking the event loop."""
-        return await self._aask(Metrics, "metrics", {}, words, timeout)
+        return await self._aask(answers.Metrics, "metrics", {}, words, timeout)
 
-    def series(self, *, timeout: float | None = None, **words: Unpack[SeriesWords]) -> Series:
+    def series(self, *, timeout: float | None = None, **words: Unpack[SeriesWords]) -> answers.Series:
         """Tell one metric over time: rates, values, quantiles, of each series or of several together."""
-        return self._ask(Series, "series", {}, words, timeout)
+        return self._ask(answers.Series, "series", {}, words, timeout)
 
     async def aseries(
         self,
         *,
         timeout: float | None = None,  # noqa: ASYNC109 - the question's own
         **words: Unpack[SeriesWords],
-    ) -> Series:
+    ) -> answers.Series:
         """Do what `series` does, without blocking the event loop."""
-        return await self._aask(Series, "series", {}, words, timeout)
+        return await self._aask(answers.Series, "series", {}, words, timeout)
 
-    def errors(self, *, timeout: float | None = None, **words: Unpack[ErrorsWords]) -> Errors:
+    def errors(self, *, timeout: float | None = None, **words: Unpack[ErrorsWords]) -> answers.Errors:
         """Tell exceptions grouped by type, message without its numbers and ids, and the frame they come from."""
-        return self._ask(Errors, "errors", {}, words, timeout)
+        return self._ask(answers.Errors, "errors", {}, words, timeout)
 
     async def aerrors(
         self,
         *,
         timeout: float | None = None,  # noqa: ASYNC109 - the question's own
         **words: Unpack[ErrorsWords],
-    ) -> Errors:
+    ) -> answers.Errors:
         """Do what `errors` does, without blocking the event loop."""
-        return await self._aask(Errors, "errors", {}, words, timeout)
+        return await self._aask(answers.Errors, "errors", {}, words, timeout)
 
-    def exceptions(self, *, timeout: float | None = None, **words: Unpack[ExceptionsWords]) -> Exceptions:
+    def exceptions(self, *, timeout: float | None = None, **words: Unpack[ExceptionsWords]) -> answers.Exceptions:
         """Tell exceptions one by one, the latest first."""
-        return self._ask(Exceptions, "exceptions", {}, words, timeout)
+        return self._ask(answers.Exceptions, "exceptions", {}, words, timeout)
 
     async def aexceptions(
         self,
         *,
         timeout: float | None = None,  # noqa: ASYNC109 - the question's own
         **words: Unpack[ExceptionsWords],
-    ) -> Exceptions:
+    ) -> answers.Exceptions:
         """Do what `exceptions` does, without blocking the event loop."""
-        return await self._aask(Exceptions, "exceptions", {}, words, timeout)
+        return await self._aask(answers.Exceptions, "exceptions", {}, words, timeout)
 
-    def service_map(self, *, timeout: float | None = None, **words: Unpack[Filter]) -> ServiceMap:
+    def service_map(self, *, timeout: float | None = None, **words: Unpack[Filter]) -> answers.ServiceMap:
         """Tell which services call which, with rate, errors and durations.
 
         What they call that sends nothing itself; links.
         """
-        return self._ask(ServiceMap, "map", {}, words, timeout)
+        return self._ask(answers.ServiceMap, "map", {}, words, timeout)
 
     async def aservice_map(
         self,
         *,
         timeout: float | None = None,  # noqa: ASYNC109 - the question's own
         **words: Unpack[Filter],
-    ) -> ServiceMap:
+    ) -> answers.ServiceMap:
         """Do what `service_map` does, without blocking the event loop."""
-        return await self._aask(ServiceMap, "map", {}, words, timeout)
+        return await self._aask(answers.ServiceMap, "map", {}, words, timeout)
 
-    def compare(self, a: str, b: str, *, timeout: float | None = None, **words: Unpack[Filter]) -> Compare:
+    def compare(self, a: str, b: str, *, timeout: float | None = None, **words: Unpack[Filter]) -> answers.Compare:
         """Tell two traces, runs or ranges beside each other.
 
         Operations that are new, gone, slower, faster or failing, and errors.
         """
-        return self._ask(Compare, "compare", {"a": a, "b": b}, words, timeout)
+        return self._ask(answers.Compare, "compare", {"a": a, "b": b}, words, timeout)
 
     async def acompare(
         self,
@@ -446,24 +432,24 @@ class Questions:
         *,
         timeout: float | None = None,  # noqa: ASYNC109 - the question's own
         **words: Unpack[Filter],
-    ) -> Compare:
+    ) -> answers.Compare:
         """Do what `compare` does, without blocking the event loop."""
-        return await self._aask(Compare, "compare", {"a": a, "b": b}, words, timeout)
+        return await self._aask(answers.Compare, "compare", {"a": a, "b": b}, words, timeout)
 
     def overrepresented(
         self, *, timeout: float | None = None, **words: Unpack[OverrepresentedWords]
-    ) -> Overrepresented:
+    ) -> answers.Overrepresented:
         """Tell values that are more frequent among the records that match than among others.
 
         What they have in common.
         """
-        return self._ask(Overrepresented, "overrepresented", {}, words, timeout)
+        return self._ask(answers.Overrepresented, "overrepresented", {}, words, timeout)
 
     async def aoverrepresented(
         self,
         *,
         timeout: float | None = None,  # noqa: ASYNC109 - the question's own
         **words: Unpack[OverrepresentedWords],
-    ) -> Overrepresented:
+    ) -> answers.Overrepresented:
         """Do what `overrepresented` does, without blocking the event loop."""
-        return await self._aask(Overrepresented, "overrepresented", {}, words, timeout)
+        return await self._aask(answers.Overrepresented, "overrepresented", {}, words, timeout)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 
 from otlp_arrow import _native
 from otlp_arrow._questions import Questions
-from otlp_arrow.answers import Answer
 from otlp_arrow.errors import InvalidConfigError
 
 if TYPE_CHECKING:
@@ -21,8 +20,9 @@ if TYPE_CHECKING:
 
     from otlp_arrow import _config
     from otlp_arrow._native import Table
+    from otlp_arrow.answers import Answer
 
-A = TypeVar("A", bound=Answer)
+A = TypeVar("A", bound="Answer")
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # OTLP counts nanoseconds since then in 64 bits.

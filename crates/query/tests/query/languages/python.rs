@@ -10,20 +10,18 @@ use super::{Question, Takes, documented, takes, wrapped};
 const WIDTH: usize = 120;
 
 pub(super) fn questions(questions: &[Question]) -> String {
-    let mut answers: Vec<&str> = questions.iter().map(|question| question.method.answer).collect();
-    answers.sort_unstable();
-    let mut out = format!(
+    let mut out = String::from(
         "\"\"\"Every question as a method, and its words as types. The core parses them; nothing is checked or defaulted here.\n\n\
          Written from the tables of questions: OTLP_ARROW_BLESS=1 cargo test fresh. Do not edit.\n\"\"\"\n\n\
          from __future__ import annotations\n\n\
          from collections.abc import Mapping, Sequence  # noqa: TC003 - who asks for the type hints needs it\n\
          from datetime import datetime, timedelta  # noqa: TC003 - as above\n\
          from typing import TYPE_CHECKING, Any, Literal, Required, TypedDict, TypeVar\n\n\
-         from otlp_arrow.answers import (\n    {},\n)\n\n\
-         if TYPE_CHECKING:\n    from typing import Unpack\n\n\
-         A = TypeVar(\"A\", bound=Answer)\n\n\n\
+         from otlp_arrow._later import Later\n\n\
+         if TYPE_CHECKING:\n    from typing import Unpack\n\n    from otlp_arrow import answers\n\
+         else:\n    answers = Later(\"otlp_arrow.answers\")\n\n\
+         A = TypeVar(\"A\", bound=\"answers.Answer\")\n\n\n\
          class Filter(TypedDict, total=False):\n",
-        ["Answer"].into_iter().chain(answers).collect::<Vec<_>>().join(",\n    ")
     );
     described(&mut out, "    ", super::FILTER);
     members(&mut out, &PARAMETERS.iter().collect::<Vec<_>>(), &[]);
@@ -84,7 +82,8 @@ fn of_word(word: &Parameter) -> String {
 }
 
 fn method(out: &mut String, question: &Question, coroutine: bool) {
-    let (name, answer, words) = (question.method.name, question.method.answer, question.words());
+    let (name, words) = (question.method.name, question.words());
+    let answer = format!("answers.{}", question.method.answer);
     let (def, prefix) = if coroutine { ("async def", "a") } else { ("def", "") };
     let mut parameters: Vec<String> = vec!["self".to_owned()];
     parameters.extend(question.method.leads.iter().map(|word| format!("{}: str", question.lead(word))));
