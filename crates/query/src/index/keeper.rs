@@ -24,6 +24,9 @@ const LEAST_FREE: u64 = 256 << 20;
 /// What is not finished after so long never will be.
 const UNFINISHED: Duration = Duration::from_secs(3600);
 
+/// How long the end may take on a slow disk.
+const LONGEST_END: Duration = Duration::from_secs(1);
+
 /// The indexes of one directory. What is missing is made in the background, when a question has met the file.
 #[derive(Debug, Default)]
 pub struct Indexes(Arc<Shared>);
@@ -113,9 +116,14 @@ impl Pruner for Indexes {
     }
 
     fn close(&self) {
-        let mut state = lock(&self.0.state);
-        state.ended = true;
-        state.waiting.clear();
+        {
+            let mut state = lock(&self.0.state);
+            state.ended = true;
+            state.waiting.clear();
+        }
+        // Whoever deletes the directory now must not find a new file in it: the thread ends with the block it is at.
+        let clock = Clock::system();
+        self.settle(&clock, clock.now() + LONGEST_END);
     }
 }
 
@@ -160,6 +168,7 @@ impl Shared {
     }
 
     fn work(&self) {
+        let _failing = Failing(self);
         give_way();
         let mut cleaned = [false; Signal::ALL.len()];
         while let Some(job) = self.next() {
@@ -198,7 +207,9 @@ impl Shared {
         let is = Of::file(log, file).map_err(of)?;
         let Some((mut contents, table)) = build(&open, &goes_on)? else { return Ok(()) };
         let bytes = file::write(&is, &contents, table);
-        let ours = matches!(before, Err(Missing::Wrong));
+        // Nothing comes into a directory that was deleted meanwhile.
+        let is_there = !log.storage().is_missing(&file.listed.file.path);
+        let ours = matches!(before, Err(Missing::Wrong)) && goes_on() && is_there;
         match ours.then(|| save(log, file, &bytes)).transpose() {
             Ok(Some(true)) => {
                 contents.table = file::table_of(&bytes);
@@ -212,6 +223,18 @@ impl Shared {
         let memory = contents.memory();
         cache.put_index(file, Arc::new(contents), memory);
         Ok(())
+    }
+}
+
+/// A thread that panics has ended as well.
+struct Failing<'a>(&'a Shared);
+
+impl Drop for Failing<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            lock(&self.0.state).working = None;
+            self.0.changed.notify_all();
+        }
     }
 }
 

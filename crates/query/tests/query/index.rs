@@ -433,3 +433,30 @@ fn many_make_the_same_index_at_once() {
     assert_eq!(left.len(), 4, "{left:?}");
     assert!(left.iter().all(|path| path.extension().is_some_and(|extension| extension == "idx")), "{left:?}");
 }
+
+#[test]
+fn nothing_is_written_once_nobody_asks_any_more() {
+    let dir = tempfile::tempdir().unwrap();
+    directory(dir.path(), 4_000).shutdown_blocking(None).unwrap();
+    for closed in [false, true] {
+        let copy = tempfile::tempdir().unwrap();
+        for signal in ["traces", "logs"] {
+            let folder = copy.path().join("otlp").join(signal);
+            std::fs::create_dir_all(&folder).unwrap();
+            for name in names(dir.path(), &format!("otlp/{signal}")) {
+                std::fs::copy(dir.path().join("otlp").join(signal).join(&name), folder.join(&name)).unwrap();
+            }
+        }
+        let asker = asker(copy.path(), true);
+        asker.ask("services", &[]);
+        if closed {
+            asker.telemetry.close();
+        } else {
+            drop(asker);
+        }
+        let kept = indexes(copy.path());
+        assert!(kept.iter().all(|path| path.extension().is_some_and(|extension| extension == "idx")), "{kept:?}");
+        std::fs::remove_dir_all(copy.path()).unwrap();
+        assert!(!copy.path().exists());
+    }
+}
