@@ -253,7 +253,7 @@ def run(arguments: argparse.Namespace, directory: Path) -> dict[str, Any]:
                 before = time.process_time_ns() / 1e6
                 other, times = peer.ask(question, 1)
                 asked[who] = times, time.process_time_ns() / 1e6 - before
-                assert question.alike(answer, other), (
+                assert question.alike(answer, other, who), (
                     f"{question.name}: {answer!r:.500} of ours, {other!r:.500} of {who}"
                 )
             # The first round brings everything into memory.

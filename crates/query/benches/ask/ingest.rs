@@ -3,9 +3,11 @@
 //!     ask ingest DIR SITUATION SECONDS ROUNDS CLIENTS
 //!
 //! SITUATION is `plain`, `rotation` (files of 2 MiB: rotated, sealed and indexed all the time), `retention` (the oldest are
-//! deleted all the time) or `full` (DIR is a small volume, which is filled for a while in every round).
+//! deleted all the time) or `full` (DIR is a small volume, which is full for the first half of every round).
 
-use std::path::Path;
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -174,19 +176,50 @@ impl Ingest {
     }
 }
 
-/// Takes all space of the volume for a while.
-fn fill(dir: &Path, seconds: f64) {
-    std::thread::sleep(Duration::from_secs_f64(seconds / 4.0));
-    let filler = dir.parent().unwrap().join("filler");
-    let mut file = std::fs::File::create(&filler).unwrap();
-    let until = Instant::now() + Duration::from_secs_f64(seconds / 4.0);
-    while Instant::now() < until {
-        // Until there is no room.
-        if std::io::Write::write_all(&mut file, &[7; 1 << 16]).is_err() {
-            std::thread::sleep(Duration::from_millis(10));
+/// What takes all space of a volume.
+struct Filler(PathBuf, File);
+
+impl Filler {
+    fn new(dir: &Path) -> Self {
+        let path = dir.parent().unwrap().join("filler");
+        let mut filler = Self(path.clone(), File::create(path).unwrap());
+        filler.fill();
+        filler
+    }
+
+    /// Until there is no room for a page.
+    fn fill(&mut self) {
+        for size in [1 << 16, 1 << 12] {
+            while self.1.write_all(&vec![7; size]).is_ok() {}
         }
     }
-    std::fs::remove_file(&filler).unwrap();
+
+    /// For so long, whatever others free meanwhile; then there is room again.
+    fn stay(mut self, seconds: f64) {
+        let until = Instant::now() + Duration::from_secs_f64(seconds);
+        while Instant::now() < until {
+            self.fill();
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        std::fs::remove_file(&self.0).unwrap();
+    }
+}
+
+/// Now this first, now that: what one phase leaves to do falls on both.
+fn in_turns(round: usize, [without, with]: [usize; 2]) -> [usize; 2] {
+    if round.is_multiple_of(2) { [without, with] } else { [with, without] }
+}
+
+/// Waits until what was written is sealed, but for the files that are written to.
+fn settle(dir: &Path) {
+    let late = Instant::now() + Duration::from_secs(120);
+    let unsealed = |signal: &str| {
+        let names = otlp_arrow_testkit::watch::names(dir, &format!("otlp/{signal}"));
+        names.iter().filter(|name| name.ends_with(".arrows")).count()
+    };
+    while ["traces", "logs"].into_iter().any(|signal| unsealed(signal) > 1) && Instant::now() < late {
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
@@ -206,21 +239,26 @@ pub(crate) fn run(dir: &Path, arguments: &[&str]) {
     let full = *situation == "full";
     // Peak, alone and beside one question at a time, in turns; a small volume holds too little for that.
     let (mut alone, mut beside) = (Vec::new(), Vec::new());
-    for _ in 0..if full { 0 } else { rounds } {
-        alone.push(ingest.phase(seconds / 2.0, None, 0, nothing).rate());
-        beside.push(ingest.phase(seconds / 2.0, None, 1, nothing).rate());
+    for round in 0..if full { 0 } else { rounds } {
+        for clients in in_turns(round, [0, 1]) {
+            let rates = if clients == 0 { &mut alone } else { &mut beside };
+            rates.push(ingest.phase(seconds / 2.0, None, clients, nothing).rate());
+            settle(&dir);
+        }
     }
     let (peak, beside) = if full { (FULL_RATE * 2.0, FULL_RATE * 2.0) } else { (median(alone), median(beside)) };
     // At half of it, with and without clients, in turns.
     let mut phases: [Vec<Phase>; 2] = Default::default();
-    for _ in 0..rounds {
-        for (phases, clients) in phases.iter_mut().zip([0, clients]) {
-            let dir = dir.clone();
+    for round in 0..rounds {
+        for clients in in_turns(round, [0, clients]) {
+            let phases = &mut phases[usize::from(clients > 0)];
+            let filler = full.then(|| Filler::new(&dir));
             phases.push(ingest.phase(seconds, Some(peak / 2.0), clients, move || {
-                if full {
-                    fill(&dir, seconds);
+                if let Some(filler) = filler {
+                    filler.stay(seconds / 2.0);
                 }
             }));
+            settle(&dir);
         }
     }
     let told = phases.each_ref().map(|phases| {
