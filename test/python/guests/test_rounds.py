@@ -166,6 +166,8 @@ def on_signal(number, frame):
     signal.signal(number, signal.SIG_DFL)
     signal.raise_signal(number)
 
+# A shell has some ignored by what it starts in the background.
+signal.signal(SIGNAL, signal.SIG_DFL)
 if round["handler"] == "ignored":
     signal.signal(SIGNAL, signal.SIG_IGN)
 elif round["handler"] != "none":
@@ -180,8 +182,9 @@ for thread in asking:
 def child_ends():
     record()
     if round["child_stays"]:
-        os.write(up_of_child, b"u")
+        # Before it says that it is up: from then on it may be told to end.
         signal.signal(SIGNAL, signal.SIG_DFL)
+        os.write(up_of_child, b"u")
         os.read(stay, 1)
         os._exit(0)
     if round["child_ends"] == "_exit":
