@@ -63,14 +63,24 @@ function debian(name: string, paths: readonly string[], packages: readonly strin
     folder,
     program: () => found(folder, paths)!,
     find: async () => (found(folder, paths) === undefined ? unpack(folder, packages) : undefined),
-    env: { LD_LIBRARY_PATH: join(folder, 'usr/lib/x86_64-linux-gnu') },
+    env: { LD_LIBRARY_PATH: join(folder, `usr/lib/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu`) },
   };
 }
 
 const SQUID = debian(
   'squid',
   ['/usr/sbin/squid'],
-  ['squid', 'squid-common', 'libecap3', 'libltdl7', 'libdb5.3', 'libtdb1', 'libnetfilter-conntrack3', 'libnfnetlink0'],
+  [
+    'squid',
+    'squid-common',
+    'libecap3',
+    'libltdl7',
+    'libdb5.3',
+    'libtdb1',
+    'libnetfilter-conntrack3',
+    'libnfnetlink0',
+    'squid-langpack',
+  ],
 );
 const TINYPROXY = debian('tinyproxy', ['/usr/bin/tinyproxy', '/usr/sbin/tinyproxy'], ['tinyproxy-bin']);
 
@@ -109,7 +119,11 @@ const PROGRAMS: readonly Program[] = [
           `coredump_dir ${folder}`,
           `mime_table ${join(share, 'mime.conf')}`,
           `icon_directory ${join(share, 'icons')}`,
-          `error_directory ${join(share, 'errors/English')}`,
+          `error_directory ${found(SQUID.folder, ['/usr/share/squid-langpack/English', '/usr/share/squid/errors/English'])}`,
+          ...['unlinkd', 'log_file_daemon'].map(name => {
+            const setting = name === 'unlinkd' ? 'unlinkd_program' : 'logfile_daemon';
+            return `${setting} ${found(SQUID.folder, [`/usr/lib/squid/${name}`])}`;
+          }),
           '',
         ].join('\n'),
       );
