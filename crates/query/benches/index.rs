@@ -41,7 +41,7 @@ struct Timed(Arc<Times>);
 
 impl SealHook for Timed {
     fn sealed(&self, log: &Log, signal: Signal, stem: &Stem) -> u64 {
-        let mut state = self.0.0.lock().unwrap();
+        let state = &mut *self.0.0.lock().unwrap();
         let began = of_this_thread();
         state.sealing[signal] += began - state.last;
         let bytes = IndexWhenSealed.sealed(log, signal, stem);
@@ -95,6 +95,7 @@ fn bytes(dir: &Path) -> u64 {
 
 /// Ids of traces all over the directory.
 fn ids(dir: &Path, count: usize) -> Vec<[u8; 16]> {
+    use arrow_array::Array;
     use arrow_array::cast::AsArray;
     let columns = Some(vec!["trace_id".to_owned()]);
     let batches = Log::read_only(dir).read(Signal::Traces, &ReadOptions { columns, ..ReadOptions::default() }).unwrap();
