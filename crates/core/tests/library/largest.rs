@@ -155,6 +155,6 @@ fn the_limits_follow_a_smaller_budget_and_hold_there_too() {
         let error = block_on(library.export_otlp(Signal::Logs, vec![0; budget / 4 * 3 + 1].into())).unwrap_err();
         assert_eq!(error.code(), Code::TooLarge);
         assert!(error.message().contains("limits.max_body"), "{error}");
-        library.shutdown_blocking(None).unwrap();
+        library.shutdown_blocking(Some(std::time::Duration::from_secs(300))).unwrap();
     }
 }
