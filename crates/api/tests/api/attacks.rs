@@ -7,37 +7,12 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use futures::executor::block_on;
-use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
-use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
-use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
-use opentelemetry_proto::tonic::resource::v1::Resource;
 use otlp_arrow::{Code, Signal};
 use otlp_arrow_query::Ask;
-use prost::Message;
 
 use crate::sample;
-use crate::support::{Answering, connect, get, post, request};
-
-fn text(text: &str) -> Option<AnyValue> {
-    Some(AnyValue { value: Some(any_value::Value::StringValue(text.into())) })
-}
-
-/// A log record of a service, for each of them.
-fn logs<'a>(services: impl IntoIterator<Item = (String, &'a str)>) -> Bytes {
-    let of = |(service, body): (String, &str)| {
-        let attribute = KeyValue { key: "service.name".into(), value: text(&service), ..Default::default() };
-        let record =
-            LogRecord { time_unix_nano: sample::START, severity_number: 9, body: text(body), ..Default::default() };
-        ResourceLogs {
-            resource: Some(Resource { attributes: vec![attribute], ..Default::default() }),
-            scope_logs: vec![ScopeLogs { log_records: vec![record], ..Default::default() }],
-            ..Default::default()
-        }
-    };
-    ExportLogsServiceRequest { resource_logs: services.into_iter().map(of).collect() }.encode_to_vec().into()
-}
+use crate::support::{Answering, connect, get, logs, long, post, request};
 
 /// Whether the recorder takes an OTLP request over the same listener.
 fn acknowledges(address: SocketAddr) {
@@ -199,13 +174,13 @@ fn too_much_is_refused_or_bounded() {
 #[test]
 fn memory_has_an_end_and_the_answer_says_so() {
     let answering = Answering::empty(|config| config.query.max_memory = 16 << 20);
-    sample::send(&answering.library, 0..20_000, 500);
-    let reply = answering.get("/api/v1/spans?limit=20000");
+    block_on(answering.library.export_otlp(Signal::Logs, long(900))).unwrap();
+    let reply = answering.get("/api/v1/logs?limit=20000");
     match reply.status {
         200 if reply.whole => assert_eq!(reply.json()["searched"]["why"], "memory"),
         status => assert_eq!((status, &*reply.refusal().1), (503, "UNAVAILABLE")),
     }
-    assert_eq!(answering.json("/spans?limit=10")["spans"].as_array().unwrap().len(), 10);
+    assert_eq!(answering.json("/logs/counts")["total"], 900);
     assert_eq!(answering.library.telemetry().engine().memory().0, 0, "all of it was given back");
 }
 
@@ -298,7 +273,7 @@ fn a_question_ends_with_its_client() {
     let library = sample::recorder(dir.path());
     sample::send(&library, 0..8_000, 1_000);
     library.shutdown_blocking(None).unwrap();
-    multiply(dir.path(), 120);
+    multiply(dir.path(), 400);
     let answering = Answering::empty(|config| {
         config.output_dir = dir.path().to_owned();
         config.query.max_concurrent = 1;
@@ -315,12 +290,12 @@ fn a_question_ends_with_its_client() {
         }
         drop(stream);
         assert_eq!(answering.get("/api/v1/spans?limit=1").status, 200, "round {round}");
-        assert!(started.elapsed() < Duration::from_secs(50), "round {round}: it was answered to its end");
+        assert!(started.elapsed() < Duration::from_secs(200), "round {round}: it was answered to its end");
     }
     let asked = connect(answering.address, "GET", slow, &[], b"");
     let started = Instant::now();
     answering.library.shutdown_blocking(None).unwrap();
-    assert!(started.elapsed() < Duration::from_secs(40));
+    assert!(started.elapsed() < Duration::from_secs(60));
     drop(asked);
 }
 
@@ -350,9 +325,12 @@ fn questions_are_answered_while_files_come_and_go() {
             scope.spawn(move || {
                 while !ended.load(Ordering::Relaxed) {
                     let reply = get(address, &format!("/api/v1{path}"), &[]);
-                    assert!(reply.status == 200 && reply.whole, "{path}: {} {}", reply.status, reply.text());
-                    assert!(reply.json()["searched"].is_object());
-                    asked.fetch_add(1, Ordering::Relaxed);
+                    // Who waits too long for a turn is told so.
+                    assert!(matches!(reply.status, 200 | 503) && reply.whole, "{path}: {}", reply.text());
+                    if reply.status == 200 {
+                        assert!(reply.json()["searched"].is_object());
+                        asked.fetch_add(1, Ordering::Relaxed);
+                    }
                 }
             });
         }

@@ -4,9 +4,12 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures::executor::block_on;
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
+use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
 use opentelemetry_proto::tonic::metrics::v1::{
     Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, Sum, metric, number_data_point,
 };
@@ -18,6 +21,9 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::sample;
+
+/// A machine that is busy takes long for anything; what is wrong takes forever.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A recorder in a directory of its own, which answers.
 pub(crate) struct Answering {
@@ -32,6 +38,7 @@ impl Answering {
         let dir = tempfile::tempdir().unwrap();
         let mut config = Config { output_dir: dir.path().join("out"), ..Config::default() };
         config.storage.min_free_bytes = 0;
+        config.query.timeout = PATIENCE;
         config.listen.http = Some(([127, 0, 0, 1], 0).into());
         change(&mut config);
         let library = OtlpLibrary::builder(config).http_api().open().unwrap();
@@ -57,6 +64,28 @@ impl Answering {
         assert_eq!((reply.status, reply.header("content-type")), (200, "application/json"), "{path}: {}", reply.text());
         reply.json()
     }
+}
+
+/// A log record of a service, for each of them.
+pub(crate) fn logs<'a>(services: impl IntoIterator<Item = (String, &'a str)>) -> Bytes {
+    let of = |(service, body): (String, &str)| {
+        let value = Some(AnyValue { value: Some(any_value::Value::StringValue(service)) });
+        let attribute = KeyValue { key: "service.name".into(), value, ..Default::default() };
+        let body = Some(AnyValue { value: Some(any_value::Value::StringValue(body.into())) });
+        let record = LogRecord { time_unix_nano: sample::START, severity_number: 9, body, ..Default::default() };
+        ResourceLogs {
+            resource: Some(Resource { attributes: vec![attribute], ..Default::default() }),
+            scope_logs: vec![ScopeLogs { log_records: vec![record], ..Default::default() }],
+            ..Default::default()
+        }
+    };
+    ExportLogsServiceRequest { resource_logs: services.into_iter().map(of).collect() }.encode_to_vec().into()
+}
+
+/// Log records of 20,000 characters: as many of them are a long answer that is made quickly.
+pub(crate) fn long(records: usize) -> Bytes {
+    let body = "a long body: ".repeat(1_540);
+    logs((0..records).map(|_| ("long".to_owned(), body.as_str())))
 }
 
 /// A sum of two services, a point each ten seconds.
@@ -145,7 +174,7 @@ pub(crate) fn connect(
     body: &[u8],
 ) -> TcpStream {
     let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut head = format!("{method} {path} HTTP/1.1\r\nconnection: close\r\n");
     if !headers.iter().any(|(name, _)| *name == "host") {
         head.push_str(&format!("host: {address}\r\n"));

@@ -83,9 +83,9 @@ fn much_comes_seldom_and_too_much_is_counted() {
     let mut tail = Listening::to(answering.address, "logs?limit=100", &[]);
     tail.next().unwrap();
     let started = Instant::now();
-    sample::send(&answering.library, 0..6_000, 5);
+    sample::send(&answering.library, 0..2_000, 5);
     let (mut events, mut rows, mut dropped, mut last) = (0, 0, 0, 0);
-    while rows + dropped < 6_000 {
+    while rows + dropped < 2_000 {
         let event = tail.next().unwrap();
         let some = event.data["logs"].as_array().unwrap();
         assert!(some.len() <= 100);
@@ -94,9 +94,9 @@ fn much_comes_seldom_and_too_much_is_counted() {
         dropped += event.data["dropped"].as_u64().unwrap();
         last = some.last().map_or(last, |row| row["attributes"]["number"].as_u64().unwrap());
     }
-    assert_eq!(rows + dropped, 6_000, "each record is shown or counted");
+    assert_eq!(rows + dropped, 2_000, "each record is shown or counted");
     assert!(events as f64 <= started.elapsed().as_secs_f64() * 10.0 + 2.0, "{events} events");
-    assert!(last >= 5_995, "the latest is there: {last}");
+    assert!(last >= 1_995, "the latest is there: {last}");
 }
 
 #[test]
