@@ -14,7 +14,7 @@
 //! ```
 //!
 //! What is answered is told to this machine only: to peers that are not loopback, to names that are not this machine's, and to
-//! pages of other origins it is 403 (see [`guard`]).
+//! pages of other origins it is 403 (`guard.rs`).
 //!
 //! # How it is put together
 //!
