@@ -179,7 +179,14 @@ describe('instrumentations are found', () => {
       rmSync(place);
       for (const part of ['package.json', 'ts/dist', 'ts/native'])
         cpSync(join(ROOT, part), join(place, part), { recursive: true });
-      for (const name of ['@opentelemetry/sdk-node', '@opentelemetry/sdk-metrics', 'apache-arrow']) {
+      // The API that the SDK is made for: npm may have installed a newer one, of which the program would be told.
+      rmSync(join(folder, 'node_modules/@opentelemetry/api'), { recursive: true, force: true });
+      for (const name of [
+        '@opentelemetry/api',
+        '@opentelemetry/sdk-node',
+        '@opentelemetry/sdk-metrics',
+        'apache-arrow',
+      ]) {
         link(folder, name, join(ROOT, 'node_modules', name));
       }
       const file = join(folder, 'app.mjs');
