@@ -13,10 +13,9 @@ use otlp_arrow::{Code, Config, OtlpError, Result};
 use otlp_arrow_query::record::Form;
 use otlp_arrow_query::scan::{AskOptions, Cancel};
 use otlp_arrow_query::{Answer, Telemetry};
-use otlp_arrow_store::Wanted;
 
-use crate::error::{Outcome, outcome, signal};
-use crate::reader::{BindingReader, read_options};
+use crate::error::{Outcome, outcome};
+use crate::reader::{BindingReader, reading};
 use crate::runtime::{blocking, promise};
 
 /// A directory that can be asked.
@@ -73,13 +72,7 @@ impl BindingTelemetry {
         options: String,
     ) -> napi::Result<PromiseRaw<'env, Outcome<BindingReader>>> {
         let telemetry = self.telemetry.clone();
-        promise(env, async move {
-            let opened = blocking(move || {
-                let (signal, options) = (signal(signal_position)?, read_options(&options)?);
-                BindingReader::new(telemetry.read(signal, &options)?, &Wanted::new(signal, &options)?.schema(signal))
-            });
-            outcome(opened.await)
-        })
+        reading(env, signal_position, options, move |signal, options| telemetry.read(signal, options))
     }
 
     /// Ends what is being answered, and answers nothing more.

@@ -19,14 +19,13 @@ use otlp_arrow::{
 };
 use otlp_arrow_api::HttpApi as _;
 use otlp_arrow_query::{Ask as _, Indexed as _};
-use otlp_arrow_store::Wanted;
 
 use crate::append::BindingAppend;
 use crate::ask::BindingTelemetry;
 use crate::error::{Outcome, outcome, signal};
 use crate::pending::{Entered, Pending};
 use crate::pieces::Pieces;
-use crate::reader::{BindingReader, read_options};
+use crate::reader::{BindingReader, reading};
 use crate::runtime::{blocking, promise};
 use crate::subscription::BindingSubscription;
 
@@ -423,13 +422,7 @@ impl BindingLibrary {
         options: String,
     ) -> napi::Result<PromiseRaw<'env, Outcome<BindingReader>>> {
         let library = self.inner.clone();
-        promise(env, async move {
-            let opened = blocking(move || {
-                let (signal, options) = (signal(signal_position)?, read_options(&options)?);
-                BindingReader::new(library.read(signal, &options)?, &Wanted::new(signal, &options)?.schema(signal))
-            });
-            outcome(opened.await)
-        })
+        reading(env, signal_position, options, move |signal, options| library.read(signal, options))
     }
 }
 

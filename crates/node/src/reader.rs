@@ -9,11 +9,11 @@ use arrow_schema::Schema;
 use napi::Env;
 use napi::bindgen_prelude::{Buffer, PromiseRaw};
 use napi_derive::napi;
-use otlp_arrow::{Batches, ReadOptions};
-use otlp_arrow::{Code, OtlpError, Result};
+use otlp_arrow::{Batches, Code, OtlpError, ReadOptions, Result, Signal};
+use otlp_arrow_store::Wanted;
 use serde_json::Value;
 
-use crate::error::{Outcome, outcome};
+use crate::error::{Outcome, outcome, signal};
 use crate::runtime::{blocking, promise};
 
 /// What is left of a snapshot.
@@ -79,8 +79,24 @@ fn unwritable(error: arrow_schema::ArrowError) -> OtlpError {
     OtlpError::with_source(Code::Internal, "a batch could not be written as an Arrow IPC stream", error)
 }
 
+/// The stream of what `read` opens, on a thread where that may block; `options` is a JSON object.
+pub(crate) fn reading(
+    env: &Env,
+    signal_position: u32,
+    options: String,
+    read: impl FnOnce(Signal, &ReadOptions) -> Result<Batches> + Send + 'static,
+) -> napi::Result<PromiseRaw<'_, Outcome<BindingReader>>> {
+    promise(env, async move {
+        let opened = blocking(move || {
+            let (signal, options) = (signal(signal_position)?, read_options(&options)?);
+            BindingReader::new(read(signal, &options)?, &Wanted::new(signal, &options)?.schema(signal))
+        });
+        outcome(opened.await)
+    })
+}
+
 /// Parses `{from, to, columns, limit, dictionaries}`; the times are nanoseconds since 1970 as text.
-pub(crate) fn read_options(json: &str) -> Result<ReadOptions> {
+fn read_options(json: &str) -> Result<ReadOptions> {
     let invalid = |what: &str| OtlpError::new(Code::InvalidConfig, format!("read: {what}"));
     let value: Value = serde_json::from_str(json).map_err(|error| invalid(&error.to_string()))?;
     let known = ["from", "to", "columns", "limit", "dictionaries"];
