@@ -48,6 +48,7 @@ import {
   type Trace,
   type TraceSpan,
   type TraceSummary,
+  type TrendBucket,
   type ValueCount,
 } from 'otlp-arrow';
 import { afterAll, describe, expect, test, vi } from 'vitest';
@@ -235,13 +236,15 @@ const TYPES: Readonly<Record<string, Readonly<Record<string, string | null>>>> =
     type: null,
     show: null,
     quantile: null,
+    above: null,
+    upTo: null,
     series: null,
     points: 'Point',
     exemplars: 'Exemplar',
   }),
   Point: typed<Point>({ time: null, value: null }),
   Exemplar: typed<Exemplar>({ time: null, value: null, traceId: null, spanId: null, attributes: null, kept: null }),
-  Errors: typed<Errors>({ total: null, errors: 'ErrorGroup', searched }),
+  Errors: typed<Errors>({ total: null, step: null, errors: 'ErrorGroup', searched }),
   ErrorGroup: typed<ErrorGroup>({
     group: null,
     type: null,
@@ -251,8 +254,10 @@ const TYPES: Readonly<Record<string, Readonly<Record<string, string | null>>>> =
     services: null,
     firstSeen: null,
     lastSeen: null,
+    trend: 'TrendBucket',
     example: 'RecordedException',
   }),
+  TrendBucket: typed<TrendBucket>({ time: null, count: null }),
   Exceptions: typed<Exceptions>({ exceptions: 'RecordedException', searched }),
   RecordedException: typed<RecordedException>({
     time: null,

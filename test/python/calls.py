@@ -171,17 +171,22 @@ def exceptions(words: list[tuple[str, str]], now: int, directory: Directory) -> 
 
 
 def errors(words: list[tuple[str, str]], now: int, directory: Directory) -> dict[tuple[str, str], Any]:
-    """By type and message: how many, in which services, the first and the latest time."""
+    """By type and message: how many, in which services, the first and the latest time, and how many came when."""
+    import series
+
     groups: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for one in told(words, now, directory):
         # What is made up has numbers and no ids in it.
         groups[one["type"], re.sub(r"\d+", "<n>", one["message"])].append(one)
+    seconds = [one["time"] // SECOND for found in groups.values() for one in found] or [0]
+    step = series.readable(max(seconds) - min(seconds)) * SECOND
     return {
         key: (
             len(found),
             sorted({service_of(one["row"]) for one in found}),
             rfc3339(min(one["time"] for one in found)),
             rfc3339(max(one["time"] for one in found)),
+            sorted(Counter(rfc3339(one["time"] // step * step) for one in found).items()),
         )
         for key, found in groups.items()
     }

@@ -476,6 +476,7 @@ def shown(question: str, answer: Row) -> Any:
                     sorted(name for name, _ in group["services"]),
                     group["first_seen"],
                     group["last_seen"],
+                    [(bucket["time"], bucket["count"]) for bucket in group["trend"]],
                 )
                 for group in answer["errors"]
             }

@@ -152,10 +152,11 @@ class SeriesWords(Filter, total=False):
     metric: Required[str]
     """Its name: `http.server.request.duration`."""
 
-    show: Literal["rate", "increase", "value", "quantile", "mean", "sum"]
+    show: Literal["rate", "increase", "value", "quantile", "buckets", "mean", "sum"]
     """What is computed for a step: `rate` a second of a sum that only grows and of the values of a histogram,
     `increase` of these, the latest `value` of a gauge, `quantile`, `mean` and `sum` of the values of a
-    histogram; what suits the metric if it is left out: `rate`, `increase`, `value`, `quantile`, `mean`, `sum`.
+    histogram, and how many of them each of its `buckets` has; what suits the metric if it is left out: `rate`,
+    `increase`, `value`, `quantile`, `buckets`, `mean`, `sum`.
     """
 
     step: str | timedelta

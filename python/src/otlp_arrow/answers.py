@@ -507,10 +507,14 @@ class Line(_Row):
     unit: str
     """UCUM unit of the metric. A rate is that a second."""
     type: str
-    show: Literal["rate", "increase", "value", "quantile", "mean", "sum"]
+    show: Literal["rate", "increase", "value", "quantile", "buckets", "mean", "sum"]
     """What its values are."""
     quantile: float | None = None
     """Of which share of all values."""
+    above: float | None = None
+    """Of which bucket: of values greater than this."""
+    up_to: float | None = None
+    """Up to this value, it included."""
     series: int
     """How many series it is made of."""
     points: list[Point]
@@ -559,6 +563,15 @@ class RecordedException(_Row):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TrendBucket(_Row):
+    """Exceptions of a step."""
+
+    time: int
+    """When it begins."""
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorGroup(_Row):
     """Exceptions that are alike."""
 
@@ -574,9 +587,11 @@ class ErrorGroup(_Row):
     """Services and how many each had, the most first."""
     first_seen: int
     last_seen: int
+    trend: list[TrendBucket]
+    """How many came when, in steps of the answer's `step`; those with none are not here."""
     example: RecordedException
     """The latest one, as it came."""
-    _kinds: ClassVar[_Kinds] = {"services": _Pair, "example": RecordedException}
+    _kinds: ClassVar[_Kinds] = {"services": _Pair, "trend": TrendBucket, "example": RecordedException}
 
 
 @dataclass(init=False)
@@ -585,6 +600,8 @@ class Errors(Answer):
 
     total: int
     """All exceptions."""
+    step: int
+    """Length of a step of their trends."""
     errors: list[ErrorGroup]
     """The most frequent first."""
     searched: Searched

@@ -343,9 +343,13 @@ export interface Line {
   readonly unit: string;
   readonly type: MetricType;
   /** What its values are. */
-  readonly show: 'rate' | 'increase' | 'value' | 'quantile' | 'mean' | 'sum';
+  readonly show: 'rate' | 'increase' | 'value' | 'quantile' | 'buckets' | 'mean' | 'sum';
   /** Of which share of all values. */
   readonly quantile?: number;
+  /** Of which bucket: of values greater than this. */
+  readonly above?: number;
+  /** Up to this value, it included. */
+  readonly upTo?: number;
   /** How many series it is made of. */
   readonly series: number;
   /** In the order of time; steps without a value are not here. */
@@ -377,6 +381,8 @@ export interface Exemplar {
 export interface Errors {
   /** All exceptions. */
   readonly total: number;
+  /** Length of a step of their trends. Steps begin at multiples of it since 1970. */
+  readonly step: bigint;
   /** The most frequent first. */
   readonly errors: readonly ErrorGroup[];
   readonly searched: Searched;
@@ -396,8 +402,17 @@ export interface ErrorGroup {
   readonly services: readonly (readonly [string, number])[];
   readonly firstSeen: bigint;
   readonly lastSeen: bigint;
+  /** How many came when; steps with none are not here. */
+  readonly trend: readonly TrendBucket[];
   /** The latest one, as it came. */
   readonly example: RecordedException;
+}
+
+/** Exceptions of a step. */
+export interface TrendBucket {
+  /** When it begins. */
+  readonly time: bigint;
+  readonly count: number;
 }
 
 /** Exceptions one by one. */

@@ -131,10 +131,11 @@ export interface SeriesWords extends Filter {
   metric: string;
   /**
    * What is computed for a step: `rate` a second of a sum that only grows and of the values of a histogram, `increase`
-   * of these, the latest `value` of a gauge, `quantile`, `mean` and `sum` of the values of a histogram; what suits the
-   * metric if it is left out: `rate`, `increase`, `value`, `quantile`, `mean`, `sum`.
+   * of these, the latest `value` of a gauge, `quantile`, `mean` and `sum` of the values of a histogram, and how many of
+   * them each of its `buckets` has; what suits the metric if it is left out: `rate`, `increase`, `value`, `quantile`,
+   * `buckets`, `mean`, `sum`.
    */
-  show?: 'rate' | 'increase' | 'value' | 'quantile' | 'mean' | 'sum';
+  show?: 'rate' | 'increase' | 'value' | 'quantile' | 'buckets' | 'mean' | 'sum';
   /** Length of a step; one that a person can read if it is left out: `1m`. */
   step?: Duration | bigint;
   /**

@@ -106,7 +106,7 @@ pub(crate) struct MetricsArgs {
     /// The metric that is shown over time
     #[arg(value_name = "NAME")]
     pub(crate) metric: Option<String>,
-    /// What is shown: rate, increase, value, quantile, mean, sum [default: what suits the metric]
+    /// What is shown: rate, increase, value, quantile, buckets, mean, sum [default: what suits the metric]
     #[arg(long, value_name = "WHAT", requires = "metric")]
     pub(crate) show: Option<String>,
     /// Length of a step, such as 1m [default: one that a person can read]

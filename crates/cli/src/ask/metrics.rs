@@ -124,9 +124,15 @@ fn name(line: &Line) -> String {
 
 /// What its values are, with their unit.
 fn what(line: &Line) -> String {
-    let shown = match line.quantile {
-        Some(quantile) => format!("p{}", grid::number(100.0 * quantile)),
-        None => line.show.to_owned(),
+    let shown = match (line.quantile, line.above, line.up_to) {
+        (Some(quantile), ..) => format!("p{}", grid::number(100.0 * quantile)),
+        (None, _, Some(up_to)) => {
+            return format!("≤ {} {}", grid::number(up_to), one_line(&line.unit)).trim_end().to_owned();
+        }
+        (None, Some(above), None) => {
+            return format!("> {} {}", grid::number(above), one_line(&line.unit)).trim_end().to_owned();
+        }
+        (None, None, None) => line.show.to_owned(),
     };
     let counts = matches!(line.show, "rate" | "increase") && line.metric_type != "sum";
     let unit = if counts || line.unit == "1" { "" } else { &line.unit };

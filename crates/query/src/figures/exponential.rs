@@ -236,6 +236,44 @@ impl Exponential {
         self.sum.filter(|_| self.count > 0.0).map(|sum| sum / self.count)
     }
 
+    /// Gives all of them the same buckets, as coarse as it takes to have at most `most` of them from the least value to the
+    /// greatest.
+    pub fn make_alike<'a>(all: impl Iterator<Item = &'a mut Self>, most: usize) {
+        let all: Vec<&mut Self> = all.collect();
+        let mut together = Self::default();
+        all.iter().for_each(|one| together.add(one));
+        together.sides_mut().into_iter().for_each(Buckets::trim);
+        let wide = |one: &Self| {
+            let ranges = one.sides().map(|side| side.range().map_or(0, |(first, last)| last - first + 1));
+            ranges.into_iter().sum::<i64>() + i64::from(one.zero_count > 0.0)
+        };
+        while together.scale > LEAST_SCALE && wide(&together) > most.try_into().unwrap_or(i64::MAX) {
+            together.lower(together.scale - 1);
+        }
+        for one in all {
+            if one.zero_threshold < together.zero_threshold {
+                one.widen(together.zero_threshold);
+            }
+            one.lower(together.scale);
+        }
+    }
+
+    /// Buckets that have values, the least first: above which value, up to which one, and how many.
+    pub fn buckets(&self) -> Vec<((f64, f64), f64)> {
+        let ends = |index: i64| {
+            let end = bound(index + 1, self.scale);
+            (bound(index, self.scale).max(self.zero_threshold).min(end), end)
+        };
+        let below = self.negative.filled().rev().map(|(index, count)| {
+            let (near, far) = ends(index);
+            ((-far, -near), count)
+        });
+        let zero =
+            (self.zero_count > 0.0).then_some(((0.0 - self.zero_threshold, self.zero_threshold), self.zero_count));
+        let above = self.positive.filled().map(|(index, count)| (ends(index), count));
+        below.chain(zero).chain(above).collect()
+    }
+
     /// The value that a share `q`, 0 to 1, of all values does not exceed: exponential within a bucket, linear within that of
     /// zero, which has one side only where there are no values of the other sign. `None` without values.
     pub fn quantile(&self, q: f64) -> Option<f64> {

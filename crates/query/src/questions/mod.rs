@@ -29,7 +29,7 @@ pub use by::By;
 pub use compare::{Change, Compare, CompareQuestion, ComparedSide, ErrorChange, Operation, OperationChange, Side};
 pub use counts::{Bucket, Counts, CountsQuestion};
 pub use durations::Durations;
-pub use errors::{ErrorGroup, Errors, ErrorsQuestion, Exception, Exceptions, ExceptionsQuestion};
+pub use errors::{ErrorGroup, Errors, ErrorsQuestion, Exception, Exceptions, ExceptionsQuestion, TrendBucket};
 pub use facets::{Facet, Facets, FacetsQuestion};
 pub use logs::{Logs, LogsQuestion};
 pub use map::{Edge, EdgeKind, MapNode, MapQuestion, NodeKind, ServiceMap};

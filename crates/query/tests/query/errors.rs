@@ -110,6 +110,10 @@ fn alike_are_those_of_one_type_one_message_and_one_frame() {
     );
     let first = &found.groups[0];
     assert_eq!((found.total, first.first_seen, first.last_seen), (15, START, START + 27 * SECOND));
+    let trend: Vec<_> = first.trend.iter().map(|bucket| ((bucket.time - START) / SECOND, bucket.count)).collect();
+    assert_eq!((found.step, trend), (SECOND, (0..10).map(|at| (3 * at, 1)).collect::<Vec<_>>()));
+    let timeouts: Vec<_> = found.groups[1].trend.iter().map(|bucket| (bucket.time - START) / SECOND).collect();
+    assert_eq!(timeouts, [0, 10, 20, 40], "of spans and of a log record");
     assert_eq!(first.services, [("cart".to_owned(), 5), ("checkout".to_owned(), 5)]);
     assert_eq!(
         (first.example.message.as_str(), first.example.span_name.as_deref()),
@@ -118,7 +122,8 @@ fn alike_are_those_of_one_type_one_message_and_one_frame() {
     assert_eq!(first.example.trace_id.as_deref(), Some("0000000000000000000000000000001c"));
     assert_eq!(found.groups[1].services, [("cart".to_owned(), 3), ("mail".to_owned(), 1)]);
     assert_eq!(found.table().unwrap().num_rows(), 3);
-    assert!(found.to_json().unwrap().contains("\"type\":\"Timeout\""));
+    let json = found.to_json().unwrap();
+    assert!(json.contains("\"type\":\"Timeout\"") && json.contains("\"step\":1000000000"), "{json}");
 
     let counts = |signal, pairs: &[(&str, &str)]| {
         let found = telemetry.ask(&ErrorsQuestion { signal, filter: filter(pairs) }).unwrap();

@@ -232,6 +232,17 @@ fn histograms_are_put_together_where_their_bounds_are_the_same() {
         assert_eq!(shown(&ask(&[&shop[..], &[("show", "increase")]].concat())), [line(&["shop"], &wanted(8.0))]);
         assert_eq!(shown(&ask(&[&shop[..], &[("show", "sum")]].concat())), [line(&["shop"], &wanted(18.0))]);
         assert_eq!(shown(&ask(&[&shop[..], &[("show", "rate")]].concat())), [line(&["shop"], &wanted(8.0 / 60.0))]);
+        // How many of the values of a minute are in each bucket: those that have some, the least values first.
+        let buckets = ask(&[&shop[..], &[("show", "buckets")]].concat());
+        let told: Vec<_> = buckets.lines.iter().map(|line| (line.above, line.up_to, line.show, line.series)).collect();
+        assert_eq!(told, [(Some(1.0), Some(2.0), "buckets", 2), (Some(2.0), Some(4.0), "buckets", 2)]);
+        assert_eq!(shown(&buckets), [line(&["shop"], &wanted(4.0)), line(&["shop"], &wanted(4.0))]);
+        assert!(buckets.to_json().unwrap().contains(r#""show":"buckets","above":1.0,"up_to":2.0,"series":2"#));
+        let other = ask(&[("service", "bank"), ("by", "service"), ("show", "buckets"), ("top", "1")]);
+        assert_eq!((other.lines.len(), other.lines[0].above, other.lines[0].up_to), (1, Some(10.0), Some(20.0)));
+        let all = ask(&[("by", "name"), ("show", "buckets")]);
+        assert_eq!((all.lines.len(), all.left_out), (3, 0), "a line for each set of bounds and each bucket");
+        assert!(all.warnings[0].contains("different bounds"), "{:?}", all.warnings);
         // Three quantiles of each service where nobody asks.
         let all = ask(&[("by", "service")]);
         assert_eq!((all.lines.len(), all.table().unwrap().num_rows()), (6, all.rows()));
@@ -279,6 +290,11 @@ fn exponential_histograms_and_summaries() {
     let telemetry = Telemetry::open(dir.path());
     let took = ask(&telemetry, &[("metric", "took"), ("step", "60s"), ("by", "service"), ("quantile", "0.5")]);
     assert_eq!(shown(&took), [line(&["shop", "0.5"], &[(60, 0.5f64.exp2()), (120, 2.5f64.exp2())])]);
+    // Both minutes have the buckets of the coarser scale.
+    let took = ask(&telemetry, &[("metric", "took"), ("step", "60s"), ("by", "service"), ("show", "buckets")]);
+    let told: Vec<_> = took.lines.iter().map(|line| (line.above, line.up_to, line.points.len())).collect();
+    assert_eq!(told, [(Some(1.0), Some(2.0), 1), (Some(4.0), Some(8.0), 1)]);
+    assert_eq!(shown(&took), [line(&["shop"], &[(60, 8.0)]), line(&["shop"], &[(120, 8.0)])]);
     let gc = |more: &[(&'static str, &'static str)]| {
         ask(&telemetry, &[&[("metric", "gc"), ("step", "60s"), ("by", "service")], more].concat())
     };
@@ -373,6 +389,8 @@ fn what_cannot_be_is_refused_and_what_is_not_there_is_hinted_at() {
     for (pairs, problem) in [
         (vec![], "metric"),
         (vec![("metric", "requests"), ("quantile", "1.5")], "from 0 to 1"),
+        (vec![("metric", "requests"), ("show", "bucket")], "quantile, buckets, mean"),
+        (vec![("metric", "requests"), ("show", "buckets"), ("quantile", "0.5")], "leave out one"),
         (vec![("metric", "requests"), ("quantile", "-0.1")], "from 0 to 1"),
         (vec![("metric", "requests"), ("quantile", "NaN")], "from 0 to 1"),
         (vec![("metric", "requests"), ("show", "rates")], "rate, increase"),

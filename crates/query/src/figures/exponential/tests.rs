@@ -161,4 +161,31 @@ proptest! {
         let factor = f64::from(-scale).exp2().exp2() * (1.0 + 1e-9);
         prop_assert!(found.signum() == exact.signum() && found / exact < factor && exact / found < factor, "{found} for {exact}");
     }
+
+    /// Made alike, several have the same few buckets, and each value is in one of them.
+    #[test]
+    fn made_alike_they_have_the_same_few_buckets(
+        several in proptest::collection::vec((some_values(), -2i32..8, 0.0f64..0.2), 1..6), most in 8usize..80,
+    ) {
+        let mut made: Vec<Exponential> =
+            several.iter().map(|(values, scale, threshold)| of(values, *scale, *threshold)).collect();
+        Exponential::make_alike(made.iter_mut(), most);
+        let mut ends: Vec<(f64, f64)> = Vec::new();
+        for (histogram, (values, ..)) in made.iter().zip(&several) {
+            let buckets = histogram.buckets();
+            prop_assert_eq!(buckets.iter().map(|(_, count)| count).sum::<f64>(), values.len() as f64);
+            prop_assert!(buckets.windows(2).all(|pair| pair[0].0.1 <= pair[1].0.0), "{:?}", buckets);
+            for ((above, up_to), count) in buckets {
+                // A value at a bound may have gone to either side of it when its logarithm was rounded.
+                let (least, most) = (above - above.abs() * 1e-9, up_to + up_to.abs() * 1e-9);
+                let within = values.iter().filter(|value| **value >= least && **value <= most).count();
+                prop_assert!(within as f64 >= count, "{} of {} in {}..{}", within, count, above, up_to);
+                ends.push((above, up_to));
+            }
+        }
+        ends.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
+        ends.dedup();
+        prop_assert!(ends.len() <= most, "{} buckets: {:?}", ends.len(), ends);
+        prop_assert!(ends.windows(2).all(|pair| pair[0].1 <= pair[1].0), "{:?}", ends);
+    }
 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::super::table::Table;
 use crate::answer::{Answer, Searched, json};
 use crate::filter::Nanos;
-use crate::record::{Form, as_time};
+use crate::record::{Form, as_nanos, as_time};
 
 /// An exception that a span or a log record tells of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -78,8 +78,20 @@ pub struct ErrorGroup {
     /// The latest one.
     #[serde(serialize_with = "as_time")]
     pub last_seen: Nanos,
+    /// How many came when, in steps of [`Errors::step`]; those with none are not here.
+    pub trend: Vec<TrendBucket>,
     /// The latest one, as it came.
     pub example: Exception,
+}
+
+/// Exceptions of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct TrendBucket {
+    /// When it begins.
+    #[serde(serialize_with = "as_time")]
+    pub time: Nanos,
+    /// How many.
+    pub count: u64,
 }
 
 /// Exceptions in groups.
@@ -89,6 +101,8 @@ pub struct Errors {
     pub groups: Vec<ErrorGroup>,
     /// All exceptions.
     pub total: u64,
+    /// Nanoseconds of a step of their trends. Steps begin at multiples of it since 1970.
+    pub step: Nanos,
     /// What was searched.
     pub searched: Searched,
 }
@@ -133,10 +147,12 @@ impl Answer for Errors {
         #[derive(Serialize)]
         struct Shown<'a> {
             total: u64,
+            #[serde(serialize_with = "as_nanos")]
+            step: Nanos,
             errors: &'a [ErrorGroup],
             searched: &'a Searched,
         }
-        json(form, out, &Shown { total: self.total, errors: &self.groups, searched: &self.searched })
+        json(form, out, &Shown { total: self.total, step: self.step, errors: &self.groups, searched: &self.searched })
     }
 }
 

@@ -12,6 +12,7 @@ use otlp_arrow_columns::schema::{common, logs, traces};
 use otlp_arrow_store::ReadError;
 
 use super::answer::{ErrorGroup, Exception};
+use super::trend::Trend;
 use crate::figures::{normalized, top_frame};
 use crate::filter::{Nanos, Order, Term};
 use crate::maps::Map;
@@ -20,6 +21,8 @@ use crate::scan::{ANY_TIME, Asking, Attributes, Gather, Scan, Selection, Times, 
 
 /// What one group takes beside its texts.
 const GROUP_BYTES: usize = 512;
+/// What one cell of a group's counts over time takes.
+const CELL_BYTES: usize = 48;
 /// The most of a stack trace that is kept of an example.
 const MOST_STACK: usize = 16 << 10;
 
@@ -32,6 +35,7 @@ pub(crate) struct Group {
     pub(crate) count: u64,
     seen: (Nanos, Nanos),
     services: BTreeMap<Box<str>, u64>,
+    pub(super) trend: Trend,
     example: Exception,
 }
 
@@ -40,12 +44,13 @@ impl Group {
         self.count += other.count;
         self.seen = (self.seen.0.min(other.seen.0), self.seen.1.max(other.seen.1));
         other.services.into_iter().for_each(|(name, count)| *self.services.entry(name).or_default() += count);
+        self.trend.merge(other.trend);
         if other.example.order() > self.example.order() {
             self.example = other.example;
         }
     }
 
-    pub(super) fn finish(self, key: Key) -> ErrorGroup {
+    pub(super) fn finish(self, key: Key, step: Nanos) -> ErrorGroup {
         let group = format!("{:016x}", fingerprint(&key));
         let (exception_type, message, frame) = key;
         let mut services: Vec<(String, u64)> =
@@ -60,6 +65,7 @@ impl Group {
             services,
             first_seen: self.seen.0,
             last_seen: self.seen.1,
+            trend: self.trend.told(step),
             example: self.example,
         }
     }
@@ -273,6 +279,9 @@ impl Gathering<'_> {
             Some(group) => {
                 group.count += 1;
                 group.seen = (group.seen.0.min(seen.time), group.seen.1.max(seen.time));
+                if group.trend.add(seen.time) {
+                    self.asking.hold(CELL_BYTES);
+                }
                 match group.services.get_mut(service) {
                     Some(count) => *count += 1,
                     None => drop(group.services.insert(service.into(), 1)),
@@ -288,7 +297,9 @@ impl Gathering<'_> {
                     return Ok(());
                 }
                 let services = [(service.into(), 1)].into();
-                self.groups.insert(key, Group { count: 1, seen: (seen.time, seen.time), services, example });
+                let mut trend = Trend::default();
+                trend.add(seen.time);
+                self.groups.insert(key, Group { count: 1, seen: (seen.time, seen.time), services, trend, example });
             }
         }
         if let Some(told) = told.filter(|_| is_row) {

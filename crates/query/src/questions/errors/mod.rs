@@ -2,14 +2,16 @@
 
 mod answer;
 mod gather;
+mod trend;
 
-pub use answer::{ErrorGroup, Errors, Exception, Exceptions};
+pub use answer::{ErrorGroup, Errors, Exception, Exceptions, TrendBucket};
 pub(super) use gather::{Key, fingerprint, gathered};
 
 use otlp_arrow_base::error::Result;
 use otlp_arrow_columns::Signal;
 
 use self::gather::Gathered;
+use self::trend::Trend;
 use super::hints;
 use super::question::{Kind, Question};
 use crate::answer::Searched;
@@ -94,7 +96,9 @@ impl Question for ErrorsQuestion {
     fn ask(&self, asking: &Asking<'_>) -> Result<Errors> {
         let found = of(asking, self.signal, &self.filter, 0, None)?;
         let total = found.groups.values().map(|group| group.count).sum();
-        let mut groups: Vec<ErrorGroup> = found.groups.into_iter().map(|(key, group)| group.finish(key)).collect();
+        let step = Trend::step(found.groups.values().map(|group| &group.trend));
+        let mut groups: Vec<ErrorGroup> =
+            found.groups.into_iter().map(|(key, group)| group.finish(key, step)).collect();
         groups.sort_by(|a, b| {
             let order = |group: &ErrorGroup| std::cmp::Reverse((group.count, group.last_seen));
             order(a).cmp(&order(b)).then_with(|| a.group.cmp(&b.group))
@@ -108,7 +112,7 @@ impl Question for ErrorsQuestion {
         if groups.is_empty() {
             searched.hints = hints::of(asking, self.signal.unwrap_or(Signal::Traces), &self.filter)?;
         }
-        Ok(Errors { groups, total, searched })
+        Ok(Errors { groups, total, step, searched })
     }
 }
 

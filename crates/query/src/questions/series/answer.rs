@@ -41,11 +41,17 @@ pub struct Line {
     /// `gauge`, `sum`, `histogram`, `exponential_histogram`, `summary`.
     #[serde(rename = "type")]
     pub metric_type: String,
-    /// What its values are: `rate`, `increase`, `value`, `quantile`, `mean`, `sum`.
+    /// What its values are: `rate`, `increase`, `value`, `quantile`, `buckets`, `mean`, `sum`.
     pub show: &'static str,
     /// Of which share of all values.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quantile: Option<f64>,
+    /// Of which bucket: of values greater than this; of all below its other end if it is `None`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub above: Option<f64>,
+    /// Up to this value, it included; without a bound if it is `None`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub up_to: Option<f64>,
     /// How many series it is made of.
     pub series: u64,
     /// In the order of time; steps without a value are not here.
@@ -112,6 +118,8 @@ impl Answer for Series {
             .optional_f64s("quantile", all().map(|(_, line, _)| line.quantile))
             .times("time", all().map(|(.., point)| point.time))
             .f64s("value", all().map(|(.., point)| point.value))
+            .optional_f64s("above", all().map(|(_, line, _)| line.above))
+            .optional_f64s("up_to", all().map(|(_, line, _)| line.up_to))
             .finish()
     }
 

@@ -8,7 +8,7 @@ use super::answer::{Line, Value};
 use super::combine::{Aggregation, Combined};
 use super::identity::Identity;
 use super::points::{Points, Read, Summary, alone};
-use super::{QUANTILES, SeriesQuestion, Show};
+use super::{SeriesQuestion, Show};
 use crate::figures::{Explicit, Exponential, Number, Point, Steps, Temporality, increases, latest, running};
 use crate::filter::wrong;
 use crate::questions::by::By;
@@ -42,7 +42,10 @@ impl Class {
         match self {
             Class::Gauge => &[Show::Value],
             Class::Counter => &[Show::Rate, Show::Increase, Show::Value],
-            _ => &[Show::Quantile, Show::Rate, Show::Increase, Show::Mean, Show::Sum],
+            Class::Explicit | Class::Exponential => {
+                &[Show::Quantile, Show::Buckets, Show::Rate, Show::Increase, Show::Mean, Show::Sum]
+            }
+            Class::Summary => &[Show::Quantile, Show::Rate, Show::Increase, Show::Mean, Show::Sum],
         }
     }
 }
@@ -59,9 +62,9 @@ struct Group {
 
 /// How lines are made.
 pub(super) struct Making<'a> {
-    question: &'a SeriesQuestion,
-    steps: Steps,
-    warnings: BTreeSet<String>,
+    pub(super) question: &'a SeriesQuestion,
+    pub(super) steps: Steps,
+    pub(super) warnings: BTreeSet<String>,
 }
 
 impl<'a> Making<'a> {
@@ -94,12 +97,11 @@ impl<'a> Making<'a> {
                 unsuited = Some((show, reads[0].identity.metric_type.clone(), shows));
                 continue;
             }
-            if matches!(show, Show::Quantile | Show::Mean)
+            if let Some(of) = show.puts_together()
                 && let Some(agg) = self.question.agg
             {
                 let text = format!(
-                    "is not how {}s of several series become one: their values are put together; leave it out",
-                    show.as_str()
+                    "is not how {of} of several series become one: their values are put together; leave it out"
                 );
                 return Err(wrong("agg", agg.as_str(), &text));
             }
@@ -172,6 +174,7 @@ impl<'a> Making<'a> {
         let mut lines = match (show, group.class) {
             (Show::Quantile, Class::Summary) => self.summaries(&base, reads),
             (Show::Quantile, _) => self.quantiles(&base, reads),
+            (Show::Buckets, _) => self.buckets(&base, reads),
             (Show::Mean, _) => self.means(&base, reads),
             _ => self.values(&base, show, reads),
         };
@@ -181,7 +184,7 @@ impl<'a> Making<'a> {
         lines
     }
 
-    fn line(&self, base: &Line, values: &BTreeMap<u64, f64>) -> Line {
+    pub(super) fn line(&self, base: &Line, values: &BTreeMap<u64, f64>) -> Line {
         let value = |(step, value): (&u64, &f64)| Value { time: self.steps.end(*step), value: *value };
         Line { points: values.iter().map(value).collect(), ..base.clone() }
     }
@@ -294,73 +297,6 @@ impl<'a> Making<'a> {
         vec![self.line(base, &mean.collect())]
     }
 
-    /// Histograms put together at each step, and their quantiles.
-    fn quantiles(&mut self, base: &Line, reads: Vec<Read>) -> Vec<Line> {
-        // Explicit ones by their bounds: those of others do not add.
-        let mut explicit: Vec<BTreeMap<u64, Explicit>> = Vec::new();
-        let mut exponential: BTreeMap<u64, Exponential> = BTreeMap::new();
-        let mut without = false;
-        for read in reads {
-            let temporality = temporality(&read.identity);
-            match read.points {
-                Points::Explicit(points) => {
-                    increases(&alone(points), temporality, &self.steps, |step, grown: Explicit, _| {
-                        if grown.bounds.is_empty() || grown.counts.is_empty() {
-                            without = true;
-                            return;
-                        }
-                        let set = explicit
-                            .iter()
-                            .position(|set| set.values().next().is_some_and(|first| first.bounds == grown.bounds));
-                        let set = set.unwrap_or_else(|| {
-                            explicit.push(BTreeMap::new());
-                            explicit.len() - 1
-                        });
-                        let cell = explicit[set].entry(step).or_default();
-                        let _same = cell.add(&grown);
-                    })
-                }
-                Points::Exponential(points) => {
-                    increases(&alone(points), temporality, &self.steps, |step, grown: Exponential, _| {
-                        exponential.entry(step).or_default().add(&grown)
-                    });
-                }
-                _ => {}
-            }
-        }
-        if explicit.len() > 1 {
-            self.warnings.insert(
-                "histograms with different bounds are not added: there is a line for each set of bounds".to_owned(),
-            );
-        }
-        if without {
-            self.warnings
-                .insert("histograms without buckets have no quantiles: show=mean tells what they do have".to_owned());
-        }
-        let mut lines = Vec::new();
-        let asked = if self.question.quantiles.is_empty() { QUANTILES.as_slice() } else { &self.question.quantiles };
-        let several = explicit.len() > 1;
-        for q in asked {
-            let base = Line { quantile: Some(*q), ..base.clone() };
-            for set in &explicit {
-                let values =
-                    set.iter().filter_map(|(step, histogram)| Some((*step, histogram.quantile(*q)?))).collect();
-                let mut line = self.line(&base, &values);
-                if let Some(first) = set.values().next().filter(|_| several) {
-                    let bounds: Vec<String> = first.bounds.iter().map(f64::to_string).collect();
-                    line.labels.push(("bounds".to_owned(), bounds.join(",")));
-                }
-                lines.push(line);
-            }
-            if !exponential.is_empty() {
-                let values =
-                    exponential.iter().filter_map(|(step, histogram)| Some((*step, histogram.quantile(*q)?))).collect();
-                lines.push(self.line(&base, &values));
-            }
-        }
-        lines
-    }
-
     /// The quantiles that each summary tells: nobody can put those of several together.
     fn summaries(&mut self, base: &Line, reads: Vec<Read>) -> Vec<Line> {
         if reads.len() > 1 {
@@ -407,7 +343,7 @@ fn of_histogram(show: Show, count: f64, sum: Option<f64>) -> Option<f64> {
     if show == Show::Sum { sum } else { Some(count) }
 }
 
-fn temporality(identity: &Identity) -> Temporality {
+pub(super) fn temporality(identity: &Identity) -> Temporality {
     match identity.temporality.as_deref() {
         Some("delta") => Temporality::Delta,
         _ => Temporality::Cumulative,

@@ -3,6 +3,7 @@
 mod answer;
 mod combine;
 mod exemplar;
+mod histograms;
 mod identity;
 mod lines;
 mod points;
@@ -36,8 +37,6 @@ const EXEMPLARS: usize = 10;
 const MOST_STEPS: u64 = 11_000;
 /// What a first point has accumulated counts where the time is not given, if it took no longer than this.
 const BEFORE_FIRST: Nanos = 3600 * 1_000_000_000;
-/// Quantiles where nobody says which.
-const QUANTILES: [f64; 3] = [0.5, 0.95, 0.99];
 
 pub(super) const KIND: Kind = Kind {
     name: "series",
@@ -47,8 +46,8 @@ pub(super) const KIND: Kind = Kind {
         one("metric", "`http.server.request.duration`", "its name"),
         one(
             "show",
-            "`rate`, `increase`, `value`, `quantile`, `mean`, `sum`",
-            "what is computed for a step: `rate` a second of a sum that only grows and of the values of a histogram, `increase` of these, the latest `value` of a gauge, `quantile`, `mean` and `sum` of the values of a histogram; what suits the metric if it is left out",
+            "`rate`, `increase`, `value`, `quantile`, `buckets`, `mean`, `sum`",
+            "what is computed for a step: `rate` a second of a sum that only grows and of the values of a histogram, `increase` of these, the latest `value` of a gauge, `quantile`, `mean` and `sum` of the values of a histogram, and how many of them each of its `buckets` has; what suits the metric if it is left out",
         ),
         one("step", "`1m`", "length of a step; one that a person can read if it is left out"),
         Parameter {
@@ -108,6 +107,8 @@ pub enum Show {
     Value,
     /// Quantiles of the values that came within it.
     Quantile,
+    /// How many of the values that came within it are in each bucket.
+    Buckets,
     /// Their mean.
     Mean,
     /// Their sum.
@@ -115,7 +116,8 @@ pub enum Show {
 }
 
 impl Show {
-    const ALL: [Show; 6] = [Show::Rate, Show::Increase, Show::Value, Show::Quantile, Show::Mean, Show::Sum];
+    const ALL: [Show; 7] =
+        [Show::Rate, Show::Increase, Show::Value, Show::Quantile, Show::Buckets, Show::Mean, Show::Sum];
 
     /// The word.
     pub fn as_str(self) -> &'static str {
@@ -124,14 +126,25 @@ impl Show {
             Show::Increase => "increase",
             Show::Value => "value",
             Show::Quantile => "quantile",
+            Show::Buckets => "buckets",
             Show::Mean => "mean",
             Show::Sum => "sum",
         }
     }
 
+    /// What several series have of their values together, and not by an aggregation of what each has.
+    fn puts_together(self) -> Option<&'static str> {
+        match self {
+            Show::Quantile => Some("quantiles"),
+            Show::Buckets => Some("buckets"),
+            Show::Mean => Some("means"),
+            _ => None,
+        }
+    }
+
     fn parse(text: &str) -> Result<Self, String> {
         let found = Show::ALL.into_iter().find(|show| show.as_str() == text);
-        found.ok_or_else(|| "is not one of rate, increase, value, quantile, mean, sum".to_owned())
+        found.ok_or_else(|| "is not one of rate, increase, value, quantile, buckets, mean, sum".to_owned())
     }
 }
 
