@@ -172,6 +172,10 @@ impl Storage for SharedStorage {
         OsStorage.list(dir)
     }
 
+    fn list_names(&self, dir: &Path) -> io::Result<Vec<String>> {
+        OsStorage.list_names(dir)
+    }
+
     fn list_dirs(&self, dir: &Path) -> io::Result<Vec<String>> {
         OsStorage.list_dirs(dir)
     }

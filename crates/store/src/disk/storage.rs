@@ -44,6 +44,11 @@ pub trait Storage: fmt::Debug + Send + Sync + 'static {
     /// The entries of a directory that are files, in no order. A missing directory has none.
     fn list(&self, dir: &Path) -> io::Result<Vec<Entry>>;
 
+    /// The names that [`Storage::list`] would have, and perhaps those of directories: for who asks nothing else of them.
+    fn list_names(&self, dir: &Path) -> io::Result<Vec<String>> {
+        Ok(self.list(dir)?.into_iter().map(|entry| entry.name).collect())
+    }
+
     /// The names of the directories in a directory, in no order. A missing directory has none.
     fn list_dirs(&self, dir: &Path) -> io::Result<Vec<String>>;
 

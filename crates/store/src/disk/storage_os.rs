@@ -1,6 +1,6 @@
 //! The real disk behind [`Storage`].
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{DirEntry, File, OpenOptions, TryLockError};
 use std::io::{self, IoSlice, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -77,13 +77,8 @@ impl Storage for OsStorage {
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<Entry>> {
-        let entries = match std::fs::read_dir(dir) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(error),
-        };
         let mut files = Vec::new();
-        for entry in entries {
+        for entry in entries(dir)? {
             let entry = entry?;
             // A file that goes while we look was not there; a name that is not text is not ours.
             let (Ok(metadata), Ok(name)) = (entry.metadata(), entry.file_name().into_string()) else { continue };
@@ -95,14 +90,15 @@ impl Storage for OsStorage {
         Ok(files)
     }
 
+    fn list_names(&self, dir: &Path) -> io::Result<Vec<String>> {
+        // A name that is not text is not ours.
+        let name = |entry: io::Result<DirEntry>| entry.map(|entry| entry.file_name().into_string().ok()).transpose();
+        entries(dir)?.filter_map(name).collect()
+    }
+
     fn list_dirs(&self, dir: &Path) -> io::Result<Vec<String>> {
-        let entries = match std::fs::read_dir(dir) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(error),
-        };
         let mut dirs = Vec::new();
-        for entry in entries {
+        for entry in entries(dir)? {
             let entry = entry?;
             if let (Ok(kind), Ok(name)) = (entry.file_type(), entry.file_name().into_string())
                 && kind.is_dir()
@@ -292,5 +288,14 @@ impl Drop for OsLock {
             // In a forked child the handler has closed this descriptor already, and its number may be another file by now.
             std::mem::forget(file);
         }
+    }
+}
+
+/// What is in a directory; nothing in one that is missing.
+fn entries(dir: &Path) -> io::Result<impl Iterator<Item = io::Result<DirEntry>>> {
+    match std::fs::read_dir(dir) {
+        Ok(entries) => Ok(Some(entries).into_iter().flatten()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None.into_iter().flatten()),
+        Err(error) => Err(error),
     }
 }

@@ -120,13 +120,21 @@ impl Log {
     /// [`Log::entries`] of a directory that itself holds the files.
     pub fn entries_in(&self, dir: &Path) -> Result<Vec<Entry>> {
         // A listing may miss a file that changes its form while it runs: its new name came where the listing had passed, and
-        // its old one went before the listing came there. The new name is in a second listing.
-        let list = || self.storage().list(dir).map_err(|error| ReadError::disk("list", dir, error));
+        // its old one went before the listing came there. The new name is in a second listing. What only the first one has is
+        // looked for by itself; asking for the lengths of all would be most of what a short question costs.
+        let failed = |error| ReadError::disk("list", dir, error);
+        let names = self.storage().list_names(dir).map_err(failed)?;
         let mut files: BTreeMap<Stem, Entry> = BTreeMap::new();
-        for listed in [list()?, list()?].concat() {
+        for listed in self.storage().list(dir).map_err(failed)? {
             let Some((stem, form)) = self.forms().parse(&listed.name) else { continue };
             if files.get(&stem).is_none_or(|known| known.form < form) {
                 let entry = Entry { path: dir.join(&listed.name), stem: stem.clone(), form, len: listed.len };
+                files.insert(stem, entry);
+            }
+        }
+        for (stem, form) in names.iter().filter_map(|name| self.forms().parse(name)) {
+            if files.get(&stem).is_none_or(|known| known.form < form) {
+                let Some(entry) = self.entry(dir, &stem)? else { continue };
                 files.insert(stem, entry);
             }
         }
@@ -138,6 +146,18 @@ impl Log {
         }
         files.sort_by_key(|file| (began.get(&file.stem.writer).copied(), file.stem.writer, file.stem.seq));
         Ok(files)
+    }
+
+    /// One file of a directory, in the form that counts now; `None` if it is gone.
+    fn entry(&self, dir: &Path, stem: &Stem) -> Result<Option<Entry>> {
+        match self.find(&dir.join(stem.to_string()), Look::Any) {
+            Ok(Found { file, form, path }) => {
+                let len = file.len().map_err(|error| ReadError::read(&path, error))?;
+                Ok(Some(Entry { path, stem: stem.clone(), form, len }))
+            }
+            Err(error) if error.is_gone() => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// The rows of a listed file from `from_row` on, as far as they are committed, in the form that it has by now.

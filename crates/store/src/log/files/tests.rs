@@ -79,3 +79,30 @@ fn a_torn_tail_ends_a_file_and_not_the_directory() {
     std::fs::write(&torn, &bytes[..bytes.len() - 9]).unwrap();
     assert_eq!(rows(dir.path(), None), 8);
 }
+
+#[test]
+fn no_listing_misses_a_file_that_changes_its_form() {
+    const FILES: u64 = 300;
+    let dir = tempfile::tempdir().unwrap();
+    let log = Log::read_only(dir.path());
+    let stems: Vec<Stem> = (0..FILES).map(|number| stem(number, 1, number as u32)).collect();
+    for stem in &stems {
+        live(dir.path(), stem, &[1]);
+    }
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for stem in &stems {
+                let live = log.path(Signal::Logs, stem, Form::LIVE);
+                std::fs::rename(&live, live.with_extension("arrow")).unwrap();
+            }
+            done.store(true, std::sync::atomic::Ordering::Release);
+        });
+        while !done.load(std::sync::atomic::Ordering::Acquire) {
+            let listed = log.entries(Signal::Logs).unwrap();
+            assert_eq!(listed.len() as u64, FILES);
+            assert!(listed.iter().all(|entry| entry.len > 0));
+        }
+    });
+    assert!(log.entries(Signal::Logs).unwrap().iter().all(|entry| entry.form == Form::SEALED));
+}
