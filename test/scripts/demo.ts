@@ -10,7 +10,7 @@ import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { ROOT } from './run.js';
-import { addon } from './setup.js';
+import { addon, dashboard } from './setup.js';
 
 const { values } = parseArgs({
   options: {
@@ -53,6 +53,7 @@ async function buildWithProgress(): Promise<void> {
   console.log('Building the recorder (the first time takes a few minutes) …');
   const timer = setInterval(() => console.log(`  still building, ${seconds()} s`), 20_000);
   try {
+    await dashboard();
     await addon();
   } finally {
     clearInterval(timer);

@@ -14,6 +14,7 @@ import { parseArgs } from 'node:util';
 import { bundle } from './bundle.js';
 import { addonFile, manifest, type Platform, packageName, platform } from './platforms.js';
 import { hostTriple, ROOT, run } from './run.js';
+import { dashboard } from './setup.js';
 
 const DIST = join(ROOT, 'dist');
 /** What an npm package and the standalone binary may weigh. */
@@ -49,6 +50,7 @@ function size(file: string, limitMb: number): void {
 async function build({ triple, abi, os }: Platform): Promise<void> {
   const cross = [values['use-napi-cross'] && '--use-napi-cross', values.x && '-x'].filter(flag => flag !== false);
   const profile = values.debug ? [] : ['--release'];
+  await dashboard();
   await run('npm', ['run', '--silent', 'build:native', '--', '--target', triple, ...profile, ...cross]);
   // The standalone binary is not cross-linked by napi: zig does it where napi used zig.
   const cargo = values.x && os !== 'win32' ? 'zigbuild' : 'build';

@@ -40,6 +40,11 @@ async function systemPython(): Promise<string> {
   throw new Error(`Python 3.11 or newer is needed (${tried.join(', ')}): install it and run this again`);
 }
 
+/** The pages of the dashboard in crates/dashboard/dist, which Cargo compiles in: seconds, and nothing where they are as they were. */
+export async function dashboard(): Promise<void> {
+  await run('npm', ['run', '--silent', 'build:dashboard']);
+}
+
 /** The addon in ts/native, by the dev profile unless asked otherwise. */
 export async function addon(profile: 'debug' | 'release' = 'debug'): Promise<void> {
   await run('npm', ['run', '--silent', 'build:native', '--', ...(profile === 'release' ? ['--release'] : [])]);

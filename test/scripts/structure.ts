@@ -21,6 +21,7 @@ const CRATES = [
   'core',
   'query',
   'api',
+  'dashboard',
   'sdk',
   'cli',
   'node',
@@ -37,6 +38,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   net: ['time', 'reload', 'identity', 'encoding', 'grpc', 'tls', 'client', 'server', 'lib'],
   query: ['filter', 'figures', 'snapshot', 'scan', 'index', 'record', 'answer', 'questions', 'lib'],
   api: ['body', 'words', 'form', 'guard', 'own', 'routes', 'threads', 'tail', 'recorder', 'openapi', 'service', 'lib'],
+  dashboard: ['files', 'pages', 'viewer', 'lib'],
   core: ['key', 'destinations', 'config', 'forward', 'doors', 'library', 'lib'],
 };
 
@@ -166,7 +168,7 @@ function phrases(): string[] {
       const path = `${folder}/${entry.name}`;
       if (entry.isDirectory()) {
         if (!/^(?:dist|target|node_modules|tests|benches|fuzz|__pycache__)$/.test(entry.name)) look(path);
-      } else if (/\.(?:rs|ts|py|md)$/.test(entry.name)) {
+      } else if (/\.(?:rs|tsx?|py|md)$/.test(entry.name)) {
         readFileSync(join(ROOT, path), 'utf8')
           .split('\n')
           .forEach((line, at) => {
@@ -176,7 +178,7 @@ function phrases(): string[] {
       }
     }
   };
-  for (const folder of ['crates', 'ts/src', 'python/src', 'docs']) look(folder);
+  for (const folder of ['crates', 'ts/src', 'ts/dashboard/src', 'python/src', 'docs']) look(folder);
   for (const file of ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'SECURITY.md']) {
     const phrase = PHRASES.exec(readFileSync(join(ROOT, file), 'utf8'));
     if (phrase !== null) problems.push(`${file} says "${phrase[0].trim()}"`);

@@ -18,7 +18,7 @@ import { fuzzShare } from './fuzz.js';
 import { partsLeftOut } from './parts.js';
 import { goPeers } from './peers.js';
 import { CommandFailed, ROOT, run, venvBin } from './run.js';
-import { addon, extension, extensionClippy, pythonEnvironment } from './setup.js';
+import { addon, dashboard, extension, extensionClippy, pythonEnvironment } from './setup.js';
 import { everythingRan, forbidden, NO_SKIPS } from './skips.js';
 import { structure } from './structure.js';
 import { waitsShare } from './waits.js';
@@ -47,6 +47,7 @@ const STEPS: readonly Step[] = [
   step('lint rust format', () => cargo('fmt', '--all', '--check')),
   step('lint typescript', () => run('npx', ['--no-install', 'biome', 'check', '.'])),
   step('structure', () => structure()),
+  step('dashboard is built', () => dashboard()),
   step('rust clippy', () => cargo('clippy', '--quiet', '--all-targets', '--', '-D', 'warnings')),
   step('each dependency once', () => features()),
   step('dependencies are allowed', () => dependencies()),

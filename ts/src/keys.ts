@@ -94,6 +94,11 @@ export interface OtlpConfig {
      */
     api?: boolean;
   };
+  /**
+   * Show what is kept as pages of a browser, at `/` of the addresses that are listened on, to this machine only; `true`
+   * in the service; Rust programs add it with the crate `otlp-arrow-dashboard`. @default false
+   */
+  dashboard?: boolean;
   /** When a live file is closed. */
   rotation?: {
     /** A live file is closed at this size; by default 1/32 of the space where that is less. @default '64MiB' */

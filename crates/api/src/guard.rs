@@ -14,8 +14,9 @@ const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const FORWARDED: [HeaderName; 3] =
     [header::FORWARDED, HeaderName::from_static("x-forwarded-for"), HeaderName::from_static("x-real-ip")];
 
-/// FORBIDDEN for everybody but programs of this machine that ask it by one of its own names, and pages that it served.
-pub(crate) fn admit(head: &Parts, identity: &Identity) -> Result<()> {
+/// FORBIDDEN for everybody but programs of this machine that ask it by one of its own names. What tells nothing of what is kept may
+/// be shown to all of them; a link of another page may lead there.
+pub(crate) fn visit(head: &Parts, identity: &Identity) -> Result<()> {
     let Peer::Address(peer) = identity.peer() else {
         return forbidden("only peers of this machine are answered, and this one has no address".to_owned());
     };
@@ -38,6 +39,12 @@ pub(crate) fn admit(head: &Parts, identity: &Identity) -> Result<()> {
         let text = format!("Host {given:?} is not a name of this machine: ask localhost, 127.0.0.1 or [::1]");
         return forbidden(text);
     }
+    Ok(())
+}
+
+/// As [`visit`], and FORBIDDEN for pages that are not of this address.
+pub(crate) fn admit(head: &Parts, identity: &Identity) -> Result<()> {
+    visit(head, identity)?;
     if let Some(site) = head.headers.get(FETCH_SITE)
         && !matches!(site.as_bytes(), b"same-origin" | b"none")
     {
@@ -47,7 +54,7 @@ pub(crate) fn admit(head: &Parts, identity: &Identity) -> Result<()> {
         let origin = origin.to_str().unwrap_or("?");
         let authority = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
         // The name was checked above, so it is enough that it is the same one, with its port.
-        if authority.is_none() || authority != host {
+        if authority.is_none() || authority != host(head) {
             return forbidden(format!("Origin {origin:?} is not this address: only pages of it are answered"));
         }
     }

@@ -51,7 +51,7 @@ use otlp_arrow::internal::Door;
 pub const DOOR: Door = Door {
     name: routes::NAME,
     telemetry: None,
-    on: |protocols| protocols.api,
+    on: |config| config.protocols.api,
     open: |inside| Arc::new(service::Api::new(inside)),
 };
 
@@ -64,6 +64,29 @@ pub trait HttpApi {
 impl HttpApi for Builder {
     fn http_api(self) -> Self {
         self.door(DOOR)
+    }
+}
+
+/// What our own crates are made of. Not part of the public interface.
+#[doc(hidden)]
+pub mod internal {
+    use std::sync::Arc;
+
+    use http::request::Parts;
+    use otlp_arrow::Result;
+    use otlp_arrow_net::identity::Identity;
+    use otlp_arrow_net::server::Service;
+
+    pub use crate::service::Alone;
+
+    /// FORBIDDEN for everybody but programs of this machine that ask it by one of its own names.
+    pub fn visit(head: &Parts, identity: &Identity) -> Result<()> {
+        crate::guard::visit(head, identity)
+    }
+
+    /// The API over a directory that nothing here records into.
+    pub fn alone(alone: Alone) -> Arc<dyn Service> {
+        Arc::new(crate::service::Api::alone(alone))
     }
 }
 

@@ -1,7 +1,9 @@
 //! The recorder as it is shown, and a hand on its destinations.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
+use otlp_arrow::config::Query;
 use otlp_arrow::internal::Recorder;
 use otlp_arrow::{Code, Forwarder, ForwarderInfo, OtlpError, Result, Retried};
 use otlp_arrow_query::filter::nearest;
@@ -14,15 +16,56 @@ use crate::words::Words;
 /// The longest that sending again what a destination refused may take; what is left then is sent by the next call.
 const RETRY: Duration = Duration::from_secs(20);
 
-/// Health, counts, disk and destinations.
-pub(crate) fn shown(recorder: &Recorder) -> Value {
+/// What is asked about.
+pub(crate) enum Subject {
+    Recorder(Recorder),
+    /// A directory that nothing here records into.
+    Directory {
+        output_dir: PathBuf,
+        query: Query,
+    },
+}
+
+impl Subject {
+    fn forwarders(&self) -> &[Forwarder] {
+        match self {
+            Subject::Recorder(recorder) => recorder.forwarders(),
+            Subject::Directory { .. } => &[],
+        }
+    }
+}
+
+fn bounds(query: &Query) -> Value {
+    json!({
+        "timeout": query.timeout.as_nanos() as u64,
+        "max_memory": query.max_memory,
+        "max_rows": query.max_rows,
+        "max_concurrent": query.max_concurrent,
+    })
+}
+
+/// Health, counts, disk and destinations; of a directory without a recorder what is known of it.
+pub(crate) fn shown(subject: &Subject) -> Value {
+    let recorder = match subject {
+        Subject::Recorder(recorder) => recorder,
+        Subject::Directory { output_dir, query } => {
+            return json!({
+                "version": env!("CARGO_PKG_VERSION"),
+                "output_dir": output_dir.display().to_string(),
+                "health": null,
+                "stats": null,
+                "destinations": [],
+                "retention": null,
+                "query": bounds(query),
+            });
+        }
+    };
     let config = recorder.config();
     let mut stats = serde_json::to_value(recorder.stats()).unwrap_or_default();
     if let Some(stats) = stats.as_object_mut() {
         // Hundreds of series: /metrics has them.
         stats.remove("counters");
     }
-    let query = &config.query;
     json!({
         "version": env!("CARGO_PKG_VERSION"),
         "output_dir": config.output_dir.display().to_string(),
@@ -33,12 +76,7 @@ pub(crate) fn shown(recorder: &Recorder) -> Value {
             "max_bytes": config.retention.max_bytes,
             "max_age": config.retention.max_age.map(|age| age.as_nanos() as u64),
         },
-        "query": {
-            "timeout": query.timeout.as_nanos() as u64,
-            "max_memory": query.max_memory,
-            "max_rows": query.max_rows,
-            "max_concurrent": query.max_concurrent,
-        },
+        "query": bounds(&config.query),
     })
 }
 
@@ -51,8 +89,8 @@ pub(crate) struct Done {
 }
 
 /// Does it to the destination of that name. Blocks while what was refused is sent again.
-pub(crate) fn take_in_hand(recorder: &Recorder, name: &str, hand: Hand) -> Result<Done> {
-    let forwarders = recorder.forwarders();
+pub(crate) fn take_in_hand(subject: &Subject, name: &str, hand: Hand) -> Result<Done> {
+    let forwarders = subject.forwarders();
     let Some(forwarder) = forwarders.iter().find(|forwarder| forwarder.name() == name) else {
         let hint = match nearest(name, forwarders.iter().map(Forwarder::name)) {
             Some(meant) => format!("did you mean {meant}?"),

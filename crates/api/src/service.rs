@@ -7,7 +7,8 @@ use std::sync::Arc;
 use http::header;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
-use otlp_arrow::internal::{Inside, Recorder};
+use otlp_arrow::config::Query;
+use otlp_arrow::internal::Inside;
 use otlp_arrow::{Code, Format, OtlpError, Result, encode};
 use otlp_arrow_base::clock::Clock;
 use otlp_arrow_columns::Signal;
@@ -20,10 +21,12 @@ use otlp_arrow_query::scan::Cancel;
 use otlp_arrow_query::{Answer, Ask, AskOptions, Telemetry};
 use otlp_arrow_store::budget::Budget;
 use serde::Serialize;
+use tokio::sync::watch;
 
 use crate::body::{guarded, headed};
 use crate::form::{self, Form};
 use crate::own::TraceView;
+use crate::recorder::Subject;
 use crate::routes::{Asked, Route, What};
 use crate::threads::{Made, Threads};
 use crate::words::{self, Words};
@@ -43,18 +46,52 @@ pub(crate) struct Api {
     clock: Clock,
 }
 
-/// The recorder, and questions to it.
+/// What is asked, and the recorder that records it, where that is here.
 struct Behind {
-    recorder: Recorder,
+    subject: Arc<Subject>,
     telemetry: Telemetry,
+}
+
+/// A directory that is asked about without a recorder.
+#[derive(Debug)]
+pub struct Alone {
+    /// The directory.
+    pub output_dir: std::path::PathBuf,
+    /// Bounds on questions.
+    pub query: Query,
+    /// The longest that a client may take for a piece of an answer.
+    pub patience: std::time::Duration,
+    /// What waiting goes by.
+    pub clock: Clock,
+    /// True once the doors are closing.
+    pub stopped: watch::Receiver<bool>,
 }
 
 impl Api {
     pub(crate) fn new(inside: &Inside) -> Self {
-        let behind = inside.recorder.clone().map(|recorder| Behind { telemetry: recorder.telemetry(), recorder });
-        let query = behind.as_ref().map(|behind| behind.recorder.config().query.clone()).unwrap_or_default();
-        let (clock, stopped): (&Clock, _) = (&inside.clock, &inside.stopped);
-        let patience = inside.limits.timeout;
+        let query = inside.recorder.as_ref().map(|recorder| recorder.config().query.clone()).unwrap_or_default();
+        let behind = inside
+            .recorder
+            .clone()
+            .map(|recorder| Behind { telemetry: recorder.telemetry(), subject: Arc::new(Subject::Recorder(recorder)) });
+        Self::with(behind, &query, &inside.clock, inside.limits.timeout, &inside.stopped)
+    }
+
+    /// Questions to a directory without a recorder.
+    pub(crate) fn alone(alone: Alone) -> Self {
+        let Alone { output_dir, query, patience, clock, stopped } = alone;
+        let telemetry = Telemetry::with(&output_dir, query.clone());
+        let subject = Arc::new(Subject::Directory { output_dir, query: query.clone() });
+        Self::with(Some(Behind { telemetry, subject }), &query, &clock, patience, &stopped)
+    }
+
+    fn with(
+        behind: Option<Behind>,
+        query: &Query,
+        clock: &Clock,
+        patience: std::time::Duration,
+        stopped: &watch::Receiver<bool>,
+    ) -> Self {
         Self {
             behind,
             threads: Threads::new(query.max_concurrent, query.timeout, patience, clock.clone(), stopped.clone()),
@@ -82,13 +119,13 @@ impl Api {
             What::Tail => self.tails.open(&behind.telemetry, words, &request.head.headers).await,
             What::Recorder => {
                 recorder::no_words(&words)?;
-                let recorder = behind.recorder.clone();
-                self.json(move || Ok(recorder::shown(&recorder))).await
+                let subject = Arc::clone(&behind.subject);
+                self.json(move || Ok(recorder::shown(&subject))).await
             }
             What::Destination(hand) => {
-                let (recorder, name) = (behind.recorder.clone(), routes::take(&mut words, "name")?);
+                let (subject, name) = (Arc::clone(&behind.subject), routes::take(&mut words, "name")?);
                 recorder::no_words(&words)?;
-                self.json(move || recorder::take_in_hand(&recorder, &name, hand)).await
+                self.json(move || recorder::take_in_hand(&subject, &name, hand)).await
             }
             What::Document => {
                 recorder::no_words(&words)?;
@@ -133,7 +170,7 @@ impl Api {
         let options = AskOptions { timeout, cancel: cancel.clone(), progress: None };
         let encoding = form::encoding(&head.headers);
         let (telemetry, overview) = (behind.telemetry.clone(), matches!(route.what, What::Overview(_)));
-        let recorder = overview.then(|| behind.recorder.clone());
+        let subject = overview.then(|| Arc::clone(&behind.subject));
         let made = self.threads.write(
             behind.telemetry.clone(),
             encoding,
@@ -144,7 +181,7 @@ impl Api {
                 let left = deadline.map(|deadline| clock.left(deadline));
                 ask(asked, &telemetry, words, &AskOptions { timeout: left, ..options }, form)
             },
-            move |answer, out| write(&**answer, form, recorder.as_ref(), out),
+            move |answer, out| write(&**answer, form, subject.as_deref(), out),
         );
         match made.await? {
             Made::Whole(whole) => self.whole(form, encoding, whole, &head.headers),
@@ -225,19 +262,19 @@ fn ask(
 fn write(
     answer: &dyn Answer,
     form: Form,
-    recorder: Option<&Recorder>,
+    subject: Option<&Subject>,
     out: &mut dyn std::io::Write,
 ) -> std::io::Result<()> {
     match form {
-        Form::Json => match recorder {
+        Form::Json => match subject {
             None => answer.write(Text, out),
-            Some(recorder) => {
+            Some(subject) => {
                 // One more entry of the same object.
                 let mut json = answer.to_json().map_err(std::io::Error::other)?;
                 json.pop();
                 out.write_all(json.as_bytes())?;
                 out.write_all(b",\"recorder\":")?;
-                serde_json::to_writer(&mut *out, &recorder::shown(recorder))?;
+                serde_json::to_writer(&mut *out, &recorder::shown(subject))?;
                 out.write_all(b"}")
             }
         },

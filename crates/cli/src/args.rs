@@ -44,6 +44,17 @@ Ctrl-C or SIGTERM stops taking data in, writes what was accepted, seals the file
 kept, within shutdown_timeout. A second one exits at once; what was acknowledged stays kept.")]
     Serve(ServeArgs),
 
+    /// Look at a directory in a browser: services, traces, logs, metrics, errors
+    #[command(after_help = "\
+Examples:
+  otlp-arrow ui                                the directory that the configuration names, ./output_dir by default
+  otlp-arrow ui ./telemetry
+  otlp-arrow ui ./telemetry --no-open --port 8080
+
+It needs no service, and one that records into the directory is not disturbed. `serve` shows the same
+pages by itself. Only this machine is answered. Ctrl-C ends it.")]
+    Ui(UiArgs),
+
     /// Record made-up telemetry of a small shop, and show what was kept
     #[command(after_help = "\
 Examples:
@@ -250,6 +261,22 @@ pub(crate) struct Settings {
 pub(crate) struct ServeArgs {
     #[command(flatten)]
     pub(crate) settings: Settings,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UiArgs {
+    /// Directory to look at [default: output_dir of the configuration]
+    #[arg(value_name = "DIR")]
+    pub(crate) directory: Option<PathBuf>,
+    /// Configuration file that names the directory
+    #[arg(long, value_name = "FILE", conflicts_with = "directory")]
+    pub(crate) config: Option<PathBuf>,
+    /// Port on 127.0.0.1 [default: any that is free]
+    #[arg(long, value_name = "PORT", default_value_t = 0, hide_default_value = true)]
+    pub(crate) port: u16,
+    /// Print the link and open no browser
+    #[arg(long)]
+    pub(crate) no_open: bool,
 }
 
 #[derive(Debug, Args)]

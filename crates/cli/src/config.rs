@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use otlp_arrow::Code;
-use otlp_arrow::config::Config;
+use otlp_arrow::config::{Config, Query};
 use otlp_arrow::internal::config::{self, CommandOption, ConfigFile, Loaded, Role, Sources};
 use otlp_arrow::internal::destinations::Kinds;
 use otlp_arrow_query::Telemetry;
@@ -83,13 +83,16 @@ pub(crate) fn directory(source: &Source) -> Outcome<PathBuf> {
 
 /// What a command that asks is asked of: the directory, within the limits of the configuration.
 pub(crate) fn telemetry(source: &Source, timeout: Option<Duration>) -> Outcome<Telemetry> {
-    // A directory that is named needs no configuration: one that cannot be read is then nobody's business.
-    let limits =
-        sources(source.config.as_deref()).and_then(|sources| parsed(&sources)).map(|loaded| loaded.config.query);
-    let mut limits = limits.unwrap_or_default();
+    let mut limits = limits(source);
     // The process is that of who waits: they may wait longer than a service lets others.
     limits.timeout = timeout.unwrap_or(limits.timeout);
     Ok(Telemetry::with(directory(source)?, limits))
+}
+
+/// Bounds on questions. A directory that is named needs no configuration: one that cannot be read is then nobody's business.
+pub(crate) fn limits(source: &Source) -> Query {
+    let loaded = sources(source.config.as_deref()).and_then(|sources| parsed(&sources));
+    loaded.map(|loaded| loaded.config.query).unwrap_or_default()
 }
 
 /// A directory of the command line with a leading `~/`, which a shell leaves in `--output-dir=~/x`.

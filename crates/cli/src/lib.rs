@@ -19,6 +19,7 @@ mod tail;
 #[cfg(test)]
 mod tests;
 mod text;
+mod ui;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -115,6 +116,7 @@ fn dispatch(command: Command, io: &mut Io<'_>) -> Outcome {
         Command::Inspect(args) => inspect::run(&args, io),
         Command::Config(command) => config::run(command, io),
         Command::Convert(args) => convert::run(&args, io),
+        Command::Ui(args) => ui::run(&args, io),
         Command::Demo(args) => demo::run(&args, io),
     }
 }

@@ -7,6 +7,7 @@ use otlp_arrow::internal::config::Loaded;
 use otlp_arrow::internal::destinations::Target;
 use otlp_arrow::{Config, OtlpLibrary, Signal};
 use otlp_arrow_api::{HttpApi, ROOT};
+use otlp_arrow_dashboard::Dashboard;
 use otlp_arrow_query::Indexed;
 
 use crate::args::ServeArgs;
@@ -51,12 +52,13 @@ pub(crate) fn run_until(args: &ServeArgs, io: &mut Io<'_>, stop: impl Future<Out
 /// Opens the library, and says where it listens and where the files go.
 fn open(loaded: Loaded, io: &mut Io<'_>) -> Outcome<OtlpLibrary> {
     let quiet = takes_stdout(&loaded.config);
-    let (directory, protocols) = (loaded.config.output_dir.clone(), loaded.config.protocols.clone());
-    let library = OtlpLibrary::builder(loaded.config.clone()).ignored(&loaded).indexed().http_api().open()?;
+    let config = &loaded.config;
+    let builder = OtlpLibrary::builder(config.clone()).ignored(&loaded).indexed();
+    let library = builder.http_api().dashboard().open()?;
     let addresses = library.addresses();
-    let answers: Vec<&str> = otlp_arrow::internal::answered(&protocols).collect();
+    let answers: Vec<&str> = otlp_arrow::internal::answered(config).collect();
     let out = io.words(quiet);
-    writeln!(out, "otlp-arrow {} records to {}", env!("CARGO_PKG_VERSION"), path(&directory))?;
+    writeln!(out, "otlp-arrow {} records to {}", env!("CARGO_PKG_VERSION"), path(&config.output_dir))?;
     if let Some(file) = &loaded.file {
         writeln!(out, "configuration: {}", path(file))?;
     }
@@ -65,8 +67,11 @@ fn open(loaded: Loaded, io: &mut Io<'_>) -> Outcome<OtlpLibrary> {
     for address in bound {
         writeln!(out, "listening on http://{address} ({})", list(&answers))?;
     }
-    if let Some(address) = addresses.http.filter(|_| protocols.api) {
+    if let Some(address) = addresses.http.or(addresses.grpc).filter(|_| config.protocols.api) {
         writeln!(out, "questions are answered to this machine at http://{address}{ROOT}/")?;
+        if config.dashboard {
+            writeln!(out, "look at it in a browser: http://{address}/")?;
+        }
     }
     if addresses.grpc.is_none() && addresses.http.is_none() {
         writeln!(out, "listening on nothing: both addresses are off")?;

@@ -18,6 +18,7 @@ use otlp_arrow::{
     Addresses, Code, Config, Event, ExportOutcome, FlushOptions, Forwarder, OtlpError, OtlpLibrary, Severity,
 };
 use otlp_arrow_api::HttpApi as _;
+use otlp_arrow_dashboard::Dashboard as _;
 use otlp_arrow_query::{Ask as _, Indexed as _};
 
 use crate::append::BindingAppend;
@@ -102,7 +103,7 @@ impl BindingLibrary {
             closing: AtomicBool::new(false),
             resource: loaded.config.resource.clone(),
             directory: absolute(&loaded.config.output_dir).unwrap_or_else(|_| loaded.config.output_dir.clone()),
-            inner: builder.indexed().http_api().open()?,
+            inner: builder.indexed().http_api().dashboard().open()?,
         })
     }
 }

@@ -11,6 +11,7 @@ use otlp_arrow::internal::config::{Loaded, Sources};
 use otlp_arrow::internal::{Clock, Export, Producer as _, Waiter};
 use otlp_arrow::{Code, Config, Event, ExportOutcome, FlushOptions, OtlpError, OtlpLibrary, Result, Severity, Signal};
 use otlp_arrow_api::HttpApi as _;
+use otlp_arrow_dashboard::Dashboard as _;
 use otlp_arrow_query::{Ask as _, Indexed as _};
 use otlp_arrow_store::Wanted;
 use pyo3::prelude::*;
@@ -48,7 +49,7 @@ impl Library {
             let loaded = load(config)?;
             let output_dir = loaded.config.output_dir.display().to_string();
             let resource = DefaultResource::new(&loaded.config.resource);
-            let builder = OtlpLibrary::builder(loaded.config.clone()).ignored(&loaded).indexed().http_api();
+            let builder = OtlpLibrary::builder(loaded.config.clone()).ignored(&loaded).indexed().http_api().dashboard();
             Ok(Self { library: Detached::new(builder.on_event(listener).open()?), resource, output_dir })
         })
         .into_python(py)

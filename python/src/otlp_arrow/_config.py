@@ -417,6 +417,11 @@ class Config(TypedDict, total=False):
 
     protocols: Protocols
 
+    dashboard: bool
+    """Show what is kept as pages of a browser, at `/` of the addresses that are listened on, to this machine only;
+    `true` in the service; Rust programs add it with the crate `otlp-arrow-dashboard`. Default: `false`.
+    """
+
     rotation: Rotation
 
     retention: Retention

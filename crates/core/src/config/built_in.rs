@@ -19,6 +19,7 @@ const PARTS: [Part; 2] = [
             "listen",
             "insecure",
             "protocols",
+            "dashboard",
             "limits.max_body",
             "limits.max_connections",
             "limits.max_streams",
@@ -53,6 +54,7 @@ pub(super) fn check(config: &Config) -> Result<()> {
     let asked = |key: &str| match key {
         "listen" => config.listen.grpc.is_some() || config.listen.http.is_some(),
         "insecure" => config.insecure,
+        "dashboard" => config.dashboard,
         "forward" => !config.forward.is_empty(),
         "on_event.webhook" => config.on_event.webhook.is_some(),
         // The others have values in any case, as they have defaults.

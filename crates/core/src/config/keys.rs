@@ -58,6 +58,7 @@ const KEYS: &[Key] = &[
     key("protocols.otlp_grpc", Kind::Flag, "true", "answer OTLP over gRPC"),
     key("protocols.otlp_http", Kind::Flag, "true", "answer OTLP over HTTP"),
     key("protocols.api", Kind::Flag, "true", "answer questions about what is kept, at `/api/v1`, to this machine only; Rust programs add it with the crate `otlp-arrow-api`"),
+    key("dashboard", Kind::Flag, "false", "show what is kept as pages of a browser, at `/` of the addresses that are listened on, to this machine only; `true` in the service; Rust programs add it with the crate `otlp-arrow-dashboard`"),
     key("rotation.max_bytes", Kind::Size("64KiB", "64GiB"), "64MiB", "a live file is closed at this size; by default 1/32 of the space where that is less"),
     key("rotation.max_age", Kind::Duration("1s", "30d"), "15m", "a live file is closed at this age; at most a quarter of each retention age"),
     key("retention.traces.max_age", Kind::Duration("4s", "36500d"), "24h", "traces older than this are deleted"),

@@ -120,6 +120,7 @@ pub(crate) fn load(sources: &Sources) -> Result<Loaded> {
         for (name, address) in STANDARD_LISTEN {
             root.insert(&["listen".to_owned(), name.to_owned()], Node::text(address, Origin::Default));
         }
+        root.insert(&["dashboard".to_owned()], Node::text("true", Origin::Default));
     }
     let file = file_of(sources)?;
     if let Some(path) = &file {

@@ -39,7 +39,7 @@ pub(crate) fn config(
     let durability = durability(reader);
     let buffer = Buffer { max_bytes: reader.memory("buffer.max_bytes") };
     request_memory::set_defaults(reader, buffer.max_bytes);
-    let config = Config {
+    let mut config = Config {
         output_dir,
         durability,
         commit_interval: reader.duration("commit_interval"),
@@ -66,6 +66,7 @@ pub(crate) fn config(
             otlp_http: reader.flag("protocols.otlp_http"),
             api: reader.flag("protocols.api"),
         },
+        dashboard: reader.flag("dashboard"),
         rotation: Rotation {
             max_bytes: reader.size("rotation.max_bytes"),
             max_age: reader.duration("rotation.max_age"),
@@ -88,11 +89,25 @@ pub(crate) fn config(
         shutdown_timeout: reader.duration("shutdown_timeout"),
         fit: Fit { at_open: true, makes_way: !reader.is_set("retention.max_bytes") },
     };
+    fit_dashboard(&mut config, reader);
     for conflict in conflicts(&config) {
         let blamed = conflict.keys.iter().find(|key| reader.is_set(key)).unwrap_or(&conflict.keys[0]);
         reader.fail(blamed, &conflict.problem);
     }
     config
+}
+
+/// The service shows the dashboard where it can; who asks for it is told where it cannot be.
+fn fit_dashboard(config: &mut Config, reader: &mut Reader<'_>) {
+    let can = config.protocols.api && (config.listen.grpc.is_some() || config.listen.http.is_some());
+    if config.dashboard && !can && reader.origin("dashboard") == Origin::Default {
+        config.dashboard = false;
+        reader
+            .settings
+            .iter_mut()
+            .filter(|setting| setting.key == "dashboard")
+            .for_each(|off| off.value = "false".into());
+    }
 }
 
 fn durability(reader: &mut Reader<'_>) -> Durability {
@@ -196,6 +211,15 @@ pub(crate) fn conflicts(config: &Config) -> Vec<Conflict> {
             );
             found.push(Conflict::new(key, problem));
         }
+    }
+    if config.dashboard && listeners.iter().all(|(_, address)| address.is_none()) {
+        let problem =
+            "= true, and nothing is listened on where it could be looked at: set listen: true, or leave it out";
+        found.push(Conflict::new("dashboard", problem.to_owned()));
+    } else if config.dashboard && !config.protocols.api {
+        let problem =
+            "= true needs protocols.api, which it asks: leave protocols.api: false out, or set dashboard: false";
+        found.push(Conflict::new("dashboard", problem.to_owned()));
     }
     for (position, destination) in config.forward.iter().enumerate() {
         // Each has folders of its name, and file systems of macOS and Windows do not tell letter case apart.

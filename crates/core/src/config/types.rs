@@ -32,6 +32,9 @@ pub struct Config {
     pub insecure: bool,
     /// Protocols that are answered.
     pub protocols: Protocols,
+    /// Shows what is kept as pages of a browser, to this machine only, where something is listened on. A Rust program adds what
+    /// serves them with `otlp-arrow-dashboard`.
+    pub dashboard: bool,
     /// When a live file is closed.
     pub rotation: Rotation,
     /// When a file is deleted.

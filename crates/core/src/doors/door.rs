@@ -7,7 +7,7 @@ use otlp_arrow_base::clock::Clock;
 use otlp_arrow_net::server::Service;
 use tokio::sync::watch;
 
-use crate::config::{Limits, Protocols};
+use crate::config::{Config, Limits};
 use crate::ingest::Ingest;
 use crate::recorder::Recorder;
 
@@ -40,7 +40,7 @@ pub struct Door {
     /// What people call it, where it takes telemetry: this is counted by its name, and `serve` says that it is answered.
     pub telemetry: Option<&'static str>,
     /// Whether it is on.
-    pub on: fn(&Protocols) -> bool,
+    pub on: fn(&Config) -> bool,
     /// Makes the service.
     pub open: fn(&Inside) -> Arc<dyn Service>,
 }

@@ -20,7 +20,7 @@ use otlp_arrow_columns::{Format, Signal};
 use otlp_arrow_net::server::{self, Listener, Refusal, Router, Server};
 use tokio::sync::watch;
 
-use crate::config::{Config, Limits, Protocols};
+use crate::config::{Config, Limits};
 use crate::error::{Code, OtlpError, Result};
 use crate::ingest::Ingest;
 use crate::outcome::ExportOutcome;
@@ -33,9 +33,12 @@ pub use door::{Door, Inside};
 /// Every protocol that is answered.
 pub(crate) const DOORS: &[Door] = &[otlp_grpc::DOOR, otlp_http::DOOR, health::DOOR, metrics::DOOR];
 
+/// The door that the key `dashboard` switches on, which stands above this crate.
+pub const DASHBOARD: &str = "dashboard";
+
 /// What people call the protocols that take telemetry and are on.
-pub fn answered(protocols: &Protocols) -> impl Iterator<Item = &'static str> {
-    DOORS.iter().filter(|door| (door.on)(protocols)).filter_map(|door| door.telemetry)
+pub fn answered(config: &Config) -> impl Iterator<Item = &'static str> {
+    DOORS.iter().filter(|door| (door.on)(config)).filter_map(|door| door.telemetry)
 }
 
 /// Registers what is counted by protocol, so that it is listed before the first request.
@@ -98,7 +101,11 @@ impl Doors {
         let mut router = Router::new(limits(&config.limits), clock.clone(), Arc::clone(ingest.stats()));
         let inside = Inside { ingest, limits: config.limits.clone(), clock, recorder, stopped };
         for door in DOORS.iter().chain(further) {
-            router.mount((door.open)(&inside), (door.on)(&config.protocols))?;
+            router.mount((door.open)(&inside), (door.on)(config))?;
+        }
+        if config.dashboard && !further.iter().any(|door| door.name == DASHBOARD) {
+            let text = "dashboard: this program does not bring it: add it with the crate otlp-arrow-dashboard, or leave the key out";
+            return Err(OtlpError::new(Code::InvalidConfig, text));
         }
         let server = Arc::new(Server::new(router, stop));
         let guard = runtime.enter();

@@ -15,7 +15,7 @@ use super::export::{Intake, response};
 pub(super) const DOOR: Door = Door {
     name: "otlp_grpc",
     telemetry: Some("OTLP/gRPC"),
-    on: |protocols| protocols.otlp_grpc,
+    on: |config| config.protocols.otlp_grpc,
     open: |inside| Arc::new(OtlpGrpc::new(inside)),
 };
 

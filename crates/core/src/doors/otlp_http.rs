@@ -22,7 +22,7 @@ use crate::store::budget::Reservation;
 pub(super) const DOOR: Door = Door {
     name: "otlp_http",
     telemetry: Some("OTLP/HTTP"),
-    on: |protocols| protocols.otlp_http,
+    on: |config| config.protocols.otlp_http,
     open: |inside| Arc::new(OtlpHttp::new(inside)),
 };
 

@@ -108,7 +108,7 @@ impl Router {
             self.usage.push_str(if self.usage.is_empty() { "" } else { ", or " });
             self.usage.push_str(usage);
         }
-        let off = (!on).then(|| format!("protocols.{name}"));
+        let off = (!on).then(|| service.key());
         self.services.push(Mounted { service, protocol, off });
         Ok(())
     }

@@ -17,8 +17,13 @@ use crate::identity::Identity;
 
 /// One protocol. The router finds it by path and calls it with each request; all that a protocol is lies behind this.
 pub trait Service: Send + Sync + 'static {
-    /// Its name: `protocols.<name>` in the configuration, `protocol="<name>"` in counters.
+    /// Its name: `protocol="<name>"` in counters, and `protocols.<name>` in the configuration unless [`Service::key`] says otherwise.
     fn name(&self) -> &'static str;
+
+    /// The key that switches it on and off.
+    fn key(&self) -> String {
+        format!("protocols.{}", self.name())
+    }
 
     /// The paths it answers at.
     fn routes(&self) -> Vec<Route>;
