@@ -32,8 +32,22 @@ const TEST_CRATES = ['testkit', 'minimal'];
 
 /** Rooms within a crate from the ground up: folders or files below `src`; what is not named stands above all of them. */
 const ROOMS: Readonly<Record<string, readonly string[]>> = {
-  wire: ['write', 'read', 'signal', 'writer', 'merge', 'grpc', 'health', 'otlp', 'status', 'steps', 'lib'],
-  columns: ['schema', 'column', 'batch', 'decode', 'encode', 'lib'],
+  wire: [
+    'write',
+    'read',
+    'signal',
+    'writer',
+    'merge',
+    'grpc',
+    'health',
+    'hpack',
+    'otap',
+    'otlp',
+    'status',
+    'steps',
+    'lib',
+  ],
+  columns: ['schema', 'column', 'batch', 'decode', 'encode', 'otap', 'lib'],
   store: ['disk', 'file', 'log', 'write', 'lib'],
   net: ['time', 'reload', 'identity', 'encoding', 'grpc', 'tls', 'client', 'server', 'lib'],
   query: ['filter', 'figures', 'snapshot', 'scan', 'index', 'record', 'answer', 'questions', 'lib'],

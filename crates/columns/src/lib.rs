@@ -18,6 +18,7 @@ mod decode;
 mod encode;
 pub mod json;
 mod names;
+pub mod otap;
 mod outcome;
 mod parse;
 mod payload;

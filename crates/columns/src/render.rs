@@ -50,7 +50,7 @@ pub(crate) fn double(out: &mut Vec<u8>, value: f64) {
 }
 
 /// A double as JSON: a number, or `{"@double":"NaN"}` when it is not finite.
-fn json_double(out: &mut Vec<u8>, value: f64) {
+pub(crate) fn json_double(out: &mut Vec<u8>, value: f64) {
     if value.is_finite() {
         double(out, value);
     } else {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, MapArray, StructArray};
-use otlp_arrow_wire::read::{Cursor, Wire};
+use otlp_arrow_wire::read::{Block, Cursor, Wire};
 
 use super::counts::AttributeCounts;
 use super::{Offsets, Text, Zeros};
@@ -28,7 +28,7 @@ impl Letters {
     }
 
     #[inline(always)]
-    fn push(&mut self, letter: u8) {
+    pub(crate) fn push(&mut self, letter: u8) {
         self.letters.push(letter);
         self.mixed |= letter != letter::STRING;
     }
@@ -85,6 +85,16 @@ impl Attributes {
         self.keys.push_slice(key);
         match value {
             Some(value) => self.values.push_slice(value),
+            None => self.values.push_null(),
+        }
+    }
+
+    /// The same for a key and a value that are blocks of what was received.
+    #[inline(always)]
+    pub(crate) fn push_blocks(&mut self, keys: &[u8], key: Block, value: Option<(&[u8], Block)>) {
+        self.keys.push(keys, key);
+        match value {
+            Some((values, value)) => self.values.push(values, value),
             None => self.values.push_null(),
         }
     }
