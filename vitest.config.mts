@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config';
 // The suites run on the built package (ts/dist), the very files that ship; `npm run build` comes first.
 export default defineConfig({
   test: {
-    include: ['test/{node,package,guests}/**/*.test.ts'],
+    include: ['test/{node,package,guests}/**/*.test.ts', 'ts/dashboard/test/**/*.test.ts'],
     pool: 'forks',
     testTimeout: 30_000,
     hookTimeout: 30_000,

@@ -18,7 +18,7 @@ const bundled = await build({
   absWorkingDir: HERE,
   entryPoints: { app: 'src/main.tsx' },
   outdir: OUT,
-  publicPath: '/assets/',
+  publicPath: '/',
   entryNames: 'assets/[name]-[hash]',
   chunkNames: 'assets/[name]-[hash]',
   assetNames: 'assets/[name]-[hash]',

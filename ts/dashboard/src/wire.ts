@@ -26,6 +26,7 @@ export type Searched = Wire<answers.Searched>;
 export type Service = Wire<answers.Service>;
 export type Services = Wire<answers.Services>;
 export type Search = Wire<answers.Search>;
+export type Trace = Wire<answers.Trace>;
 export type TraceSummary = Wire<answers.TraceSummary>;
 export type Counts = Wire<answers.Counts>;
 export type Bucket = Wire<answers.Bucket>;

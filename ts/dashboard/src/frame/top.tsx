@@ -14,6 +14,7 @@ import { all, go, href, page, set, word } from '../state/url.js';
 import type { Services } from '../wire.js';
 import { Popover } from './popover.js';
 import { RangePicker } from './range-picker.js';
+import { Views } from './views.js';
 
 export function Top(): JSX.Element {
   useKeys('Time', [
@@ -50,6 +51,7 @@ export function Top(): JSX.Element {
       <LiveDot />
       <Search />
       <span class="spring" />
+      <Views />
       <button
         type="button"
         class="icon-button"

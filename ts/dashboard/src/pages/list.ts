@@ -20,4 +20,11 @@ export interface Page {
 export const PAGES: readonly Page[] = [
   { name: 'overview', title: 'Overview', icon: 'overview', key: 'o', load: () => import('./overview.js') },
   { name: 'traces', title: 'Traces', icon: 'traces', key: 't', load: () => import('./traces.js'), searches: true },
+  { name: 'logs', title: 'Logs', icon: 'logs', key: 'l', load: () => import('./logs.js'), searches: true },
+  { name: 'metrics', title: 'Metrics', icon: 'metrics', key: 'm', load: () => import('./metrics.js') },
+  { name: 'errors', title: 'Errors', icon: 'errors', key: 'e', load: () => import('./errors.js') },
+  { name: 'map', title: 'Map', icon: 'map', key: 'a', load: () => import('./map.js') },
+  { name: 'recorder', title: 'Recorder', icon: 'recorder', key: 'r', load: () => import('./recorder.js') },
+  { name: 'compare', title: 'Compare', icon: 'compare', under: 'traces', load: () => import('./compare.js') },
+  { name: 'genai', title: 'Conversations', icon: 'genai', under: 'traces', load: () => import('./genai.js') },
 ];

@@ -120,6 +120,12 @@ export default function Traces(): JSX.Element {
           <h1>Traces</h1>
           <Chips words={WORDS} />
           <span class="spring" />
+          <a class="button" href={href('genai')} title="Traces with language models">
+            Conversations
+          </a>
+          <a class="button" href={href('compare')} title="Two traces, runs or ranges of time beside each other">
+            Compare
+          </a>
           <DurationFilter />
           <div class="tabs">
             <button type="button" aria-pressed={showing === 'bars'} onClick={() => set({ view: null })}>

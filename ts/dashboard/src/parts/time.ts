@@ -62,9 +62,11 @@ export function duration(ns: number | null | undefined): string {
   if (size < 999_500_000) return `${sign}${three(size / 1e6)} ms`;
   if (size < 60e9) return `${sign}${three(size / 1e9)} s`;
   const seconds = Math.round(size / 1e9);
-  if (seconds < 3600) return `${sign}${Math.floor(seconds / 60)} min ${seconds % 60} s`;
-  if (seconds < 86_400) return `${sign}${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
-  return `${sign}${Math.floor(seconds / 86_400)} d ${Math.floor((seconds % 86_400) / 3600)} h`;
+  const rest = (value: number, unit: string) => (value === 0 ? '' : ` ${value} ${unit}`);
+  if (seconds < 3600) return `${sign}${Math.floor(seconds / 60)} min${rest(seconds % 60, 's')}`;
+  if (seconds < 86_400)
+    return `${sign}${Math.floor(seconds / 3600)} h${rest(Math.floor((seconds % 3600) / 60), 'min')}`;
+  return `${sign}${Math.floor(seconds / 86_400)} d${rest(Math.floor((seconds % 86_400) / 3600), 'h')}`;
 }
 
 const three = (value: number) =>
