@@ -88,6 +88,8 @@ export interface OtlpConfig {
     otlpGrpc?: boolean;
     /** Answer OTLP over HTTP. @default true */
     otlpHttp?: boolean;
+    /** Answer OTAP, the OTel-Arrow protocol. @default true */
+    otap?: boolean;
     /**
      * Answer questions about what is kept, at `/api/v1`, to this machine only; Rust programs add it with the crate
      * `otlp-arrow-api`. @default true

@@ -16,6 +16,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use otlp_arrow::internal::{Doors, Hops, Ingest, Kept};
 use otlp_arrow::internal::{Protocol, Stats};
 use otlp_arrow::{Config, ExportOutcome, OtlpLibrary, Result, Signal};
+use otlp_arrow_columns::StoredBatch;
 use otlp_arrow_store::budget::{Budget, Reservation};
 use otlp_arrow_testkit::payload;
 use prost::Message;
@@ -48,6 +49,11 @@ impl Ingest for Drop {
         _: Reservation,
     ) -> Result<(ExportOutcome, Kept)> {
         std::hint::black_box(batches);
+        Ok((ExportOutcome::default(), Box::pin(std::future::ready(Ok(())))))
+    }
+
+    fn store(&self, _: Protocol, rows: StoredBatch, _: Reservation, _: Hops) -> Result<(ExportOutcome, Kept)> {
+        std::hint::black_box(rows);
         Ok((ExportOutcome::default(), Box::pin(std::future::ready(Ok(())))))
     }
 

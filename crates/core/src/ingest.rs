@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use bytes::Bytes;
 use otlp_arrow_base::hops::Hops;
-use otlp_arrow_columns::Signal;
+use otlp_arrow_columns::{Signal, StoredBatch};
 
 use crate::error::Result;
 use crate::outcome::ExportOutcome;
@@ -49,6 +49,16 @@ pub trait Ingest: Send + Sync + 'static {
         protocol: Protocol,
         batches: Vec<RecordBatch>,
         reservation: Reservation,
+    ) -> Result<(ExportOutcome, Kept)>;
+
+    /// Takes rows in the form that a commit has them in, which came through `hops` and are kept together; `reservation` covers
+    /// them. What is accepted is kept whether or not the future is polled.
+    fn store(
+        &self,
+        protocol: Protocol,
+        rows: StoredBatch,
+        reservation: Reservation,
+        hops: Hops,
     ) -> Result<(ExportOutcome, Kept)>;
 
     /// Whether new data would be taken now; if not, why.

@@ -109,6 +109,9 @@ class Protocols(TypedDict, total=False):
     otlp_http: bool
     """Answer OTLP over HTTP. Default: `true`."""
 
+    otap: bool
+    """Answer OTAP, the OTel-Arrow protocol. Default: `true`."""
+
     api: bool
     """Answer questions about what is kept, at `/api/v1`, to this machine only; Rust programs add it with the crate
     `otlp-arrow-api`. Default: `true`.

@@ -53,6 +53,7 @@ MetricName = Literal[
     "otlp_arrow_received_records_total",
     "otlp_arrow_refused_records_total",
     "otlp_arrow_refused_requests_total",
+    "otlp_arrow_opened_streams_total",
     "otlp_arrow_committed_records_total",
     "otlp_arrow_dropped_records_total",
     "otlp_arrow_filtered_records_total",

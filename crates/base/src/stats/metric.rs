@@ -68,6 +68,8 @@ metrics! {
         = "Records not accepted: invalid, or because the buffer was full or the deadline passed.";
     RefusedRequests: Counter "otlp_arrow_refused_requests_total" in "requests" by ["signal", "protocol", "reason"]
         = "Requests answered with an error, by its code; and those with data of another signal or nothing that is OTLP (foreign_data).";
+    OpenedStreams: Counter "otlp_arrow_opened_streams_total" in "streams" by ["signal", "protocol"]
+        = "Streams that were opened, of the protocols that send their requests on streams.";
     CommittedRecords: Counter "otlp_arrow_committed_records_total" in "records" by ["signal"]
         = "Records written to a file.";
     DroppedRecords: Counter "otlp_arrow_dropped_records_total" in "records" by ["signal", "reason"]

@@ -74,6 +74,11 @@ impl Stats {
         add(&self.protocols.of(protocol).foreign_data[signal], 1);
     }
 
+    /// A stream was opened, on which requests come.
+    pub fn stream(&self, signal: Signal, protocol: Protocol) {
+        add(&self.protocols.of(protocol).streams[signal], 1);
+    }
+
     /// One request was answered after `elapsed`: with success, or with the code.
     pub fn request(&self, signal: Signal, protocol: Protocol, outcome: Option<Code>, elapsed: Duration) {
         let outcome = outcome.map_or(0, |code| code as usize + 1);
@@ -166,6 +171,14 @@ impl Stats {
             }
         }
         self.refused_requests(&mut out);
+        for signal in Signal::ALL {
+            for (protocol, counters) in self.protocols.iter() {
+                let labels = [("signal", signal.as_str()), ("protocol", protocol)];
+                if load(&counters.streams[signal]) > 0 {
+                    out.counter(Metric::OpenedStreams, &labels, load(&counters.streams[signal]));
+                }
+            }
+        }
         for signal in Signal::ALL {
             let labels = [("signal", signal.as_str())];
             out.counter(Metric::CommittedRecords, &labels, load(&self.committed[signal]));

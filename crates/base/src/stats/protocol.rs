@@ -42,14 +42,15 @@ pub(super) struct Counters {
     pub(super) received: PerSignal<AtomicU64>,
     pub(super) refused: PerSignal<[AtomicU64; REASONS]>,
     pub(super) foreign_data: PerSignal<AtomicU64>,
+    pub(super) streams: PerSignal<AtomicU64>,
     pub(super) not_kept: PerSignal<[AtomicU64; Code::COUNT]>,
     pub(super) request_seconds: PerSignal<[Histogram; OUTCOMES]>,
 }
 
 impl Counters {
     fn new(name: &'static str) -> Box<Self> {
-        let (received, refused, foreign_data, not_kept, request_seconds) = Default::default();
-        Box::new(Self { name, received, refused, foreign_data, not_kept, request_seconds })
+        let (received, refused, foreign_data, streams, not_kept, request_seconds) = Default::default();
+        Box::new(Self { name, received, refused, foreign_data, streams, not_kept, request_seconds })
     }
 }
 

@@ -57,6 +57,7 @@ const KEYS: &[Key] = &[
     key("insecure", Kind::Flag, "false", "allows listening on an address that other machines reach, without credentials"),
     key("protocols.otlp_grpc", Kind::Flag, "true", "answer OTLP over gRPC"),
     key("protocols.otlp_http", Kind::Flag, "true", "answer OTLP over HTTP"),
+    key("protocols.otap", Kind::Flag, "true", "answer OTAP, the OTel-Arrow protocol"),
     key("protocols.api", Kind::Flag, "true", "answer questions about what is kept, at `/api/v1`, to this machine only; Rust programs add it with the crate `otlp-arrow-api`"),
     key("dashboard", Kind::Flag, "false", "show what is kept as pages of a browser, at `/` of the addresses that are listened on, to this machine only; `true` in the service; Rust programs add it with the crate `otlp-arrow-dashboard`"),
     key("rotation.max_bytes", Kind::Size("64KiB", "64GiB"), "64MiB", "a live file is closed at this size; by default 1/32 of the space where that is less"),

@@ -64,6 +64,7 @@ pub(crate) fn config(
         protocols: Protocols {
             otlp_grpc: reader.flag("protocols.otlp_grpc"),
             otlp_http: reader.flag("protocols.otlp_http"),
+            otap: reader.flag("protocols.otap"),
             api: reader.flag("protocols.api"),
         },
         dashboard: reader.flag("dashboard"),

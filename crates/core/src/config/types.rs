@@ -120,6 +120,8 @@ pub struct Protocols {
     pub otlp_grpc: bool,
     /// OTLP over HTTP, protobuf and JSON.
     pub otlp_http: bool,
+    /// OTAP, the OTel-Arrow protocol.
+    pub otap: bool,
     /// Questions over HTTP, answered to this machine only. A Rust program adds what answers them with `otlp-arrow-api`.
     pub api: bool,
 }

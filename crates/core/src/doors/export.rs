@@ -9,7 +9,7 @@ use otlp_arrow_base::PerSignal;
 use otlp_arrow_base::clock::Clock;
 use otlp_arrow_base::hops::Hops;
 use otlp_arrow_base::log_limit::Repeated;
-use otlp_arrow_columns::{Format, Signal};
+use otlp_arrow_columns::{Format, Limits, Signal};
 use otlp_arrow_net::server::{Refusal, WORTH_A_THREAD, apart};
 use otlp_arrow_wire::grpc::shortened;
 use otlp_arrow_wire::otlp::{ExportResponse, rejected_name};
@@ -40,6 +40,11 @@ impl Intake {
         Self { ingest: Arc::clone(&inside.ingest), protocol, clock: inside.clock.clone(), told: Default::default() }
     }
 
+    /// The name that is counted.
+    pub(super) fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
     /// The recorders that a request came through. It is refused where this one is among them, before any of it is read.
     pub(super) fn hops(&self, headers: &HeaderMap) -> Result<Hops, Refusal> {
         hops(&self.ingest, headers)
@@ -63,6 +68,12 @@ impl Intake {
         }
         Ok(outcome)
     }
+}
+
+/// The limits of what is read outside of the library's own way in.
+pub(super) fn columns_limits(inside: &Inside) -> Limits {
+    let limits = &inside.limits;
+    Limits { nesting: limits.nesting, max_request_memory: limits.max_request_memory }
 }
 
 fn hops(ingest: &Arc<dyn Ingest>, headers: &HeaderMap) -> Result<Hops, Refusal> {

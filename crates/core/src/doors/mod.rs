@@ -7,6 +7,7 @@ mod door;
 mod export;
 mod health;
 mod metrics;
+mod otap;
 mod otlp_grpc;
 mod otlp_http;
 
@@ -31,7 +32,7 @@ use crate::wait::block_until;
 pub use door::{Door, Inside};
 
 /// Every protocol that is answered.
-pub(crate) const DOORS: &[Door] = &[otlp_grpc::DOOR, otlp_http::DOOR, health::DOOR, metrics::DOOR];
+pub(crate) const DOORS: &[Door] = &[otlp_grpc::DOOR, otlp_http::DOOR, otap::DOOR, health::DOOR, metrics::DOOR];
 
 /// The door that the key `dashboard` switches on, which stands above this crate.
 pub const DASHBOARD: &str = "dashboard";

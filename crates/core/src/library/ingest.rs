@@ -8,7 +8,7 @@ use arrow_array::RecordBatch;
 use bytes::Bytes;
 use otlp_arrow_base::clock::Clock;
 use otlp_arrow_base::hops::Hops;
-use otlp_arrow_columns::{BatchBuilder, CheckedBatches, Limits, Payload, Refused, Signal};
+use otlp_arrow_columns::{BatchBuilder, CheckedBatches, Limits, Payload, Refused, Signal, StoredBatch};
 
 use super::additions::Additions;
 use super::encoding::Encoding;
@@ -181,6 +181,24 @@ impl Core {
         Ok((outcome, count.when(appended.map(|request| self.store.append(request)))))
     }
 
+    /// [`Core::take`] for rows that are as a commit has them.
+    fn take_stored(
+        &self,
+        protocol: Protocol,
+        rows: StoredBatch,
+        mut reservation: Reservation,
+        hops: Hops,
+    ) -> Result<(ExportOutcome, impl Future<Output = Result<()>> + Send + 'static + use<>)> {
+        let (signal, accepted) = (rows.signal(), rows.batch().num_rows() as u64);
+        let outcome = ExportOutcome { accepted, ..ExportOutcome::default() };
+        let payload = (accepted > 0).then_some(Payload::Batch(rows));
+        let (payload, filtered) = self.staged(payload, &mut reservation)?;
+        let appended = payload.map(|payload| Request::new(payload, reservation)).transpose()?;
+        let appended = appended.map(|request| request.with_hops(hops));
+        let count = self.count(signal, protocol, accepted, Refused::default(), filtered);
+        Ok((outcome, count.when(appended.map(|request| self.store.append(request)))))
+    }
+
     /// Waits for a request of the host program, and counts how it ended and how long it took.
     pub(super) async fn timed<T>(&self, signal: Signal, request: impl Future<Output = Result<T>>) -> Result<T> {
         let clock = self.store.clock();
@@ -270,6 +288,17 @@ impl Ingest for Core {
         reservation: Reservation,
     ) -> Result<(ExportOutcome, Kept)> {
         let (outcome, kept) = self.take_batches(signal, protocol, batches.into_iter().map(Ok), reservation)?;
+        Ok((outcome, Box::pin(kept)))
+    }
+
+    fn store(
+        &self,
+        protocol: Protocol,
+        rows: StoredBatch,
+        reservation: Reservation,
+        hops: Hops,
+    ) -> Result<(ExportOutcome, Kept)> {
+        let (outcome, kept) = self.take_stored(protocol, rows, reservation, hops)?;
         Ok((outcome, Box::pin(kept)))
     }
 

@@ -9,5 +9,6 @@ mod health;
 mod hostile;
 mod http;
 mod kept;
+mod otap;
 mod support;
 mod toy_door;

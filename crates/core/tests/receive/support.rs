@@ -10,7 +10,7 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use otlp_arrow::internal::{Doors, Hops, Ingest, Kept};
 use otlp_arrow::internal::{Protocol, Stats};
 use otlp_arrow::{Code, Config, ExportOutcome, OtlpError, Result, Signal};
-use otlp_arrow_columns::Refused;
+use otlp_arrow_columns::{Refused, StoredBatch};
 use otlp_arrow_store::budget::{Budget, Reservation};
 pub(crate) use otlp_arrow_testkit::http::*;
 use prost::Message;
@@ -28,15 +28,44 @@ pub(crate) enum Script {
     FailLater(Code),
     Hang,
     Panic,
+    /// Each waits for the last of these, and takes it.
+    Wait(Arc<Mutex<Vec<tokio::sync::oneshot::Receiver<()>>>>),
 }
 
 /// Takes requests instead of a library.
 #[derive(Debug)]
 pub(crate) struct Inside {
-    budget: Arc<Budget>,
-    stats: Arc<Stats>,
+    pub(crate) budget: Arc<Budget>,
+    pub(crate) stats: Arc<Stats>,
     script: Mutex<Script>,
     pub(crate) seen: Mutex<Vec<(Signal, Protocol, Bytes)>>,
+    /// Rows that came without being OTLP.
+    pub(crate) stored: Mutex<Vec<(Signal, StoredBatch)>>,
+}
+
+impl Inside {
+    /// What becomes of rows, as the script says.
+    fn outcome_of(&self, reservation: Reservation) -> Result<Kept> {
+        let script = self.script.lock().unwrap().clone();
+        match script {
+            Script::Keep | Script::Partial(..) => Ok(Box::pin(std::future::ready(Ok(())))),
+            Script::Fail(code) => Err(OtlpError::new(code, "as scripted")),
+            Script::FailLater(code) => Ok(Box::pin(std::future::ready(Err(OtlpError::new(code, "as scripted"))))),
+            Script::Hang => Ok(Box::pin(async move {
+                let _held = reservation;
+                std::future::pending().await
+            })),
+            Script::Panic => std::panic::resume_unwind(Box::new("as scripted")),
+            Script::Wait(waits) => {
+                let wait = waits.lock().unwrap().pop().unwrap();
+                Ok(Box::pin(async move {
+                    wait.await.unwrap();
+                    drop(reservation);
+                    Ok(())
+                }))
+            }
+        }
+    }
 }
 
 impl Ingest for Inside {
@@ -73,6 +102,7 @@ impl Ingest for Inside {
                 std::future::pending().await
             }),
             Script::Panic => std::panic::resume_unwind(Box::new("as scripted")),
+            Script::Wait(_) => unreachable!("for rows only"),
         };
         self.stats.received(signal, protocol, outcome.accepted, &Refused::default());
         Ok((outcome, kept))
@@ -80,6 +110,22 @@ impl Ingest for Inside {
 
     fn append(&self, _: Signal, _: Protocol, _: Vec<RecordBatch>, _: Reservation) -> Result<(ExportOutcome, Kept)> {
         unreachable!("these doors hand over OTLP")
+    }
+
+    fn store(
+        &self,
+        protocol: Protocol,
+        rows: StoredBatch,
+        reservation: Reservation,
+        _: Hops,
+    ) -> Result<(ExportOutcome, Kept)> {
+        assert!(reservation.bytes() >= rows.arrow_bytes(), "{} for {}", reservation.bytes(), rows.arrow_bytes());
+        let signal = rows.signal();
+        let outcome = ExportOutcome { accepted: rows.batch().num_rows() as u64, ..Default::default() };
+        self.stored.lock().unwrap().push((signal, rows));
+        let kept = self.outcome_of(reservation)?;
+        self.stats.received(signal, protocol, outcome.accepted, &Refused::default());
+        Ok((outcome, kept))
     }
 
     fn ready(&self) -> Result<()> {
@@ -112,6 +158,7 @@ pub(crate) fn start_with(change: impl FnOnce(&mut Config)) -> Service {
         stats: Arc::default(),
         script: Mutex::new(Script::Keep),
         seen: Mutex::default(),
+        stored: Mutex::default(),
     });
     let doors = Doors::open(&config, Arc::clone(&inside) as _).unwrap();
     let addresses = doors.addresses();
