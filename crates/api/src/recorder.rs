@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use otlp_arrow::config::Query;
 use otlp_arrow::internal::Recorder;
-use otlp_arrow::{Code, Forwarder, ForwarderInfo, OtlpError, Result, Retried};
+use otlp_arrow::{Code, Forwarder, ForwarderInfo, OtlpError, Result, Retried, Signal};
+use otlp_arrow_base::stats::Metric;
 use otlp_arrow_query::filter::nearest;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -61,10 +62,15 @@ pub(crate) fn shown(subject: &Subject) -> Value {
         }
     };
     let config = recorder.config();
-    let mut stats = serde_json::to_value(recorder.stats()).unwrap_or_default();
+    let stats = recorder.stats();
+    let refused = |labels: &[(&str, &str)]| stats.counters.total(Metric::RefusedRecords.name(), labels);
+    let by_signal = Signal::ALL.map(|signal| (signal.to_string(), refused(&[("signal", signal.as_str())]).into()));
+    let refused = Value::Object(by_signal.into_iter().collect());
+    let mut stats = serde_json::to_value(&stats).unwrap_or_default();
     if let Some(stats) = stats.as_object_mut() {
         // Hundreds of series: /metrics has them.
         stats.remove("counters");
+        stats.insert("refused_records".to_owned(), refused);
     }
     json!({
         "version": env!("CARGO_PKG_VERSION"),

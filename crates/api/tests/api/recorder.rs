@@ -36,6 +36,13 @@ fn the_recorder_is_shown_with_what_is_not_well() {
     assert_eq!((&shown["version"], &shown["query"]["max_rows"]), (&json!(env!("CARGO_PKG_VERSION")), &json!(100_000)));
     assert!(shown["destinations"][0]["lag_records"].as_u64().unwrap() > 0 && shown["stats"]["counters"].is_null());
     assert_eq!(answering.get("/api/v1/recorder").header("cache-control"), "no-store");
+    // What was not accepted is told by signal.
+    assert_eq!(shown["stats"]["refused_records"], json!({ "traces": 0, "metrics": 0, "logs": 0 }));
+    let nested = (0..200).fold(json!({ "stringValue": "x" }), |inner, _| json!({ "arrayValue": { "values": [inner] } }));
+    let deep = json!({ "resourceLogs": [{ "scopeLogs": [{ "logRecords": [{ "body": nested }, { "body": { "stringValue": "kept" } }] }] }] });
+    post(answering.address, "/v1/logs", deep.to_string().as_bytes());
+    let stats = &answering.json("/recorder")["stats"];
+    assert_eq!((&stats["refused_records"]["logs"], &stats["accepted_records"]["logs"]), (&json!(1), &json!(101)));
 }
 
 #[test]
