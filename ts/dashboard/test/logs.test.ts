@@ -91,6 +91,12 @@ test('the newest come first, and the oldest make room', () => {
   const { rows, isCut } = prepended(list, [record(3, 'c'), record(4, 'd')], 3);
   expect([rows.map(({ body }) => body).join(''), isCut]).toEqual(['dcb', true]);
   expect(prepended(list, [record(3, 'c'), record(4, 'd')], 1).rows.map(({ body }) => body)).toEqual(['d']);
+  // Of one time the one that was committed last comes first.
+  expect(
+    prepended([], [record(5, 'x'), record(5, 'y')], 9)
+      .rows.map(({ body }) => body)
+      .join(''),
+  ).toBe('yx');
   expect(prepended([], [], 3)).toEqual({ rows: [], isCut: false });
 });
 

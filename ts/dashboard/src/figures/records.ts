@@ -60,8 +60,8 @@ export function prepended(
   fresh: readonly LogRecord[],
   most: number,
 ): { readonly rows: readonly LogRecord[]; readonly isCut: boolean } {
-  // Records come in the order they were committed, which is nearly that of their times.
-  const sorted = [...fresh].sort((a, b) => {
+  // Records come in the order they were committed, which is nearly that of their times; of one time the last one was committed last.
+  const sorted = [...fresh].reverse().sort((a, b) => {
     const [one, other] = [timeOf(a) ?? '', timeOf(b) ?? ''];
     return one < other ? 1 : one > other ? -1 : 0;
   });

@@ -13,7 +13,7 @@ import { Popover } from './popover.js';
 export function Views(): JSX.Element {
   const [open, setOpen] = useState(false);
   const [problem, setProblem] = useState(false);
-  useKeys('Views', [{ key: 'v v', text: 'Views that are kept', act: () => setOpen(true) }]);
+  useKeys('Views', [{ key: 'V', text: 'Views that are kept', act: () => setOpen(true) }]);
   const url = here({});
   const title = PAGES.find(({ name }) => name === page.value)?.title ?? 'View';
   const filters = [...words.value]

@@ -115,7 +115,12 @@ function Row({
         </b>
         <span class="cut quiet" title={line(group.message)}>
           {group.type === '' ? '' : line(group.message)}
-          {group.frame !== null && <span class="of-frame"> {line(group.frame)}</span>}
+          {group.frame !== null && (
+            <>
+              {' '}
+              <span class="of-frame">{line(group.frame)}</span>
+            </>
+          )}
         </span>
       </span>
       <span class="error-services">

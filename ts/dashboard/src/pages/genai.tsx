@@ -4,13 +4,12 @@ import { useState } from 'preact/hooks';
 import { at, together, useAnswer } from '../api.js';
 import { type Conversation, conversation, type Message, type Part, type Tokens, type Turn } from '../figures/genai.js';
 import { Copy } from '../parts/copy.js';
-import { List } from '../parts/list.js';
-import { ServiceName, Stripe } from '../parts/service.js';
+import { ServiceName } from '../parts/service.js';
 import { Empty, Hints, Loading, SearchedNote, Wrong } from '../parts/states.js';
 import { clean, line } from '../parts/text.js';
 import { ago, clock, count, duration } from '../parts/time.js';
 import { rangeWords } from '../state/range.js';
-import { below, go, href, picked } from '../state/url.js';
+import { below, href, picked } from '../state/url.js';
 import type { Search, Trace } from '../wire.js';
 
 export default function GenAiPage(): JSX.Element {
@@ -33,9 +32,8 @@ function Traces(): JSX.Element {
     [...(answer?.traces ?? []), ...(older.answer?.traces ?? [])].map(trace => [trace.trace_id, trace]),
   );
   const traces = [...known.values()].sort((a, b) => (a.start_time < b.start_time ? 1 : -1));
-  const [chosen, choose] = useState<number | undefined>();
   return (
-    <section class={`page ${stale ? 'stale' : ''}`}>
+    <section class={`page scroll ${stale ? 'stale' : ''}`}>
       <header class="page-head">
         <h1>Conversations</h1>
         <span class="quiet">traces with language models</span>
@@ -54,34 +52,49 @@ function Traces(): JSX.Element {
         </Empty>
       )}
       {traces.length > 0 && (
-        <List
-          label="Conversations"
-          class="genai-row"
-          count={traces.length}
-          height={36}
-          chosen={chosen}
-          onChoose={choose}
-          onOpen={at => go(href(['genai', traces[at]!.trace_id]))}
-          row={at => {
-            const trace = traces[at]!;
-            return (
-              <>
-                <span class="time quiet number" title={ago(trace.start_time)}>
-                  {clock(trace.start_time, { digits: 0 })}
-                </span>
-                <a class="cut grow" href={href(['genai', trace.trace_id])} tabIndex={-1}>
-                  {line(trace.root_name)}
-                </a>
-                <ServiceName name={trace.root_service} />
-                <span class="number">{duration(trace.duration)}</span>
-                <Stripe services={trace.services} />
-                <span class={`number ${trace.errors > 0 ? 'error' : 'quiet'}`}>
-                  {trace.errors > 0 ? `${count(trace.errors)} errors` : `${count(trace.spans)} spans`}
-                </span>
-              </>
-            );
-          }}
-        />
+        <div class="table-box">
+          <table class="table">
+            <caption class="hidden">Traces with language models, the latest first</caption>
+            <thead>
+              <tr>
+                <th scope="col">Start</th>
+                <th scope="col">Trace</th>
+                <th scope="col">Service</th>
+                <th scope="col" class="number">
+                  Duration
+                </th>
+                <th scope="col" class="number">
+                  Spans
+                </th>
+                <th scope="col" class="number">
+                  Errors
+                </th>
+              </tr>
+            </thead>
+            <tbody>
+              {traces.map(trace => (
+                <tr key={trace.trace_id}>
+                  <td class="number quiet start" title={ago(trace.start_time)}>
+                    {clock(trace.start_time, { digits: 0 })}
+                  </td>
+                  <td class="operation">
+                    <a class="cut" href={href(['genai', trace.trace_id])}>
+                      {line(trace.root_name)}
+                    </a>
+                  </td>
+                  <td>
+                    <ServiceName name={trace.root_service} />
+                  </td>
+                  <td class="number">{duration(trace.duration)}</td>
+                  <td class="number">{count(trace.spans)}</td>
+                  <td class={`number ${trace.errors > 0 ? 'error' : 'quiet'}`}>
+                    {trace.errors > 0 ? count(trace.errors) : '–'}
+                  </td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
       )}
     </section>
   );

@@ -127,8 +127,10 @@ export function Rows<T extends object>(props: RowsProps<T>): JSX.Element {
     <div
       ref={box}
       class={`list ${props.class ?? ''}`}
-      role="listbox"
+      role="grid"
       aria-label={label}
+      aria-rowcount={items.length}
+      aria-colcount={1}
       aria-activedescendant={chosen !== undefined && chosen >= first && chosen < last ? idOf(chosen) : undefined}
       tabIndex={0}
       onKeyDown={onKeyDown}
@@ -146,18 +148,20 @@ export function Rows<T extends object>(props: RowsProps<T>): JSX.Element {
               key={at}
               id={idOf(at)}
               data-row={at}
-              role="option"
+              role="row"
               tabIndex={-1}
               aria-selected={at === chosen}
-              aria-setsize={items.length}
-              aria-posinset={at + 1}
+              aria-rowindex={at + 1}
               class={`row ${props.rowClass?.(item) ?? ''}`}
               style={{ top: `${tops[at]}px` }}
               onClick={event => {
                 if (!(event.target as Element).closest('a, button, input')) onChoose(at);
               }}
             >
-              {row(item, at)}
+              {/* One cell, for there are links in it, which an option of a list may not have. */}
+              <div class="cell" role="gridcell">
+                {row(item, at)}
+              </div>
             </div>
           );
         })}
