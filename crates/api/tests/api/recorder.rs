@@ -38,7 +38,8 @@ fn the_recorder_is_shown_with_what_is_not_well() {
     assert_eq!(answering.get("/api/v1/recorder").header("cache-control"), "no-store");
     // What was not accepted is told by signal.
     assert_eq!(shown["stats"]["refused_records"], json!({ "traces": 0, "metrics": 0, "logs": 0 }));
-    let nested = (0..200).fold(json!({ "stringValue": "x" }), |inner, _| json!({ "arrayValue": { "values": [inner] } }));
+    let nested =
+        (0..200).fold(json!({ "stringValue": "x" }), |inner, _| json!({ "arrayValue": { "values": [inner] } }));
     let deep = json!({ "resourceLogs": [{ "scopeLogs": [{ "logRecords": [{ "body": nested }, { "body": { "stringValue": "kept" } }] }] }] });
     post(answering.address, "/v1/logs", deep.to_string().as_bytes());
     let stats = &answering.json("/recorder")["stats"];
