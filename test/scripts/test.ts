@@ -10,6 +10,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { publicApi } from './api.js';
 import { crossChecks } from './cross.js';
+import { dashboardTests } from './dashboard.js';
 import { demo } from './demo-test.js';
 import { dependencies } from './dependencies.js';
 import { features } from './features.js';
@@ -67,6 +68,7 @@ const STEPS: readonly Step[] = [
   }),
   step('python tests', () => suite(venvBin('pytest'), ['-q', '-rfEs'], { cwd: python })),
   step('demo', () => demo()),
+  step('dashboard in a browser', () => dashboardTests()),
   step('kill test, a share', () => run(process.execPath, [join(ROOT, 'test/dist/crash/main.js'), '--rounds', '30'])),
   step('waits, a share', () => waitsShare()),
   step('go peers', () => goPeers()),

@@ -114,10 +114,20 @@ export interface Bar {
   readonly kind: string;
   readonly events: number;
   readonly logs: number;
+  /** When these were, in nanoseconds from the start of the trace; the first 32. */
+  readonly event_times?: readonly number[];
+  readonly log_times?: readonly number[];
   readonly children: number;
   readonly hidden: number;
   readonly matches?: boolean;
   readonly orphan?: true;
+}
+
+/** All of one span: `/traces/{trace}/spans/{span}`. */
+export interface OneSpan {
+  readonly span: Span | null;
+  readonly logs: readonly LogRecord[];
+  readonly searched: Searched;
 }
 
 /** A trace for its waterfall. */

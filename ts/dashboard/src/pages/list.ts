@@ -27,4 +27,5 @@ export const PAGES: readonly Page[] = [
   { name: 'recorder', title: 'Recorder', icon: 'recorder', key: 'r', load: () => import('./recorder.js') },
   { name: 'compare', title: 'Compare', icon: 'compare', under: 'traces', load: () => import('./compare.js') },
   { name: 'genai', title: 'Conversations', icon: 'genai', under: 'traces', load: () => import('./genai.js') },
+  { name: 'trace', title: 'Trace', icon: 'traces', under: 'traces', load: () => import('./trace.js') },
 ];

@@ -38,10 +38,12 @@ export function Facets({
   const facets = useAnswer<Answer>(ready ? '/facets' : null, { ...Object.fromEntries(asEntries(words)), signal, by });
   if (facets.error && !facets.answer) return <Wrong error={facets.error} again={facets.again} />;
   if (!facets.answer) return <Loading lines={10} />;
-  const shown = facets.answer.facets.filter(
-    ({ values, by }) =>
-      values.length > 0 && !(values.length === 1 && values[0]!.value === null && columns.includes(by)),
-  );
+  const { total } = facets.answer;
+  const shown = facets.answer.facets.filter(({ values, by, distinct }) => {
+    if (values.length === 0 || (values.length === 1 && values[0]!.value === null && columns.includes(by))) return false;
+    // What is another value in most records is nothing to choose from.
+    return columns.includes(by) || chosen.includes(by) || distinct < 50 || distinct < total / 4;
+  });
   return (
     <div class={`facets ${facets.stale ? 'stale' : ''}`}>
       {shown.map(facet => (

@@ -97,11 +97,16 @@ export function amount(value: number | null | undefined): string {
   return size >= 0.01 ? String(Number(value.toPrecision(3))) : value.toExponential(1);
 }
 
-/** A rate a second: `3.2/s`, or a minute where that is little. */
+/** A rate a second: `3.2/s`, or a minute or an hour where that is little. */
 export function rate(perSecond: number): string {
   if (perSecond === 0) return '0';
-  return perSecond >= 0.095 ? `${amount(perSecond)}/s` : `${amount(perSecond * 60)}/min`;
+  if (perSecond >= 0.095) return `${amount(perSecond)}/s`;
+  return perSecond >= 0.0016 ? `${amount(perSecond * 60)}/min` : `${amount(perSecond * 3600)}/h`;
 }
+
+/** `1 span`, `2 spans`. */
+export const of = (value: number, one: string, many = `${one}s`): string =>
+  `${count(value)} ${value === 1 ? one : many}`;
 
 /** A share: `0.4 %`. */
 export function percent(share: number): string {

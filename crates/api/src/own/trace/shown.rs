@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampNanosecondType;
-use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, UInt32Array};
+use arrow_array::{
+    Array, ArrayRef, BooleanArray, Int64Array, ListArray, PrimitiveArray, RecordBatch, StringArray, UInt32Array,
+};
 use otlp_arrow::{Code, OtlpError, Result};
 use otlp_arrow_columns::schema::{logs, traces};
 use otlp_arrow_query::Searched;
@@ -32,6 +34,11 @@ struct Bar {
     kind: String,
     events: usize,
     logs: usize,
+    /// When these were, in nanoseconds from the start of the trace; so many of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    event_times: Vec<i64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    log_times: Vec<i64>,
     children: usize,
     hidden: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -39,6 +46,9 @@ struct Bar {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     orphan: bool,
 }
+
+/// Times of events and log records of one span that are told: more would be one stroke in a waterfall.
+const MARKS: usize = 32;
 
 /// Everything of one span, and its place.
 #[derive(Serialize)]
@@ -125,11 +135,16 @@ impl TraceView {
         let spans = &self.trace.spans;
         let events = spans.column(traces::EVENTS).as_list_opt::<i32>();
         let starts = spans.column(traces::START_TIME).as_primitive_opt::<TimestampNanosecondType>();
-        let mut of_span: HashMap<&[u8], usize> = HashMap::new();
+        let since = |time: i64| time.saturating_sub(start.cast_signed());
+        let event_times = events.map(|events| times_in(events));
+        let mut of_span: HashMap<&[u8], Vec<i64>> = HashMap::new();
         let ids = self.trace.logs.column(logs::SPAN_ID).as_fixed_size_binary();
-        (0..ids.len())
-            .filter(|row| ids.is_valid(*row))
-            .for_each(|row| *of_span.entry(ids.value(row)).or_default() += 1);
+        let log_times = [logs::TIME, logs::OBSERVED_TIME]
+            .map(|column| self.trace.logs.column(column).as_primitive_opt::<TimestampNanosecondType>());
+        for row in (0..ids.len()).filter(|row| ids.is_valid(*row)) {
+            let time = log_times.iter().flatten().find(|times| times.is_valid(row)).map(|times| times.value(row));
+            of_span.entry(ids.value(row)).or_default().push(time.map_or(0, since));
+        }
         let ids: Vec<&[u8]> = super::ids(spans).collect();
         let texts = Texts::of(spans);
         let bar = |(node, row): (&Node, Row)| Bar {
@@ -148,7 +163,16 @@ impl TraceView {
             events: events
                 .filter(|events| events.is_valid(node.row))
                 .map_or(0, |events| events.value_length(node.row) as usize),
-            logs: of_span.get(ids[node.row]).copied().unwrap_or_default(),
+            logs: of_span.get(ids[node.row]).map_or(0, Vec::len),
+            event_times: match (events.filter(|events| events.is_valid(node.row)), event_times.flatten()) {
+                (Some(events), Some(times)) => {
+                    let offsets = events.value_offsets();
+                    let within = offsets[node.row] as usize..offsets[node.row + 1] as usize;
+                    within.take(MARKS).map(|at| since(times.value(at))).collect()
+                }
+                _ => Vec::new(),
+            },
+            log_times: of_span.get(ids[node.row]).into_iter().flatten().take(MARKS).copied().collect(),
             children: node.children,
             hidden: row.hidden,
             matches: row.matches,
@@ -214,6 +238,11 @@ impl TraceView {
         }
         Ok(())
     }
+}
+
+/// The times of all events.
+fn times_in(events: &ListArray) -> Option<&PrimitiveArray<TimestampNanosecondType>> {
+    events.values().as_struct_opt()?.column_by_name("time")?.as_primitive_opt()
 }
 
 /// Columns from the end to the name of the service.
