@@ -18,22 +18,32 @@ declare module 'vitest' {
 
 /** The command line: the addon's, as the demo uses it, or a binary. */
 const CLI =
-  process.env.OTLP_ARROW_BINARY === undefined
+  process.env.DASHBOARD_BINARY === undefined
     ? [process.execPath, join(import.meta.dirname, '../../ts/dist/cli.js')]
-    : [process.env.OTLP_ARROW_BINARY];
+    : [process.env.DASHBOARD_BINARY];
 
 export function start(...args: string[]): ChildProcess {
   const [program, ...first] = CLI;
   return spawn(program!, [...first, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
 }
 
-/** The first line of its output that `wanted` matches. */
+/** The first line of its output that `wanted` matches; what it says within a minute. */
 export async function said(child: ChildProcess, wanted: RegExp): Promise<RegExpExecArray> {
-  for await (const line of createInterface({ input: child.stdout! })) {
-    const found = wanted.exec(line);
-    if (found) return found;
+  const lines: string[] = [];
+  const reader = createInterface({ input: child.stdout! });
+  const late = setTimeout(() => reader.close(), 60_000);
+  try {
+    for await (const line of reader) {
+      const found = wanted.exec(line);
+      if (found) return found;
+      lines.push(line);
+    }
+  } finally {
+    clearTimeout(late);
   }
-  throw new Error(`it ended before it said ${wanted}`);
+  throw new Error(
+    `it did not say ${wanted}: is the addon built anew (npm test -- "node addon")? It said:\n${lines.join('\n')}`,
+  );
 }
 
 export const ended = (child: ChildProcess): Promise<number | null> =>

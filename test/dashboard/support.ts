@@ -44,6 +44,8 @@ export async function tab(options: BrowserContextOptions = {}): Promise<Tab> {
     permissions: ['clipboard-read', 'clipboard-write'],
     ...options,
   });
+  // A machine that is busy takes long for anything.
+  context.setDefaultTimeout(90_000);
   return tabIn(context);
 }
 

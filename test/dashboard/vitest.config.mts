@@ -7,9 +7,10 @@ export default defineConfig({
     include: ['test/dashboard/**/*.test.ts'],
     globalSetup: ['test/dashboard/setup.ts'],
     pool: 'forks',
-    // Two at a time: more browsers than processors measure each other.
-    maxWorkers: 2,
-    testTimeout: 60_000,
+    // One browser at a time: several measure each other.
+    fileParallelism: false,
+    testTimeout: 180_000,
     hookTimeout: 120_000,
+    expect: { poll: { timeout: 60_000 } },
   },
 });

@@ -48,7 +48,7 @@ export function Popover({
         class="opener"
         aria-haspopup="dialog"
         aria-expanded={open}
-        aria-label={label}
+        title={label}
         onClick={() => onOpen(!open)}
       >
         <span class="cut">{button}</span>

@@ -104,7 +104,7 @@ function Shown({ tree, model, again }: { tree: Tree; model: Model; again: () => 
     set({ span: at === undefined ? null : model.bars[at]!.id }, { replace: true });
   const jump = (back: boolean) => found && choose(next(found, chosen, back));
   const fold = (at: number) => {
-    const id = short(model, at);
+    const { id } = model.bars[at]!;
     const shut = isClosed(model, closed, at);
     const without = (name: string) => all(name).filter(other => !model.bars[at]!.id.startsWith(other));
     const byLevel = closed.level !== undefined && model.bars[at]!.depth + 1 >= closed.level;
@@ -256,9 +256,6 @@ function position(model: Model, id: string | undefined): number | undefined {
   const found = model.bars.findIndex(bar => bar.id.startsWith(id));
   return found < 0 ? undefined : found;
 }
-
-/** As many digits of an id as make a URL short and a span likely the only one. */
-const short = (model: Model, at: number) => model.bars[at]!.id.slice(0, 8);
 
 function positions(model: Model, ids: readonly string[]): ReadonlySet<number> {
   return new Set(ids.flatMap(id => position(model, id) ?? []));

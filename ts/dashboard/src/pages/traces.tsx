@@ -186,6 +186,7 @@ export default function Traces(): JSX.Element {
             </div>
             <List
               label="Traces"
+              role="grid"
               class={`traces ${found.stale ? 'stale' : ''}`}
               count={traces.length + (cursor ? 1 : 0)}
               height={ROW}
@@ -197,9 +198,11 @@ export default function Traces(): JSX.Element {
                 traces[at] ? (
                   <TraceRow trace={traces[at]} longest={longest} />
                 ) : (
-                  <button type="button" class="plain" onClick={loadMore}>
-                    Older ones
-                  </button>
+                  <span role="gridcell">
+                    <button type="button" class="plain" onClick={loadMore}>
+                      Older ones
+                    </button>
+                  </span>
                 )
               }
             />
@@ -231,22 +234,28 @@ function TraceRow({ trace, longest }: { trace: TraceSummary; longest: number }):
   const share = Math.min(100, Math.max(0.5, (100 * trace.duration) / longest));
   return (
     <>
-      <span class="time number quiet">{clock(trace.start_time)}</span>
-      <a class="grow root" href={href(['trace', trace.trace_id])} tabIndex={-1}>
-        <ServiceName name={trace.root_service} />
-        <span class="cut name">{line(trace.root_name)}</span>
-      </a>
-      <span class="took">
+      <span role="gridcell" class="time number quiet">
+        {clock(trace.start_time)}
+      </span>
+      <span role="gridcell" class="grow">
+        <a class="root" href={href(['trace', trace.trace_id])} tabIndex={-1}>
+          <ServiceName name={trace.root_service} />
+          <span class="cut name">{line(trace.root_name)}</span>
+        </a>
+      </span>
+      <span role="gridcell" class="took">
         <span class="number">{duration(trace.duration)}</span>
         <span class="took-bar">
           <i class={trace.errors > 0 ? 'is-error' : ''} style={{ width: `${share}%` }} />
         </span>
       </span>
-      <span class="parts">
+      <span role="gridcell" class="parts">
         <Stripe services={trace.services} />
       </span>
-      <span class="number small quiet">{count(trace.spans)}</span>
-      <span class={`number small ${trace.errors > 0 ? 'error' : 'quiet'}`}>
+      <span role="gridcell" class="number small quiet">
+        {count(trace.spans)}
+      </span>
+      <span role="gridcell" class={`number small ${trace.errors > 0 ? 'error' : 'quiet'}`}>
         {trace.errors > 0 ? count(trace.errors) : '–'}
       </span>
     </>

@@ -106,32 +106,32 @@ function Attribute({
             {whole ? 'Less' : `All ${text.length} characters`}
           </button>
         )}
+        <span class="actions">
+          {of && (
+            <>
+              <button
+                type="button"
+                class="icon-button"
+                title={`Only ${key} = ${line(text)}`}
+                aria-label={`Only ${key} = ${line(text)}`}
+                onClick={() => filter(`${of}:${name}`, text, true)}
+              >
+                <Icon name="in" size={14} />
+              </button>
+              <button
+                type="button"
+                class="icon-button"
+                title={`Not ${key} = ${line(text)}`}
+                aria-label={`Not ${key} = ${line(text)}`}
+                onClick={() => filter(`${of}:${name}`, text, false)}
+              >
+                <Icon name="out" size={14} />
+              </button>
+            </>
+          )}
+          <Copy text={text} label={`Copy the value of ${key}`} />
+        </span>
       </dd>
-      <span class="actions">
-        {of && (
-          <>
-            <button
-              type="button"
-              class="icon-button"
-              title={`Only ${key} = ${line(text)}`}
-              aria-label={`Only ${key} = ${line(text)}`}
-              onClick={() => filter(`${of}:${name}`, text, true)}
-            >
-              <Icon name="in" size={14} />
-            </button>
-            <button
-              type="button"
-              class="icon-button"
-              title={`Not ${key} = ${line(text)}`}
-              aria-label={`Not ${key} = ${line(text)}`}
-              onClick={() => filter(`${of}:${name}`, text, false)}
-            >
-              <Icon name="out" size={14} />
-            </button>
-          </>
-        )}
-        <Copy text={text} label={`Copy the value of ${key}`} />
-      </span>
     </div>
   );
 }
