@@ -214,3 +214,26 @@ test('the overview says how services do, and leads to their traces', async () =>
   await at(page, /\/ui\/traces\?service=checkout/);
   expect(origin).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
 });
+
+test('a page that nobody touches costs next to nothing', async () => {
+  const { page, context, go } = await tab({ reducedMotion: 'no-preference' });
+  await go(`trace/${NESTED}?live=off`);
+  const session = await context.newCDPSession(page);
+  await session.send('Performance.enable');
+  const figure = async (name: string) => {
+    const { metrics } = await session.send('Performance.getMetrics');
+    return metrics.find(metric => metric.name === name)!.value;
+  };
+  const before = { busy: await figure('TaskDuration'), layouts: await figure('LayoutCount') };
+  const began = performance.now();
+  // Frames are counted over as many seconds as a machine that is busy takes: none is asked for.
+  await page.waitForFunction(since => performance.now() - since > 3_000, await page.evaluate(() => performance.now()), {
+    polling: 1_000,
+  });
+  const busy = (await figure('TaskDuration')) - before.busy;
+  expect(busy / ((performance.now() - began) / 1000)).toBeLessThan(0.2);
+  expect((await figure('LayoutCount')) - before.layouts).toBeLessThan(20);
+  expect(
+    await page.evaluate(() => document.getAnimations().filter(animation => animation.playState === 'running').length),
+  ).toBe(0);
+});

@@ -2,7 +2,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
-import { afterAll, beforeAll, expect, inject } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, inject } from 'vitest';
 
 /** Where the recorder is. */
 export const origin = inject('origin');
@@ -19,6 +19,10 @@ export function useBrowser(): void {
       executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
       args: ['--no-sandbox', '--disable-dev-shm-usage'],
     });
+  });
+  // A page that is left open asks every few seconds.
+  afterEach(async () => {
+    await Promise.all(browser.contexts().map(context => context.close()));
   });
   afterAll(async () => {
     await browser?.close();
@@ -40,6 +44,7 @@ export async function tab(options: BrowserContextOptions = {}): Promise<Tab> {
   const context = await browser.newContext({
     viewport: { width: 1280, height: 800 },
     colorScheme: 'light',
+    reducedMotion: 'reduce',
     timezoneId: 'UTC',
     permissions: ['clipboard-read', 'clipboard-write'],
     ...options,
