@@ -30,7 +30,15 @@ export async function demo(): Promise<void> {
     const port = await freePorts();
     const arguments_ = ['--port', String(port), '--seconds', '2', '--output', output];
     const text = await run(process.execPath, [join(ROOT, 'test/dist/scripts/demo.js'), ...arguments_]);
-    for (const wanted of ['spans', 'data points', 'log records', 'Slowest traces:', 'frontend: GET /checkout/{id}']) {
+    for (const wanted of [
+      'spans',
+      'data points',
+      'log records',
+      'Slowest traces:',
+      'Look at it as it comes in: http://127.0.0.1:',
+      `otlp-arrow ui ${output}`,
+      'frontend: GET /checkout/{id}',
+    ]) {
       assert.ok(text.includes(wanted), `the report lacks ${wanted}`);
     }
     const answers = JSON.parse(

@@ -3,6 +3,7 @@
  *
  *     npm run demo                              the standard OTLP ports, five seconds of shop
  *     npm run demo -- --port 5317 --seconds 10  gRPC on 5317, HTTP on the port after it
+ *     npm run demo -- --open                    and then a browser that shows it, until Ctrl-C
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { connect } from 'node:net';
@@ -16,6 +17,7 @@ const { values } = parseArgs({
   options: {
     port: { type: 'string', default: '4317' },
     seconds: { type: 'string', default: '5' },
+    open: { type: 'boolean', default: false },
     output: {
       type: 'string',
       default: join('output_dir', `demo-${new Date().toISOString().replace(/[-:]|\..*/g, '')}`),
@@ -91,6 +93,7 @@ console.log(
   `The shop is open for ${seconds} s: frontend (gRPC), cart and catalog (HTTP/protobuf), payment (HTTP/JSON).`,
 );
 const { runShop } = await import('../demo/shop.js');
+console.log(`Look at it as it comes in: http://127.0.0.1:${httpPort}/`);
 const sales = await runShop(
   { grpc: `http://127.0.0.1:${grpcPort}`, http: `http://127.0.0.1:${httpPort}` },
   seconds * 1000,
@@ -110,3 +113,17 @@ Open it in TypeScript:
   import 'otlp-arrow/arrow';
   import { tableFromIPC } from 'apache-arrow';
   const spans = tableFromIPC(readFileSync('${files(output, 'traces')[0]}'));`);
+
+const shown = output.includes(' ') ? `'${output}'` : output;
+if (values.open) {
+  console.log('\nLook at it in a browser:');
+  const cli = join(ROOT, 'ts/dist/cli.js');
+  const viewer = spawn(process.execPath, [cli, 'ui', output], { stdio: 'inherit' });
+  // Ctrl-C reaches it as well; this waits until it has said its last.
+  process.on('SIGINT', () => undefined);
+  await new Promise(resolve => viewer.once('exit', resolve));
+} else {
+  console.log(`
+Look at it in a browser:
+  npx otlp-arrow ui ${shown}`);
+}

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { effect, sentence, sideOf, sidesOfRun } from '../src/figures/changes.js';
 
 test('effects have a sign, and next to nothing is nothing', () => {
-  expect([effect(1_500_000), effect(-2e9), effect(0), effect(-120)]).toEqual(['+1.50 ms', '−2 s', '0', '0']);
+  expect([effect(1_500_000), effect(-2e9), effect(0), effect(-120)]).toEqual(['+1.5 ms', '−2 s', '0', '0']);
 });
 
 test('a change is a line that says everything', () => {

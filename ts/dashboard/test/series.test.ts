@@ -132,7 +132,7 @@ test('values have their unit, and counts none', () => {
   const text = (value: number | null, unit: string, show = 'value', type = 'gauge') =>
     valueText(value, { show, unit, type });
   expect(text(0.25, 's')).toBe('250 ms');
-  expect(text(1500, 'ms')).toBe('1.50 s');
+  expect(text(1500, 'ms')).toBe('1.5 s');
   expect(text(3 * 1024 ** 2, 'By')).toBe('3 MiB');
   expect(text(2048, 'By', 'rate', 'sum')).toBe('2 KiB/s');
   expect(text(12, '{request}', 'rate', 'sum')).toBe('12/s');

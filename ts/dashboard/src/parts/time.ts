@@ -69,11 +69,7 @@ export function duration(ns: number | null | undefined): string {
   return `${sign}${Math.floor(seconds / 86_400)} d${rest(Math.floor((seconds % 86_400) / 3600), 'h')}`;
 }
 
-const three = (value: number) =>
-  (value >= 99.95 ? value.toFixed(0) : value >= 9.995 ? value.toFixed(1) : value.toFixed(2)).replace(
-    /\.?0+$/,
-    digits => (digits.startsWith('.') ? '' : digits),
-  );
+const three = (value: number) => String(Number(value.toFixed(value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2)));
 
 /** A count: `12,345`, and `1.23 M` where that is long. */
 export function count(value: number): string {
