@@ -13,6 +13,7 @@ import { collectorPeer } from './collector.js';
 import { collectorFiles } from './collector-files.js';
 import { cost } from './cost.js';
 import { fuzz } from './fuzz.js';
+import { otapOut } from './otap-out.js';
 import { programs } from './programs.js';
 import { prometheusDoor } from './prometheus.js';
 import { promql } from './promql.js';
@@ -85,6 +86,10 @@ const RUNS: Readonly<Record<string, () => Promise<unknown>>> = {
     run('cargo', ['test', '--release', '--quiet', '--test', 'round_trip'], {
       env: { OTLP_ARROW_CASES: share(1_000_000) },
     }),
+  'round trips by otap': () =>
+    run('cargo', ['test', '--release', '--quiet', '--test', 'otap_out'], {
+      env: { OTLP_ARROW_CASES: share(1_000_000) },
+    }),
   'store schedules': () =>
     run('cargo', ['test', '--release', '--quiet', '--test', 'store_model'], {
       env: { OTLP_ARROW_SCHEDULES: share(100_000) },
@@ -93,6 +98,7 @@ const RUNS: Readonly<Record<string, () => Promise<unknown>>> = {
   'remote away': () => forwardLong('away', { OTLP_ARROW_AWAY_RECORDS: share(21_600_000) }),
   'forward cost': () => forwardLong('cost', { OTLP_ARROW_COST_ROUNDS: '5', OTLP_ARROW_COST_REQUESTS: share(2_000) }),
   'collector as destination': () => collectorPeer(Number(share(1_000))),
+  'otap-out': () => otapOut(Number(share(600))),
   'files of the collector': () => collectorFiles(),
   'prometheus as destination': () => prometheusDoor(),
   proxies: () => proxies(),

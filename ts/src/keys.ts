@@ -192,10 +192,11 @@ export interface DestinationConfig {
   /** Base URL of the destination, such as `http://collector:4317`. */
   endpoint?: string;
   /**
-   * How it is spoken to: `otlp_grpc` (OTLP over gRPC), `otlp_http` (OTLP over HTTP in protobuf), `stdout` (OTLP/JSON
-   * lines on standard output). @default 'otlp_grpc'
+   * How it is spoken to: `otlp_grpc` (OTLP over gRPC), `otlp_http` (OTLP over HTTP in protobuf), `otap` (OTAP, which is
+   * Arrow over gRPC; OTLP/gRPC where the server has no OTAP), `stdout` (OTLP/JSON lines on standard output). @default
+   * 'otlp_grpc'
    */
-  protocol?: 'otlp_grpc' | 'otlp_http' | 'stdout';
+  protocol?: 'otlp_grpc' | 'otlp_http' | 'otap' | 'stdout';
   /** Signals it takes. @default ['traces', 'metrics', 'logs'] */
   signals?: Signal[];
   /**
@@ -280,6 +281,28 @@ export interface DestinationConfig {
     open?: Duration;
     /** Longest open time. @default '5m' */
     maxOpen?: Duration;
+  };
+  /** OTAP, which is Arrow over gRPC; OTLP/gRPC where the server has no OTAP. */
+  otap?: {
+    /**
+     * Compression within the Arrow data; `compression` is that of whole messages: `zstd` (each buffer as a zstd frame),
+     * `none` (buffers as they are). @default 'zstd'
+     */
+    payloadCompression?: 'zstd' | 'none';
+    /** How long batches are sent on one stream before another one begins, which load balancers see. @default '30s' */
+    streamLifetime?: Duration;
+    /**
+     * Largest message before compression, as the server takes it (a Collector 4MiB); larger batches are split. @default
+     * '4MiB'
+     */
+    maxMessage?: Size;
+    /** Whether metadata of metrics is sent: a Collector refuses batches with it. @default false */
+    metricMetadata?: boolean;
+    /**
+     * Whether OTLP/gRPC is used until the next start where the server has no OTAP; the event forward_downgraded tells.
+     * @default true
+     */
+    fallback?: boolean;
   };
 }
 

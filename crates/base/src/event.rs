@@ -71,6 +71,7 @@ event_names! {
     RecordsEvicted: Warn "records_evicted" = "Retention deleted `count` records that a forwarder had not delivered yet.";
     ForwardBlocked: Warn "forward_blocked" = "A destination refuses everything: credentials, address or protocol are wrong.";
     ForwardLooped: Warn "forward_looped" = "A destination does not take records because they came from it: recorders forward in a ring.";
+    ForwardDowngraded: Warn "forward_downgraded" = "A destination does not speak the protocol that is configured, and gets another one.";
     ForwardLagging: Warn "forward_lagging" = "A destination is far behind.";
     ForwardStalled: Warn "forward_stalled" = "A destination has answered nothing for a while though data waits, or forwarding to it ended by a defect and starts again.";
     ForwardRecovered: Info "forward_recovered" = "A destination that was blocked, lagging or stalled keeps up again.";

@@ -182,9 +182,10 @@ Input, whatever its name is:
   OTLP/JSON      a request a line, pretty-printed, joined, or an array of them
   OTLP protobuf  a request, several joined, or each behind its length, as the Collector's file exporter writes them
   Arrow          .arrow (sealed) and .arrows (live)
+  OTAP           .otap, which this command writes
   gzip and zstd of all but Arrow; a directory of these; - for standard input
 
-Output, by extension: .pb, .jsonl, .arrow or .arrows
+Output, by extension: .pb, .jsonl, .arrow, .arrows or .otap
 
 Examples:
   otlp-arrow convert output_dir --signal traces --output traces.jsonl

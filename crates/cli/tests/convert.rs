@@ -5,8 +5,12 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use otlp_arrow::Signal;
 use otlp_arrow_columns::{Limits, json};
+use otlp_arrow_testkit::canonical::Canonical;
+use otlp_arrow_testkit::payload;
+use prost::Message;
 use serde_json::Value;
 
 /// What a command did.
@@ -386,4 +390,58 @@ fn a_directory_of_rotated_files_is_read_the_oldest_first() {
     place.write("ours/rejected/far/1.pb", "x");
     let (found, done) = place.bodies(&place.path("ours"));
     assert_eq!((found, done.code), (vec![7], 0), "{}", done.err);
+}
+
+#[test]
+fn otap_is_written_and_read_again() {
+    let place = Place::new();
+    let was = payload::logs(3_000, 120, 7);
+    let input = place.write("logs.pb", was.encode_to_vec());
+    let done = place.convert(&input, "all.otap", None);
+    assert_eq!((done.code, done.err.as_str()), (0, ""), "{}", done.out);
+    let otap = place.path("all.otap");
+    let bytes = std::fs::read(&otap).unwrap();
+    assert!(bytes.starts_with(b"\x89OTAP\r\n\x01"));
+    assert!(bytes.len() * 2 < was.encoded_len(), "{} bytes of {}", bytes.len(), was.encoded_len());
+    // By every way back, and also compressed, from standard input and under another name.
+    let renamed = place.write("renamed.bin", &bytes);
+    let packed = place.write("all.otap.zst", zstd::encode_all(&bytes[..], 1).unwrap());
+    for (input, stdin) in [(&otap, None), (&renamed, None), (&packed, None), (&PathBuf::from("-"), Some(&bytes[..]))] {
+        let done = place.convert(input, "back.pb", stdin);
+        assert_eq!((done.code, done.err.as_str()), (0, ""));
+        let back = ExportLogsServiceRequest::decode(&*std::fs::read(place.path("back.pb")).unwrap()).unwrap();
+        assert_eq!(was.clone().content().difference(&back.content()), None);
+    }
+    assert_eq!(place.convert(&otap, "again.otap", None).code, 0);
+    assert_eq!(place.convert(&otap, "rows.arrow", None).code, 0);
+}
+
+#[test]
+fn otap_that_is_cut_off_or_foreign_is_told_with_its_message() {
+    let place = Place::new();
+    let requests = [1, 2, 3].map(|seed| payload::logs(17_000, 300, seed).encode_to_vec());
+    let input = place.write("logs.pb", requests.concat());
+    assert_eq!(place.convert(&input, "all.otap", None).code, 0);
+    let bytes = std::fs::read(place.path("all.otap")).unwrap();
+    let first = 12 + u32::from_le_bytes(bytes[8..12].try_into().unwrap()) as usize;
+    assert!(bytes.len() > first + 4, "several messages");
+    let mut torn = bytes.clone();
+    torn[first + 5..first + 400].fill(0xff);
+    let mut long = bytes[..first].to_vec();
+    long.extend([0xff; 4]);
+    for (what, bytes, says) in [
+        ("within a message", &bytes[..bytes.len() - 7], "the file ends after"),
+        ("within a length", &bytes[..first + 2], "the file ends within a length"),
+        ("damaged", &torn[..], "message 2"),
+        ("a wild length", &long[..], "4294967295 bytes"),
+    ] {
+        let cut = place.write("cut.otap", bytes);
+        let done = place.convert(&cut, "back.jsonl", None);
+        assert_eq!(done.code, 3, "{what}: {}", done.err);
+        assert!(done.err.contains("cut.otap: message") && done.err.contains(says), "{what}: {}", done.err);
+        assert!(std::fs::metadata(place.path("back.jsonl")).unwrap().len() > 1000, "{what}: what came before is kept");
+    }
+    let later = place.write("later.otap", b"\x89OTAP\r\n\x09anything");
+    let done = place.convert(&later, "back.jsonl", None);
+    assert!(done.code == 1 && done.err.contains("newer"), "{}", done.err);
 }

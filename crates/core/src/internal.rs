@@ -48,7 +48,7 @@ pub mod config {
 /// What a kind of destination is written on.
 pub mod destinations {
     pub use crate::destinations::{
-        Answer, Class, Content, Destination, DestinationKind, Key, KeyKind, Kinds, OptionValue, Options, RecordAnswer,
-        Request, Rows, Sending, Server, Spec, Takes, Target,
+        Answer, Class, Content, Destination, DestinationKind, Key, KeyKind, Kinds, Notice, OptionValue, Options,
+        RecordAnswer, Request, Rows, Sending, Server, Spec, Takes, Target,
     };
 }

@@ -9,6 +9,7 @@ pub mod generate;
 pub mod harness;
 pub mod http;
 pub mod numbered;
+pub mod otap;
 pub mod payload;
 pub mod process;
 pub mod rng;

@@ -298,6 +298,31 @@ class Breaker(TypedDict, total=False):
     """Longest open time. Default: `5m`."""
 
 
+class Otap(TypedDict, total=False):
+    """OTAP, which is Arrow over gRPC; OTLP/gRPC where the server has no OTAP."""
+
+    payload_compression: Literal["zstd", "none"]
+    """Compression within the Arrow data; `compression` is that of whole messages: `zstd` (each buffer as a zstd frame),
+    `none` (buffers as they are). Default: `zstd`.
+    """
+
+    stream_lifetime: str
+    """How long batches are sent on one stream before another one begins, which load balancers see. Default: `30s`."""
+
+    max_message: str
+    """Largest message before compression, as the server takes it (a Collector 4MiB); larger batches are split. Default:
+    `4MiB`.
+    """
+
+    metric_metadata: bool
+    """Whether metadata of metrics is sent: a Collector refuses batches with it. Default: `false`."""
+
+    fallback: bool
+    """Whether OTLP/gRPC is used until the next start where the server has no OTAP; the event forward_downgraded tells.
+    Default: `true`.
+    """
+
+
 class Forward(TypedDict, total=False):
     """One destination data is forwarded to."""
 
@@ -307,9 +332,10 @@ class Forward(TypedDict, total=False):
     endpoint: str
     """Base URL of the destination, such as `http://collector:4317`."""
 
-    protocol: Literal["otlp_grpc", "otlp_http", "stdout"]
-    """How it is spoken to: `otlp_grpc` (OTLP over gRPC), `otlp_http` (OTLP over HTTP in protobuf), `stdout` (OTLP/JSON
-    lines on standard output). Default: `otlp_grpc`.
+    protocol: Literal["otlp_grpc", "otlp_http", "otap", "stdout"]
+    """How it is spoken to: `otlp_grpc` (OTLP over gRPC), `otlp_http` (OTLP over HTTP in protobuf), `otap` (OTAP, which
+    is Arrow over gRPC; OTLP/gRPC where the server has no OTAP), `stdout` (OTLP/JSON lines on standard output).
+    Default: `otlp_grpc`.
     """
 
     signals: list[Literal["traces", "metrics", "logs"]]
@@ -343,6 +369,8 @@ class Forward(TypedDict, total=False):
     retry: Retry
 
     breaker: Breaker
+
+    otap: Otap
 
 
 class Query(TypedDict, total=False):

@@ -1,6 +1,8 @@
 //! The counters of one forwarding destination.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use otlp_arrow_columns::Signal;
@@ -55,6 +57,8 @@ pub struct DestinationStats {
     pub(super) forwarded: BySignal,
     pub(super) failed: BySignal,
     pub(super) rejected: BySignal,
+    /// By reason.
+    pub(super) changed: Mutex<BTreeMap<(&'static str, &'static str), u64>>,
     pub(super) lag_records: BySignal,
     pub(super) lag_milliseconds: BySignal,
     pub(super) breaker_state: AtomicU64,
@@ -70,6 +74,7 @@ impl DestinationStats {
             forwarded: Default::default(),
             failed: Default::default(),
             rejected: Default::default(),
+            changed: Default::default(),
             lag_records: Default::default(),
             lag_milliseconds: Default::default(),
             breaker_state: AtomicU64::new(0),
@@ -100,6 +105,12 @@ impl DestinationStats {
     /// The destination refused records for good; they were set aside.
     pub fn rejected(&self, signal: Signal, records: u64) {
         add(&self.rejected[signal], records);
+    }
+
+    /// Records were delivered, but not as they are.
+    pub fn changed(&self, signal: Signal, reason: &'static str, records: u64) {
+        let mut changed = self.changed.lock().unwrap_or_else(PoisonError::into_inner);
+        *changed.entry((signal.as_str(), reason)).or_default() += records;
     }
 
     /// How far behind the destination is.

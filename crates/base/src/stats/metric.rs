@@ -82,6 +82,8 @@ metrics! {
         = "Records in delivery attempts that failed and are repeated.";
     RejectedRecords: Counter "otlp_arrow_rejected_records_total" in "records" by ["signal", "destination"]
         = "Records a destination refused permanently.";
+    ForwardChangedRecords: Counter "otlp_arrow_forward_changed_records_total" in "records" by ["signal", "destination", "reason"]
+        = "Records delivered by another protocol than the configured one (sent_as_otlp), or without what it has no place for.";
     ForwardLagRecords: Gauge "otlp_arrow_forward_lag_records" in "records" by ["signal", "destination"]
         = "Records a destination has not taken yet.";
     ForwardLagSeconds: Gauge "otlp_arrow_forward_lag_seconds" in "seconds" by ["signal", "destination"]

@@ -269,6 +269,13 @@ impl Stats {
                 }
             }
         }
+        for stats in &destinations {
+            let changed = stats.changed.lock().unwrap_or_else(PoisonError::into_inner);
+            for ((signal, reason), records) in &*changed {
+                let labels = [("signal", *signal), ("destination", stats.name.as_str()), ("reason", *reason)];
+                out.counter(Metric::ForwardChangedRecords, &labels, *records);
+            }
+        }
         let gauges: [(Metric, Column, f64); 2] = [
             (Metric::ForwardLagRecords, |stats| &stats.lag_records, 1.0),
             (Metric::ForwardLagSeconds, |stats| &stats.lag_milliseconds, 1000.0),

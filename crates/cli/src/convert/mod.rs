@@ -7,6 +7,7 @@ mod piece;
 use std::path::Path;
 
 use otlp_arrow::{PerSignal, Signal};
+use otlp_arrow_columns::otap::encode::Loss;
 use otlp_arrow_columns::{DecodeError, Refused};
 
 use crate::args::ConvertArgs;
@@ -55,6 +56,9 @@ pub(crate) fn run(args: &ConvertArgs, io: &mut Io<'_>) -> Outcome {
         text::path(&args.output),
         bytes(written.bytes)
     )?;
+    for loss in Loss::ALL.into_iter().filter(|loss| written.lost.of(*loss) > 0) {
+        io.note(format_args!("{} times {}", thousands(written.lost.of(loss)), loss.text()));
+    }
     if left_out > 0 {
         return Err(Failure::Partly(format!("{} of the input could not be used: left out", parts(left_out))));
     }

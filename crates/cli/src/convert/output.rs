@@ -7,20 +7,20 @@ use std::path::{Path, PathBuf};
 use arrow_array::RecordBatch;
 use arrow_ipc::writer::{FileWriter, StreamWriter};
 use otlp_arrow::{Code, Config, Format, Signal};
-use otlp_arrow_columns::{BatchBuilder, DecodeError, Limits, Refused, check, encode, json, schema};
+use otlp_arrow_columns::otap::encode::{Encoder, Lost, MAX_ROWS, Options};
+use otlp_arrow_columns::{BatchBuilder, DecodeError, Refused, check, encode, json, schema};
 use otlp_arrow_store::file::CommitEncoder;
 use otlp_arrow_store::file::compact::compact;
 use otlp_arrow_store::names::WriterId;
 use otlp_arrow_store::storage_os::OsStorage;
 
+use super::piece::{LIMITS, OTAP};
 use crate::io::{Failure, Outcome};
 use crate::source::extension;
 
 /// Requests are put together into commits of about this many bytes of columns.
 const COMMIT_BYTES: usize = 4 << 20;
 const COMMIT_ROWS: usize = 16_384;
-/// What one request or line may take; the person who converts a file has chosen it.
-const LIMITS: Limits = Limits { nesting: 64, max_request_memory: 2 << 30 };
 
 /// The form of the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +29,7 @@ pub(super) enum Form {
     JsonLines,
     Arrows,
     Arrow,
+    Otap,
 }
 
 impl Form {
@@ -39,8 +40,9 @@ impl Form {
             Some("jsonl" | "ndjson") => Ok(Form::JsonLines),
             Some("arrows") => Ok(Form::Arrows),
             Some("arrow") => Ok(Form::Arrow),
+            Some("otap") => Ok(Form::Otap),
             _ => Err(Failure::Usage(format!(
-                "otlp-arrow: cannot tell the form of --output {}: end it in .pb, .jsonl, .arrow or .arrows",
+                "otlp-arrow: cannot tell the form of --output {}: end it in .pb, .jsonl, .arrow, .arrows or .otap",
                 crate::text::path(path)
             ))),
         }
@@ -51,6 +53,8 @@ impl Form {
 pub(super) struct Written {
     pub(super) records: u64,
     pub(super) bytes: u64,
+    /// What the form has no place for.
+    pub(super) lost: Lost,
 }
 
 /// The file being written. Dropped, it leaves nothing behind.
@@ -65,6 +69,11 @@ pub(super) struct Output {
     builder: BatchBuilder,
     waiting: usize,
     encoder: CommitEncoder,
+    otap: Encoder,
+    /// What OTAP has no place for.
+    lost: Lost,
+    /// Messages of OTAP so far.
+    messages: i64,
     /// Rows and bytes of the commits so far.
     rows: u64,
     len: u64,
@@ -84,6 +93,9 @@ impl Output {
             builder: BatchBuilder::new(signal),
             waiting: 0,
             encoder: CommitEncoder::new(WriterId::random().to_string()),
+            otap: Encoder::new(signal, &Options { metric_metadata: true, ..Options::default() }),
+            lost: Lost::default(),
+            messages: 0,
             rows: 0,
             len: 0,
         })
@@ -114,7 +126,7 @@ impl Output {
                 let batch = self.builder.finish();
                 self.encoded(&batch)?;
             }
-            Form::Arrows | Form::Arrow => {
+            Form::Arrows | Form::Arrow | Form::Otap => {
                 if self.builder.rows() > 0 && self.waiting + checked.arrow_bytes > COMMIT_BYTES {
                     self.commit_waiting()?;
                 }
@@ -148,7 +160,7 @@ impl Output {
         match self.form {
             _ if records == 0 => {}
             Form::Protobuf | Form::JsonLines => self.encoded(batch)?,
-            Form::Arrows | Form::Arrow => {
+            Form::Arrows | Form::Arrow | Form::Otap => {
                 self.commit_waiting()?;
                 self.commit(batch)?;
             }
@@ -160,7 +172,7 @@ impl Output {
     /// Gives the file its name.
     pub(super) fn finish(mut self) -> Outcome<Written> {
         self.commit_waiting()?;
-        if matches!(self.form, Form::Arrows | Form::Arrow) && self.len == 0 {
+        if matches!(self.form, Form::Arrows | Form::Arrow | Form::Otap) && self.len == 0 {
             self.empty()?;
         }
         let failed = |error| Failure::file("write", &self.target, error);
@@ -171,11 +183,14 @@ impl Output {
         // Closed before it is renamed: Windows renames no open file.
         drop(self.out);
         std::fs::rename(whole, &self.target).map_err(failed)?;
-        Ok(Written { records: self.records, bytes })
+        Ok(Written { records: self.records, bytes, lost: self.lost })
     }
 
     /// A table without rows, in the form asked for: what reads it finds the columns.
     fn empty(&mut self) -> Outcome {
+        if self.form == Form::Otap {
+            return self.write(&OTAP);
+        }
         let schema = schema(self.signal);
         match self.form {
             Form::Arrow => FileWriter::try_new(&mut self.out, &schema).and_then(|mut out| out.finish()),
@@ -210,6 +225,23 @@ impl Output {
         Ok(())
     }
 
+    /// Rows as the next message of a stream of OTAP, behind its length.
+    fn message(&mut self, rows: &RecordBatch) -> Outcome {
+        if self.len == 0 {
+            self.write(&OTAP)?;
+        }
+        let encoded = self.otap.encode(rows, self.messages).map_err(|error| {
+            Failure::Failed(format!("{}: the table cannot be written as OTAP: {error}", Code::InvalidData))
+        })?;
+        let length = u32::try_from(encoded.message.len()).map_err(Failure::failed)?;
+        self.write(&length.to_le_bytes())?;
+        self.write(&encoded.message)?;
+        self.lost.add_all(encoded.lost);
+        self.messages += 1;
+        self.len += u64::from(length);
+        Ok(())
+    }
+
     fn commit_waiting(&mut self) -> Outcome {
         if self.builder.rows() > 0 {
             let batch = self.builder.finish();
@@ -220,6 +252,11 @@ impl Output {
     }
 
     fn commit(&mut self, batch: &RecordBatch) -> Outcome {
+        if self.form == Form::Otap {
+            return (0..batch.num_rows())
+                .step_by(MAX_ROWS)
+                .try_for_each(|start| self.message(&batch.slice(start, MAX_ROWS.min(batch.num_rows() - start))));
+        }
         let bytes = self.encoder.encode(batch, self.rows)?;
         self.rows += batch.num_rows() as u64;
         self.len += bytes.len() as u64;

@@ -1,6 +1,7 @@
 //! Pieces of input on their way to the output.
 
 use otlp_arrow::{PerSignal, Signal};
+use otlp_arrow_columns::Limits;
 
 use crate::io::Outcome;
 
@@ -9,6 +10,12 @@ pub(super) type Take<'a> = dyn FnMut(Item<'_>) -> Outcome<Taken> + 'a;
 
 /// The most that one request may take.
 pub(super) const MAX: usize = 2 << 30;
+
+/// What one request or line may take; the person who converts a file has chosen it.
+pub(super) const LIMITS: Limits = Limits { nesting: 64, max_request_memory: MAX };
+
+/// What a file of OTAP begins with; its last byte is the version of the form.
+pub(super) const OTAP: [u8; 8] = *b"\x89OTAP\r\n\x01";
 
 /// A piece of input.
 pub(super) enum Item<'a> {

@@ -8,13 +8,13 @@ use crate::parse::integer;
 
 /// An `attributes` column with its `attribute_types`.
 #[derive(Clone, Copy)]
-pub(super) struct Attributes<'a> {
-    map: Map<'a>,
-    types: Text<'a>,
+pub(crate) struct Attributes<'a> {
+    pub(crate) map: Map<'a>,
+    pub(crate) types: Text<'a>,
 }
 
 impl<'a> Attributes<'a> {
-    pub(super) fn of(
+    pub(crate) fn of(
         columns: &Columns<'a>,
         attributes: &'static str,
         types: &'static str,
@@ -22,14 +22,20 @@ impl<'a> Attributes<'a> {
         Ok(Self { map: columns.map(attributes)?, types: columns.text(types)? })
     }
 
+    /// Whether a row has none.
+    #[inline(always)]
+    pub(crate) fn is_empty(&self, row: usize) -> Cell<bool> {
+        Ok(self.map.rows.range(row)?.is_empty())
+    }
+
     /// About how many bytes all attributes take as protobuf.
-    pub(super) fn estimate(&self) -> usize {
+    pub(crate) fn estimate(&self) -> usize {
         self.map.keys.data.len() + self.map.values.data.len() + self.map.keys.len() * 9
     }
 
     /// Writes the attributes of a row as fields of this number (below 16).
     #[inline(always)]
-    pub(super) fn write(&self, out: &mut Out, number: u8, row: usize) -> Cell<()> {
+    pub(crate) fn write(&self, out: &mut Out, number: u8, row: usize) -> Cell<()> {
         let range = self.map.rows.range(row)?;
         if range.is_empty() {
             return Ok(());

@@ -13,13 +13,13 @@ use arrow_schema::Fields;
 use super::EncodeError;
 
 /// What is wrong with a cell: the column and the reason.
-pub(super) struct Flaw {
-    pub(super) column: &'static str,
-    pub(super) message: &'static str,
+pub(crate) struct Flaw {
+    pub(crate) column: &'static str,
+    pub(crate) message: &'static str,
 }
 
 /// The result of reading a cell.
-pub(super) type Cell<T> = Result<T, Flaw>;
+pub(crate) type Cell<T> = Result<T, Flaw>;
 
 const BROKEN: &str = "an offset or index points outside of the column";
 
@@ -28,7 +28,7 @@ fn is_null(nulls: Option<&NullBuffer>, row: usize) -> bool {
 }
 
 /// The columns of a batch, or of the elements of a list of structs.
-pub(super) struct Columns<'a> {
+pub(crate) struct Columns<'a> {
     fields: &'a Fields,
     arrays: &'a [ArrayRef],
     /// Where the next column probably is: they are mostly asked for in the order they have.
@@ -36,7 +36,7 @@ pub(super) struct Columns<'a> {
 }
 
 impl<'a> Columns<'a> {
-    pub(super) fn of(batch: &'a RecordBatch) -> Self {
+    pub(crate) fn of(batch: &'a RecordBatch) -> Self {
         Self::new(batch.schema_ref().fields(), batch.columns())
     }
 
@@ -68,7 +68,7 @@ impl<'a> Columns<'a> {
         })
     }
 
-    pub(super) fn text(&self, name: &'static str) -> Result<Text<'a>, EncodeError> {
+    pub(crate) fn text(&self, name: &'static str) -> Result<Text<'a>, EncodeError> {
         self.typed(name, "Dictionary(Int32, Utf8) or Utf8", |array| {
             if let Some(values) = array.as_string_opt::<i32>() {
                 return Some(Text { name, keys: None, nulls: None, values: Strings::of(values) });
@@ -80,7 +80,7 @@ impl<'a> Columns<'a> {
         })
     }
 
-    pub(super) fn numbers<T: ArrowPrimitiveType>(
+    pub(crate) fn numbers<T: ArrowPrimitiveType>(
         &self,
         name: &'static str,
         expected: &'static str,
@@ -91,11 +91,11 @@ impl<'a> Columns<'a> {
         })
     }
 
-    pub(super) fn booleans(&self, name: &'static str) -> Result<&'a BooleanArray, EncodeError> {
+    pub(crate) fn booleans(&self, name: &'static str) -> Result<&'a BooleanArray, EncodeError> {
         self.typed(name, "Boolean", |array| array.as_boolean_opt())
     }
 
-    pub(super) fn ids(&self, name: &'static str, size: usize) -> Result<Ids<'a>, EncodeError> {
+    pub(crate) fn ids(&self, name: &'static str, size: usize) -> Result<Ids<'a>, EncodeError> {
         let expected = if size == 16 { "FixedSizeBinary(16)" } else { "FixedSizeBinary(8)" };
         self.typed(name, expected, |array| {
             let array = array.as_fixed_size_binary_opt()?;
@@ -103,7 +103,7 @@ impl<'a> Columns<'a> {
         })
     }
 
-    pub(super) fn map(&self, name: &'static str) -> Result<Map<'a>, EncodeError> {
+    pub(crate) fn map(&self, name: &'static str) -> Result<Map<'a>, EncodeError> {
         self.typed(name, "Map(Utf8, Utf8)", |array| {
             let map = array.as_map_opt()?;
             Some(Map {
@@ -114,7 +114,7 @@ impl<'a> Columns<'a> {
         })
     }
 
-    pub(super) fn list(&self, name: &'static str) -> Result<(Rows<'a>, &'a ArrayRef), EncodeError> {
+    pub(crate) fn list(&self, name: &'static str) -> Result<(Rows<'a>, &'a ArrayRef), EncodeError> {
         self.typed(name, "List", |array| {
             let list = array.as_list_opt::<i32>()?;
             let rows = Rows { name, offsets: list.value_offsets(), nulls: list.nulls(), len: list.values().len() };
@@ -123,7 +123,7 @@ impl<'a> Columns<'a> {
     }
 
     /// A list of structs and the columns of its elements.
-    pub(super) fn structs(&self, name: &'static str) -> Result<(Rows<'a>, Columns<'a>), EncodeError> {
+    pub(crate) fn structs(&self, name: &'static str) -> Result<(Rows<'a>, Columns<'a>), EncodeError> {
         let (rows, values) = self.list(name)?;
         match values.as_any().downcast_ref::<StructArray>() {
             Some(elements) => Ok((rows, Columns::new(elements.fields(), elements.columns()))),
@@ -136,7 +136,7 @@ impl<'a> Columns<'a> {
     }
 
     /// A list of numbers.
-    pub(super) fn lists<T: ArrowPrimitiveType>(
+    pub(crate) fn lists<T: ArrowPrimitiveType>(
         &self,
         name: &'static str,
         expected: &'static str,
@@ -151,9 +151,9 @@ impl<'a> Columns<'a> {
 
 /// A column of text without a dictionary.
 #[derive(Clone, Copy)]
-pub(super) struct Strings<'a> {
+pub(crate) struct Strings<'a> {
     offsets: &'a [i32],
-    pub(super) data: &'a [u8],
+    pub(crate) data: &'a [u8],
     nulls: Option<&'a NullBuffer>,
 }
 
@@ -162,25 +162,25 @@ impl<'a> Strings<'a> {
         Self { offsets: array.value_offsets(), data: array.value_data(), nulls: array.nulls() }
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.offsets.len().saturating_sub(1)
     }
 
     #[inline(always)]
-    pub(super) fn is_null(&self, row: usize) -> bool {
+    pub(crate) fn is_null(&self, row: usize) -> bool {
         is_null(self.nulls, row)
     }
 
     /// Start and length of a text within [`Strings::data`]; none when the offsets are broken.
     #[inline(always)]
-    pub(super) fn piece(&self, row: usize) -> Option<(usize, usize)> {
+    pub(crate) fn piece(&self, row: usize) -> Option<(usize, usize)> {
         let (&start, &end) = (self.offsets.get(row)?, self.offsets.get(row + 1)?);
         (start >= 0 && start <= end && end as usize <= self.data.len())
             .then(|| (start as usize, (end - start) as usize))
     }
 
     #[inline(always)]
-    pub(super) fn get(&self, row: usize) -> Option<&'a [u8]> {
+    pub(crate) fn get(&self, row: usize) -> Option<&'a [u8]> {
         let (start, len) = self.piece(row)?;
         self.data.get(start..start + len)
     }
@@ -188,17 +188,17 @@ impl<'a> Strings<'a> {
 
 /// A column of text, with or without a dictionary.
 #[derive(Clone, Copy)]
-pub(super) struct Text<'a> {
-    pub(super) name: &'static str,
+pub(crate) struct Text<'a> {
+    pub(crate) name: &'static str,
     keys: Option<&'a [i32]>,
     nulls: Option<&'a NullBuffer>,
-    pub(super) values: Strings<'a>,
+    pub(crate) values: Strings<'a>,
 }
 
 impl<'a> Text<'a> {
     /// Where the text of a row is among [`Text::values`]; none for null.
     #[inline(always)]
-    pub(super) fn slot(&self, row: usize) -> Cell<Option<usize>> {
+    pub(crate) fn slot(&self, row: usize) -> Cell<Option<usize>> {
         let slot = match self.keys {
             None => row,
             Some(_) if is_null(self.nulls, row) => return Ok(None),
@@ -212,7 +212,7 @@ impl<'a> Text<'a> {
 
     /// The text of a row; none for null.
     #[inline(always)]
-    pub(super) fn get(&self, row: usize) -> Cell<Option<&'a [u8]>> {
+    pub(crate) fn get(&self, row: usize) -> Cell<Option<&'a [u8]>> {
         match self.slot(row)? {
             None => Ok(None),
             Some(slot) => self.values.get(slot).map(Some).ok_or(Flaw { column: self.name, message: BROKEN }),
@@ -221,24 +221,24 @@ impl<'a> Text<'a> {
 
     /// The text of a row, empty for null.
     #[inline(always)]
-    pub(super) fn or_empty(&self, row: usize) -> Cell<&'a [u8]> {
+    pub(crate) fn or_empty(&self, row: usize) -> Cell<&'a [u8]> {
         Ok(self.get(row)?.unwrap_or_default())
     }
 
     /// Whether texts are shared through a dictionary, so that slots tell equal texts.
-    pub(super) fn has_dictionary(&self) -> bool {
+    pub(crate) fn has_dictionary(&self) -> bool {
         self.keys.is_some()
     }
 
     /// Whether two rows have the same index into a dictionary.
     #[inline(always)]
-    pub(super) fn same_slot(&self, row: usize, other: usize) -> bool {
+    pub(crate) fn same_slot(&self, row: usize, other: usize) -> bool {
         let Some(keys) = self.keys else { return false };
         is_null(self.nulls, row) == is_null(self.nulls, other) && keys.get(row) == keys.get(other)
     }
 
     /// Appends the rows from 1 on whose text may differ from that of the row before.
-    pub(super) fn changes(&self, rows: usize, into: &mut Vec<usize>) -> Cell<()> {
+    pub(crate) fn changes(&self, rows: usize, into: &mut Vec<usize>) -> Cell<()> {
         match self.keys {
             Some(keys) if self.nulls.is_none() => {
                 into.extend((1..rows.min(keys.len())).filter(|&row| keys[row] != keys[row - 1]));
@@ -260,25 +260,25 @@ impl<'a> Text<'a> {
 
 /// A column of numbers.
 #[derive(Clone, Copy)]
-pub(super) struct Numbers<'a, T: ArrowPrimitiveType> {
+pub(crate) struct Numbers<'a, T: ArrowPrimitiveType> {
     values: &'a [T::Native],
     nulls: Option<&'a NullBuffer>,
 }
 
 impl<T: ArrowPrimitiveType> Numbers<'_, T> {
     #[inline(always)]
-    pub(super) fn get(&self, row: usize) -> Option<T::Native> {
+    pub(crate) fn get(&self, row: usize) -> Option<T::Native> {
         if is_null(self.nulls, row) { None } else { self.values.get(row).copied() }
     }
 
     /// The number of a row, 0 for null.
     #[inline(always)]
-    pub(super) fn or_zero(&self, row: usize) -> T::Native {
+    pub(crate) fn or_zero(&self, row: usize) -> T::Native {
         self.get(row).unwrap_or_default()
     }
 
     /// Appends the rows from 1 on whose number differs from that of the row before.
-    pub(super) fn changes(&self, rows: usize, into: &mut Vec<usize>)
+    pub(crate) fn changes(&self, rows: usize, into: &mut Vec<usize>)
     where
         T::Native: PartialEq,
     {
@@ -288,21 +288,21 @@ impl<T: ArrowPrimitiveType> Numbers<'_, T> {
 
 /// A column of ids.
 #[derive(Clone, Copy)]
-pub(super) struct Ids<'a> {
+pub(crate) struct Ids<'a> {
     array: &'a FixedSizeBinaryArray,
     nulls: Option<&'a NullBuffer>,
 }
 
 impl<'a> Ids<'a> {
     #[inline(always)]
-    pub(super) fn get(&self, row: usize) -> Option<&'a [u8]> {
+    pub(crate) fn get(&self, row: usize) -> Option<&'a [u8]> {
         (row < self.array.len() && !is_null(self.nulls, row)).then(|| self.array.value(row))
     }
 }
 
 /// The offsets of a list or map column.
 #[derive(Clone, Copy)]
-pub(super) struct Rows<'a> {
+pub(crate) struct Rows<'a> {
     name: &'static str,
     offsets: &'a [i32],
     nulls: Option<&'a NullBuffer>,
@@ -312,7 +312,7 @@ pub(super) struct Rows<'a> {
 impl Rows<'_> {
     /// The elements of a row, none for null.
     #[inline(always)]
-    pub(super) fn range(&self, row: usize) -> Cell<Range<usize>> {
+    pub(crate) fn range(&self, row: usize) -> Cell<Range<usize>> {
         match (self.offsets.get(row), self.offsets.get(row + 1)) {
             (Some(&start), Some(&end)) if start >= 0 && start <= end && end as usize <= self.len => {
                 Ok(if is_null(self.nulls, row) { 0..0 } else { start as usize..end as usize })
@@ -324,37 +324,37 @@ impl Rows<'_> {
 
 /// A column of lists of numbers.
 #[derive(Clone, Copy)]
-pub(super) struct Lists<'a, T: ArrowPrimitiveType> {
+pub(crate) struct Lists<'a, T: ArrowPrimitiveType> {
     rows: Rows<'a>,
     values: &'a [T::Native],
 }
 
 impl<'a, T: ArrowPrimitiveType> Lists<'a, T> {
     /// Numbers of all rows.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.values.len()
     }
 
     /// The numbers of a row, none for null.
-    pub(super) fn get(&self, row: usize) -> Cell<&'a [T::Native]> {
+    pub(crate) fn get(&self, row: usize) -> Cell<&'a [T::Native]> {
         self.values.get(self.rows.range(row)?).ok_or(Flaw { column: self.rows.name, message: BROKEN })
     }
 }
 
 /// An attribute column.
 #[derive(Clone, Copy)]
-pub(super) struct Map<'a> {
-    pub(super) rows: Rows<'a>,
-    pub(super) keys: Strings<'a>,
-    pub(super) values: Strings<'a>,
+pub(crate) struct Map<'a> {
+    pub(crate) rows: Rows<'a>,
+    pub(crate) keys: Strings<'a>,
+    pub(crate) values: Strings<'a>,
 }
 
 impl Map<'_> {
-    pub(super) fn broken(&self) -> Flaw {
+    pub(crate) fn broken(&self) -> Flaw {
         self.flaw(BROKEN)
     }
 
-    pub(super) fn flaw(&self, message: &'static str) -> Flaw {
+    pub(crate) fn flaw(&self, message: &'static str) -> Flaw {
         Flaw { column: self.rows.name, message }
     }
 }

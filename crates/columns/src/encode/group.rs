@@ -10,48 +10,48 @@ use super::{EncodeError, Run};
 
 /// What tells one resource from another.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct ResourceKey<'a> {
+pub(crate) struct ResourceKey<'a> {
     /// JSON; none = no resource.
-    pub(super) attributes: Option<&'a [u8]>,
-    pub(super) dropped: u32,
-    pub(super) schema_url: &'a [u8],
+    pub(crate) attributes: Option<&'a [u8]>,
+    pub(crate) dropped: u32,
+    pub(crate) schema_url: &'a [u8],
     /// JSON; none = none.
-    pub(super) entity_refs: Option<&'a [u8]>,
+    pub(crate) entity_refs: Option<&'a [u8]>,
 }
 
 /// What tells one scope of a resource from another.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct ScopeKey<'a> {
+pub(crate) struct ScopeKey<'a> {
     /// None = no scope.
-    pub(super) name: Option<&'a [u8]>,
-    pub(super) version: &'a [u8],
+    pub(crate) name: Option<&'a [u8]>,
+    pub(crate) version: &'a [u8],
     /// JSON, empty where null.
-    pub(super) attributes: &'a [u8],
-    pub(super) dropped: u32,
-    pub(super) schema_url: &'a [u8],
+    pub(crate) attributes: &'a [u8],
+    pub(crate) dropped: u32,
+    pub(crate) schema_url: &'a [u8],
 }
 
-pub(super) struct ResourceGroup<'a> {
-    pub(super) key: ResourceKey<'a>,
-    pub(super) first: Run,
-    pub(super) scopes: Vec<ScopeGroup<'a>>,
+pub(crate) struct ResourceGroup<'a> {
+    pub(crate) key: ResourceKey<'a>,
+    pub(crate) first: Run,
+    pub(crate) scopes: Vec<ScopeGroup<'a>>,
 }
 
-pub(super) struct ScopeGroup<'a> {
-    pub(super) key: ScopeKey<'a>,
-    pub(super) first: Run,
-    pub(super) runs: Vec<Run>,
+pub(crate) struct ScopeGroup<'a> {
+    pub(crate) key: ScopeKey<'a>,
+    pub(crate) first: Run,
+    pub(crate) runs: Vec<Run>,
 }
 
 impl ScopeGroup<'_> {
-    pub(super) fn rows(&self) -> usize {
+    pub(crate) fn rows(&self) -> usize {
         self.runs.iter().map(|run| run.end - run.start).sum()
     }
 }
 
 /// All rows of some batches, by resource and scope.
-pub(super) struct Grouped<'a> {
-    pub(super) resources: Vec<ResourceGroup<'a>>,
+pub(crate) struct Grouped<'a> {
+    pub(crate) resources: Vec<ResourceGroup<'a>>,
 }
 
 /// The columns that a record shares with its neighbours.
@@ -134,7 +134,7 @@ impl<'a> Shared<'a> {
 }
 
 impl<'a> Grouped<'a> {
-    pub(super) fn of(batches: &'a [RecordBatch]) -> Result<Self, EncodeError> {
+    pub(crate) fn of(batches: &'a [RecordBatch]) -> Result<Self, EncodeError> {
         let mut grouped = Self { resources: Vec::new() };
         let mut resources = HashMap::new();
         let mut scopes = HashMap::new();

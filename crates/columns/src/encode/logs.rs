@@ -10,20 +10,20 @@ use super::spans::{TIME, id};
 use super::{EncodeError, Records, Run, each_row, value};
 
 /// The columns of log records.
-pub(super) struct Logs<'a> {
-    rows: usize,
-    time: Numbers<'a, TimestampNanosecondType>,
-    observed_time: Numbers<'a, TimestampNanosecondType>,
-    severity_number: Numbers<'a, Int32Type>,
-    severity_text: Text<'a>,
-    body: Text<'a>,
-    body_type: Text<'a>,
-    attributes: Attributes<'a>,
-    dropped_attributes: Numbers<'a, UInt32Type>,
-    flags: Numbers<'a, UInt32Type>,
-    trace_id: Ids<'a>,
-    span_id: Ids<'a>,
-    event_name: Text<'a>,
+pub(crate) struct Logs<'a> {
+    pub(crate) rows: usize,
+    pub(crate) time: Numbers<'a, TimestampNanosecondType>,
+    pub(crate) observed_time: Numbers<'a, TimestampNanosecondType>,
+    pub(crate) severity_number: Numbers<'a, Int32Type>,
+    pub(crate) severity_text: Text<'a>,
+    pub(crate) body: Text<'a>,
+    pub(crate) body_type: Text<'a>,
+    pub(crate) attributes: Attributes<'a>,
+    pub(crate) dropped_attributes: Numbers<'a, UInt32Type>,
+    pub(crate) flags: Numbers<'a, UInt32Type>,
+    pub(crate) trace_id: Ids<'a>,
+    pub(crate) span_id: Ids<'a>,
+    pub(crate) event_name: Text<'a>,
 }
 
 impl<'a> Records<'a> for Logs<'a> {

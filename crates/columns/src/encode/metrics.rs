@@ -13,65 +13,65 @@ use super::{EncodeError, Records, Run};
 use crate::names::TEMPORALITIES;
 
 /// The columns of data points.
-pub(super) struct Points<'a> {
-    rows: usize,
-    metric_name: Text<'a>,
-    description: Text<'a>,
-    unit: Text<'a>,
-    metric_type: Text<'a>,
-    temporality_text: Text<'a>,
-    temporality: Names<'a>,
-    is_monotonic: &'a BooleanArray,
-    metadata: Text<'a>,
-    start_time: Numbers<'a, TimestampNanosecondType>,
-    time: Numbers<'a, TimestampNanosecondType>,
-    attributes: Attributes<'a>,
-    flags: Numbers<'a, UInt32Type>,
-    value: Numbers<'a, Float64Type>,
-    value_int: Numbers<'a, Int64Type>,
-    count: Numbers<'a, UInt64Type>,
-    sum: Numbers<'a, Float64Type>,
-    min: Numbers<'a, Float64Type>,
-    max: Numbers<'a, Float64Type>,
-    bucket_counts: Lists<'a, UInt64Type>,
-    explicit_bounds: Lists<'a, Float64Type>,
-    scale: Numbers<'a, Int32Type>,
-    zero_count: Numbers<'a, UInt64Type>,
-    zero_threshold: Numbers<'a, Float64Type>,
-    positive: (Numbers<'a, Int32Type>, Lists<'a, UInt64Type>),
-    negative: (Numbers<'a, Int32Type>, Lists<'a, UInt64Type>),
-    quantiles: Rows<'a>,
-    quantile: Numbers<'a, Float64Type>,
-    quantile_value: Numbers<'a, Float64Type>,
-    exemplars: Rows<'a>,
-    exemplar: Exemplars<'a>,
+pub(crate) struct Points<'a> {
+    pub(crate) rows: usize,
+    pub(crate) metric_name: Text<'a>,
+    pub(crate) description: Text<'a>,
+    pub(crate) unit: Text<'a>,
+    pub(crate) metric_type: Text<'a>,
+    pub(crate) temporality_text: Text<'a>,
+    pub(crate) temporality: Names<'a>,
+    pub(crate) is_monotonic: &'a BooleanArray,
+    pub(crate) metadata: Text<'a>,
+    pub(crate) start_time: Numbers<'a, TimestampNanosecondType>,
+    pub(crate) time: Numbers<'a, TimestampNanosecondType>,
+    pub(crate) attributes: Attributes<'a>,
+    pub(crate) flags: Numbers<'a, UInt32Type>,
+    pub(crate) value: Numbers<'a, Float64Type>,
+    pub(crate) value_int: Numbers<'a, Int64Type>,
+    pub(crate) count: Numbers<'a, UInt64Type>,
+    pub(crate) sum: Numbers<'a, Float64Type>,
+    pub(crate) min: Numbers<'a, Float64Type>,
+    pub(crate) max: Numbers<'a, Float64Type>,
+    pub(crate) bucket_counts: Lists<'a, UInt64Type>,
+    pub(crate) explicit_bounds: Lists<'a, Float64Type>,
+    pub(crate) scale: Numbers<'a, Int32Type>,
+    pub(crate) zero_count: Numbers<'a, UInt64Type>,
+    pub(crate) zero_threshold: Numbers<'a, Float64Type>,
+    pub(crate) positive: (Numbers<'a, Int32Type>, Lists<'a, UInt64Type>),
+    pub(crate) negative: (Numbers<'a, Int32Type>, Lists<'a, UInt64Type>),
+    pub(crate) quantiles: Rows<'a>,
+    pub(crate) quantile: Numbers<'a, Float64Type>,
+    pub(crate) quantile_value: Numbers<'a, Float64Type>,
+    pub(crate) exemplars: Rows<'a>,
+    pub(crate) exemplar: Exemplars<'a>,
 }
 
 /// The columns of `exemplars`.
-struct Exemplars<'a> {
-    time: Numbers<'a, TimestampNanosecondType>,
-    value: Numbers<'a, Float64Type>,
-    value_int: Numbers<'a, Int64Type>,
-    trace_id: Ids<'a>,
-    span_id: Ids<'a>,
-    attributes: Attributes<'a>,
+pub(crate) struct Exemplars<'a> {
+    pub(crate) time: Numbers<'a, TimestampNanosecondType>,
+    pub(crate) value: Numbers<'a, Float64Type>,
+    pub(crate) value_int: Numbers<'a, Int64Type>,
+    pub(crate) trace_id: Ids<'a>,
+    pub(crate) span_id: Ids<'a>,
+    pub(crate) attributes: Attributes<'a>,
 }
 
 /// What points of one metric share.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Identity<'a> {
-    name: &'a [u8],
-    description: &'a [u8],
-    unit: &'a [u8],
-    kind: Kind,
-    temporality: i32,
-    is_monotonic: bool,
+pub(crate) struct Identity<'a> {
+    pub(crate) name: &'a [u8],
+    pub(crate) description: &'a [u8],
+    pub(crate) unit: &'a [u8],
+    pub(crate) kind: Kind,
+    pub(crate) temporality: i32,
+    pub(crate) is_monotonic: bool,
     /// JSON; none = none.
-    metadata: Option<&'a [u8]>,
+    pub(crate) metadata: Option<&'a [u8]>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(crate) enum Kind {
     Gauge,
     Sum,
     Histogram,
@@ -208,7 +208,7 @@ fn end_metric(out: &mut Out, [metric, data]: [Open; 2]) {
 }
 
 impl<'a> Points<'a> {
-    fn identity(&self, row: usize) -> Cell<Identity<'a>> {
+    pub(crate) fn identity(&self, row: usize) -> Cell<Identity<'a>> {
         Ok(Identity {
             name: self.metric_name.or_empty(row)?,
             description: self.description.or_empty(row)?,
@@ -229,7 +229,7 @@ impl<'a> Points<'a> {
 
     /// Whether a row belongs to the metric of the row before, whose identity is given.
     #[inline(always)]
-    fn continues(&self, row: usize, identity: &Identity<'_>) -> Cell<bool> {
+    pub(crate) fn continues(&self, row: usize, identity: &Identity<'_>) -> Cell<bool> {
         let same = [
             &self.metric_name,
             &self.description,

@@ -4,17 +4,17 @@
 //! Columns are found by name and may hold plain text in place of a dictionary. Whatever is wrong with them is told as
 //! an error with its column and row.
 
-mod attributes;
-mod column;
+pub(crate) mod attributes;
+pub(crate) mod column;
 mod envelope;
 mod error;
 mod foreign;
-mod group;
-mod logs;
-mod metrics;
+pub(crate) mod group;
+pub(crate) mod logs;
+pub(crate) mod metrics;
 mod out;
-mod records;
-mod spans;
+pub(crate) mod records;
+pub(crate) mod spans;
 mod value;
 
 use arrow_array::RecordBatch;

@@ -12,7 +12,7 @@ const SMALL: usize = 64;
 
 /// A growing buffer with a position.
 #[derive(Debug)]
-pub(super) struct Out {
+pub(crate) struct Out {
     buffer: Vec<u8>,
     at: usize,
 }

@@ -7,7 +7,7 @@ use super::error::EncodeError;
 use super::out::Out;
 
 /// The columns of one signal in one batch.
-pub(super) trait Records<'a>: Sized {
+pub(crate) trait Records<'a>: Sized {
     /// Finds them.
     fn of(batch: &'a RecordBatch) -> Result<Self, EncodeError>;
     /// About how many bytes all rows take.
@@ -18,20 +18,20 @@ pub(super) trait Records<'a>: Sized {
 
 /// Rows `start..end` of the batch at this position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Run {
-    pub(super) batch: usize,
-    pub(super) start: usize,
-    pub(super) end: usize,
+pub(crate) struct Run {
+    pub(crate) batch: usize,
+    pub(crate) start: usize,
+    pub(crate) end: usize,
 }
 
 impl Run {
-    pub(super) fn corrupt(&self, row: usize, flaw: Flaw) -> EncodeError {
+    pub(crate) fn corrupt(&self, row: usize, flaw: Flaw) -> EncodeError {
         EncodeError::Corrupt { batch: self.batch, row, column: flaw.column, message: flaw.message }
     }
 }
 
 /// Writes rows that each are one message.
-pub(super) fn each_row<R>(
+pub(crate) fn each_row<R>(
     out: &mut Out,
     batches: &[R],
     runs: &[Run],

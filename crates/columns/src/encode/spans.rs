@@ -10,31 +10,31 @@ use super::{EncodeError, Records, Run, each_row};
 use crate::names::{KINDS, STATUS_CODES, number};
 
 /// The columns of spans.
-pub(super) struct Spans<'a> {
-    rows: usize,
-    trace_id: Ids<'a>,
-    span_id: Ids<'a>,
-    parent_span_id: Ids<'a>,
-    trace_state: Text<'a>,
-    flags: Numbers<'a, UInt32Type>,
-    name: Text<'a>,
-    kind: Names<'a>,
-    start_time: Numbers<'a, TimestampNanosecondType>,
-    end_time: Numbers<'a, TimestampNanosecondType>,
-    status_code: Names<'a>,
-    status_message: Text<'a>,
-    attributes: Attributes<'a>,
-    dropped_attributes: Numbers<'a, UInt32Type>,
-    events: Rows<'a>,
-    event: Events<'a>,
-    dropped_events: Numbers<'a, UInt32Type>,
-    links: Rows<'a>,
-    link: Links<'a>,
-    dropped_links: Numbers<'a, UInt32Type>,
+pub(crate) struct Spans<'a> {
+    pub(crate) rows: usize,
+    pub(crate) trace_id: Ids<'a>,
+    pub(crate) span_id: Ids<'a>,
+    pub(crate) parent_span_id: Ids<'a>,
+    pub(crate) trace_state: Text<'a>,
+    pub(crate) flags: Numbers<'a, UInt32Type>,
+    pub(crate) name: Text<'a>,
+    pub(crate) kind: Names<'a>,
+    pub(crate) start_time: Numbers<'a, TimestampNanosecondType>,
+    pub(crate) end_time: Numbers<'a, TimestampNanosecondType>,
+    pub(crate) status_code: Names<'a>,
+    pub(crate) status_message: Text<'a>,
+    pub(crate) attributes: Attributes<'a>,
+    pub(crate) dropped_attributes: Numbers<'a, UInt32Type>,
+    pub(crate) events: Rows<'a>,
+    pub(crate) event: Events<'a>,
+    pub(crate) dropped_events: Numbers<'a, UInt32Type>,
+    pub(crate) links: Rows<'a>,
+    pub(crate) link: Links<'a>,
+    pub(crate) dropped_links: Numbers<'a, UInt32Type>,
 }
 
 /// A column of enum values by name, unknown ones as decimal text.
-pub(super) struct Names<'a> {
+pub(crate) struct Names<'a> {
     text: Text<'a>,
     names: &'static [&'static str],
     /// The numbers of the texts of a short dictionary.
@@ -42,7 +42,7 @@ pub(super) struct Names<'a> {
 }
 
 impl<'a> Names<'a> {
-    pub(super) fn of(text: Text<'a>, names: &'static [&'static str]) -> Self {
+    pub(crate) fn of(text: Text<'a>, names: &'static [&'static str]) -> Self {
         let mut this = Self { text, names, numbers: Vec::new() };
         if text.has_dictionary() && text.values.len() <= 64 {
             this.numbers = (0..text.values.len()).map(|slot| this.number(text.values.get(slot)?)).collect();
@@ -56,7 +56,7 @@ impl<'a> Names<'a> {
 
     /// The number of a row, none for null.
     #[inline(always)]
-    pub(super) fn get(&self, row: usize) -> Cell<Option<i32>> {
+    pub(crate) fn get(&self, row: usize) -> Cell<Option<i32>> {
         let Some(slot) = self.text.slot(row)? else { return Ok(None) };
         let number = match self.numbers.get(slot) {
             Some(number) => *number,
@@ -70,24 +70,24 @@ impl<'a> Names<'a> {
 }
 
 /// The columns of `events`.
-struct Events<'a> {
-    time: Numbers<'a, TimestampNanosecondType>,
-    name: Text<'a>,
-    attributes: Attributes<'a>,
-    dropped: Numbers<'a, UInt32Type>,
+pub(crate) struct Events<'a> {
+    pub(crate) time: Numbers<'a, TimestampNanosecondType>,
+    pub(crate) name: Text<'a>,
+    pub(crate) attributes: Attributes<'a>,
+    pub(crate) dropped: Numbers<'a, UInt32Type>,
 }
 
 /// The columns of `links`.
-struct Links<'a> {
-    trace_id: Ids<'a>,
-    span_id: Ids<'a>,
-    trace_state: Text<'a>,
-    flags: Numbers<'a, UInt32Type>,
-    attributes: Attributes<'a>,
-    dropped: Numbers<'a, UInt32Type>,
+pub(crate) struct Links<'a> {
+    pub(crate) trace_id: Ids<'a>,
+    pub(crate) span_id: Ids<'a>,
+    pub(crate) trace_state: Text<'a>,
+    pub(crate) flags: Numbers<'a, UInt32Type>,
+    pub(crate) attributes: Attributes<'a>,
+    pub(crate) dropped: Numbers<'a, UInt32Type>,
 }
 
-pub(super) const TIME: &str = "Timestamp(ns)";
+pub(crate) const TIME: &str = "Timestamp(ns)";
 
 impl<'a> Records<'a> for Spans<'a> {
     fn of(batch: &'a RecordBatch) -> Result<Self, EncodeError> {
@@ -199,7 +199,7 @@ impl Spans<'_> {
 
 /// Writes an id field; a null one is absent.
 #[inline(always)]
-pub(super) fn id(out: &mut Out, number: u8, id: Option<&[u8]>) {
+pub(crate) fn id(out: &mut Out, number: u8, id: Option<&[u8]>) {
     if let Some(id) = id {
         out.bytes_field(number, id);
     }

@@ -29,6 +29,25 @@ pub trait Destination: fmt::Debug + Send + Sync {
     fn renewed(&self) -> bool {
         false
     }
+
+    /// What happened to records that were delivered, since this was asked last: counted, and where there are words for it an
+    /// event `forward_downgraded`. Asked behind each answer.
+    fn notices(&self) -> Vec<Notice> {
+        Vec::new()
+    }
+}
+
+/// Records that were delivered, but not as they are or not by the protocol that is configured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// What kind of records.
+    pub signal: Signal,
+    /// Why, as a label of `otlp_arrow_forward_changed_records_total`.
+    pub reason: &'static str,
+    /// How many.
+    pub records: u64,
+    /// What a person should be told, once.
+    pub event: Option<String>,
 }
 
 /// A request on its way.

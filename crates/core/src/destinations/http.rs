@@ -13,7 +13,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Uri};
 use http_body_util::Full;
 use otlp_arrow_base::clock::Clock;
 use otlp_arrow_base::hops::Hops;
-use otlp_arrow_net::client::{self, Client, ClientOptions, Failure, Proxies, Reply, Secrets, basic};
+use otlp_arrow_net::client::{self, Client, ClientOptions, Failure, Proxies, Replies, Reply, Secrets, Sender, basic};
 use otlp_arrow_net::encoding::Encoding;
 use otlp_arrow_net::reload::Reloaded;
 use otlp_arrow_net::tls::{ClientPems, Pem};
@@ -150,10 +150,35 @@ impl HttpSender {
         if answer.class != Class::Destination {
             return answer;
         }
-        // Somebody may have changed a token or a certificate a moment ago.
+        self.doubt();
+        if self.version() == version { answer } else { self.attempt(request, answers).await.0 }
+    }
+
+    /// Somebody may have changed a token or a certificate a moment ago.
+    pub(super) fn doubt(&self) {
         self.client.doubt();
         self.sent.doubt();
-        if self.version() == version { answer } else { self.attempt(request, answers).await.0 }
+    }
+
+    /// Begins a call with the headers of all, and `headers`.
+    pub(super) fn call(
+        &self,
+        to: &Uri,
+        headers: HeaderMap,
+    ) -> (Sender, impl Future<Output = Result<Replies, Failure>> + Send + 'static) {
+        self.used.store(self.version(), Ordering::Relaxed);
+        let mut request = Request::new(());
+        *request.method_mut() = http::Method::POST;
+        *request.uri_mut() = to.clone();
+        *request.version_mut() = http::Version::HTTP_2;
+        *request.headers_mut() = self.sent.current().headers.clone();
+        request.headers_mut().extend(headers);
+        self.client.call(request)
+    }
+
+    /// A text without the secrets that are sent there: some servers repeat what they were sent.
+    pub(super) fn masked(&self, text: String) -> String {
+        self.sent.current().secrets.masked(text)
     }
 
     /// Sends a request once; no word of the answer shows a secret. Returns the version of the settings as well.
@@ -184,7 +209,8 @@ impl HttpSender {
         (Answer { message: sent.secrets.masked(answer.message), ..answer }, version)
     }
 
-    fn failed(&self, failure: Failure, answers: &impl Answers) -> Answer {
+    /// What it means that there is no answer.
+    pub(super) fn failed(&self, failure: Failure, answers: &impl Answers) -> Answer {
         let within = format!("within {:?}", self.timeout);
         match failure {
             Failure::Settings(text) => Answer::new(Class::Destination, text),
@@ -257,7 +283,7 @@ pub(super) fn server(url: &Uri) -> Server {
 }
 
 /// What a recorder says that notices a ring; its words are in the header, whatever the protocol.
-fn refused_loop(headers: &HeaderMap) -> Option<String> {
+pub(super) fn refused_loop(headers: &HeaderMap) -> Option<String> {
     headers.get(Hops::REFUSED).map(|words| String::from_utf8_lossy(words.as_bytes()).into_owned())
 }
 

@@ -17,6 +17,10 @@ mod left_out;
 mod no_proxy;
 mod options;
 #[cfg(feature = "forward")]
+mod otap;
+#[cfg(feature = "forward")]
+mod otap_stream;
+#[cfg(feature = "forward")]
 mod otlp_grpc;
 #[cfg(feature = "forward")]
 mod otlp_http;
@@ -33,7 +37,7 @@ mod stdout;
 
 pub use crate::key::{Key, Kind as KeyKind};
 pub use answer::{Answer, Class, RecordAnswer};
-pub use destination::{Destination, Sending, Server};
+pub use destination::{Destination, Notice, Sending, Server};
 #[cfg(feature = "forward")]
 pub(crate) use http::of_server as proxy_of;
 pub use kind::{DestinationKind, Kind, Spec, Target};

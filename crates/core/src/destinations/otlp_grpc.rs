@@ -49,14 +49,14 @@ impl DestinationKind for OtlpGrpcKind {
 }
 
 #[derive(Debug)]
-struct OtlpGrpc {
+pub(super) struct OtlpGrpc {
     sender: HttpSender,
     urls: PerSignal<Uri>,
     timeout: HeaderValue,
 }
 
 impl OtlpGrpc {
-    fn open(config: &DestinationConfig) -> Result<Self> {
+    pub(super) fn open(config: &DestinationConfig) -> Result<Self> {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(grpc::CONTENT_TYPE));
         headers.insert(TE, HeaderValue::from_static("trailers"));
@@ -108,7 +108,7 @@ fn url_of(config: &DestinationConfig, signal: Signal) -> Result<Uri> {
     url(config, endpoint, |_| otlp::grpc_path(signal).to_owned())
 }
 
-struct Statuses;
+pub(super) struct Statuses;
 
 impl Answers for Statuses {
     fn of_status(&self, status: StatusCode) -> Class {

@@ -10,7 +10,7 @@ use super::breaker::{BreakerState, Transition};
 use super::rejected::Guard;
 use super::state::ForwardState;
 use super::watch::{Standing, Watch};
-use crate::destinations::Class;
+use crate::destinations::{Class, Notice};
 use crate::event::EventName;
 
 /// A ring is over when so long nothing was refused because of it.
@@ -50,6 +50,12 @@ impl Bookkeeper {
     pub(super) fn answered(&mut self, class: &Class, elapsed: Duration) {
         self.state.stats.request(elapsed);
         self.blocked = *class == Class::Destination;
+        for Notice { signal, reason, records, event } in self.state.destination.notices() {
+            self.state.stats.changed(signal, reason, records);
+            if let Some(text) = event {
+                self.state.event(EventName::ForwardDowngraded, Some(signal), None, text);
+            }
+        }
     }
 
     /// An attempt failed; the batch is sent again.

@@ -5,6 +5,7 @@ mod client;
 mod delivery;
 mod directory;
 mod failures;
+mod otap;
 mod prometheus;
 mod proxied;
 mod renewed;

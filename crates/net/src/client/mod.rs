@@ -7,6 +7,7 @@ mod link;
 mod post;
 mod proxy;
 mod secrets;
+mod stream;
 
 use std::error::Error;
 use std::sync::Arc;
@@ -31,6 +32,8 @@ use link::TlsAlert;
 pub use post::post_json;
 pub use proxy::{Proxies, Proxy};
 pub use secrets::{Secrets, basic};
+use stream::Outgoing;
+pub use stream::{Replies, Sender};
 
 /// How long a connection without requests is kept.
 const KEPT: Duration = Duration::from_secs(60);
@@ -67,7 +70,7 @@ pub struct Client {
 
 #[derive(Debug)]
 struct Connections {
-    http: HyperClient<Connector, Full<Bytes>>,
+    http: HyperClient<Connector, Outgoing>,
     alert: TlsAlert,
 }
 
@@ -166,8 +169,8 @@ impl Client {
 
     async fn attempt(&self, request: Request<Full<Bytes>>) -> Result<Reply, Failure> {
         let connections = self.connections.current();
-        let response =
-            connections.http.request(request).await.map_err(|error| unreachable(&error, &connections.alert))?;
+        let response = connections.http.request(request.map(Outgoing::Whole)).await;
+        let response = response.map_err(|error| unreachable(&error, &connections.alert))?;
         let (head, body) = response.into_parts();
         let collected = match Limited::new(body, self.max_answer).collect().await {
             Ok(collected) => collected,

@@ -2,6 +2,7 @@
 //! form a file is, its content says; its name only where that leaves a doubt.
 
 mod json;
+mod otap;
 mod protobuf;
 mod stream;
 
@@ -13,7 +14,7 @@ use otlp_arrow::ReadOptions;
 use otlp_arrow::Signal;
 use otlp_arrow_store::Wanted;
 
-use super::piece::{Item, Take, Taken};
+use super::piece::{Item, OTAP, Take, Taken};
 use crate::io::{Failure, Outcome};
 use crate::source::{self, extension, is_arrow};
 use crate::text;
@@ -110,6 +111,7 @@ fn file(path: &Path, name: &str, take: &mut Take<'_>) -> Outcome {
     match form(start, named(path)) {
         Ok(Form::Empty) => {}
         Ok(Form::Json) => json::read(&mut stream, name, take)?,
+        Ok(Form::Otap) => otap::read(&mut stream, name, take)?,
         Ok(Form::Protobuf(framing)) => protobuf::read(&mut stream, framing, signal_of(path), name, take)?,
         Err(what) => drop(take(Item::LeftOut { place: name, what })?),
     }
@@ -125,6 +127,7 @@ fn file(path: &Path, name: &str, take: &mut Take<'_>) -> Outcome {
 enum Form {
     Empty,
     Json,
+    Otap,
     Protobuf(Framing),
 }
 
@@ -140,6 +143,12 @@ enum Named {
 fn form(start: &[u8], named: Named) -> Result<Form, &'static str> {
     if start.is_empty() {
         return Ok(Form::Empty);
+    }
+    if start.starts_with(&OTAP) {
+        return Ok(Form::Otap);
+    }
+    if start.starts_with(&OTAP[..7]) {
+        return Err("a file of OTAP of a later form: convert it with a newer otlp-arrow");
     }
     if start.starts_with(b"ARROW1") {
         return Err("an Arrow file: give it as a file whose name ends in .arrow");
@@ -266,6 +275,10 @@ mod tests {
             for utf16 in [&b"\xff\xfe{\0"[..], b"\xfe\xff\0{", b"{\0\"\0r\0", b"\0{\0\"\0r", b"\xff\xfe\0\0{\0\0\0"] {
                 assert!(form(utf16, name).is_err_and(|problem| problem.contains("UTF-16")), "{utf16:?}");
             }
+        }
+        for name in [Named::Json, Named::Protobuf, Named::Other] {
+            assert_eq!(form(&OTAP, name), Ok(Form::Otap));
+            assert!(form(b"\x89OTAP\r\n\x02", name).is_err_and(|problem| problem.contains("newer")));
         }
         assert_eq!(form(b"[info] started", Named::Other), Ok(Form::Json));
         assert_eq!(form(b"junk", Named::Protobuf), Ok(Form::Protobuf(Framing::Joined)));
