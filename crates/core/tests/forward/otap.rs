@@ -7,8 +7,9 @@ use std::time::Duration;
 use futures::executor::block_on;
 use otlp_arrow::config::{DestinationConfig, ForwardCompression, Kind};
 use otlp_arrow::internal::destinations::OptionValue;
-use otlp_arrow::{EventName, HealthStatus, OtlpLibrary, Signal};
-use otlp_arrow_testkit::otap::{Act, Arrived, ArrowServer};
+use otlp_arrow::{EventName, Format, HealthStatus, OtlpLibrary, ReadOptions, Signal};
+use otlp_arrow_testkit::generate::Generator;
+use otlp_arrow_testkit::otap::{Act, Arrived, ArrowServer, Normal};
 use otlp_arrow_testkit::payload;
 use prost::Message;
 
@@ -308,4 +309,48 @@ fn a_destination_that_is_away_gets_everything_later_also_after_a_restart() {
     assert!(server.wait_until(LONG, has_all(300)));
     library.shutdown_blocking(None).unwrap();
     assert!(kept(&server.arrived()).values().all(|times| *times == 1));
+}
+
+/// Everything that a recorder has of a signal, as a request.
+fn all<M: Normal>(library: &OtlpLibrary, signal: Signal) -> M {
+    let batches: Vec<_> = library.read(signal, &ReadOptions::default()).unwrap().map(Result::unwrap).collect();
+    M::decode(&*otlp_arrow::encode(signal, &batches, Format::Protobuf).unwrap()).unwrap()
+}
+
+fn generated<M: Normal>(signal: Signal, make: fn(&mut Generator) -> M) {
+    let (near_dir, far_dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut listening = config(far_dir.path(), []);
+    listening.listen.grpc = Some("127.0.0.1:0".parse().unwrap());
+    let far = OtlpLibrary::open(listening).unwrap();
+    let address = far.addresses().grpc.unwrap();
+    let mut to = DestinationConfig { protocol: Kind::OTAP, ..destination("arrow", &format!("http://{address}")) };
+    to.options.set("metric_metadata", OptionValue::Flag(true));
+    to.options.set("fallback", OptionValue::Flag(false));
+    let near = OtlpLibrary::open(config(near_dir.path(), [to])).unwrap();
+    let mut records = 0;
+    for seed in 0..150 {
+        let payload = make(&mut Generator::new(seed)).encode_to_vec();
+        records += block_on(near.export_otlp(signal, payload.into())).unwrap().accepted;
+    }
+    assert!(records > 100, "{records} {signal}");
+    delivered(&near, records);
+    let of = |reason| counted_for(&near, reason) > 0;
+    let loose = of("double_bits");
+    let (was, is): (M, M) = (all(&near, signal), all(&far, signal));
+    assert_eq!(was.normal(loose).content().difference(&is.normal(loose).content()), None, "{signal}");
+    assert!(!of("sent_as_otlp"));
+    near.shutdown_blocking(None).unwrap();
+    far.shutdown_blocking(None).unwrap();
+}
+
+fn counted_for(library: &OtlpLibrary, reason: &str) -> u64 {
+    let labels = [("destination", "arrow"), ("reason", reason)];
+    library.stats().counters.total("otlp_arrow_forward_changed_records_total", &labels)
+}
+
+#[test]
+fn another_recorder_has_what_this_one_has() {
+    generated(Signal::Logs, Generator::logs);
+    generated(Signal::Traces, Generator::traces);
+    generated(Signal::Metrics, Generator::metrics);
 }
