@@ -22,6 +22,7 @@ const CRATES = [
   'query',
   'api',
   'dashboard',
+  'mcp',
   'sdk',
   'cli',
   'node',
@@ -50,9 +51,10 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   columns: ['schema', 'column', 'batch', 'decode', 'encode', 'otap', 'lib'],
   store: ['disk', 'file', 'log', 'write', 'lib'],
   net: ['time', 'reload', 'identity', 'encoding', 'grpc', 'tls', 'client', 'server', 'lib'],
-  query: ['filter', 'figures', 'snapshot', 'scan', 'index', 'record', 'answer', 'questions', 'lib'],
+  query: ['filter', 'figures', 'snapshot', 'scan', 'index', 'record', 'answer', 'questions', 'text', 'lib'],
   api: ['body', 'words', 'form', 'guard', 'own', 'routes', 'threads', 'tail', 'recorder', 'openapi', 'service', 'lib'],
   dashboard: ['files', 'pages', 'viewer', 'lib'],
+  mcp: ['page', 'words', 'runs', 'tools', 'hand', 'prompts', 'resources', 'server', 'stdio', 'door', 'lib'],
   core: ['key', 'destinations', 'config', 'forward', 'doors', 'library', 'lib'],
 };
 

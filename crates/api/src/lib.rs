@@ -40,7 +40,7 @@ mod tail;
 mod threads;
 mod words;
 
-pub use routes::ROOT;
+pub use words::ROOT;
 
 use std::sync::Arc;
 
@@ -82,6 +82,11 @@ pub mod internal {
     /// FORBIDDEN for everybody but programs of this machine that ask it by one of its own names.
     pub fn visit(head: &Parts, identity: &Identity) -> Result<()> {
         crate::guard::visit(head, identity)
+    }
+
+    /// As [`visit`], and FORBIDDEN for pages that are not of this address.
+    pub fn admit(head: &Parts, identity: &Identity) -> Result<()> {
+        crate::guard::admit(head, identity)
     }
 
     /// The API over a directory that nothing here records into.

@@ -6,7 +6,8 @@ use otlp_arrow_query::filter::{PARAMETERS, Parameter};
 use serde_json::{Map, Value, json};
 
 use crate::form::Form;
-use crate::routes::{Method, ROOT, ROUTES, Route, What};
+use crate::routes::{Method, ROUTES, Route, What};
+use crate::words::ROOT;
 
 /// The document.
 pub(crate) fn document() -> Value {

@@ -11,10 +11,8 @@ use otlp_arrow_query::{Answer, AskOptions, Telemetry};
 
 use crate::form::{Form, JSON, RECORDS, TABLE, TRACE};
 use crate::own::{OWN, Own};
-use crate::words::{Words, of_segment};
+use crate::words::{ROOT, Words, of_segment};
 
-/// Where everything is answered.
-pub const ROOT: &str = "/api/v1";
 /// The name of the service: `protocols.api`.
 pub(crate) const NAME: &str = "api";
 

@@ -105,7 +105,7 @@ impl Api {
     async fn answer(&self, request: &mut Request, identity: &Identity) -> Result<Response<Body>, Refusal> {
         guard::admit(&request.head, identity)?;
         let path = request.head.uri.path();
-        let (route, mut words) = routes::find(path.strip_prefix(routes::ROOT).unwrap_or(path))?;
+        let (route, mut words) = routes::find(path.strip_prefix(words::ROOT).unwrap_or(path))?;
         route.admit(&request.head.method)?;
         let behind =
             self.behind.as_ref().ok_or_else(|| OtlpError::new(Code::Unavailable, "no recorder is behind this door"))?;

@@ -3,6 +3,9 @@
 use otlp_arrow::{Code, OtlpError, Result};
 use serde_json::Value;
 
+/// Where everything is answered.
+pub const ROOT: &str = "/api/v1";
+
 /// Words with their values, in the order they were given.
 pub(crate) type Words = Vec<(String, String)>;
 

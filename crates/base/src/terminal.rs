@@ -18,6 +18,11 @@ pub fn one_line(text: &str) -> Cow<'_, str> {
     })
 }
 
+/// `text` without what is not to be seen; line breaks and tabs are blanks.
+pub fn seen(text: &str) -> Cow<'_, str> {
+    escaped(text, |c, out| out.extend(matches!(c, '\n' | '\t').then_some(' ')))
+}
+
 /// A path as one piece of a line; what is not text in it is `\u{fffd}`.
 pub fn path(path: &Path) -> String {
     one_line(&path.to_string_lossy()).into_owned()

@@ -166,6 +166,17 @@ Examples:
   otlp-arrow errors --group 2f1b9c0d8e7a6543")]
     Errors(ask::ErrorsArgs),
 
+    /// Answer a coding agent on standard input and output (MCP): tools about what is recorded
+    #[command(after_help = "\
+Examples, in the configuration of an agent (docs/agents.md has one line for each of the common ones):
+  otlp-arrow mcp                     the output_dir of the configuration
+  otlp-arrow mcp ./telemetry
+  npx otlp-arrow mcp ./telemetry
+  uvx otlp-arrow mcp ./telemetry
+
+It reads the files only: no service needs to run, and the directory need not be there yet. `serve` answers the same at /mcp.")]
+    Mcp(McpArgs),
+
     /// Count what files and directories hold: records, times, services, sizes
     #[command(after_help = "\
 Examples:
@@ -312,6 +323,15 @@ pub(crate) struct TailArgs {
     /// How many of the newest records of each signal
     #[arg(short = 'n', long, value_name = "N", default_value_t = 20)]
     pub(crate) lines: usize,
+    #[command(flatten)]
+    pub(crate) source: Source,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct McpArgs {
+    /// Directory to read, which need not be there yet [default: output_dir of the configuration]
+    #[arg(value_name = "DIR", conflicts_with_all = ["output_dir", "config"])]
+    pub(crate) directory: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) source: Source,
 }

@@ -66,12 +66,17 @@ pub(crate) fn load(settings: &Settings) -> Outcome<Loaded> {
     parsed(&sources)
 }
 
+/// The directory that is named, whether it is there or not.
+pub(crate) fn named(source: &Source) -> Outcome<PathBuf> {
+    match &source.output_dir {
+        Some(directory) => at_home(directory),
+        None => Ok(parsed(&sources(source.config.as_deref())?)?.config.output_dir),
+    }
+}
+
 /// The directory that a reading command reads.
 pub(crate) fn directory(source: &Source) -> Outcome<PathBuf> {
-    let directory = match &source.output_dir {
-        Some(directory) => at_home(directory)?,
-        None => parsed(&sources(source.config.as_deref())?)?.config.output_dir,
-    };
+    let directory = named(source)?;
     if directory.is_dir() {
         return Ok(directory);
     }
@@ -83,10 +88,15 @@ pub(crate) fn directory(source: &Source) -> Outcome<PathBuf> {
 
 /// What a command that asks is asked of: the directory, within the limits of the configuration.
 pub(crate) fn telemetry(source: &Source, timeout: Option<Duration>) -> Outcome<Telemetry> {
+    Ok(telemetry_of(directory(source)?, source, timeout))
+}
+
+/// As [`telemetry`], of this directory.
+pub(crate) fn telemetry_of(directory: PathBuf, source: &Source, timeout: Option<Duration>) -> Telemetry {
     let mut limits = limits(source);
     // The process is that of who waits: they may wait longer than a service lets others.
     limits.timeout = timeout.unwrap_or(limits.timeout);
-    Ok(Telemetry::with(directory(source)?, limits))
+    Telemetry::with(directory, limits)
 }
 
 /// Bounds on questions. A directory that is named needs no configuration: one that cannot be read is then nobody's business.

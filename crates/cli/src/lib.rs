@@ -9,6 +9,7 @@ mod demo;
 mod inspect;
 mod io;
 mod log;
+mod mcp;
 mod memory;
 mod record;
 mod rows;
@@ -113,6 +114,7 @@ fn dispatch(command: Command, io: &mut Io<'_>) -> Outcome {
         Command::Compare(args) => ask::compare::run(&args, io),
         Command::Overrepresented(args) => ask::overrepresented::run(&args, io),
         Command::Errors(args) => ask::errors::run(&args, io),
+        Command::Mcp(args) => mcp::run(args),
         Command::Inspect(args) => inspect::run(&args, io),
         Command::Config(command) => config::run(command, io),
         Command::Convert(args) => convert::run(&args, io),

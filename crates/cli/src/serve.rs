@@ -8,6 +8,7 @@ use otlp_arrow::internal::destinations::Target;
 use otlp_arrow::{Config, OtlpLibrary, Signal};
 use otlp_arrow_api::{HttpApi, ROOT};
 use otlp_arrow_dashboard::Dashboard;
+use otlp_arrow_mcp::{Mcp, PATH};
 use otlp_arrow_query::Indexed;
 
 use crate::args::ServeArgs;
@@ -54,7 +55,7 @@ fn open(loaded: Loaded, io: &mut Io<'_>) -> Outcome<OtlpLibrary> {
     let quiet = takes_stdout(&loaded.config);
     let config = &loaded.config;
     let builder = OtlpLibrary::builder(config.clone()).ignored(&loaded).indexed();
-    let library = builder.http_api().dashboard().open()?;
+    let library = builder.http_api().dashboard().mcp().open()?;
     let addresses = library.addresses();
     let answers: Vec<&str> = otlp_arrow::internal::answered(config).collect();
     let out = io.words(quiet);
@@ -72,6 +73,9 @@ fn open(loaded: Loaded, io: &mut Io<'_>) -> Outcome<OtlpLibrary> {
         if config.dashboard {
             writeln!(out, "look at it in a browser: http://{address}/")?;
         }
+    }
+    if let Some(address) = addresses.http.filter(|_| config.mcp) {
+        writeln!(out, "tools for coding agents (MCP) are at http://{address}{PATH}")?;
     }
     if addresses.grpc.is_none() && addresses.http.is_none() {
         writeln!(out, "listening on nothing: both addresses are off")?;

@@ -4,7 +4,7 @@
 //! Not part of the public interface: it changes without notice, in any version.
 
 #[cfg(feature = "doors")]
-pub use crate::doors::{DASHBOARD, Door, Doors, Inside, answered, grpc_response, grpc_status_details};
+pub use crate::doors::{DASHBOARD, Door, Doors, Inside, MCP, answered, grpc_response, grpc_status_details};
 pub use crate::ingest::{Ingest, Kept};
 pub use crate::library::encoding::{Encoding, ExpectedSize};
 pub use crate::library::patience::Waiter;

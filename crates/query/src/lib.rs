@@ -33,6 +33,7 @@
 //! - [`figures`]: what data points and errors come to: increase, resets, quantiles, messages without their numbers. Pure.
 //! - [`answer`]: what a question is answered with, and what was searched for it.
 //! - [`questions`]: one file each, and the list [`questions::KINDS`].
+//! - `text`: a trace as people and agents read it, the same for command line, API and tools.
 //!
 //! # To add a question
 //!
@@ -61,6 +62,8 @@ pub mod scan;
 pub mod snapshot;
 mod tail;
 mod telemetry;
+#[doc(hidden)]
+pub mod text;
 
 pub use answer::{Answer, Searched};
 pub use filter::Filter;

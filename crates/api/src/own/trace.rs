@@ -10,9 +10,9 @@ use arrow_array::{Array, RecordBatch, UInt32Array};
 use arrow_select::take::take_record_batch;
 use otlp_arrow::{Code, OtlpError, Result, Signal};
 use otlp_arrow_columns::schema::traces;
-use otlp_arrow_query::filter::{Filter, IdPrefix, Parameter, Parameters};
+use otlp_arrow_query::filter::{Filter, IdPrefix, Nanos, Parameter, Parameters};
 use otlp_arrow_query::questions::{Node, SpansQuestion, Trace, TraceQuestion};
-use otlp_arrow_query::record::{Form, hex};
+use otlp_arrow_query::record::Form;
 use otlp_arrow_query::{Answer, AskOptions, Searched, Telemetry};
 
 use super::question::{Own, together};
@@ -33,6 +33,7 @@ pub(super) const TRACE: Own = Own {
         word("depth", "`3`", "so many levels; all if it is left out"),
         word("focus", "16 hexadecimal digits, or the first 4 and more", "the span that is shown as the root"),
         word("columns", "`full`, `tree`", "everything of each span, or what a waterfall needs; full if it is left out"),
+        word("max_chars", "`20000`", "with `format=text`: the most characters; 6,000 if it is left out"),
     ],
     ask: |telemetry, words, options| Ok(Box::new(ask(telemetry, words, options)?)),
 };
@@ -45,7 +46,22 @@ pub(crate) struct TraceView {
     /// Only what a waterfall needs.
     is_tree: bool,
     searched: Searched,
+    text: Text,
 }
+
+/// What of it is told to people and agents.
+struct Text {
+    focus: Option<usize>,
+    depth: Option<usize>,
+    matching: Option<HashSet<Vec<u8>>>,
+    max_chars: usize,
+    /// The words that were given, to ask again.
+    words: Words,
+    now: Nanos,
+}
+
+/// Characters of a text where nobody says how many.
+const USUAL_CHARS: usize = 6_000;
 
 /// A node that is shown.
 struct Row {
@@ -65,6 +81,7 @@ fn ask(telemetry: &Telemetry, words: Words, options: &AskOptions) -> Result<Trac
     if let Some((name, _)) = words.iter().find(|(name, _)| TRACE.not.contains(&name.as_str())) {
         return Err(wrong(format!("{name} is not for a trace, which is shown as a whole: leave it out")));
     }
+    let given = words.iter().filter(|(name, _)| name != "trace").cloned().collect();
     let mut parameters = Parameters::new(words);
     let id =
         parameters.read("trace", |text| IdPrefix::parse(text, 16))?.ok_or_else(|| wrong("trace is missing".into()))?;
@@ -80,6 +97,10 @@ fn ask(telemetry: &Telemetry, words: Words, options: &AskOptions) -> Result<Trac
         "tree" => Ok(true),
         _ => Err("is neither full nor tree".to_owned()),
     })?;
+    let max_chars = parameters.read("max_chars", |text| match text.parse() {
+        Ok(chars @ 1_000..=10_000_000) => Ok(chars),
+        _ => Err("is not a number of characters from 1000 to 10000000".to_owned()),
+    })?;
     let filter = Filter::read(&mut parameters, telemetry.now())?;
     parameters.finish()?;
     let trace = telemetry.ask_with(&TraceQuestion { id, logs: logs.unwrap_or(true) }, options)?;
@@ -92,11 +113,14 @@ fn ask(telemetry: &Telemetry, words: Words, options: &AskOptions) -> Result<Trac
         searched = together([&searched, &found.searched]);
         Some(ids(&found.batch).map(<[u8]>::to_vec).collect::<HashSet<_>>())
     };
+    let focus = focus.map(|focus| trace.position("focus", &focus)).transpose()?;
     let part = match depth.is_some() || focus.is_some() || matching.is_some() {
-        true => Some(part(&trace, depth.unwrap_or(usize::MAX), focus, matching.as_ref())?),
+        true => Some(part(&trace, depth.unwrap_or(usize::MAX), focus, matching.as_ref())),
         false => None,
     };
-    Ok(TraceView { trace, part, is_tree: is_tree.unwrap_or(false), searched })
+    let max_chars = max_chars.unwrap_or(USUAL_CHARS);
+    let text = Text { focus, depth, matching, max_chars, words: given, now: telemetry.now() };
+    Ok(TraceView { trace, part, is_tree: is_tree.unwrap_or(false), searched, text })
 }
 
 fn ids(spans: &RecordBatch) -> impl Iterator<Item = &[u8]> {
@@ -105,12 +129,11 @@ fn ids(spans: &RecordBatch) -> impl Iterator<Item = &[u8]> {
 }
 
 /// The nodes that are shown.
-fn part(trace: &Trace, depth: usize, focus: Option<IdPrefix>, matching: Option<&HashSet<Vec<u8>>>) -> Result<Vec<Row>> {
+fn part(trace: &Trace, depth: usize, focus: Option<usize>, matching: Option<&HashSet<Vec<u8>>>) -> Vec<Row> {
     let (nodes, ids): (&[Node], Vec<&[u8]>) = (&trace.tree.nodes, ids(&trace.spans).collect());
     let (from, to) = match focus {
         None => (0, nodes.len()),
-        Some(prefix) => {
-            let from = focused(nodes, &ids, &prefix)?;
+        Some(from) => {
             let below = nodes[from + 1..].iter().take_while(|node| node.depth > nodes[from].depth).count();
             (from, from + 1 + below)
         }
@@ -142,20 +165,7 @@ fn part(trace: &Trace, depth: usize, focus: Option<IdPrefix>, matching: Option<&
             }
         }
     }
-    Ok(rows)
-}
-
-fn focused(nodes: &[Node], ids: &[&[u8]], prefix: &IdPrefix) -> Result<usize> {
-    let begins = prefix.to_string();
-    let mut found = (0..nodes.len()).filter(|at| hex(ids[nodes[*at].row]).starts_with(&begins));
-    match (found.next(), found.next()) {
-        (Some(at), None) => Ok(at),
-        (Some(_), Some(_)) => Err(OtlpError::new(
-            Code::InvalidConfig,
-            format!("focus = {begins:?} is the beginning of several spans: write more digits"),
-        )),
-        _ => Err(OtlpError::new(Code::InvalidConfig, format!("focus = {begins:?} is not a span of this trace"))),
-    }
+    rows
 }
 
 impl TraceView {

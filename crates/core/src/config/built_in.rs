@@ -20,6 +20,7 @@ const PARTS: [Part; 2] = [
             "insecure",
             "protocols",
             "dashboard",
+            "mcp",
             "limits.max_body",
             "limits.max_connections",
             "limits.max_streams",
@@ -55,6 +56,7 @@ pub(super) fn check(config: &Config) -> Result<()> {
         "listen" => config.listen.grpc.is_some() || config.listen.http.is_some(),
         "insecure" => config.insecure,
         "dashboard" => config.dashboard,
+        "mcp" => config.mcp,
         "forward" => !config.forward.is_empty(),
         "on_event.webhook" => config.on_event.webhook.is_some(),
         // The others have values in any case, as they have defaults.

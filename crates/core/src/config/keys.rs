@@ -32,6 +32,9 @@ const LAST_OF_A_DESTINATION: &str = "forward[].breaker.max_open";
 /// What `listen: true` and the service listen on.
 pub(crate) const STANDARD_LISTEN: [(&str, &str); 2] = [("grpc", "127.0.0.1:4317"), ("http", "127.0.0.1:4318")];
 
+/// What is on in the service and off in a library.
+pub(crate) const ON_IN_THE_SERVICE: &[&str] = &["dashboard", "mcp"];
+
 /// Every key but those of a kind of destination, in the order of the documentation.
 #[rustfmt::skip]
 const KEYS: &[Key] = &[
@@ -60,6 +63,7 @@ const KEYS: &[Key] = &[
     key("protocols.otap", Kind::Flag, "true", "answer OTAP, the OTel-Arrow protocol"),
     key("protocols.api", Kind::Flag, "true", "answer questions about what is kept, at `/api/v1`, to this machine only; Rust programs add it with the crate `otlp-arrow-api`"),
     key("dashboard", Kind::Flag, "false", "show what is kept as pages of a browser, at `/` of the addresses that are listened on, to this machine only; `true` in the service; Rust programs add it with the crate `otlp-arrow-dashboard`"),
+    key("mcp", Kind::Flag, "false", "answer tools for coding agents (MCP) at `/mcp`, to this machine only; on in the service; Rust programs add them with the crate `otlp-arrow-mcp`"),
     key("rotation.max_bytes", Kind::Size("64KiB", "64GiB"), "64MiB", "a live file is closed at this size; by default 1/32 of the space where that is less"),
     key("rotation.max_age", Kind::Duration("1s", "30d"), "15m", "a live file is closed at this age; at most a quarter of each retention age"),
     key("retention.traces.max_age", Kind::Duration("4s", "36500d"), "24h", "traces older than this are deleted"),

@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::fit::Surroundings;
-use super::keys::{STANDARD_LISTEN, Table};
+use super::keys::{ON_IN_THE_SERVICE, STANDARD_LISTEN, Table};
 use super::raw::{Node, Origin, Raw};
 use super::read::{Reader, Setting};
 use super::variables::{FILE_VARIABLE, Variable, links_ignored, template, unknown_ignored, what_is};
@@ -120,7 +120,9 @@ pub(crate) fn load(sources: &Sources) -> Result<Loaded> {
         for (name, address) in STANDARD_LISTEN {
             root.insert(&["listen".to_owned(), name.to_owned()], Node::text(address, Origin::Default));
         }
-        root.insert(&["dashboard".to_owned()], Node::text("true", Origin::Default));
+        for key in ON_IN_THE_SERVICE {
+            root.insert(&[(*key).to_owned()], Node::text("true", Origin::Default));
+        }
     }
     let file = file_of(sources)?;
     if let Some(path) = &file {

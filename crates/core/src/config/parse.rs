@@ -68,6 +68,7 @@ pub(crate) fn config(
             api: reader.flag("protocols.api"),
         },
         dashboard: reader.flag("dashboard"),
+        mcp: reader.flag("mcp"),
         rotation: Rotation {
             max_bytes: reader.size("rotation.max_bytes"),
             max_age: reader.duration("rotation.max_age"),
@@ -90,7 +91,7 @@ pub(crate) fn config(
         shutdown_timeout: reader.duration("shutdown_timeout"),
         fit: Fit { at_open: true, makes_way: !reader.is_set("retention.max_bytes") },
     };
-    fit_dashboard(&mut config, reader);
+    fit_to_listeners(&mut config, reader);
     for conflict in conflicts(&config) {
         let blamed = conflict.keys.iter().find(|key| reader.is_set(key)).unwrap_or(&conflict.keys[0]);
         reader.fail(blamed, &conflict.problem);
@@ -98,17 +99,17 @@ pub(crate) fn config(
     config
 }
 
-/// The service shows the dashboard where it can; who asks for it is told where it cannot be.
-fn fit_dashboard(config: &mut Config, reader: &mut Reader<'_>) {
-    let can = config.protocols.api && (config.listen.grpc.is_some() || config.listen.http.is_some());
-    if config.dashboard && !can && reader.origin("dashboard") == Origin::Default {
-        config.dashboard = false;
-        reader
-            .settings
-            .iter_mut()
-            .filter(|setting| setting.key == "dashboard")
-            .for_each(|off| off.value = "false".into());
-    }
+/// The service has the dashboard and the tools for agents where it can; who asks for them is told where they cannot be.
+fn fit_to_listeners(config: &mut Config, reader: &mut Reader<'_>) {
+    let listens = config.listen.grpc.is_some() || config.listen.http.is_some();
+    let mut fit = |key: &str, on: &mut bool, can: bool| {
+        if *on && !can && reader.origin(key) == Origin::Default {
+            *on = false;
+            reader.settings.iter_mut().filter(|setting| setting.key == key).for_each(|off| off.value = "false".into());
+        }
+    };
+    fit("dashboard", &mut config.dashboard, listens && config.protocols.api);
+    fit("mcp", &mut config.mcp, listens);
 }
 
 fn durability(reader: &mut Reader<'_>) -> Durability {
@@ -221,6 +222,10 @@ pub(crate) fn conflicts(config: &Config) -> Vec<Conflict> {
         let problem =
             "= true needs protocols.api, which it asks: leave protocols.api: false out, or set dashboard: false";
         found.push(Conflict::new("dashboard", problem.to_owned()));
+    }
+    if config.mcp && listeners.iter().all(|(_, address)| address.is_none()) {
+        let problem = "= true, and nothing is listened on where agents could ask: set listen: true, or leave it out; `otlp-arrow mcp` reads the directory without";
+        found.push(Conflict::new("mcp", problem.to_owned()));
     }
     for (position, destination) in config.forward.iter().enumerate() {
         // Each has folders of its name, and file systems of macOS and Windows do not tell letter case apart.

@@ -35,6 +35,9 @@ pub struct Config {
     /// Shows what is kept as pages of a browser, to this machine only, where something is listened on. A Rust program adds what
     /// serves them with `otlp-arrow-dashboard`.
     pub dashboard: bool,
+    /// Tools for coding agents (MCP), answered to this machine only; on in the service. A Rust program adds what answers with
+    /// `otlp-arrow-mcp`.
+    pub mcp: bool,
     /// When a live file is closed.
     pub rotation: Rotation,
     /// When a file is deleted.

@@ -36,6 +36,8 @@ pub(crate) const DOORS: &[Door] = &[otlp_grpc::DOOR, otlp_http::DOOR, otap::DOOR
 
 /// The door that the key `dashboard` switches on, which stands above this crate.
 pub const DASHBOARD: &str = "dashboard";
+/// As above, of the key `mcp`.
+pub const MCP: &str = "mcp";
 
 /// What people call the protocols that take telemetry and are on.
 pub fn answered(config: &Config) -> impl Iterator<Item = &'static str> {
@@ -104,9 +106,13 @@ impl Doors {
         for door in DOORS.iter().chain(further) {
             router.mount((door.open)(&inside), (door.on)(config))?;
         }
-        if config.dashboard && !further.iter().any(|door| door.name == DASHBOARD) {
-            let text = "dashboard: this program does not bring it: add it with the crate otlp-arrow-dashboard, or leave the key out";
-            return Err(OtlpError::new(Code::InvalidConfig, text));
+        for (key, on) in [(DASHBOARD, config.dashboard), (MCP, config.mcp)] {
+            if on && !further.iter().any(|door| door.name == key) {
+                let text = format!(
+                    "{key}: this program does not bring it: add it with the crate otlp-arrow-{key}, or leave the key out"
+                );
+                return Err(OtlpError::new(Code::InvalidConfig, text));
+            }
         }
         let server = Arc::new(Server::new(router, stop));
         let guard = runtime.enter();

@@ -169,6 +169,21 @@ impl Trace {
         services
     }
 
+    /// The position among the nodes of the span whose id begins so; INVALID_CONFIG if none or several do. `name` is what errors call
+    /// it.
+    pub fn position(&self, name: &'static str, prefix: &IdPrefix) -> Result<usize> {
+        let cells = Cells(&self.spans);
+        let begins = |row: usize| cells.id(traces::SPAN_ID, row).is_some_and(|id| prefix.begins(id));
+        let mut found = (0..self.tree.nodes.len()).filter(|at| begins(self.tree.nodes[*at].row));
+        match (found.next(), found.next()) {
+            (Some(at), None) => Ok(at),
+            (Some(_), Some(_)) => {
+                Err(wrong(name, &prefix.to_string(), "is the beginning of several spans: write more digits"))
+            }
+            _ => Err(wrong(name, &prefix.to_string(), "is not a span of this trace")),
+        }
+    }
+
     /// How many spans are errors.
     pub fn errors(&self) -> usize {
         let cells = Cells(&self.spans);

@@ -15,9 +15,11 @@ use otlp_arrow_query::Searched;
 use otlp_arrow_query::filter::show_time;
 use otlp_arrow_query::questions::Node;
 use otlp_arrow_query::record::{Form, LogRecord, Span, hex};
+use otlp_arrow_query::text::TraceText;
 use serde::Serialize;
 
 use super::{Row, TraceView};
+use crate::words::ROOT;
 
 /// What a waterfall needs of one span.
 #[derive(Serialize)]
@@ -212,31 +214,31 @@ impl TraceView {
         RecordBatch::try_from_iter_with_nullable(columns).map_err(failed)
     }
 
-    /// One line a span, for people and agents: when it starts and how long it takes, indented as the tree is.
+    /// For people and agents: as the tools for agents write it.
     pub(crate) fn write_text(&self, out: &mut dyn Write) -> io::Result<()> {
-        let bounds = self.trace.bounds().unwrap_or_default();
-        let (spans, services) = (self.trace.spans.num_rows(), self.trace.services().len());
-        let took = millis(bounds.1.saturating_sub(bounds.0));
-        let (id, errors, start) = (&self.trace.id, self.trace.errors(), show_time(bounds.0));
-        writeln!(out, "trace {id}  {took}  {spans} spans, {services} services, {errors} errors  {start}")?;
-        for bar in self.bars() {
-            let (indent, error) = ("  ".repeat(bar.depth.min(40)), if bar.status == "error" { "  ERROR" } else { "" });
-            let hidden = if bar.hidden > 0 { format!("  +{} below", bar.hidden) } else { String::new() };
-            let (start, took) = (millis(bar.start), millis(bar.duration.max(0).cast_unsigned()));
-            writeln!(out, "{start:>9} {took:>9}  {indent}{}  {}{error}{hidden}", line(&bar.name), line(&bar.service))?;
-        }
-        for log in self.trace.log_records() {
-            let when = millis(log.when().saturating_sub(bounds.0));
-            let level = log.severity_text.unwrap_or_else(|| log.severity_number.to_string());
-            writeln!(
-                out,
-                "{when:>9}  {}  {}: {}",
-                line(&level),
-                line(&log.service),
-                line(&log.body.unwrap_or_default())
-            )?;
-        }
-        Ok(())
+        let (text, id) = (&self.text, &self.trace.id);
+        let again = |words: &[(&str, String)]| {
+            let kept = text.words.iter().filter(|(name, _)| words.iter().all(|(word, _)| word != name));
+            let kept = kept.map(|(name, value)| (name.as_str(), value));
+            let set = words.iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| (*name, value));
+            // Words of a condition are words of the query.
+            let word = |(name, value): (&str, &String)| match (name, value.split_once('=')) {
+                ("filter", Some((name, value))) => format!("&{name}={}", escaped(value)),
+                (name, _) => format!("&{name}={}", escaped(value)),
+            };
+            format!("GET {ROOT}/traces/{id}?format=text{}", kept.chain(set).map(word).collect::<String>())
+        };
+        let how = TraceText {
+            focus: text.focus,
+            depth: text.depth,
+            matching: text.matching.as_ref(),
+            full: false,
+            max_chars: text.max_chars,
+            again: &again,
+            logs: Some(format!("GET {ROOT}/logs?trace={id}")),
+            now: text.now,
+        };
+        out.write_all(otlp_arrow_query::text::trace(&self.trace, &how).as_bytes())
     }
 }
 
@@ -245,21 +247,16 @@ fn times_in(events: &ListArray) -> Option<&PrimitiveArray<TimestampNanosecondTyp
     events.values().as_struct_opt()?.column_by_name("time")?.as_primitive_opt()
 }
 
+/// A value as a query string has it.
+fn escaped(value: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/:".contains(&byte);
+    let byte = |byte: u8| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    value.bytes().map(byte).collect()
+}
+
 /// Columns from the end to the name of the service.
 const SERVICE_FROM_END: usize =
     otlp_arrow_columns::schema::common::COUNT - otlp_arrow_columns::schema::common::SERVICE_NAME;
-
-fn millis(nanos: u64) -> String {
-    format!("{:.1}ms", nanos as f64 / 1e6)
-}
-
-/// Text of telemetry in one line, of which nothing is obeyed by a terminal.
-fn line(text: &str) -> String {
-    let is_plain = |c: char| {
-        !c.is_control() && !matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    text.chars().take(500).map(|c| if is_plain(c) { c } else { ' ' }).collect()
-}
 
 /// Columns of text of spans.
 struct Texts<'a>(&'a RecordBatch);
