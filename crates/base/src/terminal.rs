@@ -113,8 +113,22 @@ impl<W: Write> Write for Guard<W> {
 #[derive(Debug)]
 pub struct Coloured<W>(pub W);
 
-/// Sequences that begin and end a look: bold, dim, red, yellow, cyan. Whatever else begins like one is not let through.
-const COLOURS: [&[u8]; 6] = [b"\x1b[0m", b"\x1b[1m", b"\x1b[2m", b"\x1b[31m", b"\x1b[33m", b"\x1b[36m"];
+/// Sequences that begin and end a look: bold, dim, colours of the foreground. Whatever else begins like one is not let through.
+const COLOURS: [&[u8]; 13] = [
+    b"\x1b[0m",
+    b"\x1b[1m",
+    b"\x1b[2m",
+    b"\x1b[31m",
+    b"\x1b[32m",
+    b"\x1b[33m",
+    b"\x1b[34m",
+    b"\x1b[35m",
+    b"\x1b[36m",
+    b"\x1b[92m",
+    b"\x1b[94m",
+    b"\x1b[95m",
+    b"\x1b[96m",
+];
 
 impl<W: Write> Write for Coloured<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

@@ -70,8 +70,10 @@ Examples:
   otlp-arrow tail                              the newest 20 records of each signal
   otlp-arrow tail logs --follow                log records as they are committed
   otlp-arrow tail traces --service checkout -n 100
+  otlp-arrow tail --follow --json | jq .body   one JSON object a line
 
-It reads the files: no service needs to run, and one that runs is not disturbed.")]
+On a terminal lines are aligned, services have colours that stay the same (none with NO_COLOR), and what repeats is one line with ×N;
+elsewhere each record is a line. It reads the files: no service needs to run, and one that runs is not disturbed.")]
     Tail(TailArgs),
 
     /// Show one trace as a tree, with durations and errors
@@ -323,6 +325,9 @@ pub(crate) struct TailArgs {
     /// How many of the newest records of each signal
     #[arg(short = 'n', long, value_name = "N", default_value_t = 20)]
     pub(crate) lines: usize,
+    /// One JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) source: Source,
 }

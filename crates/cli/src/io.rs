@@ -24,6 +24,8 @@ pub(crate) struct Terminal {
     pub(crate) shows_output: bool,
     /// Standard error.
     pub(crate) shows_progress: bool,
+    /// Columns of standard output, where it is a terminal that tells.
+    pub(crate) width: Option<usize>,
 }
 
 impl Terminal {
@@ -32,7 +34,11 @@ impl Terminal {
         let shows_output = io::stdout().is_terminal();
         let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|value| value == "dumb");
-        Self { colours: shows_output && !refused && !dumb, shows_output, shows_progress: io::stderr().is_terminal() }
+        let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+        let width = columns.or_else(|| terminal_size::terminal_size().map(|(width, _)| usize::from(width.0)));
+        let width = width.filter(|width| shows_output && *width > 0);
+        let colours = shows_output && !refused && !dumb;
+        Self { colours, shows_output, shows_progress: io::stderr().is_terminal(), width }
     }
 }
 

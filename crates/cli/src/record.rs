@@ -3,6 +3,7 @@
 use otlp_arrow::Signal;
 
 use crate::rows::Rows;
+use crate::source::time_columns;
 use crate::text::{duration, hex, one_line, time};
 
 /// The columns that [`line`] shows.
@@ -35,53 +36,101 @@ pub(crate) fn columns(signal: Signal) -> &'static [&'static str] {
     }
 }
 
-/// The row as one line, without its line break.
-pub(crate) fn line(signal: Signal, rows: &Rows<'_>, row: usize) -> String {
-    let service = one_line(rows.text("service_name", row).unwrap_or("-"));
-    let attributes = attributes(rows.attributes("attributes", row));
-    match signal {
-        Signal::Traces => {
-            let name = one_line(rows.text("name", row).unwrap_or_default());
-            let took = duration(rows.i64("duration", row).unwrap_or_default());
-            let error = match (rows.text("status_code", row), rows.text("status_message", row)) {
-                (Some("error"), Some(message)) if !message.is_empty() => format!("  error: {}", one_line(message)),
-                (Some("error"), _) => "  error".to_owned(),
-                _ => String::new(),
-            };
-            let trace = rows.id("trace_id", row).map(|id| format!("  trace={}", hex(id))).unwrap_or_default();
-            format!("{}  {service}  {name}  {took}{error}{attributes}{trace}", when(rows, row, &["start_time"]))
-        }
-        Signal::Metrics => {
-            let name = one_line(rows.text("metric_name", row).unwrap_or_default());
-            let unit = rows.text("unit", row).filter(|unit| !unit.is_empty()).map(|unit| format!(" {unit}"));
-            let value = match (rows.i64("value_int", row), rows.f64("value", row), rows.u64("count", row)) {
-                (Some(value), _, _) => format!("= {value}"),
-                (None, Some(value), _) => format!("= {value}"),
-                (None, None, Some(count)) => match rows.f64("sum", row) {
-                    Some(sum) => format!("count {count}, sum {sum}"),
-                    None => format!("count {count}"),
-                },
-                _ => "has no value".to_owned(),
-            };
-            let unit = unit.unwrap_or_default();
-            format!("{}  {service}  {name} {value}{}{attributes}", when(rows, row, &["time"]), one_line(&unit))
-        }
-        Signal::Logs => {
-            let severity = match (rows.text("severity_text", row), rows.i32("severity_number", row)) {
-                (Some(text), _) if !text.is_empty() => one_line(text).into_owned(),
-                (_, Some(number)) => severity(number),
-                _ => "-".to_owned(),
-            };
-            let body = rows.text("body", row).or_else(|| rows.text("event_name", row)).unwrap_or_default();
-            let trace = rows.id("trace_id", row).map(|id| format!("  trace={}", hex(id))).unwrap_or_default();
-            let when = when(rows, row, &["time", "observed_time"]);
-            format!("{when}  {severity:5}  {service}  {}{attributes}{trace}", one_line(body))
-        }
-    }
+/// What a line is made of.
+#[derive(Clone, Debug)]
+pub(crate) struct Record {
+    pub(crate) signal: Signal,
+    /// Nanoseconds since 1970.
+    pub(crate) time: Option<u64>,
+    pub(crate) service: String,
+    /// Name of a span; name and value of a metric; body of a log record.
+    pub(crate) said: String,
+    /// Nanoseconds that a span took.
+    pub(crate) took: Option<i64>,
+    /// What a span that failed says.
+    pub(crate) error: Option<String>,
+    /// Of a log record, as a name.
+    pub(crate) level: String,
+    /// Its number.
+    pub(crate) severity: i32,
+    pub(crate) attributes: Vec<(String, Option<String>)>,
+    pub(crate) trace: Option<String>,
 }
 
-fn when(rows: &Rows<'_>, row: usize, columns: &[&str]) -> String {
-    columns.iter().find_map(|column| rows.time(column, row)).map_or_else(|| "-".to_owned(), time)
+impl Record {
+    pub(crate) fn of(signal: Signal, rows: &Rows<'_>, row: usize) -> Self {
+        let text = |column: &str| rows.text(column, row).unwrap_or_default().to_owned();
+        let (mut said, mut error, mut level) = (String::new(), None, String::new());
+        let severity = rows.i32("severity_number", row).unwrap_or_default();
+        match signal {
+            Signal::Traces => {
+                said = text("name");
+                error = (rows.text("status_code", row) == Some("error")).then(|| match text("status_message") {
+                    message if message.is_empty() => "error".to_owned(),
+                    message => format!("error: {message}"),
+                });
+            }
+            Signal::Metrics => {
+                let unit = rows.text("unit", row).filter(|unit| !unit.is_empty()).map(|unit| format!(" {unit}"));
+                let value = match (rows.i64("value_int", row), rows.f64("value", row), rows.u64("count", row)) {
+                    (Some(value), _, _) => format!("= {value}"),
+                    (None, Some(value), _) => format!("= {value}"),
+                    (None, None, Some(count)) => match rows.f64("sum", row) {
+                        Some(sum) => format!("count {count}, sum {sum}"),
+                        None => format!("count {count}"),
+                    },
+                    _ => "has no value".to_owned(),
+                };
+                said = format!("{} {value}{}", text("metric_name"), unit.unwrap_or_default());
+            }
+            Signal::Logs => {
+                said = rows.text("body", row).or_else(|| rows.text("event_name", row)).unwrap_or_default().to_owned();
+                level = match (rows.text("severity_text", row), rows.i32("severity_number", row)) {
+                    (Some(text), _) if !text.is_empty() => one_line(text).into_owned(),
+                    (_, Some(number)) => name_of(number),
+                    _ => "-".to_owned(),
+                };
+            }
+        }
+        Self {
+            signal,
+            time: time_columns(signal).iter().find_map(|column| rows.time(column, row)).map(i64::cast_unsigned),
+            service: rows.text("service_name", row).unwrap_or("-").to_owned(),
+            said,
+            took: rows.i64("duration", row),
+            error,
+            level,
+            severity,
+            attributes: rows.attributes("attributes", row),
+            trace: rows.id("trace_id", row).map(hex),
+        }
+    }
+
+    /// Whether both say the same, whenever and of whichever trace.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        let same = |record: &Self| (record.signal, record.severity, record.error.clone());
+        same(self) == same(other)
+            && self.service == other.service
+            && self.said == other.said
+            && self.level == other.level
+    }
+
+    /// As one line for programs that read lines, without its line break.
+    pub(crate) fn line(&self) -> String {
+        let when = self.time.map_or_else(|| "-".to_owned(), |nanos| time(nanos.cast_signed()));
+        let (service, said) = (one_line(&self.service), one_line(&self.said));
+        let attributes = attributes(self.attributes.clone());
+        let trace = self.trace.as_deref().map(|id| format!("  trace={id}")).unwrap_or_default();
+        match self.signal {
+            Signal::Traces => {
+                let took = duration(self.took.unwrap_or_default());
+                let error = self.error.as_deref().map(|error| format!("  {}", one_line(error))).unwrap_or_default();
+                format!("{when}  {service}  {said}  {took}{error}{attributes}{trace}")
+            }
+            Signal::Metrics => format!("{when}  {service}  {said}{attributes}"),
+            Signal::Logs => format!("{when}  {:5}  {service}  {said}{attributes}{trace}", self.level),
+        }
+    }
 }
 
 pub(crate) fn attributes(entries: Vec<(String, Option<String>)>) -> String {
@@ -93,7 +142,7 @@ pub(crate) fn attributes(entries: Vec<(String, Option<String>)>) -> String {
 }
 
 /// The name of a severity number, as OTLP groups them by four.
-fn severity(number: i32) -> String {
+fn name_of(number: i32) -> String {
     let names = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"];
     match usize::try_from(number) {
         Ok(number @ 1..=24) => names[(number - 1) / 4].to_owned(),

@@ -1,19 +1,23 @@
 //! `tail`: the newest records, and those that come.
 
+mod pretty;
+
 use std::time::Duration;
 
 use arrow_array::RecordBatch;
 use otlp_arrow::Signal;
+use otlp_arrow_query::record::{DataPoint, LogRecord, Span};
 use otlp_arrow_store::position::{Position, Positions};
-use otlp_arrow_store::{Entry, Follow, Log};
+use otlp_arrow_store::{Entry, Follow, Log, ReadOptions, Wanted};
 
 use crate::args::TailArgs;
 use crate::config;
 use crate::io::{Failure, Io, Outcome};
-use crate::record::{columns, line};
+use crate::record::{Record, columns};
 use crate::rows::Rows;
 use crate::signals::StopRequests;
-use crate::source::{there, time_columns, wanted};
+use crate::source::{there, wanted};
+use pretty::Pretty;
 
 pub(crate) fn run(args: &TailArgs, io: &mut Io<'_>) -> Outcome {
     if !args.follow {
@@ -31,7 +35,12 @@ pub(crate) fn run(args: &TailArgs, io: &mut Io<'_>) -> Outcome {
 /// [`run`] that follows as long as `again` says so, which is asked before each look and told how long to wait for it.
 pub(crate) fn run_while(args: &TailArgs, io: &mut Io<'_>, mut again: impl FnMut(Duration) -> bool) -> Outcome {
     let log = Log::read_only(config::directory(&args.source)?);
-    let tail = Tail { log, service: args.service.as_deref(), labels: args.signal.is_none() };
+    let tail = Tail { log, service: args.service.as_deref(), json: args.json };
+    let mut shown = match (args.json, io.terminal.shows_output) {
+        (true, _) => Shown::Json,
+        (false, true) => Shown::Pretty(Pretty { labels: args.signal.is_none(), ..Pretty::default() }),
+        (false, false) => Shown::Lines(args.signal.is_none()),
+    };
     let signals: Vec<Signal> = args.signal.map_or(Signal::ALL.to_vec(), |name| vec![name.into()]);
     let (mut newest, mut follows) = (Vec::new(), Vec::new());
     for signal in signals {
@@ -39,7 +48,7 @@ pub(crate) fn run_while(args: &TailArgs, io: &mut Io<'_>, mut again: impl FnMut(
         newest.append(&mut lines);
         follows.push((signal, follow));
     }
-    print(newest, io)?;
+    shown.print(newest, io)?;
     if !args.follow {
         return Ok(());
     }
@@ -48,7 +57,7 @@ pub(crate) fn run_while(args: &TailArgs, io: &mut Io<'_>, mut again: impl FnMut(
         for (signal, follow) in &mut follows {
             tail.more(*signal, follow, io, &mut more)?;
         }
-        print(more, io)?;
+        shown.print(more, io)?;
     }
     Ok(())
 }
@@ -56,14 +65,25 @@ pub(crate) fn run_while(args: &TailArgs, io: &mut Io<'_>, mut again: impl FnMut(
 /// A record to be shown, and when it happened.
 struct Line {
     time: u64,
-    text: String,
+    record: Record,
+    /// All of it in JSON, where that is shown.
+    json: String,
+}
+
+/// How records are shown.
+enum Shown {
+    /// To a person at a terminal.
+    Pretty(Pretty),
+    /// A line each; whether lines say their signal.
+    Lines(bool),
+    /// A JSON object each.
+    Json,
 }
 
 struct Tail<'a> {
     log: Log,
     service: Option<&'a str>,
-    /// Whether lines say their signal.
-    labels: bool,
+    json: bool,
 }
 
 impl Tail<'_> {
@@ -87,7 +107,7 @@ impl Tail<'_> {
                 *known = position;
             }
         }
-        let follow = self.log.follow(signal, positions, wanted(signal, columns(signal))?);
+        let follow = self.log.follow(signal, positions, self.wanted(signal)?);
         Ok((found, follow))
     }
 
@@ -107,7 +127,7 @@ impl Tail<'_> {
 
     /// How many rows the file has; nothing if retention deleted it.
     fn rows(&self, signal: Signal, file: &Entry, out: &mut Vec<Line>) -> Outcome<Option<u64>> {
-        let rows = self.log.open(file, 0, &wanted(signal, columns(signal))?);
+        let rows = self.log.open(file, 0, &self.wanted(signal)?);
         let Some(mut rows) = there(rows)? else { return Ok(None) };
         while let Some(batch) = there(rows.next_batch())?.flatten() {
             self.lines(signal, &batch, out);
@@ -129,25 +149,61 @@ impl Tail<'_> {
         }
     }
 
+    /// What is read: what a line shows, or everything.
+    fn wanted(&self, signal: Signal) -> Outcome<Wanted> {
+        match self.json {
+            true => Ok(Wanted::new(signal, &ReadOptions::default())?),
+            false => wanted(signal, columns(signal)),
+        }
+    }
+
     fn lines(&self, signal: Signal, batch: &RecordBatch, out: &mut Vec<Line>) {
         let rows = Rows(batch);
         for row in 0..rows.len() {
             if self.service.is_some_and(|service| rows.text("service_name", row) != Some(service)) {
                 continue;
             }
-            let time = time_columns(signal).iter().find_map(|column| rows.time(column, row));
-            let label = if self.labels { format!("{:7}  ", signal.as_str()) } else { String::new() };
-            let text = format!("{label}{}", line(signal, &rows, row));
-            out.push(Line { time: time.unwrap_or_default().cast_unsigned(), text });
+            let record = Record::of(signal, &rows, row);
+            let json = if self.json { json(signal, batch, row) } else { String::new() };
+            out.push(Line { time: record.time.unwrap_or_default(), record, json });
         }
     }
 }
 
-fn print(mut lines: Vec<Line>, io: &mut Io<'_>) -> Outcome {
-    lines.sort_by_key(|line| line.time);
-    for line in &lines {
-        writeln!(io.out, "{}", line.text)?;
+/// The record as one JSON object on one line, as `--json` of the commands that ask has it, with its signal.
+fn json(signal: Signal, batch: &RecordBatch, row: usize) -> String {
+    let value = match signal {
+        Signal::Traces => serde_json::to_string(&Span::read(batch, row)),
+        Signal::Metrics => serde_json::to_string(&DataPoint::read(batch, row)),
+        Signal::Logs => serde_json::to_string(&LogRecord::read(batch, row)),
+    };
+    let value = value.unwrap_or_else(|_| "{}".to_owned());
+    let rest = value.strip_prefix('{').filter(|rest| *rest != "}").map(|rest| format!(",{rest}"));
+    let whole = format!("{{\"signal\":\"{signal}\"{}", rest.unwrap_or_else(|| "}".to_owned()));
+    crate::text::json(&whole).into_owned()
+}
+
+impl Shown {
+    fn print(&mut self, mut lines: Vec<Line>, io: &mut Io<'_>) -> Outcome {
+        lines.sort_by_key(|line| line.time);
+        match self {
+            Shown::Pretty(pretty) => {
+                let records: Vec<Record> = lines.into_iter().map(|line| line.record).collect();
+                pretty.write(&records, io)?;
+            }
+            Shown::Lines(labels) => {
+                for Line { record, .. } in &lines {
+                    let label = if *labels { format!("{:7}  ", record.signal.as_str()) } else { String::new() };
+                    writeln!(io.out, "{label}{}", record.line())?;
+                }
+            }
+            Shown::Json => {
+                for line in &lines {
+                    writeln!(io.out, "{}", line.json)?;
+                }
+            }
+        }
+        io.out.flush()?;
+        Ok(())
     }
-    io.out.flush()?;
-    Ok(())
 }

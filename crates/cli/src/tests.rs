@@ -258,6 +258,7 @@ fn tail_follows_what_is_committed_through_sealing() {
         follow: true,
         service: None,
         lines: 1,
+        json: false,
         source: Source { output_dir: Some(dir.path().to_owned()), config: None },
     };
     let mut out = Shown(Arc::clone(&shown));

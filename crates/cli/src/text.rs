@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use otlp_arrow::Signal;
 pub(crate) use otlp_arrow::internal::terminal::{Coloured, Guard, json, one_line, path};
+pub(crate) use otlp_arrow_query::text::{duration, thousands};
 
 /// `1 span`, `12,345 log records`.
 pub(crate) fn count(records: u64, signal: Signal) -> String {
@@ -18,19 +19,6 @@ pub(crate) fn count(records: u64, signal: Signal) -> String {
 /// `1 file`, `2 files`.
 pub(crate) fn plural(number: u64, noun: &str) -> String {
     format!("{} {noun}{}", thousands(number), if number == 1 { "" } else { "s" })
-}
-
-/// `1234567` as `1,234,567`.
-pub(crate) fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (position, digit) in digits.chars().enumerate() {
-        if position > 0 && (digits.len() - position).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 /// `a, b and c`.
@@ -53,38 +41,6 @@ pub(crate) fn bytes(number: u64) -> String {
     match unit {
         0 => format!("{number} B"),
         _ => format!("{value:.1} {}", units[unit]),
-    }
-}
-
-/// `830ns`, `12.4ms`, `2.05s`, `1m 4s`: three digits that matter.
-pub(crate) fn duration(nanos: i64) -> String {
-    let sign = if nanos < 0 { "-" } else { "" };
-    let value = nanos.unsigned_abs();
-    let scaled = |unit: f64, name: &str| {
-        let number = value as f64 / unit;
-        let digits = if number >= 100.0 {
-            0
-        } else if number >= 10.0 {
-            1
-        } else {
-            2
-        };
-        let text = format!("{number:.digits$}");
-        let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
-        format!("{sign}{text}{name}")
-    };
-    match value {
-        0..=999 => format!("{sign}{value}ns"),
-        1_000..=999_499 => scaled(1e3, "µs"),
-        999_500..=999_499_999 => scaled(1e6, "ms"),
-        999_500_000..=59_999_999_999 => scaled(1e9, "s"),
-        _ => {
-            let seconds = value / 1_000_000_000;
-            match seconds {
-                0..=3599 => format!("{sign}{}m {}s", seconds / 60, seconds % 60),
-                _ => format!("{sign}{}h {}m", seconds / 3600, seconds % 3600 / 60),
-            }
-        }
     }
 }
 
@@ -126,24 +82,6 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn durations_have_three_digits() {
-        for (nanos, text) in [
-            (0, "0ns"),
-            (999, "999ns"),
-            (1_500, "1.5µs"),
-            (12_345_678, "12.3ms"),
-            (999_600, "1ms"),
-            (152_000_000, "152ms"),
-            (2_050_000_000, "2.05s"),
-            (64_000_000_000, "1m 4s"),
-            (7_500_000_000_000, "2h 5m"),
-            (-5_000, "-5µs"),
-        ] {
-            assert_eq!(duration(nanos), text);
-        }
-    }
 
     #[test]
     fn times_are_iso_8601() {

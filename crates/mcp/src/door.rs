@@ -35,7 +35,8 @@ impl McpDoor {
     pub(crate) fn new(inside: &Inside) -> Self {
         let service = inside.recorder.clone().map(|recorder| {
             let (output_dir, telemetry) = (recorder.config().output_dir.clone(), recorder.telemetry());
-            let agent = Agent { place: Place { output_dir, recorder: Some(recorder), telemetry }, hand: Hand::default() };
+            let agent =
+                Agent { place: Place { output_dir, recorder: Some(recorder), telemetry }, hand: Hand::default() };
             // Nothing is kept between requests, for clients of old revisions neither: each can be answered by any process.
             let config = StreamableHttpServerConfig::default()
                 .with_legacy_session_mode(false)
@@ -53,8 +54,7 @@ impl McpDoor {
     async fn answer(&self, request: &mut Request, identity: &Identity) -> Result<Response<Answer>, Refusal> {
         otlp_arrow_api::internal::admit(&request.head, identity)?;
         let service = self.service.as_ref();
-        let service =
-            service.ok_or_else(|| OtlpError::new(Code::Unavailable, "no recorder is behind this door"))?;
+        let service = service.ok_or_else(|| OtlpError::new(Code::Unavailable, "no recorder is behind this door"))?;
         let mut reservation = self.bodies.reserve(Signal::Logs, 0)?;
         let body = request.body.complete(MAX_BODY, &mut reservation).await?;
         let inner = http::Request::from_parts(request.head.clone(), Full::new(body));

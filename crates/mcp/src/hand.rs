@@ -38,7 +38,8 @@ impl Hand {
         cancelled: impl Future<Output = ()>,
         work: impl FnOnce() -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let busy = |_| OtlpError::new(Code::Unavailable, format!("{IN_HAND} calls are in hand: call again in a moment"));
+        let busy =
+            |_| OtlpError::new(Code::Unavailable, format!("{IN_HAND} calls are in hand: call again in a moment"));
         let place = Arc::clone(&self.0).try_acquire_owned().map_err(busy)?;
         let ends = EndsWith(cancel);
         let (sender, mut receiver) = oneshot::channel();
@@ -49,7 +50,9 @@ impl Hand {
             drop(place);
         };
         let thread = std::thread::Builder::new().name("otlp-mcp".to_owned()).spawn(body);
-        thread.map_err(|error| OtlpError::with_source(Code::Unavailable, "the system gives no thread for a call", error))?;
+        thread.map_err(|error| {
+            OtlpError::with_source(Code::Unavailable, "the system gives no thread for a call", error)
+        })?;
         let made = tokio::select! {
             made = &mut receiver => made,
             () = cancelled => {

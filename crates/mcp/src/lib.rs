@@ -50,6 +50,29 @@ pub use tools::definitions;
 pub const DOOR: Door =
     Door { name: MCP, telemetry: None, on: |config| config.mcp, open: |inside| Arc::new(door::McpDoor::new(inside)) };
 
+/// For our own tests.
+#[doc(hidden)]
+pub mod internal {
+    use std::path::Path;
+
+    use otlp_arrow::Result;
+    use otlp_arrow_query::{AskOptions, Telemetry};
+    use serde_json::Value;
+
+    /// What the tool answers, as a client would get it.
+    pub fn answer(
+        dir: &Path,
+        telemetry: &Telemetry,
+        name: &str,
+        given: &Value,
+        options: &AskOptions,
+    ) -> Result<String> {
+        let place = crate::tools::Place { output_dir: dir.to_owned(), recorder: None, telemetry: telemetry.clone() };
+        let tool = crate::tools::named(name).unwrap_or_else(|| panic!("no tool is called {name}"));
+        tool.answer(&place, given.as_object(), options)
+    }
+}
+
 /// Answers coding agents.
 pub trait Mcp {
     /// Answers the tools at `/mcp` on the addresses that are listened on, where `mcp` is on.

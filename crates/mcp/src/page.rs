@@ -61,7 +61,8 @@ impl Page {
                 0..=LONGEST_CALL => call,
                 _ => "the same call with the cursor of this answer".to_owned(),
             };
-            end.push_str(&format!("Left out: {what}. Next: {call}\n"));
+            let what = if what.is_empty() { what } else { format!("Left out: {what}. ") };
+            end.push_str(&format!("{what}Next: {call}\n"));
         }
         self.out.push_str(&end);
         fit(self.out.trim_end(), self.max)

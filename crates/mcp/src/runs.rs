@@ -71,8 +71,8 @@ impl Run {
                 let words = format!("resource={key}={value}");
                 if value.contains(char::is_whitespace) { format!("\"{words}\"") } else { words }
             }
-            // The end is not part of a range.
-            _ => format!("{}..{}", self.first, self.last + 1),
+            // The end is not part of a range, and moments are cut to milliseconds.
+            _ => format!("{}..{}", moment(self.first), moment(self.last.saturating_add(1_000_000))),
         }
     }
 

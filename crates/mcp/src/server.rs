@@ -35,8 +35,7 @@ pub(crate) struct Agent {
 }
 
 fn definition(tool: &Tool) -> Definition {
-    Definition::new(tool.name, tool.text, schema(tool.words))
-        .with_annotations(ToolAnnotations::new().read_only(true))
+    Definition::new(tool.name, tool.text, schema(tool.words)).with_annotations(ToolAnnotations::new().read_only(true))
 }
 
 impl ServerHandler for Agent {
@@ -68,7 +67,10 @@ impl ServerHandler for Agent {
         let Some(tool) = named(&request.name) else {
             let names: Vec<&str> = TOOLS.iter().map(|tool| tool.name).collect();
             let shown = otlp_arrow_query::text::quoted(&request.name, 80);
-            return Err(ErrorData::invalid_params(format!("there is no tool {shown}: there are {}", names.join(", ")), None));
+            return Err(ErrorData::invalid_params(
+                format!("there is no tool {shown}: there are {}", names.join(", ")),
+                None,
+            ));
         };
         let cancel = Cancel::default();
         let options = AskOptions { cancel: cancel.clone(), ..AskOptions::default() };

@@ -128,13 +128,15 @@ impl Words {
     /// The filter that these words of the tool make, with `more` words and values of the filter's own.
     pub(crate) fn filter(&self, telemetry: &Telemetry, names: &[&str], more: &[(&str, &str)]) -> Result<Filter> {
         let given = self.pairs.iter().filter(|(name, _)| names.contains(name));
-        let of_filter = |name: &str| match name {
-            "attributes" => "attr",
-            "since" => "from",
-            "until" => "to",
-            _ => return name.to_owned(),
-        }
-        .to_owned();
+        let of_filter = |name: &str| {
+            match name {
+                "attributes" => "attr",
+                "since" => "from",
+                "until" => "to",
+                _ => return name.to_owned(),
+            }
+            .to_owned()
+        };
         let pairs = given.map(|(name, value)| (of_filter(name), value.clone()));
         let more = more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let mut parameters = Parameters::new(pairs.chain(more));
@@ -253,7 +255,10 @@ mod tests {
     #[test]
     fn arguments_are_read_as_agents_write_them() {
         let words = read(json!({"trace": "ab", "attributes": ["a=1", "b"], "limit": "5", "max_chars": 900})).unwrap();
-        assert_eq!((words.one("trace"), words.number("limit", 10, 100).unwrap(), words.max_chars), (Some("ab"), 5, 900));
+        assert_eq!(
+            (words.one("trace"), words.number("limit", 10, 100).unwrap(), words.max_chars),
+            (Some("ab"), 5, 900)
+        );
         assert_eq!(words.all("attributes").collect::<Vec<_>>(), ["a=1", "b"]);
         let words = read(json!({"trace": 12, "attributes": {"http.route": "/cart"}, "limit": null})).unwrap();
         assert_eq!((words.one("trace"), words.one("attributes")), (Some("12"), Some("http.route=/cart")));
@@ -299,6 +304,8 @@ mod tests {
         let schema = Value::Object(schema(KNOWN));
         assert_eq!(schema["required"], json!(["trace"]));
         assert_eq!(schema["properties"]["attributes"], json!({"type": "array", "items": {"type": "string"}}));
-        assert!(schema["properties"].as_object().unwrap().values().all(|property| property.get("properties").is_none()));
+        assert!(
+            schema["properties"].as_object().unwrap().values().all(|property| property.get("properties").is_none())
+        );
     }
 }

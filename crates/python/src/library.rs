@@ -50,7 +50,8 @@ impl Library {
             let loaded = load(config)?;
             let output_dir = loaded.config.output_dir.display().to_string();
             let resource = DefaultResource::new(&loaded.config.resource);
-            let builder = OtlpLibrary::builder(loaded.config.clone()).ignored(&loaded).indexed().http_api().dashboard().mcp();
+            let builder =
+                OtlpLibrary::builder(loaded.config.clone()).ignored(&loaded).indexed().http_api().dashboard().mcp();
             Ok(Self { library: Detached::new(builder.on_event(listener).open()?), resource, output_dir })
         })
         .into_python(py)

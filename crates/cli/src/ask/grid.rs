@@ -5,7 +5,7 @@ use crate::text::{duration, thousands};
 
 /// How a cell looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Look {
+pub(crate) enum Look {
     #[default]
     Plain,
     Dim,
@@ -13,9 +13,23 @@ pub(super) enum Look {
     Red,
     Yellow,
     Cyan,
+    /// One of those that tell services from each other.
+    Service(usize),
 }
 
+/// What tells services from each other: no red and no yellow, which say how bad something is.
+const SERVICES: [&str; 8] = ["36", "32", "35", "34", "96", "92", "95", "94"];
+
 impl Look {
+    /// That of a service: the same one each time, in every process.
+    pub(crate) fn of_service(name: &str) -> Self {
+        // FNV-1a.
+        let hash = name
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+        Look::Service((hash % SERVICES.len() as u64) as usize)
+    }
+
     fn code(self) -> &'static str {
         match self {
             Look::Plain => "",
@@ -24,11 +38,12 @@ impl Look {
             Look::Red => "31",
             Look::Yellow => "33",
             Look::Cyan => "36",
+            Look::Service(at) => SERVICES[at],
         }
     }
 
     /// `text` in this look, where colours are wanted.
-    pub(super) fn paint(self, text: &str, colours: bool) -> String {
+    pub(crate) fn paint(self, text: &str, colours: bool) -> String {
         match colours && self != Look::Plain && !text.is_empty() {
             true => format!("\x1b[{}m{text}\x1b[0m", self.code()),
             false => text.to_owned(),
@@ -93,6 +108,62 @@ pub(super) fn errors(count: u64, share: f64) -> Cell {
         0 => Cell("0".to_owned(), Look::Dim),
         count => Cell(format!("{} ({:.1} %)", thousands(count), 100.0 * share), Look::Red),
     }
+}
+
+/// How many columns of a terminal a text takes, about: what joins takes none, letters of East Asia and emoji two.
+pub(crate) fn columns(text: &str) -> usize {
+    text.chars().map(column).sum()
+}
+
+fn column(c: char) -> usize {
+    match c {
+        '\u{300}'..='\u{36f}' | '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}' => 0,
+        '\u{1100}'..='\u{115f}'
+        | '\u{2e80}'..='\u{a4cf}'
+        | '\u{ac00}'..='\u{d7a3}'
+        | '\u{f900}'..='\u{faff}'
+        | '\u{fe30}'..='\u{fe6f}'
+        | '\u{ff00}'..='\u{ff60}'
+        | '\u{1f300}'..='\u{1faff}'
+        | '\u{20000}'..='\u{3fffd}' => 2,
+        _ => 1,
+    }
+}
+
+/// `text` in so many columns: filled up with blanks, or cut with `…`.
+pub(crate) fn fitted(text: &str, width: usize) -> String {
+    let mut cut = cut(text, width);
+    cut.extend(std::iter::repeat_n(' ', width.saturating_sub(columns(&cut))));
+    cut
+}
+
+/// `text` in at most so many columns.
+pub(crate) fn cut(text: &str, width: usize) -> String {
+    if columns(text) <= width {
+        return text.to_owned();
+    }
+    let mut left = width.saturating_sub(1);
+    let fits = |c: &char| {
+        let takes = column(*c);
+        let fits = takes <= left;
+        left = left.saturating_sub(takes);
+        fits
+    };
+    let mut out: String = text.chars().take_while(fits).collect();
+    if width > 0 {
+        out.push('…');
+    }
+    out
+}
+
+/// A bar from one share to another of `width` columns; however short, it is seen.
+pub(crate) fn span(from: f64, to: f64, width: usize) -> String {
+    let eighth = |share: f64| (share.clamp(0.0, 1.0) * width as f64 * 8.0).round() as usize;
+    let start = (eighth(from) / 8).min(width.saturating_sub(1));
+    let length = eighth(to).saturating_sub(start * 8).max(1).min((width - start) * 8);
+    let bar = bar(length as f64 / (width as f64 * 8.0), width);
+    let blanks = width.saturating_sub(start + bar.chars().count());
+    format!("{}{bar}{}", " ".repeat(start), " ".repeat(blanks))
 }
 
 /// A bar of at most `width` characters for a share from 0 to 1.
@@ -160,6 +231,35 @@ mod tests {
         ] {
             assert_eq!(number(value), text);
         }
+    }
+
+    #[test]
+    fn texts_fit_their_columns() {
+        assert_eq!(
+            (fitted("abc", 5), fitted("abcdef", 4), fitted("日本語", 5)),
+            ("abc  ".into(), "abc…".into(), "日本…".into())
+        );
+        assert_eq!((cut("abc", 0), cut("abc", 1), columns("e\u{301}👩")), (String::new(), "…".into(), 3));
+    }
+
+    #[test]
+    fn spans_stand_where_they_were() {
+        assert_eq!(span(0.0, 1.0, 4), "████");
+        assert_eq!(span(0.5, 1.0, 4), "  ██");
+        assert_eq!(span(0.25, 0.375, 4), " ▌  ");
+        for (from, to) in [(0.0, 0.0), (1.0, 1.0), (f64::NAN, f64::NAN), (0.3, 0.2), (-1.0, 2.0)] {
+            let bar = span(from, to, 10);
+            assert!(bar.chars().count() == 10 && bar.trim() != "", "{from} {to}: {bar:?}");
+        }
+    }
+
+    #[test]
+    fn a_service_has_one_colour() {
+        assert_eq!(Look::of_service("checkout"), Look::of_service("checkout"));
+        let names = ["checkout", "payment", "frontend", "inventory", "cart", "shipping", "users", "search"];
+        let distinct: std::collections::BTreeSet<String> =
+            names.iter().map(|name| Look::of_service(name).paint("x", true)).collect();
+        assert!(distinct.len() >= 4, "{distinct:?}");
     }
 
     #[test]

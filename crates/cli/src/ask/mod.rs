@@ -5,7 +5,7 @@ pub(crate) mod attributes;
 pub(crate) mod compare;
 pub(crate) mod counts;
 pub(crate) mod errors;
-mod grid;
+pub(crate) mod grid;
 pub(crate) mod logs;
 pub(crate) mod map;
 pub(crate) mod metrics;

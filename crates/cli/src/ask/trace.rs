@@ -5,9 +5,10 @@ use otlp_arrow_query::Answer;
 use otlp_arrow_query::filter::IdPrefix;
 use otlp_arrow_query::questions::{Node, Trace, TraceQuestion};
 use otlp_arrow_query::record::Span;
+use otlp_arrow_query::text::Shape;
 
 use super::asker::Asker;
-use super::grid::Look;
+use super::grid::{self, Look, columns, cut};
 use super::logs::line;
 use crate::args::ask::TraceArgs;
 use crate::io::{Failure, Io, Outcome};
@@ -66,8 +67,19 @@ pub(crate) fn print(trace: &Trace, io: &mut Io<'_>) -> Outcome {
     )?;
     let nodes = &trace.tree.nodes;
     let labels = labels(nodes, &spans);
-    let width = labels.iter().map(|label| label.chars().count()).max().unwrap_or_default().min(80);
-    let slowest = slowest(nodes, &spans);
+    let longest = labels.iter().map(|label| columns(&label.text())).max().unwrap_or_default();
+    // Elsewhere than at a terminal nothing is cut, and lines are as wide as they have to be.
+    let (width, bars) = match io.terminal.width {
+        Some(width) => {
+            let left = width.saturating_sub(TOOK + 4);
+            let label = longest.min(left.saturating_sub(NARROWEST_BAR).max(20)).min(left * 2 / 3).max(12);
+            (label, left.saturating_sub(label).clamp(NARROWEST_BAR, WIDEST_BAR))
+        }
+        None => (longest.min(80), USUAL_BAR),
+    };
+    let shape = Shape::of(trace);
+    let slowest = shape.slowest();
+    let length = end.saturating_sub(start).max(1) as f64;
     for (at, (node, label)) in nodes.iter().zip(labels).enumerate() {
         let span = &spans[node.row];
         let error = match error(span) {
@@ -76,10 +88,70 @@ pub(crate) fn print(trace: &Trace, io: &mut Io<'_>) -> Outcome {
             None => String::new(),
         };
         let mark = if slowest == Some(at) { "  ◀ slowest" } else { "" };
-        let (mark, error) = (Look::Yellow.paint(mark, colours), Look::Red.paint(&error, colours));
-        writeln!(io.out, "{label:width$}  {:>8}{mark}{error}", duration(span.duration))?;
+        let share = |time: u64| time.saturating_sub(start) as f64 / length;
+        let (from, to) = shape.times[at];
+        let look = if span.is_error() { Look::Red } else { Look::of_service(&span.service) };
+        let bar = look.paint(&grid::span(share(from), share(to), bars), colours);
+        let took = duration(span.duration);
+        let label = label.paint(io.terminal.width.map_or(usize::MAX, |_| width), width, colours);
+        // What does not fit behind its bar stands below it.
+        let line = width + 2 + bars + 2 + took.len().max(8) + columns(mark) + columns(&error);
+        let below = io.terminal.width.is_some_and(|columns| line > columns) && !error.is_empty();
+        let behind = if below { "" } else { &error };
+        writeln!(
+            io.out,
+            "{label}  {bar}  {took:>8}{}{}",
+            Look::Yellow.paint(mark, colours),
+            Look::Red.paint(behind, colours)
+        )?;
+        if below {
+            writeln!(
+                io.out,
+                "{}",
+                Look::Red.paint(&format!("{}{}", " ".repeat(node.depth.min(20) * 3), error), colours)
+            )?;
+        }
     }
     Ok(())
+}
+
+/// Columns of a duration.
+const TOOK: usize = 8;
+/// Columns of the bars: where nobody says how wide the terminal is, at least, at most.
+const USUAL_BAR: usize = 32;
+const NARROWEST_BAR: usize = 10;
+const WIDEST_BAR: usize = 80;
+
+/// Branch, service and name of a span.
+struct Label {
+    before: String,
+    service: String,
+    name: String,
+}
+
+impl Label {
+    fn text(&self) -> String {
+        format!("{}{}  {}", self.before, self.service, self.name)
+    }
+
+    /// Cut to `most` columns and filled up to `width`, the service in its colour.
+    fn paint(&self, most: usize, width: usize, colours: bool) -> String {
+        let text = cut(&self.text(), most);
+        let fill = " ".repeat(width.saturating_sub(columns(&text)));
+        let service = self.before.len()..self.before.len() + self.service.len();
+        match text.get(service.clone()).filter(|shown| *shown == self.service) {
+            Some(shown) => {
+                let look = Look::of_service(&self.service);
+                format!(
+                    "{}{}{}{fill}",
+                    Look::Dim.paint(&self.before, colours),
+                    look.paint(shown, colours),
+                    &text[service.end..]
+                )
+            }
+            None => format!("{text}{fill}"),
+        }
+    }
 }
 
 /// The message of an error, empty if it has none; `None` if all went well.
@@ -100,7 +172,7 @@ fn error(span: &Span) -> Option<String> {
 }
 
 /// The branch, the service and the name of each node.
-fn labels(nodes: &[Node], spans: &[Span]) -> Vec<String> {
+fn labels(nodes: &[Node], spans: &[Span]) -> Vec<Label> {
     let mut last_child = vec![None; nodes.len()];
     for (at, node) in nodes.iter().enumerate() {
         if let Some(parent) = node.parent {
@@ -125,23 +197,12 @@ fn labels(nodes: &[Node], spans: &[Span]) -> Vec<String> {
             Some(_) if node.cyclic => "  (its parents lead back to it)".to_owned(),
             _ => String::new(),
         };
-        labels.push(format!("{prefix}{branch}{}  {}{note}", one_line(service), one_line(&span.name)));
+        labels.push(Label {
+            before: format!("{prefix}{branch}"),
+            service: one_line(service).into_owned(),
+            name: format!("{}{note}", one_line(&span.name)),
+        });
         before.push(below);
     }
     labels
-}
-
-/// The span that spent most time on its own, not in a child; none in a trace of one span.
-fn slowest(nodes: &[Node], spans: &[Span]) -> Option<usize> {
-    let mut own: Vec<i64> = nodes.iter().map(|node| spans[node.row].duration).collect();
-    // Children come in the order of their start, so what two of them share is counted once.
-    let mut until = vec![0u64; nodes.len()];
-    for node in nodes {
-        let (Some(parent), span) = (node.parent, &spans[node.row]) else { continue };
-        let end = span.start_time.saturating_add(span.duration.max(0).cast_unsigned());
-        let from = span.start_time.max(until[parent]).min(end);
-        own[parent] = own[parent].saturating_sub(i64::try_from(end - from).unwrap_or(i64::MAX));
-        until[parent] = until[parent].max(end);
-    }
-    (0..nodes.len()).filter(|_| nodes.len() > 1).max_by_key(|at| own[*at])
 }

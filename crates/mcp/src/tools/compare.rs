@@ -32,13 +32,13 @@ fn ask(call: &Call<'_>) -> Result<String> {
     let limit = words.number("limit", USUAL, MOST)?;
     let filter = words.filter(telemetry, &["service", "name"], &[])?;
     let side = |name: &'static str| Side::parse(name, words.one(name).unwrap_or_default(), telemetry.now());
-    let question =
-        CompareQuestion { a: side("a")?, b: side("b")?, filter: Filter { limit: Some(MOST + 1), ..filter } };
+    let question = CompareQuestion { a: side("a")?, b: side("b")?, filter: Filter { limit: Some(MOST + 1), ..filter } };
     let found = telemetry.ask_with(&question, call.options)?;
     if found.a.spans == 0 && found.b.spans == 0 {
         return Ok(call.nothing_found(&found.searched, Signal::Traces));
     }
-    let again = |limit: usize| words.again(&[("limit", limit.to_string()), ("max_chars", crate::page::MOST.to_string())]);
+    let again =
+        |limit: usize| words.again(&[("limit", limit.to_string()), ("max_chars", crate::page::MOST.to_string())]);
     let mut page = Page::new(words.max_chars, again(MOST).chars().count());
     for (name, side) in [("a", &found.a), ("b", &found.b)] {
         page.head(&format!("{name}: {}", of_side(side)));
@@ -116,6 +116,7 @@ fn of_error(error: &ErrorChange) -> String {
         _ => "error",
     };
     let frame = error.frame.as_deref().map(|frame| format!(" at {}", quoted(frame, 120))).unwrap_or_default();
-    let kind = if error.exception_type.is_empty() { String::new() } else { format!("{} ", name(&error.exception_type, 100)) };
+    let kind =
+        if error.exception_type.is_empty() { String::new() } else { format!("{} ", name(&error.exception_type, 100)) };
     format!("{what}  {} → {}  {kind}{}{frame}", thousands(error.a), thousands(error.b), quoted(&error.message, 200))
 }

@@ -45,7 +45,8 @@ fn ask(call: &Call<'_>) -> Result<String> {
         return Ok(nothing);
     }
     let now = telemetry.now();
-    let again = |limit: usize| words.again(&[("limit", limit.to_string()), ("max_chars", crate::page::MOST.to_string())]);
+    let again =
+        |limit: usize| words.again(&[("limit", limit.to_string()), ("max_chars", crate::page::MOST.to_string())]);
     let mut page = Page::new(words.max_chars, again(MOST).chars().count());
     let groups = found.groups.len();
     page.head(&format!("{} in {}", plural(found.total, "exception"), plural(groups as u64, "group")));

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use otlp_arrow::{Code, OtlpError, Result, Signal};
 use otlp_arrow_columns::schema::traces;
-use otlp_arrow_query::filter::{Filter, IdPrefix};
+use otlp_arrow_query::filter::{Filter, IdPrefix, TextTest};
 use otlp_arrow_query::questions::{Side, SpansQuestion, TraceQuestion};
 use otlp_arrow_query::text::{TraceText, trace};
 use otlp_arrow_query::{Answer as _, Telemetry};
@@ -77,15 +77,23 @@ fn call_logs(id: &str) -> String {
 
 /// Ids of the spans of the trace that match: words of the filter, or a text.
 fn matching(call: &Call<'_>, telemetry: &Telemetry, id: IdPrefix, text: &str) -> Result<HashSet<Vec<u8>>> {
-    let mut filter = match text.contains('=') {
+    let filters = match text.contains('=') {
         true => match Side::parse("filter", text, telemetry.now())? {
-            Side::Matching(filter, _) => *filter,
-            Side::Trace(_) => Filter::default(),
+            Side::Matching(filter, _) => vec![*filter],
+            Side::Trace(_) => vec![Filter::default()],
         },
-        false => Filter { text: vec![text.to_owned()], ..Filter::default() },
+        // A text is that of a span, or its service.
+        false => vec![
+            Filter { text: vec![text.to_owned()], ignore_case: true, ..Filter::default() },
+            Filter { service: vec![TextTest::equals(text)], ..Filter::default() },
+        ],
     };
-    (filter.trace, filter.limit) = (Some(id), Some(usize::MAX));
-    let found = telemetry.ask_with(&SpansQuestion { filter }, call.options)?;
-    let ids = found.batch.column(traces::SPAN_ID).as_fixed_size_binary();
-    Ok((0..ids.len()).filter(|row| ids.is_valid(*row)).map(|row| ids.value(row).to_vec()).collect())
+    let mut matching = HashSet::new();
+    for filter in filters {
+        let filter = Filter { trace: Some(id), limit: Some(usize::MAX), ..filter };
+        let found = telemetry.ask_with(&SpansQuestion { filter }, call.options)?;
+        let ids = found.batch.column(traces::SPAN_ID).as_fixed_size_binary();
+        matching.extend((0..ids.len()).filter(|row| ids.is_valid(*row)).map(|row| ids.value(row).to_vec()));
+    }
+    Ok(matching)
 }

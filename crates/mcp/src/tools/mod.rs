@@ -83,7 +83,12 @@ pub fn definitions() -> Value {
 
 impl Tool {
     /// The answer to a call with these arguments: text that is no longer than was said.
-    pub(crate) fn answer(&self, place: &Place, given: Option<&Map<String, Value>>, options: &AskOptions) -> Result<String> {
+    pub(crate) fn answer(
+        &self,
+        place: &Place,
+        given: Option<&Map<String, Value>>,
+        options: &AskOptions,
+    ) -> Result<String> {
         let words = Words::read(self.name, self.words, given)?;
         let call = Call { place, words: &words, options };
         if !self.waits && call.is_empty()? {
@@ -122,11 +127,8 @@ impl<'a> Call<'a> {
 
     /// What is said where nothing was found: how much was looked at, and what may have been meant.
     pub(crate) fn nothing_found(&self, searched: &Searched, signal: Signal) -> String {
-        let mut out = format!(
-            "Nothing found in {} of {}.",
-            plural(searched.rows, "row"),
-            plural(searched.files, "file")
-        );
+        let mut out =
+            format!("Nothing found in {} of {}.", plural(searched.rows, "row"), plural(searched.files, "file"));
         for hint in &searched.hints {
             out.push_str(&format!("\n{}", fit(&otlp_arrow_base::terminal::seen(hint), 300)));
         }
@@ -138,7 +140,10 @@ impl<'a> Call<'a> {
             out.push_str(&format!("\nServices with {signal}: {}", services.join(", ")));
         }
         if self.words.one("since").is_some() || self.words.one("until").is_some() {
-            out.push_str(&format!("\nWithout since and until: {}", self.words.again(&[("since", String::new()), ("until", String::new())])));
+            out.push_str(&format!(
+                "\nWithout since and until: {}",
+                self.words.again(&[("since", String::new()), ("until", String::new())])
+            ));
         }
         out
     }
@@ -165,7 +170,6 @@ mod tests {
     #[test]
     fn definitions_fit_their_budget_with_one_more_to_come() {
         let text = definitions().to_string();
-        println!("definitions: {} characters", text.chars().count());
         assert!(text.chars().count() + SQL <= 2_500 * TOKEN, "{}", text.chars().count());
         for tool in TOOLS {
             assert!(tool.text.chars().count() <= 300, "{}: {}", tool.name, tool.text.chars().count());

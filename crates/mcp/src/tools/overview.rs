@@ -2,7 +2,9 @@
 
 use otlp_arrow::{Result, Signal};
 use otlp_arrow_query::filter::{Filter, Nanos, Order};
-use otlp_arrow_query::questions::{By, CountsQuestion, LogsQuestion, MetricsQuestion, Service, ServicesQuestion, SpansQuestion};
+use otlp_arrow_query::questions::{
+    By, CountsQuestion, LogsQuestion, MetricsQuestion, Service, ServicesQuestion, SpansQuestion,
+};
 use otlp_arrow_query::text::{ago, duration, moment, name, plural, quoted, thousands};
 
 use super::{Call, Tool};
@@ -70,8 +72,13 @@ fn ask(call: &Call<'_>) -> Result<String> {
         runs_left_out += usize::from(!page.line(&format!("  {}", run.line(now))));
     }
     let rest = (left_out + runs_left_out > 0).then(|| {
-        let what = format!("{} and {}", plural(left_out as u64, "service"), plural(runs_left_out as u64, "earlier run"));
-        (what, words.again(&[("since", "-15m".to_owned())]))
+        let what =
+            format!("{} and {}", plural(left_out as u64, "service"), plural(runs_left_out as u64, "earlier run"));
+        let next = match words.max_chars < crate::page::MOST {
+            true => ("max_chars", crate::page::MOST.to_string()),
+            false => ("since", "-15m".to_owned()),
+        };
+        (what, words.again(&[next]))
     });
     Ok(page.end(Some(&services.searched), rest))
 }
@@ -95,7 +102,8 @@ fn recorder(call: &Call<'_>) -> String {
             let health = recorder.health();
             let status = serde_json::to_value(health.status).ok();
             let status = status.as_ref().and_then(|status| status.as_str()).unwrap_or("unknown").to_owned();
-            let problems: Vec<String> = health.problems.iter().take(3).map(|problem| quoted(&problem.message, 160)).collect();
+            let problems: Vec<String> =
+                health.problems.iter().take(3).map(|problem| quoted(&problem.message, 160)).collect();
             let problems = if problems.is_empty() { String::new() } else { format!(": {}", problems.join(", ")) };
             format!("recorder: {status}{problems}")
         }
@@ -119,8 +127,7 @@ fn of_service(service: &Service) -> String {
 
 /// Log records by level.
 fn levels(call: &Call<'_>, filter: &Filter) -> Result<String> {
-    let question =
-        CountsQuestion { signal: Signal::Logs, step: None, by: Some(By::Severity), filter: filter.clone() };
+    let question = CountsQuestion { signal: Signal::Logs, step: None, by: Some(By::Severity), filter: filter.clone() };
     let counts = call.telemetry().ask_with(&question, call.options)?;
     let mut levels: Vec<(String, u64)> = Vec::new();
     for bucket in &counts.buckets {

@@ -133,7 +133,8 @@ fn page(call: &Call<'_>, found: &Series, from: Nanos) -> String {
 }
 
 fn of_line(line: &Line) -> String {
-    let labels: Vec<String> = line.labels.iter().map(|(key, value)| format!("{}={}", name(key, 60), name(value, 80))).collect();
+    let labels: Vec<String> =
+        line.labels.iter().map(|(key, value)| format!("{}={}", name(key, 60), name(value, 80))).collect();
     let labels = if labels.is_empty() { "all series".to_owned() } else { labels.join(" ") };
     let quantile = line.quantile.map(|quantile| format!(" p{}", number(100.0 * quantile))).unwrap_or_default();
     let values = || line.points.iter().map(|point| point.value);
@@ -142,7 +143,8 @@ fn of_line(line: &Line) -> String {
     let points = &line.points[skip..];
     let first = points.first().map(|point| clock(point.time)).unwrap_or_default();
     let shown: Vec<String> = points.iter().map(|point| number(point.value)).collect();
-    let exemplar = line.exemplars.iter().find(|exemplar| exemplar.kept).and_then(|exemplar| exemplar.trace_id.as_deref());
+    let exemplar =
+        line.exemplars.iter().find(|exemplar| exemplar.kept).and_then(|exemplar| exemplar.trace_id.as_deref());
     let exemplar = exemplar.map(|id| format!(" trace={}", &id[..id.len().min(8)])).unwrap_or_default();
     let last = points.last().map(|point| number(point.value)).unwrap_or_default();
     format!(
@@ -170,7 +172,8 @@ fn number(value: f64) -> String {
     if !value.is_finite() || (size >= 1e15 || (size > 0.0 && size < 1e-4)) {
         return format!("{value:.3e}").replace("NaN", "none").replace("inf", "none");
     }
-    let digits = if size >= 1000.0 || size == 0.0 { 0 } else { usize::try_from(3 - size.log10().floor() as i32).unwrap_or(0) };
+    let digits =
+        if size >= 1000.0 || size == 0.0 { 0 } else { usize::try_from(3 - size.log10().floor() as i32).unwrap_or(0) };
     let text = format!("{value:.digits$}");
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
@@ -181,10 +184,15 @@ mod tests {
 
     #[test]
     fn numbers_and_steps_are_short() {
-        for (value, text) in [(0.0, "0"), (1.0, "1"), (12.3456, "12.35"), (-0.012_345, "-0.01235"), (123_456.7, "123457")] {
+        for (value, text) in
+            [(0.0, "0"), (1.0, "1"), (12.3456, "12.35"), (-0.012_345, "-0.01235"), (123_456.7, "123457")]
+        {
             assert_eq!(number(value), text);
         }
         assert_eq!(number(2e18), "2.000e18");
-        assert_eq!((readable(HOUR / 24), readable(1), readable(86_400_000_000_000)), (300_000_000_000, 1_000_000_000, 24 * HOUR));
+        assert_eq!(
+            (readable(HOUR / 24), readable(1), readable(86_400_000_000_000)),
+            (300_000_000_000, 1_000_000_000, 24 * HOUR)
+        );
     }
 }

@@ -85,7 +85,8 @@ fn ask(call: &Call<'_>) -> Result<String> {
             // Behind the last one that is shown.
             filter.limit = Some(shown.max(1));
             let cursor = call.telemetry().ask_with(&SearchQuestion { filter }, call.options)?.cursor;
-            let older = if all > shown && !more { plural((all - shown) as u64, "trace") } else { "older traces".to_owned() };
+            let older =
+                if all > shown && !more { plural((all - shown) as u64, "trace") } else { "older traces".to_owned() };
             cursor.map(|cursor| (older, again(&cursor.to_string())))
         }
     };

@@ -51,7 +51,9 @@ fn ask(call: &Call<'_>) -> Result<String> {
         Some(Ok(seconds)) if seconds <= MOST => seconds,
         _ => {
             let given = words.one("timeout").unwrap_or_default();
-            return Err(wrong(format!("timeout = {given} is not a number of seconds from 0 to {MOST}: wait again with the cursor")));
+            return Err(wrong(format!(
+                "timeout = {given} is not a number of seconds from 0 to {MOST}: wait again with the cursor"
+            )));
         }
     };
     let cursor = words.one("cursor").map(|text| {
@@ -70,7 +72,9 @@ fn ask(call: &Call<'_>) -> Result<String> {
             match tail.next_batch() {
                 Ok(None) => break,
                 Ok(Some(batch)) => {
-                    lines.extend((0..batch.num_rows()).take(SHOWN.saturating_sub(found)).map(|row| line(signal, &batch, row)));
+                    lines.extend(
+                        (0..batch.num_rows()).take(SHOWN.saturating_sub(found)).map(|row| line(signal, &batch, row)),
+                    );
                     found += batch.num_rows();
                 }
                 Err(_) => {
@@ -98,9 +102,9 @@ fn ask(call: &Call<'_>) -> Result<String> {
         page.head("some of a file could not be read");
     }
     page.head(&format!("cursor: {cursor}"));
-    let rest = match found {
-        0 => "what comes from here on".to_owned(),
-        found => format!("{} more, and what comes", found - shown),
+    let rest = match found - shown.min(found) {
+        0 => String::new(),
+        more => format!("{more} more that match"),
     };
     Ok(page.end(None, Some((rest, again))))
 }

@@ -14,7 +14,7 @@ use super::units::{ago, clock, duration, moment, plural};
 use super::words::{name, pair, quoted};
 use crate::filter::Nanos;
 use crate::questions::{Node, Trace};
-use crate::record::{Cells, LogRecord, Span, hex};
+use crate::record::{Cells, LogRecord, Span};
 use fold::{Entry, Kind, entries};
 
 /// Writes how to ask again, with these words instead of those that were given; an empty one is left out.
@@ -52,8 +52,10 @@ const NAME: usize = 80;
 const VALUE: usize = 160;
 /// Levels behind this one are no further in.
 const DEEPEST: usize = 24;
-/// What is kept free for the lines behind the tree.
-const BEHIND: usize = 360;
+/// What is kept free for what is left out, beside the call that brings it.
+const END: usize = 60;
+/// The longest call that is written out.
+const LONGEST_CALL: usize = 600;
 /// The most that an answer may be asked to be cut to.
 const MOST: usize = 20_000;
 
@@ -61,11 +63,22 @@ const MOST: usize = 20_000;
 pub fn trace(trace: &Trace, how: &TraceText<'_>) -> String {
     let view = View::of(trace, how);
     let mut out = view.head();
+    let end =
+        chars(&(how.again)(&[("focus", "0".repeat(16)), ("max_chars", MOST.to_string())])).min(LONGEST_CALL) + END;
+    let mut left = how.max_chars.saturating_sub(chars(&out) + end);
+    // However little room there is, half of it is for the tree.
+    let mut for_notes = left / 2;
     let mut notes = notes::findings(&view);
     notes.extend(notes::logs(&view));
-    let taken = chars(&out) + notes.iter().map(|note| chars(note) + 1).sum::<usize>() + BEHIND;
+    notes.retain(|note| {
+        let takes = chars(note) + 1;
+        let fits = takes <= for_notes;
+        for_notes = for_notes.saturating_sub(takes);
+        fits
+    });
+    left = left.saturating_sub(notes.iter().map(|note| chars(note) + 1).sum());
     let entries = entries(&view);
-    let shown = view.choose(&entries, how.max_chars.saturating_sub(taken));
+    let shown = view.choose(&entries, left);
     let hidden = view.write(&entries, &shown, &mut out);
     for note in notes {
         out.push_str(&note);
@@ -94,8 +107,7 @@ struct View<'a> {
     start: Nanos,
     /// How long what is looked at takes.
     length: u64,
-    /// As many digits of each id as tell it from the others.
-    ids: Vec<String>,
+    ids: Ids,
     errors: Vec<bool>,
 }
 
@@ -122,7 +134,7 @@ impl<'a> View<'a> {
             start: trace.bounds().map_or(0, |(start, _)| start),
             length: last.unwrap_or_default().saturating_sub(first.unwrap_or_default()),
             shape,
-            ids: short_ids(trace),
+            ids: Ids::of(trace),
             errors,
         }
     }
@@ -169,7 +181,7 @@ impl<'a> View<'a> {
         );
         if self.how.focus.is_some() {
             let below = plural(self.range.len() as u64 - 1, "span");
-            let _ = writeln!(out, "only span {} and {below} below it", self.ids[self.range.start]);
+            let _ = writeln!(out, "only span {} and {below} below it", self.ids.short(self.range.start));
         }
         out
     }
@@ -248,7 +260,7 @@ impl<'a> View<'a> {
                 let mut line = format!(
                     "{took:>7}{mark}{indent}{deep}{}{service}{at} {}{}",
                     name(self.name(first), NAME),
-                    self.ids[first],
+                    self.ids.short(first),
                     self.error(first)
                 );
                 if self.how.full {
@@ -267,10 +279,7 @@ impl<'a> View<'a> {
                     0 => String::new(),
                     below => format!(" (+{below} below)"),
                 };
-                format!(
-                    "{sum:>7}{mark}{indent}×{count} {}{service}  {range} each{below}",
-                    name(self.name(first), NAME)
-                )
+                format!("{sum:>7}{mark}{indent}×{count} {}{service}  {range} each{below}", name(self.name(first), NAME))
             }
             Kind::Short => {
                 let mut names: Vec<&str> = entry.members.iter().map(|at| self.name(*at)).collect();
@@ -326,7 +335,7 @@ impl<'a> View<'a> {
         let next = match deeper {
             // A smaller part of the trace.
             Some(at) if below(most.unwrap_or_default()) > 0 => {
-                let mut words = vec![("focus", self.ids[at].clone())];
+                let mut words = vec![("focus", self.ids.short(at))];
                 words.extend(self.how.depth.map(|_| ("depth", String::new())));
                 again(&words)
             }
@@ -334,11 +343,21 @@ impl<'a> View<'a> {
             _ if cut == 0 && self.how.matching.is_some() => again(&[("filter", String::new())]),
             _ if self.how.max_chars < MOST => again(&[("max_chars", MOST.to_string())]),
             _ => {
-                // What was left out took no longer than the longest of it.
-                let out = entries.iter().zip(shown).filter(|(_, shown)| !**shown);
-                let longest = out.map(|(entry, _)| entry.bounds(self).1).max().unwrap_or_default();
-                again(&[("filter", format!("max_duration={longest}ns"))])
+                // What was left out took no longer than the longest of it; of those that took as long it starts later.
+                let out = || entries.iter().zip(shown).filter(|(_, shown)| !**shown).map(|(entry, _)| entry);
+                let longest = out().map(|entry| entry.bounds(self).1).max().unwrap_or_default();
+                let shorter = again(&[("filter", format!("max_duration={longest}ns"))]);
+                let from = out().filter(|entry| entry.bounds(self).1 == longest).map(|entry| entry.members[0]).min();
+                let from = from.map_or(self.start, |at| self.shape.times[at].0);
+                match shorter == again(&[]) || self.how.matching.is_some() {
+                    true => again(&[("filter", format!("max_duration={longest}ns from={from}"))]),
+                    false => shorter,
+                }
             }
+        };
+        let next = match chars(&next) {
+            0..=LONGEST_CALL => next,
+            _ => "ask for a part of it: focus on a span, or filter by name".to_owned(),
         };
         Some(format!("Left out: {}. Next: {next}", plural(hidden as u64, "span")))
     }
@@ -365,21 +384,28 @@ pub(super) fn message(span: &Span) -> Option<String> {
     span.status_message.clone().or_else(exception).filter(|message| !message.is_empty())
 }
 
-/// As many digits of the id of each node as tell it from all others, four at least.
-fn short_ids(trace: &Trace) -> Vec<String> {
-    let cells = Cells(&trace.spans);
-    let id = |node: &Node| cells.id(traces::SPAN_ID, node.row).map(hex).unwrap_or_default();
-    let ids: Vec<String> = trace.tree.nodes.iter().map(id).collect();
-    let mut order: Vec<usize> = (0..ids.len()).collect();
-    order.sort_unstable_by(|a, b| ids[*a].cmp(&ids[*b]));
-    let common = |a: usize, b: usize| ids[a].bytes().zip(ids[b].bytes()).take_while(|(a, b)| a == b).count();
-    let mut short = vec![String::new(); ids.len()];
-    for (place, at) in order.iter().enumerate() {
-        let before = place.checked_sub(1).map_or(0, |before| common(order[before], *at));
-        let after = order.get(place + 1).map_or(0, |after| common(*after, *at));
-        short[*at] = ids[*at].chars().take((before.max(after) + 1).max(4)).collect();
+/// Ids of the nodes as numbers, and how many digits of each tell it from all others, four at least.
+struct Ids(Vec<(u64, u32)>);
+
+impl Ids {
+    fn of(trace: &Trace) -> Self {
+        let cells = Cells(&trace.spans);
+        let id = |node: &Node| cells.id(traces::SPAN_ID, node.row).and_then(|id| <[u8; 8]>::try_from(id).ok());
+        let mut ids: Vec<(u64, u32)> =
+            trace.tree.nodes.iter().map(|node| (id(node).map_or(0, u64::from_be_bytes), 4)).collect();
+        let mut order: Vec<usize> = (0..ids.len()).collect();
+        order.sort_unstable_by_key(|at| ids[*at].0);
+        for pair in order.windows(2) {
+            let common = (ids[pair[0]].0 ^ ids[pair[1]].0).leading_zeros() / 4;
+            pair.iter().for_each(|at| ids[*at].1 = ids[*at].1.max((common + 1).min(16)));
+        }
+        Self(ids)
     }
-    short
+
+    fn short(&self, at: usize) -> String {
+        let (id, digits) = self.0[at];
+        format!("{id:016x}")[..digits as usize].to_owned()
+    }
 }
 
 /// One log record in a line.

@@ -50,6 +50,7 @@ pub fn duration(nanos: i64) -> String {
         _ => {
             let seconds = value / 1_000_000_000;
             match seconds {
+                0..=3599 if seconds % 60 == 0 => format!("{sign}{}m", seconds / 60),
                 0..=3599 => format!("{sign}{}m {}s", seconds / 60, seconds % 60),
                 _ => format!("{sign}{}h {}m", seconds / 3600, seconds % 3600 / 60),
             }
@@ -97,6 +98,7 @@ mod tests {
             (152_000_000, "152ms"),
             (2_050_000_000, "2.05s"),
             (64_000_000_000, "1m 4s"),
+            (300_000_000_000, "5m"),
             (7_500_000_000_000, "2h 5m"),
             (-5_000, "-5µs"),
         ] {
@@ -108,9 +110,14 @@ mod tests {
     fn times_are_absolute_and_relative() {
         let now = 1_795_246_895_042_000_000;
         assert_eq!((moment(now), clock(now)), ("2026-11-21T07:41:35.042Z".into(), "07:41:35.042".into()));
-        for (before, text) in
-            [(0, "0s ago"), (90, "90s ago"), (120, "2m ago"), (7_200, "2h ago"), (200_000, "2d ago"), (60_000, "16h ago")]
-        {
+        for (before, text) in [
+            (0, "0s ago"),
+            (90, "90s ago"),
+            (120, "2m ago"),
+            (7_200, "2h ago"),
+            (200_000, "2d ago"),
+            (60_000, "16h ago"),
+        ] {
             assert_eq!(ago(now - before * 1_000_000_000, now), text);
         }
         assert_eq!(ago(now + 300_000_000_000, now), "in 5m");

@@ -30,7 +30,10 @@ impl Entry {
     /// Nanoseconds of its shortest and its longest span.
     pub(super) fn bounds(&self, view: &View<'_>) -> (i64, i64) {
         let took = |at: &usize| view.took(*at).cast_signed();
-        (self.members.iter().map(took).min().unwrap_or_default(), self.members.iter().map(took).max().unwrap_or_default())
+        (
+            self.members.iter().map(took).min().unwrap_or_default(),
+            self.members.iter().map(took).max().unwrap_or_default(),
+        )
     }
 
     /// Nanoseconds of all of its spans.
@@ -149,7 +152,7 @@ fn groups(
             Some(members) => groups.push((std::mem::take(members), Kind::Alike)),
             None => {
                 let is_short = below[*at] == 0 && !failed[*at] && view.how.matching.is_none();
-                match is_short && !view.shape.critical[*at] && view.took(*at).saturating_mul(100) < view.length {
+                match is_short && view.took(*at).saturating_mul(100) < view.length {
                     true => short.push(*at),
                     false => groups.push((vec![*at], Kind::One)),
                 }

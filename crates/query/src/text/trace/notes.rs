@@ -27,7 +27,7 @@ pub(super) fn findings(view: &View<'_>) -> Vec<String> {
 }
 
 fn span(view: &View<'_>, at: usize) -> String {
-    format!("{} ({}) {}", name(view.name(at), NAME), name(view.service(at), NAME), view.ids[at])
+    format!("{} ({}) {}", name(view.name(at), NAME), name(view.service(at), NAME), view.ids.short(at))
 }
 
 fn share(part: u64, of: u64) -> String {
@@ -96,7 +96,11 @@ fn missing(view: &View<'_>) -> Option<String> {
     let mut parts = Vec::new();
     if !trace.tree.missing.is_empty() {
         let some: Vec<&str> = trace.tree.missing.iter().take(2).map(String::as_str).collect();
-        parts.push(format!("{} named and not kept: {}", plural(trace.tree.missing.len() as u64, "parent"), some.join(", ")));
+        parts.push(format!(
+            "{} named and not kept: {}",
+            plural(trace.tree.missing.len() as u64, "parent"),
+            some.join(", ")
+        ));
     }
     if trace.tree.skewed() > 0 {
         parts.push(format!("{} before what called: clocks differ", plural(trace.tree.skewed() as u64, "start")));
@@ -124,8 +128,11 @@ pub(super) fn logs(view: &View<'_>) -> Vec<String> {
     worst.truncate(LOGS);
     worst.sort_unstable();
     let ask = view.how.logs.as_ref().map(|ask| format!(": {ask}")).unwrap_or_default();
-    let mut lines =
-        vec![format!("{}, {} of them warn or worse{ask}", plural(count as u64, "log record"), thousands(warned as u64))];
+    let mut lines = vec![format!(
+        "{}, {} of them warn or worse{ask}",
+        plural(count as u64, "log record"),
+        thousands(warned as u64)
+    )];
     let record = |row| crate::record::LogRecord::read(&view.trace.logs, row);
     lines.extend(worst.into_iter().map(|row| format!("  {}", log_line(&record(row)))));
     lines
