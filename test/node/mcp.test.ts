@@ -59,7 +59,8 @@ async function modern(transport: StdioClientTransport | StreamableHTTPClientTran
   await client.connect(transport);
   return {
     tools: async () => (await client.listTools()).tools.map(tool => tool.name),
-    call: async (name, args = {}, signal) => text(await client.callTool({ name, arguments: args }, { signal })),
+    call: async (name, args = {}, signal) =>
+      text(await client.callTool({ name, arguments: args }, signal ? { signal } : {})),
     version: () => client.getNegotiatedProtocolVersion(),
     resource: async uri => read(await client.readResource({ uri })),
     prompt: async (name, args) => said(await client.getPrompt({ name, arguments: args })),
@@ -74,7 +75,7 @@ async function old(transport: OldStdio | OldHttp): Promise<Asked> {
   return {
     tools: async () => (await client.listTools()).tools.map(tool => tool.name),
     call: async (name, args = {}, signal) =>
-      text(await client.callTool({ name, arguments: args }, undefined, { signal })),
+      text((await client.callTool({ name, arguments: args }, undefined, signal ? { signal } : {})) as Content),
     version: () => (transport as { protocolVersion?: string }).protocolVersion ?? client.getServerVersion()?.version,
     resource: async uri => read(await client.readResource({ uri })),
     prompt: async (name, args) => said(await client.getPrompt({ name, arguments: args })),

@@ -101,6 +101,11 @@ export interface OtlpConfig {
    * in the service; Rust programs add it with the crate `otlp-arrow-dashboard`. @default false
    */
   dashboard?: boolean;
+  /**
+   * Answer tools for coding agents (MCP) at `/mcp`, to this machine only; on in the service; Rust programs add them
+   * with the crate `otlp-arrow-mcp`. @default false
+   */
+  mcp?: boolean;
   /** When a live file is closed. */
   rotation?: {
     /** A live file is closed at this size; by default 1/32 of the space where that is less. @default '64MiB' */

@@ -60,15 +60,15 @@ pub(crate) struct Record {
 impl Record {
     pub(crate) fn of(signal: Signal, rows: &Rows<'_>, row: usize) -> Self {
         let text = |column: &str| rows.text(column, row).unwrap_or_default().to_owned();
-        let (mut said, mut error, mut level) = (String::new(), None, String::new());
+        let (mut error, mut level) = (None, String::new());
         let severity = rows.i32("severity_number", row).unwrap_or_default();
-        match signal {
+        let said = match signal {
             Signal::Traces => {
-                said = text("name");
                 error = (rows.text("status_code", row) == Some("error")).then(|| match text("status_message") {
                     message if message.is_empty() => "error".to_owned(),
                     message => format!("error: {message}"),
                 });
+                text("name")
             }
             Signal::Metrics => {
                 let unit = rows.text("unit", row).filter(|unit| !unit.is_empty()).map(|unit| format!(" {unit}"));
@@ -81,17 +81,18 @@ impl Record {
                     },
                     _ => "has no value".to_owned(),
                 };
-                said = format!("{} {value}{}", text("metric_name"), unit.unwrap_or_default());
+                format!("{} {value}{}", text("metric_name"), unit.unwrap_or_default())
             }
             Signal::Logs => {
-                said = rows.text("body", row).or_else(|| rows.text("event_name", row)).unwrap_or_default().to_owned();
                 level = match (rows.text("severity_text", row), rows.i32("severity_number", row)) {
                     (Some(text), _) if !text.is_empty() => one_line(text).into_owned(),
                     (_, Some(number)) => name_of(number),
                     _ => "-".to_owned(),
                 };
+                let body = rows.text("body", row).or_else(|| rows.text("event_name", row));
+                body.unwrap_or_default().to_owned()
             }
-        }
+        };
         Self {
             signal,
             time: time_columns(signal).iter().find_map(|column| rows.time(column, row)).map(i64::cast_unsigned),

@@ -38,7 +38,7 @@ pub(crate) fn run_while(args: &TailArgs, io: &mut Io<'_>, mut again: impl FnMut(
     let tail = Tail { log, service: args.service.as_deref(), json: args.json };
     let mut shown = match (args.json, io.terminal.shows_output) {
         (true, _) => Shown::Json,
-        (false, true) => Shown::Pretty(Pretty { labels: args.signal.is_none(), ..Pretty::default() }),
+        (false, true) => Shown::Pretty(Pretty::new(args.signal.is_none())),
         (false, false) => Shown::Lines(args.signal.is_none()),
     };
     let signals: Vec<Signal> = args.signal.map_or(Signal::ALL.to_vec(), |name| vec![name.into()]);

@@ -19,6 +19,7 @@ use crate::{run_with, serve, tail};
 
 mod ask;
 mod figures;
+mod terminal;
 
 /// What a command did.
 struct Done {

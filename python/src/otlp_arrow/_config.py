@@ -453,6 +453,11 @@ class Config(TypedDict, total=False):
     `true` in the service; Rust programs add it with the crate `otlp-arrow-dashboard`. Default: `false`.
     """
 
+    mcp: bool
+    """Answer tools for coding agents (MCP) at `/mcp`, to this machine only; on in the service; Rust programs add them
+    with the crate `otlp-arrow-mcp`. Default: `false`.
+    """
+
     rotation: Rotation
 
     retention: Retention

@@ -9,6 +9,8 @@ use crate::text::{duration, one_line, time};
 
 /// The widest that the column of services grows.
 const WIDEST: usize = 20;
+/// Narrower than this there is less of everything but what is said.
+const NARROW: usize = 60;
 /// The narrowest that anything is made for.
 const NARROWEST: usize = 40;
 
@@ -20,7 +22,7 @@ pub(super) struct Pretty {
     /// Columns of the longest service until now.
     service: usize,
     /// Whether lines say their signal.
-    pub(super) labels: bool,
+    labels: bool,
 }
 
 /// Records that say the same, one after the other.
@@ -32,6 +34,10 @@ struct Folded<'a> {
 }
 
 impl Pretty {
+    pub(super) fn new(labels: bool) -> Self {
+        Self { labels, ..Self::default() }
+    }
+
     /// Writes records that are in the order of time.
     pub(super) fn write(&mut self, records: &[Record], io: &mut Io<'_>) -> Outcome {
         for record in records {
@@ -52,6 +58,9 @@ impl Pretty {
 
     fn line(&self, folded: &Folded<'_>, clock: &str, width: usize, colours: bool) -> String {
         let record = folded.last;
+        // A narrow terminal keeps what is said.
+        let narrow = width < NARROW;
+        let clock = if narrow { &clock[..8] } else { clock };
         let mut parts: Vec<(String, Look)> = vec![(clock.to_owned(), Look::Dim)];
         if self.labels {
             let letter = match record.signal {
@@ -61,8 +70,7 @@ impl Pretty {
             };
             parts.push((letter.to_owned(), Look::Dim));
         }
-        // A narrow terminal keeps what is said.
-        let service = if width < 60 { self.service.min(10) } else { self.service };
+        let service = if narrow { self.service.min(8) } else { self.service };
         parts.push((fitted(&one_line(&record.service), service), Look::of_service(&record.service)));
         if record.signal == Signal::Logs {
             let look = match record.severity {
@@ -71,7 +79,7 @@ impl Pretty {
                 9..=12 => Look::Plain,
                 _ => Look::Dim,
             };
-            parts.push((fitted(&record.level, 5), look));
+            parts.push((fitted(&record.level, if narrow { 3 } else { 5 }), look));
         }
         let taken: usize = parts.iter().map(|(text, _)| columns(text) + 2).sum();
         let mut left = width.saturating_sub(taken);

@@ -158,7 +158,7 @@ fn every_word_is_a_flag_and_a_wrong_value_is_wrong_usage() {
 fn colours_are_for_terminals_and_binary_data_is_not() {
     let dir = recorded();
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let terminal = Terminal { colours: true, shows_output: true, shows_progress: false };
+    let terminal = Terminal { colours: true, shows_output: true, ..Terminal::default() };
     let run = |arguments: &[&str], out: &mut Vec<u8>, err: &mut Vec<u8>| {
         let arguments = [arguments, &["--dir", text(dir.path())]].concat();
         run_with(arguments.iter().map(Into::into).collect(), &mut Io { out, err, terminal })

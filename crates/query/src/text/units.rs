@@ -50,7 +50,7 @@ pub fn duration(nanos: i64) -> String {
         _ => {
             let seconds = value / 1_000_000_000;
             match seconds {
-                0..=3599 if seconds % 60 == 0 => format!("{sign}{}m", seconds / 60),
+                0..=3599 if seconds.is_multiple_of(60) => format!("{sign}{}m", seconds / 60),
                 0..=3599 => format!("{sign}{}m {}s", seconds / 60, seconds % 60),
                 _ => format!("{sign}{}h {}m", seconds / 3600, seconds % 3600 / 60),
             }
