@@ -5,7 +5,7 @@ use otlp_arrow_query::filter::Filter;
 use otlp_arrow_query::questions::{Change, CompareQuestion, ComparedSide, ErrorChange, OperationChange, Side};
 use otlp_arrow_query::text::{duration, name, plural, quoted, thousands};
 
-use super::{Call, Tool};
+use super::call::{Call, Tool};
 use crate::page::Page;
 use crate::words::Kind::{List, Number, Text};
 use crate::words::{required, word};

@@ -4,7 +4,7 @@ use otlp_arrow::{Result, Signal};
 use otlp_arrow_query::questions::{ErrorGroup, ErrorsQuestion};
 use otlp_arrow_query::text::{ago, moment, name, plural, quoted, thousands};
 
-use super::{Call, Tool};
+use super::call::{Call, Tool};
 use crate::page::Page;
 use crate::words::Kind::{List, Number, Text};
 use crate::words::word;

@@ -9,7 +9,7 @@ use otlp_arrow_query::questions::{Trace, TraceQuestion};
 use otlp_arrow_query::record::{Attributes, Span};
 use otlp_arrow_query::text::{duration, moment, name, pair, plural, quoted};
 
-use super::{Call, Tool};
+use super::call::{Call, Tool};
 use crate::page::Page;
 use crate::words::Kind::{List, Text};
 use crate::words::required;

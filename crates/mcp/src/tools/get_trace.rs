@@ -12,7 +12,7 @@ use otlp_arrow_query::{Answer as _, Telemetry};
 use arrow_array::Array as _;
 use arrow_array::cast::AsArray as _;
 
-use super::{Call, Tool};
+use super::call::{Call, Tool};
 use crate::words::Kind::{Number, OneOf, Text};
 use crate::words::{call, required, word};
 

@@ -7,7 +7,7 @@ use otlp_arrow_query::questions::{
 };
 use otlp_arrow_query::text::{ago, duration, moment, name, plural, quoted, thousands};
 
-use super::{Call, Tool};
+use super::call::{Call, Tool};
 use crate::page::Page;
 use crate::runs::runs;
 use crate::words::Kind::Text;

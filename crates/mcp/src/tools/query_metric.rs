@@ -5,7 +5,7 @@ use otlp_arrow_query::filter::{Nanos, parse_duration};
 use otlp_arrow_query::questions::{Line, Metric, MetricsQuestion, Series, SeriesQuestion};
 use otlp_arrow_query::text::{clock, duration, moment, name, plural, thousands};
 
-use super::{Call, Tool};
+use super::call::{Call, Tool};
 use crate::page::Page;
 use crate::words::Kind::{List, OneOf, Text};
 use crate::words::word;

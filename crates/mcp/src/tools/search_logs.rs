@@ -8,7 +8,7 @@ use otlp_arrow_query::questions::LogsQuestion;
 use otlp_arrow_query::record::LogRecord;
 use otlp_arrow_query::text::{clock, moment, name, quoted};
 
-use super::{Call, Tool};
+use super::call::{Call, Tool};
 use crate::page::Page;
 use crate::words::Kind::{List, Number, Text};
 use crate::words::word;

@@ -4,7 +4,7 @@ use otlp_arrow::{Result, Signal};
 use otlp_arrow_query::questions::{SearchQuestion, TraceSummary};
 use otlp_arrow_query::text::{ago, clock, duration, name, plural};
 
-use super::{Call, Tool};
+use super::call::{Call, Tool};
 use crate::page::Page;
 use crate::words::Kind::{List, Number, OneOf, Text};
 use crate::words::word;

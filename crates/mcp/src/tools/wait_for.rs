@@ -8,7 +8,7 @@ use otlp_arrow_query::TailCursor;
 use otlp_arrow_query::record::{DataPoint, LogRecord, Span};
 use otlp_arrow_query::text::{clock, duration, name, plural, quoted};
 
-use super::{Call, Tool};
+use super::call::{Call, Tool};
 use crate::page::Page;
 use crate::words::Kind::{List, Number, OneOf, Text};
 use crate::words::word;

@@ -50,7 +50,7 @@ impl std::fmt::Debug for TraceText<'_> {
 const NAME: usize = 80;
 /// Messages, and values of attributes.
 const VALUE: usize = 160;
-/// Levels behind this one are no further in.
+/// Levels behind this one stand where it stands.
 const DEEPEST: usize = 24;
 /// What is kept free for what is left out, beside the call that brings it.
 const END: usize = 60;

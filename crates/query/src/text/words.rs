@@ -32,7 +32,7 @@ pub fn quoted(text: &str, most: usize) -> String {
     out
 }
 
-/// A name as it is where it is a plain one, such as `POST /cart/{id}`, else in quotes: sentences and markup are no names.
+/// A name as it is where it is a plain one, such as `POST /cart/{id}`, else in quotes, as sentences and markup are.
 pub fn name(text: &str, most: usize) -> String {
     match is_plain(text) && text.len() <= most {
         true => text.to_owned(),
