@@ -223,7 +223,9 @@ impl TraceView {
             let set = words.iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| (*name, value));
             // Words of a condition are words of the query.
             let word = |(name, value): (&str, &String)| match (name, value.split_once('=')) {
-                ("filter", Some((name, value))) => format!("&{name}={}", escaped(value)),
+                ("filter", Some((name, value))) => {
+                    format!("&{name}={}", escaped(value.split(' ').next().unwrap_or_default()))
+                }
                 (name, _) => format!("&{name}={}", escaped(value)),
             };
             format!("GET {ROOT}/traces/{id}?format=text{}", kept.chain(set).map(word).collect::<String>())
