@@ -64,6 +64,15 @@ async function questions(): Promise<void> {
   await run(venvBin('pytest'), ['-q', '-k', 'computed_by_hand'], { cwd: join(ROOT, 'python'), env });
 }
 
+/** Arrow Flight: a recorder that is killed again and again, a large answer in little memory, and nonsense. */
+async function flight(): Promise<void> {
+  await pythonEnvironment();
+  await extension();
+  const env = { FLIGHT_KILLS: share(500), FLIGHT_ROWS: share(10_000_000), FLIGHT_FUZZED: share(100_000) };
+  const tests = ['-q', '-s', '../test/python/test_flight.py', '-k', 'killed or large_answer or nonsense'];
+  await run(venvBin('pytest'), tests, { cwd: join(ROOT, 'python'), env });
+}
+
 /** Other people's programs with `otlp-arrow/register`, on every version of Node.js. */
 async function guests(): Promise<void> {
   await addon();
@@ -113,6 +122,7 @@ const RUNS: Readonly<Record<string, () => Promise<unknown>>> = {
     }),
   producers,
   questions,
+  flight,
   ask: () => ask(scale),
   sizes,
   waits: () => waits(Math.max(1, 6 * scale)),

@@ -23,6 +23,7 @@ const CRATES = [
   'api',
   'dashboard',
   'mcp',
+  'flight',
   'sdk',
   'cli',
   'node',
@@ -39,6 +40,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
     'signal',
     'writer',
     'merge',
+    'flight',
     'grpc',
     'health',
     'hpack',
@@ -52,9 +54,10 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   store: ['disk', 'file', 'log', 'write', 'lib'],
   net: ['time', 'reload', 'identity', 'encoding', 'grpc', 'tls', 'client', 'server', 'lib'],
   query: ['filter', 'figures', 'snapshot', 'scan', 'index', 'record', 'answer', 'questions', 'text', 'lib'],
-  api: ['body', 'words', 'form', 'guard', 'own', 'routes', 'threads', 'tail', 'recorder', 'openapi', 'service', 'lib'],
   dashboard: ['files', 'pages', 'viewer', 'lib'],
   mcp: ['page', 'words', 'runs', 'tools', 'hand', 'prompts', 'resources', 'server', 'stdio', 'door', 'lib'],
+  flight: ['asked', 'decode', 'sink', 'put', 'get', 'info', 'actions', 'service', 'lib'],
+  api: ['body', 'words', 'form', 'own', 'routes', 'threads', 'tail', 'recorder', 'openapi', 'service', 'lib'],
   core: ['key', 'destinations', 'config', 'forward', 'doors', 'library', 'lib'],
 };
 

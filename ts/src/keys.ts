@@ -95,6 +95,11 @@ export interface OtlpConfig {
      * `otlp-arrow-api`. @default true
      */
     api?: boolean;
+    /**
+     * Answer Arrow Flight: rows are taken as OTLP is, and given to this machine only; Rust programs add it with the
+     * crate `otlp-arrow-flight`. @default true
+     */
+    flight?: boolean;
   };
   /**
    * Show what is kept as pages of a browser, at `/` of the addresses that are listened on, to this machine only; `true`
@@ -198,10 +203,10 @@ export interface DestinationConfig {
   endpoint?: string;
   /**
    * How it is spoken to: `otlp_grpc` (OTLP over gRPC), `otlp_http` (OTLP over HTTP in protobuf), `otap` (OTAP, which is
-   * Arrow over gRPC; OTLP/gRPC where the server has no OTAP), `stdout` (OTLP/JSON lines on standard output). @default
-   * 'otlp_grpc'
+   * Arrow over gRPC; OTLP/gRPC where the server has no OTAP), `flight` (Arrow Flight, to another otlp-arrow), `stdout`
+   * (OTLP/JSON lines on standard output). @default 'otlp_grpc'
    */
-  protocol?: 'otlp_grpc' | 'otlp_http' | 'otap' | 'stdout';
+  protocol?: 'otlp_grpc' | 'otlp_http' | 'otap' | 'flight' | 'stdout';
   /** Signals it takes. @default ['traces', 'metrics', 'logs'] */
   signals?: Signal[];
   /**

@@ -14,7 +14,7 @@
 //! ```
 //!
 //! What is answered is told to this machine only: to peers that are not loopback, to names that are not this machine's, and to
-//! pages of other origins it is 403 (`guard.rs`).
+//! pages of other origins it is 403 (`guard.rs` of `otlp-arrow-net`).
 //!
 //! # How it is put together
 //!
@@ -30,7 +30,6 @@
 
 mod body;
 mod form;
-mod guard;
 mod openapi;
 mod own;
 mod recorder;
@@ -81,12 +80,12 @@ pub mod internal {
 
     /// FORBIDDEN for everybody but programs of this machine that ask it by one of its own names.
     pub fn visit(head: &Parts, identity: &Identity) -> Result<()> {
-        crate::guard::visit(head, identity)
+        otlp_arrow_net::server::guard::visit(head, identity)
     }
 
     /// As [`visit`], and FORBIDDEN for pages that are not of this address.
     pub fn admit(head: &Parts, identity: &Identity) -> Result<()> {
-        crate::guard::admit(head, identity)
+        otlp_arrow_net::server::guard::admit(head, identity)
     }
 
     /// The API over a directory that nothing here records into.

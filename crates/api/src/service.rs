@@ -14,7 +14,7 @@ use otlp_arrow_base::clock::Clock;
 use otlp_arrow_columns::Signal;
 use otlp_arrow_net::encoding::Encoding;
 use otlp_arrow_net::identity::Identity;
-use otlp_arrow_net::server::{Answer as Body, Answering, Refusal, Request, Route as Mounted, Service, answer};
+use otlp_arrow_net::server::{Answer as Body, Answering, Refusal, Request, Route as Mounted, Service, answer, guard};
 use otlp_arrow_query::filter::parse_duration;
 use otlp_arrow_query::record::Form::Text;
 use otlp_arrow_query::scan::Cancel;
@@ -30,7 +30,7 @@ use crate::recorder::Subject;
 use crate::routes::{Asked, Route, What};
 use crate::threads::{Made, Threads};
 use crate::words::{self, Words};
-use crate::{guard, openapi, recorder, routes, tail};
+use crate::{openapi, recorder, routes, tail};
 
 /// Bytes of the body of a question.
 const MAX_BODY: usize = 64 << 10;

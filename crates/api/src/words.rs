@@ -1,7 +1,7 @@
 //! Words and values of a question: from the path, the query string, or a JSON object.
 
 use otlp_arrow::{Code, OtlpError, Result};
-use serde_json::Value;
+use otlp_arrow_query::filter::words_of_json;
 
 /// Where everything is answered.
 pub const ROOT: &str = "/api/v1";
@@ -27,36 +27,7 @@ pub(crate) fn of_segment(segment: &str) -> Result<String> {
 
 /// The words of a JSON object: a list is a word that is given several times.
 pub(crate) fn of_json(body: &[u8]) -> Result<Words> {
-    let problem = |text: &str| OtlpError::new(Code::InvalidConfig, format!("the body {text}"));
-    if body.trim_ascii().is_empty() {
-        return Ok(Words::new());
-    }
-    let value: Value = serde_json::from_slice(body).map_err(|error| problem(&format!("is not JSON: {error}")))?;
-    let Value::Object(object) = value else {
-        return Err(problem("is not a JSON object of words and values"));
-    };
-    let mut words = Words::new();
-    for (name, value) in object {
-        let values = match value {
-            Value::Array(values) => values,
-            value => vec![value],
-        };
-        for value in values {
-            let text = match value {
-                Value::Null => continue,
-                Value::String(text) => text,
-                Value::Bool(flag) => flag.to_string(),
-                Value::Number(number) => number.to_string(),
-                Value::Array(_) | Value::Object(_) => {
-                    return Err(problem(&format!(
-                        "has a value of {name:?} that is neither text, a number nor true or false"
-                    )));
-                }
-            };
-            words.push((name.clone(), text));
-        }
-    }
-    Ok(words)
+    words_of_json("the body", body)
 }
 
 fn decoded(text: &str, plus_is_blank: bool) -> Result<String> {

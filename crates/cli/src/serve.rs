@@ -8,6 +8,8 @@ use otlp_arrow::internal::destinations::Target;
 use otlp_arrow::{Config, OtlpLibrary, Signal};
 use otlp_arrow_api::{HttpApi, ROOT};
 use otlp_arrow_dashboard::Dashboard;
+#[cfg(feature = "flight")]
+use otlp_arrow_flight::ArrowFlight;
 use otlp_arrow_mcp::{Mcp, PATH};
 use otlp_arrow_query::Indexed;
 
@@ -55,9 +57,15 @@ fn open(loaded: Loaded, io: &mut Io<'_>) -> Outcome<OtlpLibrary> {
     let quiet = takes_stdout(&loaded.config);
     let config = &loaded.config;
     let builder = OtlpLibrary::builder(config.clone()).ignored(&loaded).indexed();
-    let library = builder.http_api().dashboard().mcp().open()?;
+    let builder = builder.http_api().dashboard().mcp();
+    #[cfg(feature = "flight")]
+    let builder = builder.arrow_flight();
+    let library = builder.open()?;
     let addresses = library.addresses();
-    let answers: Vec<&str> = otlp_arrow::internal::answered(config).collect();
+    #[cfg_attr(not(feature = "flight"), allow(unused_mut, reason = "nothing more is answered"))]
+    let mut answers: Vec<&str> = otlp_arrow::internal::answered(config).collect();
+    #[cfg(feature = "flight")]
+    answers.extend(otlp_arrow_flight::DOOR.telemetry.filter(|_| (otlp_arrow_flight::DOOR.on)(config)));
     let out = io.words(quiet);
     writeln!(out, "otlp-arrow {} records to {}", env!("CARGO_PKG_VERSION"), path(&config.output_dir))?;
     if let Some(file) = &loaded.file {

@@ -13,7 +13,7 @@ use arrow_array::RecordBatch;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use otlp_arrow::internal::{Doors, Hops, Ingest, Kept};
+use otlp_arrow::internal::{Doors, Hops, Ingest, Kept, Sent};
 use otlp_arrow::internal::{Protocol, Stats};
 use otlp_arrow::{Config, ExportOutcome, OtlpLibrary, Result, Signal};
 use otlp_arrow_columns::StoredBatch;
@@ -47,6 +47,7 @@ impl Ingest for Drop {
         _: Protocol,
         batches: Vec<RecordBatch>,
         _: Reservation,
+        _: Sent,
     ) -> Result<(ExportOutcome, Kept)> {
         std::hint::black_box(batches);
         Ok((ExportOutcome::default(), Box::pin(std::future::ready(Ok(())))))

@@ -12,10 +12,20 @@ use otlp_arrow_columns::{Signal, StoredBatch};
 use crate::error::Result;
 use crate::outcome::ExportOutcome;
 use crate::stats::{Protocol, Stats};
+use crate::store::BatchKey;
 use crate::store::budget::{Budget, Reservation};
 
 /// Resolves when what was accepted is kept at the configured durability.
 pub type Kept = Pin<Box<dyn Future<Output = Result<()>> + Send>>;
+
+/// What a sender says of rows, beside them.
+#[derive(Clone, Debug, Default)]
+pub struct Sent {
+    /// The recorders that they came through.
+    pub hops: Hops,
+    /// What it calls them: rows whose key is known are kept already, and not stored again.
+    pub key: Option<BatchKey>,
+}
 
 /// What stands behind the doors.
 pub trait Ingest: Send + Sync + 'static {
@@ -42,13 +52,14 @@ pub trait Ingest: Send + Sync + 'static {
     ) -> Result<(ExportOutcome, Kept)>;
 
     /// Takes rows in the columns of the storage schema, which are kept together or not at all; `reservation` covers what
-    /// they were read from. What is accepted is kept whether or not the future is polled.
+    /// they were read from. What is accepted is kept whether or not the future is polled; nothing is where their key is known.
     fn append(
         &self,
         signal: Signal,
         protocol: Protocol,
         batches: Vec<RecordBatch>,
         reservation: Reservation,
+        sent: Sent,
     ) -> Result<(ExportOutcome, Kept)>;
 
     /// Takes rows in the form that a commit has them in, which came through `hops` and are kept together; `reservation` covers

@@ -5,7 +5,7 @@
 
 #[cfg(feature = "doors")]
 pub use crate::doors::{DASHBOARD, Door, Doors, Inside, MCP, answered, grpc_response, grpc_status_details};
-pub use crate::ingest::{Ingest, Kept};
+pub use crate::ingest::{Ingest, Kept, Sent};
 pub use crate::library::encoding::{Encoding, ExpectedSize};
 pub use crate::library::patience::Waiter;
 pub use crate::library::producer::Producer;

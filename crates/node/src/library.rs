@@ -19,6 +19,7 @@ use otlp_arrow::{
 };
 use otlp_arrow_api::HttpApi as _;
 use otlp_arrow_dashboard::Dashboard as _;
+use otlp_arrow_flight::ArrowFlight as _;
 use otlp_arrow_mcp::Mcp as _;
 use otlp_arrow_query::{Ask as _, Indexed as _};
 
@@ -104,7 +105,7 @@ impl BindingLibrary {
             closing: AtomicBool::new(false),
             resource: loaded.config.resource.clone(),
             directory: absolute(&loaded.config.output_dir).unwrap_or_else(|_| loaded.config.output_dir.clone()),
-            inner: builder.indexed().http_api().dashboard().mcp().open()?,
+            inner: builder.indexed().http_api().dashboard().mcp().arrow_flight().open()?,
         })
     }
 }

@@ -12,6 +12,7 @@ use otlp_arrow::internal::{Clock, Export, Producer as _, Waiter};
 use otlp_arrow::{Code, Config, Event, ExportOutcome, FlushOptions, OtlpError, OtlpLibrary, Result, Severity, Signal};
 use otlp_arrow_api::HttpApi as _;
 use otlp_arrow_dashboard::Dashboard as _;
+use otlp_arrow_flight::ArrowFlight as _;
 use otlp_arrow_mcp::Mcp as _;
 use otlp_arrow_query::{Ask as _, Indexed as _};
 use otlp_arrow_store::Wanted;
@@ -50,8 +51,8 @@ impl Library {
             let loaded = load(config)?;
             let output_dir = loaded.config.output_dir.display().to_string();
             let resource = DefaultResource::new(&loaded.config.resource);
-            let builder =
-                OtlpLibrary::builder(loaded.config.clone()).ignored(&loaded).indexed().http_api().dashboard().mcp();
+            let builder = OtlpLibrary::builder(loaded.config.clone()).ignored(&loaded).indexed();
+            let builder = builder.http_api().dashboard().mcp().arrow_flight();
             Ok(Self { library: Detached::new(builder.on_event(listener).open()?), resource, output_dir })
         })
         .into_python(py)

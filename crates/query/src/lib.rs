@@ -34,6 +34,7 @@
 //! - [`answer`]: what a question is answered with, and what was searched for it.
 //! - [`questions`]: one file each, and the list [`questions::KINDS`].
 //! - `text`: a trace as people and agents read it, the same for command line, API and tools.
+//! - [`Stream`] and [`Tail`]: all that matches, and what comes, batch by batch.
 //!
 //! # To add a question
 //!
@@ -60,6 +61,7 @@ pub mod questions;
 pub mod record;
 pub mod scan;
 pub mod snapshot;
+mod stream;
 mod tail;
 mod telemetry;
 #[doc(hidden)]
@@ -71,5 +73,6 @@ pub use library::{Ask, Indexed};
 pub use methods::Words;
 pub use questions::Question;
 pub use scan::AskOptions;
+pub use stream::{Columns, Following, Size, Stream};
 pub use tail::{Tail, TailCursor};
 pub use telemetry::{Held, Telemetry};

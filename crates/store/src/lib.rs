@@ -14,6 +14,7 @@ pub use disk::{failpoint, names, storage, storage_os};
 pub use disk::{sys, volume};
 pub use file::blocks::{Block, BlockReader, LoadedBlock, Outline};
 pub use file::form;
+pub use file::stream;
 pub use file::{ReadError, Wanted};
 pub use log::files::{Entry, FileInfo, FileRows};
 pub use log::follow::Follow;
@@ -46,6 +47,7 @@ use otlp_arrow_base::error::{OtlpError, Result};
 use otlp_arrow_base::event::{Event, EventName, EventSink};
 use otlp_arrow_base::stats::{LibraryStats, Stats};
 pub use settings::Settings;
+pub use write::keys::BatchKey;
 pub use write::request::Request;
 
 /// What a shutdown kept and left behind.
@@ -175,6 +177,12 @@ impl Store {
     /// the request is kept or not whether or not the future is polled.
     pub fn append(&self, request: Request) -> impl Future<Output = Result<()>> + Send + 'static + use<> {
         self.lanes[request.payload.signal()].append(request)
+    }
+
+    /// [`Store::append`], unless the batch of the request's key is kept or on its way: then the request is not stored, the first is
+    /// true, and the future resolves as that of the batch does.
+    pub fn append_once(&self, request: Request) -> (bool, impl Future<Output = Result<()>> + Send + 'static + use<>) {
+        self.lanes[request.payload.signal()].append_once(request)
     }
 
     /// Resolves when something that made [`Store::append`] or the budget refuse may have changed, at the latest at `until` or

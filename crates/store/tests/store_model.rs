@@ -150,7 +150,8 @@ impl Schedule {
             let reservation = life.store.budget().reserve(signal, bytes.len() + checked.arrow_bytes).unwrap();
             let payload = Payload::Otlp { signal, bytes, checked };
             let hops = Default::default();
-            let answer = life.store.append(otlp_arrow_store::Request { payload, reservation, hops, urgent: false });
+            let answer =
+                life.store.append(otlp_arrow_store::Request { payload, reservation, hops, urgent: false, key: None });
             waiting.push(async move { (request, answer.await) });
         }
         let answers = futures::executor::block_on(futures::future::join_all(waiting));

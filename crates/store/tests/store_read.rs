@@ -44,7 +44,7 @@ fn append(store: &Store, number: usize, rows: usize) -> bool {
     let reservation = store.budget().reserve(Signal::Traces, bytes.len() + checked.arrow_bytes).unwrap();
     let payload = Payload::Otlp { signal: Signal::Traces, bytes, checked };
     let hops = Default::default();
-    match futures::executor::block_on(store.append(Request { payload, reservation, hops, urgent: false })) {
+    match futures::executor::block_on(store.append(Request { payload, reservation, hops, urgent: false, key: None })) {
         Ok(()) => true,
         // Sealing cannot keep up with rotation at 40 kB.
         Err(error) if error.code() == Code::StorageFull => {

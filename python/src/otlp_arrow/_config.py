@@ -117,6 +117,11 @@ class Protocols(TypedDict, total=False):
     `otlp-arrow-api`. Default: `true`.
     """
 
+    flight: bool
+    """Answer Arrow Flight: rows are taken as OTLP is, and given to this machine only; Rust programs add it with the
+    crate `otlp-arrow-flight`. Default: `true`.
+    """
+
 
 class Rotation(TypedDict, total=False):
     """When a live file is closed."""
@@ -332,10 +337,10 @@ class Forward(TypedDict, total=False):
     endpoint: str
     """Base URL of the destination, such as `http://collector:4317`."""
 
-    protocol: Literal["otlp_grpc", "otlp_http", "otap", "stdout"]
+    protocol: Literal["otlp_grpc", "otlp_http", "otap", "flight", "stdout"]
     """How it is spoken to: `otlp_grpc` (OTLP over gRPC), `otlp_http` (OTLP over HTTP in protobuf), `otap` (OTAP, which
-    is Arrow over gRPC; OTLP/gRPC where the server has no OTAP), `stdout` (OTLP/JSON lines on standard output).
-    Default: `otlp_grpc`.
+    is Arrow over gRPC; OTLP/gRPC where the server has no OTAP), `flight` (Arrow Flight, to another otlp-arrow),
+    `stdout` (OTLP/JSON lines on standard output). Default: `otlp_grpc`.
     """
 
     signals: list[Literal["traces", "metrics", "logs"]]

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use arrow_array::RecordBatch;
 use hyper::body::Bytes;
-use otlp_arrow::internal::{Doors, Hops, Ingest, Kept};
+use otlp_arrow::internal::{Doors, Hops, Ingest, Kept, Sent};
 use otlp_arrow::internal::{Protocol, Stats};
 use otlp_arrow::{Config, ExportOutcome, Result, Signal};
 use otlp_arrow_columns::StoredBatch;
@@ -203,6 +203,7 @@ impl Ingest for Baseline {
         _: Protocol,
         batches: Vec<RecordBatch>,
         _: Reservation,
+        _: Sent,
     ) -> Result<(ExportOutcome, Kept)> {
         std::hint::black_box(batches);
         Ok((ExportOutcome::default(), Box::pin(std::future::ready(Ok(())))))

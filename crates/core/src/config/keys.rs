@@ -62,6 +62,7 @@ const KEYS: &[Key] = &[
     key("protocols.otlp_http", Kind::Flag, "true", "answer OTLP over HTTP"),
     key("protocols.otap", Kind::Flag, "true", "answer OTAP, the OTel-Arrow protocol"),
     key("protocols.api", Kind::Flag, "true", "answer questions about what is kept, at `/api/v1`, to this machine only; Rust programs add it with the crate `otlp-arrow-api`"),
+    key("protocols.flight", Kind::Flag, "true", "answer Arrow Flight: rows are taken as OTLP is, and given to this machine only; Rust programs add it with the crate `otlp-arrow-flight`"),
     key("dashboard", Kind::Flag, "false", "show what is kept as pages of a browser, at `/` of the addresses that are listened on, to this machine only; `true` in the service; Rust programs add it with the crate `otlp-arrow-dashboard`"),
     key("mcp", Kind::Flag, "false", "answer tools for coding agents (MCP) at `/mcp`, to this machine only; on in the service; Rust programs add them with the crate `otlp-arrow-mcp`"),
     key("rotation.max_bytes", Kind::Size("64KiB", "64GiB"), "64MiB", "a live file is closed at this size; by default 1/32 of the space where that is less"),

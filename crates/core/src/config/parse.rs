@@ -66,6 +66,7 @@ pub(crate) fn config(
             otlp_http: reader.flag("protocols.otlp_http"),
             otap: reader.flag("protocols.otap"),
             api: reader.flag("protocols.api"),
+            flight: reader.flag("protocols.flight"),
         },
         dashboard: reader.flag("dashboard"),
         mcp: reader.flag("mcp"),

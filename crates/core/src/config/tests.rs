@@ -60,7 +60,7 @@ fn the_defaults_are_those_of_the_design() {
     assert_eq!(config.limits.max_body, 64 << 20);
     assert_eq!(config.storage.min_free_bytes, 256 << 20);
     assert_eq!(config.listen, Listen::default());
-    assert_eq!(config.protocols, Protocols { otlp_grpc: true, otlp_http: true, otap: true, api: true });
+    assert_eq!(config.protocols, Protocols { otlp_grpc: true, otlp_http: true, otap: true, api: true, flight: true });
     assert!(!config.dashboard && !config.mcp);
     assert_eq!(config.rotation, Rotation { max_bytes: 64 << 20, max_age: Duration::from_secs(900) });
     assert_eq!(config.retention.max_age(Signal::Traces), Duration::from_secs(24 * 3600));

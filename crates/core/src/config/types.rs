@@ -127,6 +127,8 @@ pub struct Protocols {
     pub otap: bool,
     /// Questions over HTTP, answered to this machine only. A Rust program adds what answers them with `otlp-arrow-api`.
     pub api: bool,
+    /// Arrow Flight; rows are given to this machine only. A Rust program adds what answers it with `otlp-arrow-flight`.
+    pub flight: bool,
 }
 
 /// Bounds on questions about what is kept.

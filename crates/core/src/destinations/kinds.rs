@@ -4,11 +4,11 @@ use super::kind::Kind;
 #[cfg(not(feature = "forward"))]
 use super::left_out;
 #[cfg(feature = "forward")]
-use super::{otap, otlp_grpc, otlp_http, stdout};
+use super::{flight, otap, otlp_grpc, otlp_http, stdout};
 
 /// The kinds that every configuration may name. A new one is one file and its line here.
 #[cfg(feature = "forward")]
-const STANDARD: &[Kind] = &[otlp_grpc::KIND, otlp_http::KIND, otap::KIND, stdout::KIND];
+const STANDARD: &[Kind] = &[otlp_grpc::KIND, otlp_http::KIND, otap::KIND, flight::KIND, stdout::KIND];
 
 #[cfg(not(feature = "forward"))]
 const STANDARD: &[Kind] = &[left_out::OTLP_GRPC, left_out::OTLP_HTTP];

@@ -9,6 +9,8 @@
 mod answer;
 mod destination;
 #[cfg(feature = "forward")]
+mod flight;
+#[cfg(feature = "forward")]
 mod http;
 mod kind;
 mod kinds;

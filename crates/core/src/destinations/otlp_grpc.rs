@@ -128,7 +128,13 @@ impl Answers for Statuses {
     }
 }
 
-fn answer(Reply { head, body, trailers, .. }: &Reply) -> Answer {
+fn answer(reply: &Reply) -> Answer {
+    let message = || unframed(&reply.head.headers, &reply.body, MAX_ANSWER).unwrap_or_default();
+    refused(reply).unwrap_or_else(|| otlp_status::delivered(&message()))
+}
+
+/// What a gRPC server says to a call that it has not answered with success.
+pub(super) fn refused(Reply { head, trailers, .. }: &Reply) -> Option<Answer> {
     let Some(status) = CallStatus::of(head, trailers.as_ref()) else {
         // Something that is not a gRPC server answered: its HTTP status is all there is.
         let is_grpc = head
@@ -140,13 +146,11 @@ fn answer(Reply { head, body, trailers, .. }: &Reply) -> Answer {
             Class::Delivered { .. } | Class::Data | Class::TooLarge => Class::Destination,
             class => class,
         };
-        return Answer::new(class, format!("HTTP {} without grpc-status", head.status.as_u16()));
+        return Some(Answer::new(class, format!("HTTP {} without grpc-status", head.status.as_u16())));
     };
     match otlp_status::grpc(status.code, status.retry_after) {
-        Class::Delivered { .. } => {
-            otlp_status::delivered(&unframed(&head.headers, body, MAX_ANSWER).unwrap_or_default())
-        }
-        class => Answer::new(class, format!("gRPC {}: {}", status.code, status.message)),
+        Class::Delivered { .. } => None,
+        class => Some(Answer::new(class, format!("gRPC {}: {}", status.code, status.message))),
     }
 }
 

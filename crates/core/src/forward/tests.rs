@@ -94,7 +94,7 @@ impl Recorder {
         let reservation = self.store.budget().reserve(Signal::Logs, bytes.len()).unwrap();
         let payload = Payload::Otlp { signal: Signal::Logs, bytes: bytes.clone(), checked };
         let hops = Default::default();
-        let kept = self.store.append(crate::store::Request { payload, reservation, hops, urgent: false });
+        let kept = self.store.append(crate::store::Request { payload, reservation, hops, urgent: false, key: None });
         otlp_arrow_base::wait::block_on(kept).unwrap();
         bytes
     }

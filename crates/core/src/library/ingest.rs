@@ -18,7 +18,7 @@ use super::waiting::Waiting;
 use crate::config::Config;
 use crate::error::{Code, OtlpError, Result};
 use crate::event_bus::EventBus;
-use crate::ingest::{Ingest, Kept};
+use crate::ingest::{Ingest, Kept, Sent};
 use crate::outcome::ExportOutcome;
 use crate::recorder::Beside;
 use crate::stage::Stage;
@@ -161,6 +161,7 @@ impl Core {
         protocol: Protocol,
         batches: I,
         mut reservation: Reservation,
+        sent: Sent,
     ) -> Result<(ExportOutcome, impl Future<Output = Result<()>> + Send + 'static + use<I>)> {
         let mut checked = CheckedBatches::new(signal);
         // Of what is read batch by batch no more is read than there is room for.
@@ -171,14 +172,22 @@ impl Core {
             held.grow(checked.arrow_bytes() - before)?;
         }
         reservation.grow_as(&held)?;
-        let outcome = ExportOutcome { accepted: checked.rows() as u64, ..ExportOutcome::default() };
+        let mut outcome = ExportOutcome { accepted: checked.rows() as u64, ..ExportOutcome::default() };
         let payload = (checked.rows() > 0).then(|| Payload::Batch(BatchBuilder::new(signal).store(&checked)));
         // What was handed over is not needed any more: whoever shares it need not wait for the disk.
         drop((checked, held));
         let (payload, filtered) = self.staged(payload, &mut reservation)?;
-        let appended = payload.map(|payload| Request::new(payload, reservation)).transpose()?;
+        let request = payload.map(|payload| Request::new(payload, reservation)).transpose()?;
+        let request = request.map(|request| request.with_hops(sent.hops).with_key(sent.key));
+        let (known, appended) = request.map(|request| self.store.append_once(request)).unzip();
+        let filtered = if known == Some(true) {
+            outcome.accepted = 0;
+            Filtered::new()
+        } else {
+            filtered
+        };
         let count = self.count(signal, protocol, outcome.accepted, Refused::default(), filtered);
-        Ok((outcome, count.when(appended.map(|request| self.store.append(request)))))
+        Ok((outcome, count.when(appended)))
     }
 
     /// [`Core::take`] for rows that are as a commit has them.
@@ -286,8 +295,9 @@ impl Ingest for Core {
         protocol: Protocol,
         batches: Vec<RecordBatch>,
         reservation: Reservation,
+        sent: Sent,
     ) -> Result<(ExportOutcome, Kept)> {
-        let (outcome, kept) = self.take_batches(signal, protocol, batches.into_iter().map(Ok), reservation)?;
+        let (outcome, kept) = self.take_batches(signal, protocol, batches.into_iter().map(Ok), reservation, sent)?;
         Ok((outcome, Box::pin(kept)))
     }
 

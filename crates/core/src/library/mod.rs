@@ -38,6 +38,7 @@ use crate::event::Event;
 use crate::event_bus::EventReceiver;
 #[cfg(feature = "forward")]
 use crate::forward::Forwarder;
+use crate::ingest::Sent;
 use crate::outcome::ExportOutcome;
 use crate::recorder::Recorder;
 use crate::stats::{Health, LibraryStats, Protocol};
@@ -222,7 +223,8 @@ impl OtlpLibrary {
             let done = async {
                 core.ensure_open()?;
                 let reservation = core.store.budget().reserve(signal, read_from)?;
-                let (outcome, kept) = core.take_batches(signal, Protocol::LIBRARY, batches, reservation)?;
+                let (outcome, kept) =
+                    core.take_batches(signal, Protocol::LIBRARY, batches, reservation, Sent::default())?;
                 kept.await?;
                 Ok(outcome)
             };

@@ -7,7 +7,7 @@ use arrow_array::RecordBatch;
 use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
-use otlp_arrow::internal::{Doors, Hops, Ingest, Kept};
+use otlp_arrow::internal::{Doors, Hops, Ingest, Kept, Sent};
 use otlp_arrow::internal::{Protocol, Stats};
 use otlp_arrow::{Code, Config, ExportOutcome, OtlpError, Result, Signal};
 use otlp_arrow_columns::{Refused, StoredBatch};
@@ -108,7 +108,14 @@ impl Ingest for Inside {
         Ok((outcome, kept))
     }
 
-    fn append(&self, _: Signal, _: Protocol, _: Vec<RecordBatch>, _: Reservation) -> Result<(ExportOutcome, Kept)> {
+    fn append(
+        &self,
+        _: Signal,
+        _: Protocol,
+        _: Vec<RecordBatch>,
+        _: Reservation,
+        _: Sent,
+    ) -> Result<(ExportOutcome, Kept)> {
         unreachable!("these doors hand over OTLP")
     }
 

@@ -189,6 +189,25 @@ pub fn grpc_trailers(status: i32, message: &str) -> HeaderMap {
     headers
 }
 
+/// The trailers of a stream that is refused, with `RetryInfo` or `BadRequest` where there is something to say.
+pub fn grpc_refused(refusal: &Refusal) -> HeaderMap {
+    let status = refusal.status();
+    let mut trailers = grpc_trailers(status.grpc, refusal.message());
+    if status.retry_after.is_some() || refusal.is_bad_data() {
+        let details = status::details(&refusal.details().to_protobuf());
+        if let Ok(details) = HeaderValue::try_from(details) {
+            trailers.insert(GRPC_DETAILS, details);
+        }
+    }
+    tell_loop(refusal, &mut trailers);
+    trailers
+}
+
+/// The trailers of a stream that came to its end.
+pub fn grpc_success() -> HeaderMap {
+    success()
+}
+
 /// A gRPC status other than OK, headers only.
 pub fn grpc_status(status: i32, message: &str) -> Response<Answer> {
     let mut headers = grpc_trailers(status, message);
@@ -200,17 +219,11 @@ pub fn grpc_status(status: i32, message: &str) -> Response<Answer> {
 
 /// A refusal over gRPC: headers only, with `RetryInfo` or `BadRequest` where there is something to say.
 pub(super) fn grpc_refusal(refusal: &Refusal) -> Response<Answer> {
-    let status = refusal.status();
-    let mut response = grpc_status(status.grpc, refusal.message());
+    let mut response = Response::new(Answer::Grpc(None, false));
+    *response.headers_mut() = grpc_refused(refusal);
     let headers = response.headers_mut();
-    if status.retry_after.is_some() || refusal.is_bad_data() {
-        let details = status::details(&refusal.details().to_protobuf());
-        if let Ok(details) = HeaderValue::try_from(details) {
-            headers.insert(GRPC_DETAILS, details);
-        }
-    }
-    tell_loop(refusal, headers);
-    if status.http == 415 {
+    headers.insert(header::CONTENT_TYPE, GRPC_TYPE);
+    if refusal.status().http == 415 {
         headers.insert(GRPC_ACCEPT, HeaderValue::from_static("identity,gzip,deflate,zstd"));
     }
     response

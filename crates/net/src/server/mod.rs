@@ -10,6 +10,7 @@ mod body;
 mod connection;
 mod frames;
 mod gather;
+pub mod guard;
 mod idle;
 mod limits;
 mod listen;

@@ -4,6 +4,7 @@
 //! the table of its words, from which they are parsed and documented.
 
 mod condition;
+mod json;
 mod nearest;
 mod parameters;
 mod parse;
@@ -11,6 +12,7 @@ mod text;
 mod time;
 
 pub use condition::{Comparison, Condition};
+pub use json::words_of_json;
 pub use nearest::nearest;
 pub use parameters::{PARAMETERS, Parameter, Parameters, markdown};
 pub(crate) use parameters::{one, wrong};

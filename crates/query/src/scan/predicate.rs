@@ -45,7 +45,12 @@ impl Matching {
         Self { signal, tests: tests(signal, terms) }
     }
 
-    /// Which rows of `batch`, all columns of the schema.
+    /// The columns that decide, by their positions in the schema; some of them twice.
+    pub(crate) fn columns(&self) -> impl Iterator<Item = usize> + '_ {
+        self.tests.iter().flat_map(|test| test.columns()).copied()
+    }
+
+    /// Which rows of `batch`, which has all columns of the schema, or those that decide and others by their names.
     pub(crate) fn rows(&mut self, batch: &RecordBatch) -> Result<Selection> {
         let view = View::of_batch(self.signal, batch);
         let mut rows = Selection::All(batch.num_rows() as u32);

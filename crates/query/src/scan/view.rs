@@ -66,9 +66,20 @@ impl<'a> View<'a> {
         Self { signal: open.file.signal, from, rows: open.rows_of(&block), columns }
     }
 
-    /// Of rows that are in memory, in the columns of the schema.
+    /// Of rows that are in memory, in the columns of the schema, or in some of them by their names.
     pub(crate) fn of_batch(signal: Signal, batch: &RecordBatch) -> Self {
-        let columns = batch.columns().iter().map(|column| OnceCell::from(Arc::clone(column))).collect();
+        let schema = otlp_arrow_columns::schema(signal);
+        let columns = match batch.num_columns() == schema.fields().len() {
+            true => batch.columns().iter().map(|column| OnceCell::from(Arc::clone(column))).collect(),
+            false => {
+                let column = |name: &String| batch.column_by_name(name).map(Arc::clone);
+                schema
+                    .fields()
+                    .iter()
+                    .map(|field| column(field.name()).map_or_else(OnceCell::new, OnceCell::from))
+                    .collect()
+            }
+        };
         Self { signal, from: None, rows: batch.num_rows(), columns }
     }
 

@@ -11,7 +11,7 @@ use otlp_arrow_columns::{BatchBuilder, ColumnSink};
 
 use super::frame::NOTE_CRC;
 use super::layout::{Shape, shapes};
-use super::message::{Form, MessageWriter, Template, schema_message};
+use super::message::{Form, MessageWriter, Placed, Template, schema_message};
 use super::metadata::{META_SCHEMA, META_SIGNAL, META_VERSION, META_WRITER, SCHEMA_VERSION, signal_of};
 use super::output::Output;
 use otlp_arrow_base::error::{Code, OtlpError, Result};
@@ -32,6 +32,8 @@ pub struct CommitEncoder {
     out: [Output; 2],
     /// All in one piece, for those who ask for that.
     joined: Vec<u8>,
+    /// What the commits from now on say of the keys of their batches; nothing of most.
+    keys: String,
 }
 
 /// The bytes of one commit, in parts: large columns are not copied. They are released when this is dropped.
@@ -69,6 +71,9 @@ struct SchemaShape {
     header: Vec<u8>,
     batch: Template,
     dictionaries: Vec<(usize, Template)>,
+    shapes: Vec<Shape>,
+    /// The last template of a batch with so many bytes of keys.
+    keyed: Option<(usize, Template)>,
 }
 
 impl SchemaShape {
@@ -77,7 +82,20 @@ impl SchemaShape {
         let header = schema_message(&stamped(schema, writer));
         let batch = Template::new(&shapes, Form { note: true, ..Form::default() })?;
         let dictionaries = dictionary_templates(&shapes, Form::default())?;
-        Ok(Self { schema: Arc::clone(schema), header, batch, dictionaries })
+        Ok(Self { schema: Arc::clone(schema), header, batch, dictionaries, shapes, keyed: None })
+    }
+
+    /// Has a template for `keys` ready.
+    fn expect_keys(&mut self, keys: &str) -> Result<()> {
+        if !keys.is_empty() && self.keyed.as_ref().is_none_or(|(len, _)| *len != keys.len()) {
+            let form = Form { note: true, keys: keys.len(), ..Form::default() };
+            self.keyed = Some((keys.len(), Template::new(&self.shapes, form)?));
+        }
+        Ok(())
+    }
+
+    fn batch(&self, keys: &str) -> &Template {
+        self.keyed.as_ref().filter(|_| !keys.is_empty()).map_or(&self.batch, |(_, template)| template)
     }
 }
 
@@ -109,7 +127,13 @@ fn stamped(schema: &Schema, writer: &str) -> Schema {
 impl CommitEncoder {
     /// An encoder for files of the writer with this id.
     pub fn new(writer: impl Into<String>) -> Self {
-        Self { writer: writer.into(), shape: None, out: [Output::pointing(), Output::pointing()], joined: Vec::new() }
+        let (shape, joined, keys) = Default::default();
+        Self { writer: writer.into(), shape, out: [Output::pointing(), Output::pointing()], joined, keys }
+    }
+
+    /// What the commits from now on say of the keys of their batches.
+    pub(crate) fn set_keys(&mut self, keys: String) {
+        self.keys = keys;
     }
 
     /// [`CommitEncoder::encode_parts`] in one piece.
@@ -126,19 +150,19 @@ impl CommitEncoder {
     /// Fails with INTERNAL for an empty batch, a column type that files may not contain, or a schema that is not the
     /// one of the file.
     pub fn encode_parts(&mut self, batch: &RecordBatch, first_row: u64) -> Result<Encoded<'_>> {
-        let (shape, out) = self.begin(batch.schema_ref(), batch.num_rows(), first_row)?;
+        let (shape, keys, out) = self.begin(batch.schema_ref(), batch.num_rows(), first_row)?;
         for (column, template) in &shape.dictionaries {
             let values = dictionary_values(batch, *column)?;
             let mut message = MessageWriter::new(&mut out.0[0], template, None);
             message.array(values)?;
             message.finish(values.len());
         }
-        let mut message = MessageWriter::new(&mut out.0[1], &shape.batch, None);
+        let mut message = MessageWriter::new(&mut out.0[1], shape.batch(keys), None);
         for column in batch.columns() {
             message.array(column.as_ref())?;
         }
         let placed = message.finish(batch.num_rows());
-        note(out.0, placed.note, first_row, batch.num_rows());
+        note(out.0, placed, keys, first_row, batch.num_rows());
         Ok(out)
     }
 
@@ -147,7 +171,7 @@ impl CommitEncoder {
     pub fn encode_rows(&mut self, builder: &mut BatchBuilder, first_row: u64) -> Result<Encoded<'_>> {
         let rows = builder.rows();
         let schema = otlp_arrow_columns::schema(builder.signal());
-        let (shape, out) = match self.begin(&schema, rows, first_row) {
+        let (shape, keys, out) = match self.begin(&schema, rows, first_row) {
             Ok(begun) => begun,
             Err(error) => {
                 builder.finish();
@@ -155,16 +179,16 @@ impl CommitEncoder {
             }
         };
         let [before, batch] = &mut *out.0;
-        let batch = MessageWriter::new(batch, &shape.batch, None);
+        let batch = MessageWriter::new(batch, shape.batch(keys), None);
         let mut sink = Sink { before, batch, dictionaries: shape.dictionaries.iter() };
         builder.write(&mut sink);
         let placed = sink.batch.finish(rows);
-        note(out.0, placed.note, first_row, rows);
+        note(out.0, placed, keys, first_row, rows);
         Ok(out)
     }
 
     /// What the messages of a commit of `rows` rows are made from, and where they go: begun with what starts a file.
-    fn begin(&mut self, schema: &SchemaRef, rows: usize, first_row: u64) -> Result<(&SchemaShape, Encoded<'_>)> {
+    fn begin(&mut self, schema: &SchemaRef, rows: usize, first_row: u64) -> Result<(&SchemaShape, &str, Encoded<'_>)> {
         if rows == 0 {
             return Err(OtlpError::new(Code::Internal, "a commit needs at least one row"));
         }
@@ -176,16 +200,17 @@ impl CommitEncoder {
             }
             self.shape = Some(SchemaShape::new(schema, &self.writer)?);
         }
-        let Some(shape) = &self.shape else {
+        let Some(shape) = &mut self.shape else {
             return Err(OtlpError::new(Code::Internal, "the encoder has no schema"));
         };
+        shape.expect_keys(&self.keys)?;
         // Whatever became of it, nothing of the commit before stays.
         self.out.iter_mut().for_each(|out| out.clear(KEEP_CAPACITY));
         let out = Encoded(&mut self.out);
         if first_row == 0 {
             out.0[0].extend(&shape.header);
         }
-        Ok((shape, out))
+        Ok((shape, &self.keys, out))
     }
 }
 
@@ -223,9 +248,12 @@ impl ColumnSink for Sink<'_> {
     }
 }
 
-/// Completes the commit note, which is in the second of `out`.
-fn note(out: &mut [Output; 2], note: Option<usize>, first_row: u64, rows: usize) {
-    let Some(note) = note else { return };
+/// Completes the commit note and the keys, which are in the second of `out`.
+fn note(out: &mut [Output; 2], placed: Placed, keys: &str, first_row: u64, rows: usize) {
+    let Some(note) = placed.note else { return };
+    if let Some(at) = placed.keys {
+        out[1].own[at..at + keys.len()].copy_from_slice(keys.as_bytes());
+    }
     out[1].own[note..note + NOTE_CRC].copy_from_slice(numbers(first_row, rows).as_bytes());
     let crc = parts(out).into_iter().fold(0, crc32c::crc32c_append);
     out[1].own[note + NOTE_CRC..note + NOTE_CRC + 8].copy_from_slice(digits(crc).as_bytes());

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::body::Found;
 use super::error::{ReadError, Result, damaged};
+use super::keys;
 use super::merge::Merger;
 use super::parse;
 use super::scan::{Check, Commit, Commits};
@@ -90,7 +91,7 @@ fn write(
             }
         }
     }
-    let bytes = writer.finish().map_err(failed)?;
+    let bytes = writer.finish(&keys::join(&plan.keys)).map_err(failed)?;
     let sealed = Sealed { rows, bytes, batches };
     let written = storage.open_uncached(target).map_err(|error| ReadError::disk("re-open", target, error))?;
     let found = check(written.as_ref()).map_err(|error| ReadError::disk("read back", target, error))?;
@@ -118,6 +119,8 @@ struct Plan {
     commits: Vec<Commit>,
     unified: Vec<Unified>,
     rows: u64,
+    /// Those of each commit that has any.
+    keys: Vec<String>,
 }
 
 impl Plan {
@@ -127,7 +130,7 @@ impl Plan {
         let schema = window.head(0).map_err(failed)?.and_then(|head| parse::schema(head.schema()?));
         let schema = schema.ok_or_else(|| damaged(format!("{} has no schema this version knows", source.display())))?;
         let mut walk = Commits::new(file, end, Check::Heads);
-        let (mut commits, mut unified) = (Vec::<Commit>::new(), Vec::<Unified>::new());
+        let (mut commits, mut unified, mut keys) = (Vec::<Commit>::new(), Vec::<Unified>::new(), Vec::new());
         let (mut wrong, mut since_asked) = (Ok(()), 0);
         loop {
             let mut add = |found: Found<'_>| {
@@ -153,6 +156,9 @@ impl Plan {
                     return Ok(None);
                 }
             }
+            if !walk.keys().is_empty() {
+                keys.push(walk.keys().to_owned());
+            }
             commits.push(next);
         }
         let rows = match commits.last() {
@@ -162,7 +168,7 @@ impl Plan {
                 return Err(damaged(format!("{} holds up to byte {at}, not {end}", source.display())));
             }
         };
-        Ok(Some(Plan { schema, commits, unified, rows }))
+        Ok(Some(Plan { schema, commits, unified, rows, keys }))
     }
 }
 

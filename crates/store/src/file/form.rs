@@ -66,6 +66,12 @@ pub trait FileForm: fmt::Debug + Send + Sync {
     /// How much of `file` holds, looked at as closely as `check` says; nothing of what is not a file of this form.
     fn committed(&self, file: &dyn ReadFile, check: Check) -> io::Result<Committed>;
 
+    /// The keys of batches that `file` holds, each with the time of its commit in seconds since 1970.
+    fn keys(&self, file: &dyn ReadFile) -> io::Result<Vec<(u64, Vec<u8>)>> {
+        let _ = file;
+        Ok(Vec::new())
+    }
+
     /// What `file` is worth, looked at as closely as `check` says.
     fn state(&self, file: &dyn ReadFile, check: Check) -> io::Result<FileState>;
 }
@@ -261,6 +267,10 @@ impl FileForm for Live {
         ipc_committed(file, check)
     }
 
+    fn keys(&self, file: &dyn ReadFile) -> io::Result<Vec<(u64, Vec<u8>)>> {
+        ipc_keys(file)
+    }
+
     fn state(&self, file: &dyn ReadFile, check: Check) -> io::Result<FileState> {
         let found = scan::stream(file, check)?;
         Ok(match found.version {
@@ -311,6 +321,10 @@ impl FileForm for Sealed {
         ipc_committed(file, check)
     }
 
+    fn keys(&self, file: &dyn ReadFile) -> io::Result<Vec<(u64, Vec<u8>)>> {
+        ipc_keys(file)
+    }
+
     fn state(&self, file: &dyn ReadFile, check: Check) -> io::Result<FileState> {
         if super::is_newer(sealed::version(file)?.as_deref()) {
             return Ok(FileState::Newer);
@@ -329,6 +343,15 @@ fn complete(file: &dyn ReadFile, name: &str) -> Result<()> {
         scan::Form::Unknown => Err(damaged(format!("{name} is not a complete sealed file"))),
         _ => Ok(()),
     }
+}
+
+/// Of either IPC form. Those of a commit that does not hold are nobody's: it was never acknowledged.
+fn ipc_keys(file: &dyn ReadFile) -> io::Result<Vec<(u64, Vec<u8>)>> {
+    Ok(match scan::form(file)? {
+        scan::Form::File => sealed::keys(file)?,
+        scan::Form::Stream => scan::keys(file)?,
+        scan::Form::Unknown => Vec::new(),
+    })
 }
 
 /// Of either IPC form: which one it is, the content says.

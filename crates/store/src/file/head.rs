@@ -5,7 +5,7 @@ use std::ops::Range;
 use arrow_ipc::{CompressionType, MessageHeader};
 
 use super::frame::{ALIGNMENT, CONTINUATION, EMPTY_NOTE, NOTE_CRC, PREFIX};
-use super::metadata::META_COMMIT;
+use super::metadata::{META_COMMIT, META_KEYS};
 
 /// More metadata than any schema of ours needs in one message.
 const MAX_METADATA: usize = 4 << 20;
@@ -51,6 +51,8 @@ pub(crate) struct Layout {
     pub(crate) buffers: Range<usize>,
     /// The value of the commit note.
     pub(crate) note: Option<usize>,
+    /// Keys of batches.
+    pub(crate) keys: Option<Range<usize>>,
     dictionary: Option<Dictionary>,
     compression: Option<CompressionType>,
 }
@@ -72,6 +74,7 @@ impl Layout {
             nodes: 0..0,
             buffers: 0..0,
             note: None,
+            keys: None,
             dictionary: None,
             compression: None,
         };
@@ -93,6 +96,9 @@ impl Layout {
                 let value = pair.value().filter(|value| value.len() == EMPTY_NOTE.len())?;
                 layout.note = Some(at(value.as_bytes())?);
             }
+            if pair.key() == Some(META_KEYS) {
+                layout.keys = pair.value().and_then(|value| range(value.as_bytes()));
+            }
         }
         Some(layout)
     }
@@ -112,6 +118,7 @@ impl Layout {
             nodes: bytes.get(self.nodes.clone())?,
             buffers: bytes.get(self.buffers.clone())?,
             note,
+            keys: self.keys.clone().and_then(|keys| bytes.get(keys)).unwrap_or_default(),
             dictionary: self.dictionary,
             compression: self.compression,
         })
@@ -121,8 +128,8 @@ impl Layout {
     fn fixed(&self, len: usize) -> Option<Vec<Range<usize>>> {
         let eight = |at: Option<usize>| at.map(|at| at..at + 8);
         let note = self.note.map(|at| at..at + EMPTY_NOTE.len());
-        let numbers =
-            [eight(self.body_len), eight(self.rows), note, Some(self.nodes.clone()), Some(self.buffers.clone())];
+        let (nodes, buffers, keys) = (self.nodes.clone(), self.buffers.clone(), self.keys.clone());
+        let numbers = [eight(self.body_len), eight(self.rows), note, keys, Some(nodes), Some(buffers)];
         let mut numbers: Vec<_> = numbers.into_iter().flatten().filter(|range| !range.is_empty()).collect();
         numbers.sort_by_key(|range| range.start);
         let mut fixed = Vec::with_capacity(numbers.len() + 1);
@@ -166,6 +173,8 @@ pub(crate) struct Head<'a> {
     pub(crate) buffers: &'a [u8],
     /// The commit note and where its checksum stands in the head, if there is one.
     pub(crate) note: Option<(Note, usize)>,
+    /// Keys of the batches in it; none of most.
+    pub(crate) keys: &'a [u8],
     /// Of a dictionary message only.
     pub(crate) dictionary: Option<Dictionary>,
     /// What the buffers are compressed with.

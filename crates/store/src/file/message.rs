@@ -32,6 +32,8 @@ pub(crate) struct Form {
     pub(crate) note: bool,
     /// Buffers are zstd frames.
     pub(crate) zstd: bool,
+    /// Carries [`super::META_KEYS`] of so many bytes, if of any.
+    pub(crate) keys: usize,
 }
 
 /// The metadata of a message with its prefix, and where its numbers are.
@@ -43,6 +45,7 @@ pub(crate) struct Template {
     nodes: usize,
     buffers: usize,
     note: Option<usize>,
+    keys: Option<usize>,
 }
 
 impl Template {
@@ -56,9 +59,17 @@ impl Template {
     }
 
     fn locate(bytes: Vec<u8>) -> Option<Template> {
-        let Layout { body_len, rows, nodes, buffers, note, .. } = Layout::of(&bytes)?;
+        let Layout { body_len, rows, nodes, buffers, note, keys, .. } = Layout::of(&bytes)?;
         let (body_len, rows) = (body_len?, rows?);
-        Some(Template { body_len, rows, nodes: nodes.start, buffers: buffers.start, note, bytes })
+        Some(Template {
+            body_len,
+            rows,
+            nodes: nodes.start,
+            buffers: buffers.start,
+            note,
+            keys: keys.map(|keys| keys.start),
+            bytes,
+        })
     }
 }
 
@@ -76,10 +87,17 @@ pub(crate) fn framed(metadata: &[u8]) -> Vec<u8> {
 fn metadata(nodes: usize, buffers: usize, form: Form) -> Vec<u8> {
     let mut fbb = FlatBufferBuilder::new();
     let custom_metadata = form.note.then(|| {
-        let key = fbb.create_string(super::META_COMMIT);
-        let value = fbb.create_string(EMPTY_NOTE);
-        let pair = arrow_ipc::KeyValue::create(&mut fbb, &KeyValueArgs { key: Some(key), value: Some(value) });
-        fbb.create_vector(&[pair])
+        let keys = "0".repeat(form.keys);
+        let pairs = [(super::META_COMMIT, EMPTY_NOTE), (super::META_KEYS, &keys)];
+        let pairs: Vec<_> = pairs
+            .into_iter()
+            .take(if form.keys > 0 { 2 } else { 1 })
+            .map(|(key, value)| {
+                let (key, value) = (fbb.create_string(key), fbb.create_string(value));
+                arrow_ipc::KeyValue::create(&mut fbb, &KeyValueArgs { key: Some(key), value: Some(value) })
+            })
+            .collect();
+        fbb.create_vector(&pairs)
     });
     let compression = form.zstd.then(|| {
         let args = BodyCompressionArgs { codec: CompressionType::ZSTD, method: BodyCompressionMethod::BUFFER };
@@ -143,6 +161,8 @@ pub(crate) fn schema_message(schema: &Schema) -> Vec<u8> {
 pub(crate) struct Placed {
     /// Position of the commit note, if the message has one.
     pub(crate) note: Option<usize>,
+    /// Position of the keys, if the message has any.
+    pub(crate) keys: Option<usize>,
     /// Bytes of prefix and metadata.
     pub(crate) metadata_len: usize,
     /// Bytes of the body.
@@ -178,6 +198,7 @@ impl<'a> MessageWriter<'a> {
         put(&mut self.out.own, self.start + self.template.rows, rows);
         Placed {
             note: self.template.note.map(|note| self.start + note),
+            keys: self.template.keys.map(|keys| self.start + keys),
             metadata_len: self.template.bytes.len(),
             body_len,
         }

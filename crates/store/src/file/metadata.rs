@@ -13,6 +13,8 @@ pub const META_WRITER: &str = "otlp_arrow.writer";
 pub const META_VERSION: &str = "otlp_arrow.version";
 /// Metadata of a record batch message: `<first row, 20 digits>,<rows, 10 digits>,<crc32c, 8 hex digits>`.
 pub const META_COMMIT: &str = "otlp_arrow.commit";
+/// Metadata of a record batch message of a live file, and of the footer of a sealed one: the keys that senders gave their batches.
+pub const META_KEYS: &str = "otlp_arrow.keys";
 /// The storage schema that is written.
 pub const SCHEMA_VERSION: &str = otlp_arrow_columns::schema::VERSION;
 

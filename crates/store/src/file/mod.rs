@@ -13,6 +13,7 @@ pub(crate) mod error;
 pub mod form;
 mod frame;
 mod head;
+pub(crate) mod keys;
 mod layout;
 mod live_blocks;
 mod merge;
@@ -30,6 +31,7 @@ pub(crate) mod sample;
 pub mod scan;
 mod sealed;
 mod sealed_blocks;
+pub mod stream;
 mod unified;
 mod wanted;
 mod window;
@@ -37,6 +39,6 @@ mod window;
 pub use commit::CommitEncoder;
 pub use error::ReadError;
 pub use metadata::{
-    META_COMMIT, META_SCHEMA, META_SIGNAL, META_VERSION, META_WRITER, SCHEMA_VERSION, is_newer, signal_of,
+    META_COMMIT, META_KEYS, META_SCHEMA, META_SIGNAL, META_VERSION, META_WRITER, SCHEMA_VERSION, is_newer, signal_of,
 };
 pub use wanted::Wanted;

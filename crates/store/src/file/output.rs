@@ -1,6 +1,7 @@
 //! Bytes on their way to a file: what is written here, and large buffers that are only pointed at.
 
 use arrow_buffer::Buffer;
+use bytes::Bytes;
 
 /// A buffer of at least so many bytes is not copied where that can be avoided; smaller ones are cheaper to copy.
 const WORTH_POINTING_AT: usize = 4 << 10;
@@ -14,6 +15,15 @@ pub(crate) struct Output {
     elsewhere: Vec<(usize, Buffer)>,
     elsewhere_len: usize,
     points: bool,
+}
+
+/// A buffer as the owner of its bytes.
+struct Shared(Buffer);
+
+impl AsRef<[u8]> for Shared {
+    fn as_ref(&self) -> &[u8] {
+        self.0.as_slice()
+    }
 }
 
 impl Output {
@@ -56,6 +66,19 @@ impl Output {
         self.own.shrink_to(keep);
     }
 
+    /// The same, kept apart from this: what lies elsewhere is shared.
+    pub(crate) fn into_pieces(self) -> Vec<Bytes> {
+        let mut own = Bytes::from(self.own);
+        let (mut pieces, mut at) = (Vec::with_capacity(self.elsewhere.len() * 2 + 1), 0);
+        for (before, buffer) in self.elsewhere {
+            pieces.push(own.split_to(before - at));
+            pieces.push(Bytes::from_owner(Shared(buffer)));
+            at = before;
+        }
+        pieces.push(own);
+        pieces
+    }
+
     /// The bytes in order.
     pub(crate) fn parts(&self) -> Vec<&[u8]> {
         let mut parts = Vec::with_capacity(self.elsewhere.len() * 2 + 1);
@@ -93,6 +116,9 @@ mod tests {
                 }
                 assert_eq!(output.parts().concat(), expected);
                 assert_eq!(output.parts().len(), if output.points { 6 } else { 1 });
+                let again =
+                    Output { own: output.own.clone(), elsewhere: output.elsewhere.clone(), ..Output::default() };
+                assert_eq!(again.into_pieces().concat(), expected);
                 output.clear(64);
                 assert!(output.parts().is_empty() && output.own.capacity() <= 64 && output.len() == 0);
             }

@@ -7,6 +7,7 @@ use arrow_ipc::MessageHeader;
 use super::body::{Found, Values};
 pub use super::check::{Check, Commit};
 use super::frame::CONTINUATION;
+use super::keys::{self, Dated};
 use super::metadata::{META_COMMIT, META_SCHEMA, META_WRITER};
 use super::parse::schema_entry;
 use super::window::Window;
@@ -49,6 +50,8 @@ pub struct Commits<'a> {
     row: u64,
     version: Option<String>,
     writer: Option<String>,
+    /// Of the last commit, as it holds them.
+    keys: String,
 }
 
 impl<'a> Commits<'a> {
@@ -60,12 +63,18 @@ impl<'a> Commits<'a> {
 
     /// The commits from the one that begins at byte `at` with row `row`.
     pub(crate) fn resume(file: &'a dyn ReadFile, end: u64, check: Check, at: u64, row: u64) -> Self {
-        Self { window: Window::new(file, end, CHUNK), check, at, row, version: None, writer: None }
+        let (version, writer, keys) = Default::default();
+        Self { window: Window::new(file, end, CHUNK), check, at, row, version, writer, keys }
     }
 
     /// The next commit, or `None` where the stream ends or stops to hold. An error is the disk's, never the content's.
     pub fn next_commit(&mut self) -> io::Result<Option<Commit>> {
         self.walk(None)
+    }
+
+    /// The keys of the batches in the last commit, as it holds them; empty where there are none.
+    pub(crate) fn keys(&self) -> &str {
+        &self.keys
     }
 
     /// The same, and `each` is called with the dictionaries on the way, also those of a commit that does not hold.
@@ -76,6 +85,7 @@ impl<'a> Commits<'a> {
     fn walk(&mut self, mut each: Option<&mut dyn FnMut(Found<'_>)>) -> io::Result<Option<Commit>> {
         let offset = self.at;
         let (mut at, mut crc) = (offset, 0);
+        self.keys.clear();
         loop {
             let Some(head) = self.window.head(at)? else { return Ok(None) };
             let expected = match head.kind {
@@ -95,6 +105,9 @@ impl<'a> Commits<'a> {
             }
             let (kind, note, rows, body, end) =
                 (head.kind, head.note, head.rows, at + head.len() as u64, at + head.total());
+            if !head.keys.is_empty() {
+                self.keys = String::from_utf8_lossy(head.keys).into_owned();
+            }
             if self.check == Check::Full {
                 crc = head.checksum(crc);
                 if !self.window.pieces(body, end, |piece| crc = crc32c::crc32c_append(crc, piece))? {
@@ -207,6 +220,16 @@ pub fn stream(file: &dyn ReadFile, check: Check) -> io::Result<StreamScan> {
     }
     let tail_non_zero = walk.tail_non_zero()?;
     Ok(StreamScan { version: walk.version, writer: walk.writer, commits, len, tail_non_zero })
+}
+
+/// The keys of the batches in the longest prefix of complete commits.
+pub(crate) fn keys(file: &dyn ReadFile) -> io::Result<Vec<Dated>> {
+    let mut walk = Commits::new(file, file.len()?, Check::Full);
+    let mut found = Vec::new();
+    while walk.next_commit()?.is_some() {
+        found.extend(keys::read(walk.keys().as_bytes()));
+    }
+    Ok(found)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::io;
 use arrow_buffer::ToByteSlice;
 use arrow_ipc::convert::IpcSchemaEncoder;
 use arrow_ipc::writer::DictionaryTracker;
-use arrow_ipc::{Block, FooterArgs, MetadataVersion};
+use arrow_ipc::{Block, FooterArgs, KeyValueArgs, MetadataVersion};
 use arrow_schema::Schema;
 use flatbuffers::FlatBufferBuilder;
 
@@ -14,10 +14,11 @@ use super::compress::Compressor;
 use super::error::{ReadError, damaged};
 use super::frame::{ALIGNMENT, CONTINUATION};
 use super::head::Head;
+use super::keys::{self, Dated};
 use super::layout::shapes;
 use super::merge::Merger;
 use super::message::{Form, MessageWriter, Placed, Template, schema_message};
-use super::metadata::META_SCHEMA;
+use super::metadata::{META_KEYS, META_SCHEMA};
 use super::output::Output;
 use super::parse;
 use super::scan::MAGIC;
@@ -77,7 +78,7 @@ impl SealedWriter {
     pub(crate) fn new(file: Box<dyn WriteFile>, schema: &Schema, level: Option<i32>) -> Result<Self> {
         let shapes = shapes(schema)?;
         let zstd = level.map(Compressor::new).transpose()?;
-        let form = Form { note: true, zstd: zstd.is_some(), dictionary: None };
+        let form = Form { note: true, zstd: zstd.is_some(), ..Form::default() };
         let mut out = Output::default();
         out.extend(MAGIC);
         out.align(ALIGNMENT);
@@ -132,8 +133,8 @@ impl SealedWriter {
         Ok(())
     }
 
-    /// Writes the footer and makes the file survive a power cut; returns its length.
-    pub(crate) fn finish(mut self) -> Result<u64, WriteError> {
+    /// Writes the footer, with the keys of the batches, and makes the file survive a power cut; returns its length.
+    pub(crate) fn finish(mut self, keys: &str) -> Result<u64, WriteError> {
         // What readers of the file as a stream take for its end.
         self.out.extend(&CONTINUATION);
         self.out.extend(&[0; 4]);
@@ -143,6 +144,11 @@ impl SealedWriter {
         let schema = encoder.schema_to_fb_offset(&mut fbb, &self.schema);
         let dictionaries = fbb.create_vector(&self.dictionaries);
         let batches = fbb.create_vector(&self.batches);
+        let custom_metadata = (!keys.is_empty()).then(|| {
+            let (key, value) = (fbb.create_string(META_KEYS), fbb.create_string(keys));
+            let pair = arrow_ipc::KeyValue::create(&mut fbb, &KeyValueArgs { key: Some(key), value: Some(value) });
+            fbb.create_vector(&[pair])
+        });
         let footer = arrow_ipc::Footer::create(
             &mut fbb,
             &FooterArgs {
@@ -150,7 +156,7 @@ impl SealedWriter {
                 schema: Some(schema),
                 dictionaries: Some(dictionaries),
                 recordBatches: Some(batches),
-                custom_metadata: None,
+                custom_metadata,
             },
         );
         fbb.finish(footer, None);
@@ -247,6 +253,15 @@ impl Contents {
         }
         Ok(true)
     }
+}
+
+/// The keys of the batches in a sealed file; none where it has no footer.
+pub(crate) fn keys(file: &dyn ReadFile) -> io::Result<Vec<Dated>> {
+    let mut window = Window::new(file, file.len()?, 4 << 10);
+    let Some(footer) = footer(&mut window)? else { return Ok(Vec::new()) };
+    let mut pairs = footer.custom_metadata().into_iter().flatten();
+    let text = pairs.find(|pair| pair.key() == Some(META_KEYS)).and_then(|pair| pair.value());
+    Ok(text.map(|text| keys::read(text.as_bytes())).unwrap_or_default())
 }
 
 /// The footer of the file, if it has one.

@@ -210,6 +210,12 @@ impl Log {
         }
     }
 
+    /// The keys of the batches in the file at `path`, each with the time of its commit in seconds since 1970.
+    pub(crate) fn keys(&self, path: &Path) -> Result<Vec<(u64, Vec<u8>)>> {
+        let found = self.find_path(path)?;
+        found.form.keys(&*found.file).map_err(|error| ReadError::read(&found.path, error))
+    }
+
     /// Where the file is in one form.
     pub(crate) fn path(&self, signal: Signal, stem: &Stem, form: Form) -> PathBuf {
         self.layout().signal_dir(signal).join(format!("{stem}.{}", form.extension()))

@@ -8,11 +8,12 @@ use otlp_arrow_columns::{BatchBuilder, Payload, Signal};
 
 use super::admission::Admission;
 use super::context::Context;
+use super::keys::{BatchKey, seconds};
 use super::live::{Elsewhere, Failed, LiveFile, OnDisk};
 use super::request::{Item, Request};
 use super::seal_queue::SealQueue;
 use crate::disk::fault::storage_error;
-use crate::file::CommitEncoder;
+use crate::file::{CommitEncoder, keys};
 use crate::log::hooks::{Committed, CommittedRequest};
 use otlp_arrow_base::error::{Code, OtlpError, Result};
 
@@ -79,6 +80,7 @@ impl Committer {
         let ctx = Arc::clone(&self.ctx);
         let small = items.iter().map(|item| item.request.payload.arrow_bytes()).sum::<usize>() <= SMALL_BYTES;
         let rows = items.iter().map(|item| item.request.payload.rows() as u64).sum();
+        self.encoder.set_keys(keys_of(&ctx, items));
         let batch = match items {
             // A batch alone has the form of a commit.
             [Item { request: Request { payload: Payload::Batch(stored), .. }, .. }] if !small => {
@@ -219,6 +221,15 @@ impl Committer {
         self.encoder = CommitEncoder::new(self.ctx.writer.to_string());
         self.rotate();
     }
+}
+
+/// What the commit of `items` says of their keys; nothing where none has one.
+fn keys_of(ctx: &Context, items: &[Item]) -> String {
+    let mut keys = items.iter().filter_map(|item| item.request.key.as_ref()).map(BatchKey::as_bytes).peekable();
+    if keys.peek().is_none() {
+        return String::new();
+    }
+    keys::write(seconds(ctx), keys)
 }
 
 fn create(ctx: &Context, signal: Signal, now: Instant) -> Result<LiveFile> {

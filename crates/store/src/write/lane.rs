@@ -15,6 +15,7 @@ use super::admission::Admission;
 use super::commit_policy::{CommitPolicy, Decision, EAGER_BYTES, MAX_BYTES, MAX_ROWS, Waiting, share};
 use super::committer::Committer;
 use super::context::{Context, lock};
+use super::keys::{self, Keys, Standing};
 use super::request::{Item, Request};
 use super::seal_queue::SealQueue;
 use crate::settings::Durability;
@@ -35,6 +36,7 @@ pub(crate) struct Lane {
     wake: Condvar,
     /// Wakes those who wait for the thread to end.
     ended: Condvar,
+    keys: Keys,
 }
 
 #[derive(Default)]
@@ -113,8 +115,8 @@ impl Lane {
         seals: &Arc<SealQueue>,
     ) -> Arc<Self> {
         let (ctx, admission, seals) = (Arc::clone(ctx), Arc::clone(admission), Arc::clone(seals));
-        let (queue, wake, ended) = Default::default();
-        Arc::new(Self { signal, ctx, admission, seals, queue, wake, ended })
+        let (queue, wake, ended, keys) = Default::default();
+        Arc::new(Self { signal, ctx, admission, seals, queue, wake, ended, keys })
     }
 
     /// Takes a request; the future resolves at the configured durability.
@@ -123,6 +125,29 @@ impl Lane {
         request: Request,
     ) -> impl Future<Output = Result<()>> + Send + 'static + use<> {
         wait(self.enqueue(request))
+    }
+
+    /// [`Lane::append`], unless the batch of the request's key is kept or on its way: whether it is, and when it is kept.
+    pub(crate) fn append_once(
+        self: &Arc<Self>,
+        request: Request,
+    ) -> (bool, impl Future<Output = Result<()>> + Send + 'static + use<>) {
+        let Some(key) = request.key.clone() else { return (false, wait(self.enqueue(request))) };
+        let answer = match self.keys.begin(&self.ctx, self.signal, &key) {
+            Standing::Kept => return (true, wait(Err(Ok(())))),
+            // What is buffered was acknowledged when it came.
+            Standing::OnItsWay(_) if self.is_buffered() => return (true, wait(Err(Ok(())))),
+            Standing::OnItsWay(receiver) => return (true, wait(Ok(receiver))),
+            Standing::New => self.enqueue(request),
+        };
+        if let Err(refused @ Err(_)) = &answer {
+            self.keys.settle(&self.ctx, &key, refused);
+        }
+        (false, wait(answer))
+    }
+
+    fn is_buffered(&self) -> bool {
+        matches!(self.ctx.settings.durability, Durability::Buffered { .. })
     }
 
     fn enqueue(self: &Arc<Self>, request: Request) -> Acknowledgement {
@@ -140,7 +165,7 @@ impl Lane {
         if queue.thread == Thread::None {
             self.start(&mut queue).map_err(Err)?;
         }
-        let buffered = matches!(self.ctx.settings.durability, Durability::Buffered { .. });
+        let buffered = self.is_buffered();
         let (rows, bytes) = (request.payload.rows(), request.payload.arrow_bytes());
         let (before_rows, before_bytes) = (queue.rows, queue.bytes);
         queue.rows += rows;
@@ -424,6 +449,9 @@ impl Lane {
             let message = format!("{rows} accepted {} records could not be written before the end", self.signal);
             self.ctx.event(EventName::RecordsDropped, Some(self.signal), Some(rows), message);
         }
+        for key in answers.iter().filter_map(|item| item.request.key.as_ref()) {
+            self.keys.settle(&self.ctx, key, &result);
+        }
         let written = result.is_ok();
         // Memory is given back before anybody is told: whoever is told may come again at once.
         let senders: Vec<_> = answers.into_iter().map(|item| item.done).collect();
@@ -450,7 +478,7 @@ enum Next {
 /// Takes the next commit's share off the queue.
 fn take(queue: &mut Queue) -> Vec<Item> {
     let sizes = queue.items.iter().map(|item| (item.request.payload.rows(), item.request.payload.arrow_bytes()));
-    let count = share(sizes);
+    let count = share(sizes).min(keys::share(queue.items.iter().map(|item| item.request.key.as_ref())));
     let items: Vec<Item> = queue.items.drain(..count).collect();
     for item in &items {
         queue.rows -= item.request.payload.rows();

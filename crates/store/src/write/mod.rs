@@ -6,6 +6,7 @@ pub mod budget;
 pub(crate) mod commit_policy;
 pub(crate) mod committer;
 pub(crate) mod context;
+pub(crate) mod keys;
 pub(crate) mod lane;
 pub(crate) mod live;
 pub(crate) mod maintenance;

@@ -7,6 +7,7 @@ use otlp_arrow_columns::Payload;
 
 use super::budget::Reservation;
 use super::commit_policy::MAX_BYTES;
+use super::keys::BatchKey;
 use crate::log::hooks::CommittedRequest;
 use otlp_arrow_base::error::Result;
 use otlp_arrow_base::hops::Hops;
@@ -22,6 +23,8 @@ pub struct Request {
     pub hops: Hops,
     /// A thread stands still until it is kept: it is committed at once, with what waits.
     pub urgent: bool,
+    /// What its sender calls it; kept with its commit.
+    pub key: Option<BatchKey>,
 }
 
 impl Request {
@@ -35,13 +38,19 @@ impl Request {
         {
             reservation.grow(batch.arrow_bytes())?;
         }
-        Ok(Self { payload, reservation, hops: Hops::default(), urgent: false })
+        Ok(Self { payload, reservation, hops: Hops::default(), urgent: false, key: None })
     }
 
     /// The same, which came through these recorders.
     #[must_use]
     pub fn with_hops(self, hops: Hops) -> Self {
         Self { hops, ..self }
+    }
+
+    /// The same, which its sender calls so: see [`Store::append_once`](crate::Store::append_once).
+    #[must_use]
+    pub fn with_key(self, key: Option<BatchKey>) -> Self {
+        Self { key, ..self }
     }
 
     /// What consumers see of it; the bytes are shared, not copied.

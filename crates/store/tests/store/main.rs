@@ -4,6 +4,7 @@
 mod faults;
 mod faulty;
 mod form;
+mod keys;
 mod lifecycle;
 mod recovery;
 mod rotation;

@@ -45,7 +45,7 @@ fn a_request_of_one_record_pays_for_a_small_part_of_a_commit() {
                 let checked = otlp_arrow_columns::check(signal, &bytes, &Limits::default()).unwrap();
                 let reservation = store.budget().reserve(signal, bytes.len() + checked.arrow_bytes).unwrap();
                 let payload = Payload::Otlp { signal, bytes, checked };
-                Request { payload, reservation, hops: Default::default(), urgent: false }
+                Request { payload, reservation, hops: Default::default(), urgent: false, key: None }
             })
             .collect();
         let waiting: usize = requests.iter().map(|request| request.payload.arrow_bytes()).sum();

@@ -5,8 +5,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use http::header::{self, HeaderName};
 use http::request::Parts;
-use otlp_arrow::{Code, OtlpError, Result};
-use otlp_arrow_net::identity::{Identity, Peer};
+use otlp_arrow_base::error::{Code, OtlpError, Result};
+
+use crate::identity::{Identity, Peer};
 
 /// Where a browser says what made it send a request; one that came of another site is none of ours.
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -16,7 +17,7 @@ const FORWARDED: [HeaderName; 3] =
 
 /// FORBIDDEN for everybody but programs of this machine that ask it by one of its own names. What tells nothing of what is kept may
 /// be shown to all of them; a link of another page may lead there.
-pub(crate) fn visit(head: &Parts, identity: &Identity) -> Result<()> {
+pub fn visit(head: &Parts, identity: &Identity) -> Result<()> {
     let Peer::Address(peer) = identity.peer() else {
         return forbidden("only peers of this machine are answered, and this one has no address".to_owned());
     };
@@ -43,7 +44,7 @@ pub(crate) fn visit(head: &Parts, identity: &Identity) -> Result<()> {
 }
 
 /// As [`visit`], and FORBIDDEN for pages that are not of this address.
-pub(crate) fn admit(head: &Parts, identity: &Identity) -> Result<()> {
+pub fn admit(head: &Parts, identity: &Identity) -> Result<()> {
     visit(head, identity)?;
     if let Some(site) = head.headers.get(FETCH_SITE)
         && !matches!(site.as_bytes(), b"same-origin" | b"none")
@@ -120,6 +121,7 @@ fn is_forwarded_for_loopback(hop: &str) -> bool {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 
