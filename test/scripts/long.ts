@@ -13,6 +13,7 @@ import { collectorPeer } from './collector.js';
 import { collectorFiles } from './collector-files.js';
 import { cost } from './cost.js';
 import { fuzz } from './fuzz.js';
+import { otapCollector } from './otap-collector.js';
 import { otapOut } from './otap-out.js';
 import { programs } from './programs.js';
 import { prometheusDoor } from './prometheus.js';
@@ -109,6 +110,7 @@ const RUNS: Readonly<Record<string, () => Promise<unknown>>> = {
   'collector as destination': () => collectorPeer(Number(share(1_000))),
   'otap-out': () => otapOut(Number(share(600))),
   'files of the collector': () => collectorFiles(),
+  'otap-collector': () => otapCollector(Number(share(600))),
   'prometheus as destination': () => prometheusDoor(),
   proxies: () => proxies(),
   promql: () => promql(Number(share(20_000))),

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod golden;
+mod model;
+mod producers;
 mod rows;
 
 use otlp_arrow_columns::otap::{Fault, Stream};

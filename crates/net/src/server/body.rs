@@ -55,7 +55,7 @@ impl RequestBody {
                 }
                 Some(Err(error)) => {
                     self.incoming = None;
-                    return Err(Refusal::invalid(format!("the body broke off: {error}")));
+                    return Err(Refusal::broke_off(&error));
                 }
                 // Trailers carry nothing for a service.
                 Some(Ok(frame)) => match frame.into_data() {

@@ -12,6 +12,7 @@ use crate::encoding::{self, DecompressError, UnknownEncoding};
 pub struct Refusal {
     error: OtlpError,
     kind: Kind,
+    broke_off: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,12 +34,22 @@ const FAILED_PRECONDITION: i32 = 9;
 
 impl Refusal {
     fn unsupported(http: u16, message: String) -> Self {
-        Self { error: OtlpError::new(Code::InvalidData, message), kind: Kind::Unsupported(http) }
+        Self { error: OtlpError::new(Code::InvalidData, message), kind: Kind::Unsupported(http), broke_off: false }
     }
 
     /// The request cannot be read as what it claims to be.
     pub fn invalid(message: impl Into<String>) -> Self {
         OtlpError::new(Code::InvalidData, message).into()
+    }
+
+    /// The body ended before its end: whoever sent it is gone, or has given up.
+    pub(super) fn broke_off(error: &hyper::Error) -> Self {
+        Self { broke_off: true, ..Self::invalid(format!("the body broke off: {error}")) }
+    }
+
+    /// Whether nobody is there to be answered.
+    pub fn is_broken_off(&self) -> bool {
+        self.broke_off
     }
 
     /// Nothing answers at this path; `usage` says what does.
@@ -54,7 +65,7 @@ impl Refusal {
     /// A method that the path does not take; `allowed` is a list for the `Allow` header.
     pub fn method(given: &http::Method, allowed: &'static str) -> Self {
         let error = OtlpError::new(Code::InvalidData, format!("method {given} is not allowed here: use {allowed}"));
-        Self { error, kind: Kind::Method(allowed) }
+        Self { error, kind: Kind::Method(allowed), broke_off: false }
     }
 
     /// A content type, or a version of HTTP, that the path does not take.
@@ -69,7 +80,7 @@ impl Refusal {
 
     /// Records that came through this recorder before.
     pub fn comes_back(reason: impl Into<String>) -> Self {
-        Self { error: OtlpError::new(Code::InvalidData, reason), kind: Kind::Loop }
+        Self { error: OtlpError::new(Code::InvalidData, reason), kind: Kind::Loop, broke_off: false }
     }
 
     /// More or fewer messages than the call takes.
@@ -158,7 +169,7 @@ impl std::error::Error for Refusal {}
 
 impl From<OtlpError> for Refusal {
     fn from(error: OtlpError) -> Self {
-        Self { error, kind: Kind::Mapped }
+        Self { error, kind: Kind::Mapped, broke_off: false }
     }
 }
 

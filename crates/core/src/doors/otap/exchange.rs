@@ -125,6 +125,8 @@ impl Exchange {
                             waiting.extend(self.answered(accepted));
                         }
                         Ok(None) => end = Some(End { status: OK, message: String::new() }),
+                        // What was handed over is kept all the same.
+                        Err(refusal) if refusal.is_broken_off() => return,
                         Err(refusal) => end = Some(self.refused(&refusal)),
                     }
                 }
