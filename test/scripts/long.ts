@@ -34,7 +34,7 @@ const scale = Number(values.scale);
 if (!(scale > 0 && scale <= 100)) throw new Error(`--scale ${values.scale}: give a number above 0, at most 100`);
 const share = (count: number) => String(Math.max(1, Math.round(count * scale)));
 
-const FUZZ_TARGETS = 6;
+const FUZZ_TARGETS = 7;
 
 /** One test of crates/core/tests/forward_long, with what it measured. */
 const forwardLong = (module: string, env: Record<string, string>) =>

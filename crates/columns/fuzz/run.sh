@@ -5,14 +5,28 @@ cd "$(dirname "$0")"
 seconds=${1:-30}
 shift || true
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || targets=(append_traces append_metrics append_logs json encode steps)
+[ ${#targets[@]} -gt 0 ] || targets=(append_traces append_metrics append_logs json encode steps otap)
 fixtures=../../../test/fixtures
 
 for signal in traces metrics logs; do
   mkdir -p "corpus/append_$signal"
   cp "$fixtures/$signal"-*.binpb "corpus/append_$signal/"
 done
-mkdir -p corpus/json corpus/encode corpus/steps
+mkdir -p corpus/json corpus/encode corpus/steps corpus/otap
+# The signal, then each batch behind its length in four bytes, the lowest first.
+batch() {
+  local size
+  size=$(wc -c <"$1")
+  printf '%b' "$(printf '\\0%03o\\0%03o\\0%03o\\0%03o' $((size & 255)) $((size >> 8 & 255)) $((size >> 16 & 255)) $((size >> 24)))"
+  cat "$1"
+}
+for signal in 0:traces 1:metrics 2:logs; do
+  for step in initial reuse; do
+    { printf '%b' "\\000${signal%%:*}" && batch "$fixtures/otap/${signal##*:}-initial.bar" && { [ $step = initial ] || batch "$fixtures/otap/${signal##*:}-reuse.bar"; }; } \
+      >"corpus/otap/${signal##*:}-$step"
+  done
+done
+{ printf '%b' '\0002' && batch "$fixtures/otap/logs-zstd.bar"; } >corpus/otap/logs-zstd
 for file in "$fixtures"/*.request.json; do
   name=$(basename "$file")
   case $name in traces-*) first=0 ;; metrics-*) first=1 ;; *) first=2 ;; esac

@@ -5,6 +5,9 @@ use std::sync::{Arc, LazyLock};
 use arrow_array::{Array, ArrayRef, RecordBatch, StringArray};
 use arrow_schema::{Field, Schema};
 use otlp_arrow_columns::{BatchBuilder, DecodeError, Format, Limits, Signal, check, decode, encode_protobuf, json};
+use otlp_arrow_columns::otap::Stream;
+use otlp_arrow_wire::hpack;
+use otlp_arrow_wire::otap::BatchArrowRecords;
 use otlp_arrow_wire::steps::Tape;
 
 /// Small, so that inputs that need much memory for their size are found.
@@ -63,6 +66,50 @@ pub fn json(data: &[u8]) {
         Err(DecodeError::Malformed { offset, .. }) => assert!(offset <= text.len()),
         Err(_) => {}
     }
+}
+
+/// Batches of OTAP on one stream, each behind its length: rows that are valid and can be encoded, within the memory that was given.
+pub fn otap(data: &[u8]) {
+    const KEPT: usize = 4 << 20;
+    const GIVEN: usize = 32 << 20;
+    let Some((&first, mut rest)) = data.split_first() else { return };
+    let signal = Signal::ALL[usize::from(first) % Signal::ALL.len()];
+    let (mut stream, mut headers, mut kept) = (Stream::new(signal, KEPT), hpack::Decoder::default(), 0);
+    while let Some((length, tail)) = rest.split_first_chunk() {
+        let length = (u32::from_le_bytes(*length) as usize).min(tail.len());
+        let (message, tail) = tail.split_at(length);
+        rest = tail;
+        let Ok(batch) = BatchArrowRecords::read(message) else { return };
+        if headers.read(batch.headers, |_, _| ()).is_err() {
+            return;
+        }
+        let mut given = 0;
+        let mut grow = |more: usize| {
+            given += more;
+            given <= GIVEN
+        };
+        let mut keep = |more: usize| {
+            kept += more;
+            kept <= KEPT
+        };
+        let tables = match stream.read(&batch, &LIMITS, &mut keep, &mut grow) {
+            Ok(tables) => tables,
+            Err(fault) if fault.ends_stream() => return,
+            Err(_) => continue,
+        };
+        let Ok(plan) = tables.plan(&LIMITS, &mut grow) else { continue };
+        assert!(plan.arrow_bytes() <= LIMITS.max_request_memory);
+        let rows = plan.store();
+        assert_eq!(rows.batch().num_rows(), plan.rows());
+        for column in rows.batch().columns() {
+            column.to_data().validate_full().expect("a valid column");
+        }
+        // What the check of tables from elsewhere finds wrong would be wrong in a file too.
+        let again = otlp_arrow_columns::check_batches(signal, [rows.batch().clone()], &Limits::default());
+        assert!(again.is_ok(), "{again:?}");
+        encode_protobuf(signal, std::slice::from_ref(rows.batch())).expect("what was stored can be encoded");
+    }
+    assert!(stream.bytes() <= KEPT);
 }
 
 static BATCHES: LazyLock<[(Signal, RecordBatch); 3]> = LazyLock::new(|| {

@@ -2,12 +2,13 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod golden;
+mod hostile;
 mod model;
 mod producers;
 mod rows;
 
 use otlp_arrow_columns::otap::{Fault, Stream};
-use otlp_arrow_columns::{Limits, Signal, StoredBatch};
+use otlp_arrow_columns::{Limits, Signal, StoredBatch, check_batches};
 use otlp_arrow_wire::otap::BatchArrowRecords;
 
 /// What a stream may keep where a test does not say otherwise.
@@ -25,6 +26,8 @@ pub(crate) fn read(stream: &mut Stream, batch: &BatchArrowRecords<'_>) -> Result
         column.to_data().validate_full().unwrap();
     }
     assert_eq!(stored.batch().schema(), otlp_arrow_columns::schema(stored.signal()));
+    // What the check of tables from elsewhere finds wrong would be wrong in a file too.
+    check_batches(stored.signal(), [stored.batch().clone()], &limits).unwrap();
     Ok(stored)
 }
 

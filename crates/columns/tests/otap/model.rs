@@ -12,7 +12,7 @@ use arrow_array::{
 use arrow_buffer::NullBuffer;
 use arrow_ipc::CompressionType;
 use arrow_ipc::writer::{DictionaryHandling, IpcWriteOptions, StreamWriter};
-use arrow_schema::{DataType, Field, Fields, Schema};
+use arrow_schema::{Field, Fields, Schema};
 
 /// By whose rules rows are alike, which says how parents are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -55,8 +55,15 @@ impl Values {
             Body::Fixed(data) | Body::Text { data, .. } => data.len(),
             _ => 0,
         };
-        // Vectors double.
-        (data + more.len * 14) * 2
+        // Vectors double when they are full.
+        let growth = |capacity: usize, len: usize, more: usize| match len + more {
+            needed if needed <= capacity => 0,
+            needed => needed.max(capacity * 2).max(64) - capacity,
+        };
+        let ends = growth(self.ends.capacity(), self.ends.len(), more.len) * 4;
+        let nulls = growth(self.nulls.capacity(), self.len, more.len);
+        let distinct = self.distinct.as_ref().map_or(0, |set| growth(set.capacity(), set.len(), more.len * 2) * 9);
+        growth(self.data.capacity(), self.data.len(), data) + ends + nulls + distinct
     }
 
     /// Forgets what is there: what comes replaces it.
