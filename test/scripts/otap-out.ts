@@ -80,6 +80,7 @@ export async function otapOut(seconds: number): Promise<string | undefined> {
       );
     }
     const counts: string[] = [];
+    await stop(collector);
     for (const way of NAMES) {
       await end(far[way].child);
       for (const signal of SIGNALS) {
@@ -87,6 +88,9 @@ export async function otapOut(seconds: number): Promise<string | undefined> {
         counts.push(`${signal} by ${way}: ${whole}, ${times - whole} of them twice`);
       }
     }
+    // Whatever a generator thinks of: every kind of point, exemplars, NaN beside NaN, arrays in arrays.
+    const generated = ['test', '--quiet', '-p', 'otlp-arrow', '--test', 'forward', 'another_recorder'];
+    await run('cargo', generated, { env: { OTLP_ARROW_COLLECTOR: program } });
     console.log(`the Collector passes on everything as it was sent\n${counts.join('\n')}`);
     return undefined;
   } finally {

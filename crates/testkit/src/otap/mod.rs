@@ -2,6 +2,7 @@
 //! engine's decoders side by side. What one of them would refuse, or would read otherwise than the other, is a panic.
 
 pub mod cells;
+pub mod go;
 pub mod normal;
 pub mod otlp;
 pub mod parents;
@@ -9,6 +10,7 @@ pub mod points;
 pub mod server;
 pub mod strict;
 
+pub use go::PassedOn;
 pub use normal::Normal;
 pub use server::{Act, Arrived, ArrowServer};
 pub use strict::{ArrowPayload, Batch, BatchArrowRecords, Reader};

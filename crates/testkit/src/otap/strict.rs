@@ -150,7 +150,7 @@ const ATTRIBUTES_32: &str = "parent_id:d8(u32)! key:d8(str)! type:u8! str:d16(st
 const SHARED: &str = "resource:struct resource.id:u16 resource.schema_url:d8(str) resource.dropped_attributes_count:u32 scope:struct scope.id:u16 scope.name:d8(str) scope.version:d8(str) scope.dropped_attributes_count:u32 schema_url:d8(str)";
 const POINT: &str = "id:u32 parent_id:u16! start_time_unix_nano:ts time_unix_nano:ts flags:u32";
 const DISTRIBUTION: &str = "count:u64 sum:f64 min:f64 max:f64";
-const EXEMPLARS: &str = "id:u32 parent_id:d8(u32)! time_unix_nano:ts! int_value:d8(i64) double_value:f64 span_id:d8(fsb8) trace_id:d8(fsb16)";
+const EXEMPLARS: &str = "id:u32 parent_id:d8(u32)! time_unix_nano:ts! int_value:d8(i64) double_value:f64 span_id:d8(fsb8)! trace_id:d8(fsb16)!";
 
 /// The columns that a table may have, with the types that both readers take; those with `!` have no nulls.
 fn columns(kind: i32) -> String {

@@ -4,7 +4,7 @@ use otlp_arrow_wire::otap::PayloadType;
 
 use super::attributes::Attributes;
 use super::coded::{Coded, Of, Width};
-use super::ids::Ids;
+use super::ids::{Ids, NO_ID};
 use super::ipc::Messages;
 use super::leaf::{Encoding, Plain, time};
 use super::lost::{Loss, Lost};
@@ -102,8 +102,9 @@ impl Exemplars {
             // Plain, as Go has it: a reader that compares indexes looks under nulls as well.
             int: Plain::optional("int_value"),
             double: Plain::optional("double_value"),
-            span_id: Coded::new("span_id", Of::Ids(8), Width::U8, true),
-            trace_id: Coded::new("trace_id", Of::Ids(16), Width::U8, true),
+            // Go refuses exemplars without them.
+            span_id: Coded::new("span_id", Of::Ids(8), Width::U8, false),
+            trace_id: Coded::new("trace_id", Of::Ids(16), Width::U8, false),
             attributes: Attributes::new(attributes, true),
         }
     }
@@ -145,8 +146,8 @@ impl Exemplars {
         self.time.push(exemplar.time.or_zero(at));
         self.int.option(if let Value::Int(value) = row.value { Some(value) } else { None });
         self.double.option(if let Value::Double(bits) = row.value { Some(f64::from_bits(bits)) } else { None });
-        self.span_id.option(exemplar.span_id.get(at));
-        self.trace_id.option(exemplar.trace_id.get(at));
+        self.span_id.push(exemplar.span_id.get(at).unwrap_or(&NO_ID[..8]));
+        self.trace_id.push(exemplar.trace_id.get(at).unwrap_or(&NO_ID));
         self.len += 1;
         id.map_or(Ok(()), |id| self.attributes.add(&exemplar.attributes, at, id.number))
     }

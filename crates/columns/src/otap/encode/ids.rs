@@ -1,4 +1,7 @@
-//! Numbers of the rows that others hang on.
+//! Numbers of the rows that others hang on, and ids that are not there.
+
+/// What is written for an id that is not there, in a column without nulls: its first bytes, as many as the id has.
+pub(super) const NO_ID: [u8; 16] = [0; 16];
 
 /// Counts the rows that have a number.
 #[derive(Clone, Copy, Debug, Default)]

@@ -5,7 +5,7 @@ use otlp_arrow_wire::otap::PayloadType;
 
 use super::attributes::Attributes;
 use super::coded::{Coded, Of, Width};
-use super::ids::Ids;
+use super::ids::{Ids, NO_ID};
 use super::ipc::Messages;
 use super::leaf::{Encoding, Leaf, Plain, Validity, time};
 use super::lost::Lost;
@@ -16,9 +16,6 @@ use crate::EncodeError;
 use crate::encode::column::Cell;
 use crate::encode::records::Records as _;
 use crate::encode::spans::Spans as Source;
-
-/// What is written for an id that is not there, in a column without nulls.
-const NO_ID: [u8; 16] = [0; 16];
 
 /// The tables of spans.
 pub(super) struct Traces {
