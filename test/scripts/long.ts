@@ -12,6 +12,7 @@ import { ask } from './ask.js';
 import { collectorPeer } from './collector.js';
 import { collectorFiles } from './collector-files.js';
 import { cost } from './cost.js';
+import { eyes } from './eyes.js';
 import { fuzz } from './fuzz.js';
 import { otapCollector } from './otap-collector.js';
 import { otapOut } from './otap-out.js';
@@ -126,6 +127,7 @@ const RUNS: Readonly<Record<string, () => Promise<unknown>>> = {
   questions,
   flight,
   ask: () => ask(scale),
+  eyes: () => eyes(scale),
   sizes,
   waits: () => waits(Math.max(1, 6 * scale)),
   'small wire': () => smallWire(Number(share(31_000_000))),

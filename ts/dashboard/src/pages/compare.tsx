@@ -7,7 +7,7 @@ import { Copy } from '../parts/copy.js';
 import { ServiceName } from '../parts/service.js';
 import { Empty, Loading, SearchedNote, Wrong } from '../parts/states.js';
 import { clean, line } from '../parts/text.js';
-import { clock, count, duration, percent } from '../parts/time.js';
+import { clock, count, duration, percent, plural } from '../parts/time.js';
 import { all, href, set, toggle, word } from '../state/url.js';
 import type { AttributeKeys, AttributeValues, Compare } from '../wire.js';
 
@@ -289,8 +289,8 @@ function SideFacts({ name, side }: { name: string; side: Side }): JSX.Element {
         {TRACE.test(side.is) ? <a href={href(['trace', side.is])}>{side.is.slice(0, 16)}…</a> : line(side.is)}
       </b>
       <span class="quiet">
-        {count(side.spans)} spans, {count(side.requests)} requests,{' '}
-        <span class={side.errors > 0 ? 'error' : ''}>{count(side.errors)} errors</span>
+        {plural(side.spans, 'span')}, {plural(side.requests, 'request')},{' '}
+        <span class={side.errors > 0 ? 'error' : ''}>{plural(side.errors, 'error')}</span>
       </span>
       {side.spans > 0 && (
         <span class="quiet">

@@ -9,7 +9,7 @@ import { exactly } from '../parts/filter.js';
 import { ServiceName } from '../parts/service.js';
 import { Empty, Hints, Loading, SearchedNote, Wrong } from '../parts/states.js';
 import { line } from '../parts/text.js';
-import { count, duration, percent, rate } from '../parts/time.js';
+import { count, duration, percent, plural, rate } from '../parts/time.js';
 import { useKeys } from '../state/keys.js';
 import { rangeWords } from '../state/range.js';
 import { href, picked, set, word } from '../state/url.js';
@@ -54,7 +54,7 @@ export default function MapPage(): JSX.Element {
         <header class="page-head">
           <h1>Map</h1>
           <span class="quiet">
-            {count(answer.nodes.length)} nodes, {count(edges.length)} edges
+            {plural(answer.nodes.length, 'node')}, {plural(edges.length, 'edge')}
           </span>
           <Views isTable={isTable} />
         </header>
@@ -224,7 +224,7 @@ function Picture({
             const requests = incoming.reduce((sum, edge) => sum + edge.rate, 0);
             const under =
               node.kind === 'service'
-                ? `${count(node.spans)} spans${node.errors > 0 ? `, ${count(node.errors)} errors` : ''}`
+                ? `${plural(node.spans, 'span')}${node.errors > 0 ? `, ${plural(node.errors, 'error')}` : ''}`
                 : `${KINDS[node.kind]} · ${rate(requests)}`;
             return (
               // biome-ignore lint/a11y/useSemanticElements: a part of a picture cannot be an element of HTML
@@ -235,7 +235,7 @@ function Picture({
                 style={tint(node.name)}
                 transform={`translate(${x - SIZES.width / 2} ${y - SIZES.height / 2})`}
                 role="button"
-                tabIndex={0}
+                tabindex={0}
                 aria-pressed={id === chosen}
                 aria-label={`${label}, ${under}`}
                 onClick={() => choose(id === chosen ? {} : { node: id })}

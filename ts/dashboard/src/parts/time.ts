@@ -84,6 +84,9 @@ export function count(value: number): string {
   return String(value);
 }
 
+/** `1 span`, `2 spans`. */
+export const plural = (number: number, word: string): string => `${count(number)} ${word}${number === 1 ? '' : 's'}`;
+
 /** A number of any size with three digits that count. */
 export function amount(value: number | null | undefined): string {
   if (value === null || value === undefined || !Number.isFinite(value)) return '–';
