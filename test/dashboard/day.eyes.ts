@@ -2,10 +2,10 @@
  * Every page over a recording of a day (`npm run test:long -- eyes`): each is drawn, quiet, and holds no more rows than are in sight.
  * `EYES_DIRECTORY` is the recording, `EYES_SPANS` how many spans it has.
  */
-import { type ChildProcess } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ended, said, start } from './setup.js';
-import { settled, tab, type Tab, useBrowser } from './support.js';
+import { settled, type Tab, tab, useBrowser } from './support.js';
 
 useBrowser();
 
@@ -39,10 +39,23 @@ test('every page over a whole day', async () => {
   const of = await tab();
   const { page, complaints } = of;
   const times: [string, number][] = [];
-  for (const path of ['overview?from=all', 'traces?from=all', 'logs?from=all&live=off', 'logs?from=all&live=off&text=timeout', 'metrics?from=all', 'errors?from=all', 'map?from=all', 'recorder', 'compare?a=service=checkout&b=service=cart', 'genai?from=all']) {
+  for (const path of [
+    'overview?from=all',
+    'traces?from=all',
+    'logs?from=all&live=off',
+    'logs?from=all&live=off&text=timeout',
+    'metrics?from=all',
+    'errors?from=all',
+    'map?from=all',
+    'recorder',
+    'compare?a=service=checkout&b=service=cart',
+    'genai?from=all',
+  ]) {
     times.push([path, await timed(of, path)]);
     expect({ path, wrong: await page.locator('.state.wrong').allInnerTexts() }).toEqual({ path, wrong: [] });
-    expect(await page.locator('.row, tbody tr').count()).toBeLessThan(MOST_ROWS + 400 * Number(path.startsWith('compare')));
+    expect(await page.locator('.row, tbody tr').count()).toBeLessThan(
+      MOST_ROWS + 400 * Number(path.startsWith('compare')),
+    );
   }
   console.log(times.map(([path, ms]) => `${path.padEnd(44)} ${Math.round(ms).toString().padStart(6)} ms`).join('\n'));
   expect(complaints).toEqual([]);
@@ -61,5 +74,8 @@ test('a trace of the day is opened from the list, and its logs from there', asyn
   await page.locator('[role=treegrid] [role=row]').first().waitFor();
   const id = /[0-9a-f]{32}/.exec(href)![0];
   await timed(of, `logs?from=all&live=off&trace=${id}`);
-  for (const other of await page.locator('.to-trace').evaluateAll(links => links.map(link => (link as HTMLAnchorElement).href))) expect(other).toContain(id);
+  for (const other of await page
+    .locator('.to-trace')
+    .evaluateAll(links => links.map(link => (link as HTMLAnchorElement).href)))
+    expect(other).toContain(id);
 });

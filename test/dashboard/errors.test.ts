@@ -1,7 +1,7 @@
 /** Errors, the map, the recorder, comparisons, conversations, and views that are kept. */
 import { expect, test } from 'vitest';
 import { send } from './setup.js';
-import { HARM } from './shop.js';
+import { HARM } from './shop-data.js';
 import { at, query, quiet, useBrowser } from './support.js';
 import { clipboard, drawer, shop, texts, traces, visitor } from './visit.js';
 
@@ -15,7 +15,7 @@ test('exceptions that are alike are one row, with how many, since when, and a wa
   await expect.poll(() => rows.count()).toBe(3);
   const [first] = await texts(rows);
   expect(first).toMatch(
-    /^PaymentError card of order <n> was declined charge \(\/app\/src\/payment\.ts\) checkout 2[01] 2\d min ago \d+ (s|min) ago$/,
+    /^PaymentError card of order <n> was declined charge \(\/app\/src\/payment\.ts\) checkout 2[01] \d\d min ago \d+ (s|min) ago$/,
   );
   expect(await rows.first().locator('.spark-line').count()).toBe(1);
   await page.getByRole('listbox', { name: 'Errors' }).focus();
@@ -75,7 +75,7 @@ test('the map has every service, what it calls, rates, errors and durations; the
   const errors = await drawer(page).locator('dd.error').innerText();
   await page.getByRole('button', { name: 'Table' }).click();
   await at(page, /view=table/);
-  const row = page.locator('.table tbody tr', { hasText: 'checkout' }).first();
+  const row = page.locator('.table tbody tr', { hasText: /^web\s*checkout/ });
   expect(errors).toContain((await texts(row.locator('td')))[4]!);
   await drawer(page).getByRole('link', { name: 'Those that failed' }).click();
   await at(page, /\/ui\/traces\?.*service=checkout.*status=error/);
@@ -151,7 +151,7 @@ test('two runs beside each other: what is slower, new and failing, by what it do
   await page.getByRole('button', { name: /^New/ }).click();
   await at(page, /change=new/);
   await expect.poll(async () => new Set((await texts(rows)).map(row => row.split(' ')[0]))).toEqual(new Set(['New']));
-  await page.getByRole('button', { name: 'Copy the changes as text' }).click();
+  await page.getByRole('button', { name: 'Copy as text' }).click();
   expect(await clipboard(page)).toMatch(/new: checkout fraud check \(internal\): p50 14 ms; 0 → 90 spans/);
   await page.getByRole('button', { name: 'Swap the two' }).click();
   await at(page, /a=resource=ci\.run\.id=42/);
@@ -169,6 +169,12 @@ test('two traces and two ranges, and what is written wrongly', async () => {
     .getByText(`${traces.after.slice(0, 16)}…`)
     .waitFor();
   await page.getByRole('row', { name: /New fraud check/ }).waitFor();
+  // Of one trace alone those that begin so are offered.
+  await go(`compare?a=${traces.before}`);
+  await page.getByText('Traces that begin with GET /cart as well').waitFor();
+  await page.locator('.table button').first().click();
+  await at(page, new RegExp(`a=${traces.before}&b=[0-9a-f]{32}`));
+  await page.locator('.side-facts').waitFor();
   await go('compare');
   await page.getByRole('button', { name: 'The last hour with the one before' }).click();
   await page.getByText(/Nothing was found of -2h..-1h/).waitFor();
@@ -200,7 +206,7 @@ test('a conversation is read as one: what was asked, which tools ran, what it co
   expect(await turns.nth(3).innerText()).not.toContain('Where is my order');
   expect(await turns.nth(3).innerText()).toContain('<img src=x onerror');
   expect(await page.evaluate(() => (window as { harmed?: number }).harmed)).toBeUndefined();
-  await page.getByRole('button', { name: 'Copy the conversation as text' }).click();
+  await page.getByRole('button', { name: 'Copy as text' }).click();
   expect(await clipboard(page)).toContain('assistant call find_order: {"order":48213}');
   await turns.nth(2).getByRole('link', { name: 'find_order' }).click();
   await at(page, new RegExp(`/ui/trace/${traces.conversation}\\?.*span=`));

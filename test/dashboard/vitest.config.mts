@@ -5,7 +5,7 @@ export default defineConfig({
   test: {
     root: new URL('../..', import.meta.url).pathname,
     include: ['test/dashboard/**/*.test.ts'],
-    globalSetup: ['test/dashboard/setup.ts'],
+    globalSetup: ['test/dashboard/setup.ts', 'test/dashboard/shop.ts'],
     pool: 'forks',
     // One browser at a time: several measure each other.
     fileParallelism: false,

@@ -10,6 +10,7 @@ import './style/theme.css';
 import './style/frame.css';
 import './style/parts.css';
 import './style/pages.css';
+import './style/records.css';
 import './style/more.css';
 
 applied();

@@ -4,12 +4,13 @@ import { useState } from 'preact/hooks';
 import { at, useAnswer } from '../api.js';
 import { effect, sentence, sidesOfRun } from '../figures/changes.js';
 import { Copy } from '../parts/copy.js';
+import { exactly } from '../parts/filter.js';
 import { ServiceName } from '../parts/service.js';
 import { Empty, Loading, SearchedNote, Wrong } from '../parts/states.js';
 import { clean, line } from '../parts/text.js';
 import { clock, count, duration, percent, plural } from '../parts/time.js';
 import { all, href, set, toggle, word } from '../state/url.js';
-import type { AttributeKeys, AttributeValues, Compare } from '../wire.js';
+import type { AttributeKeys, AttributeValues, Compare, Search } from '../wire.js';
 
 type Change = Compare['operations'][number];
 type Side = Compare['a'];
@@ -46,7 +47,8 @@ export default function ComparePage(): JSX.Element {
         <span class="quiet">two traces, two runs, or two ranges of time</span>
       </header>
       <Sides a={a} b={b} />
-      {!ready && (
+      {!ready && TRACE.test(a ?? b ?? '') && <Alike id={(a ?? b)!} side={a === undefined ? 'a' : 'b'} />}
+      {!ready && !TRACE.test(a ?? b ?? '') && (
         <Empty title="Choose what is compared">
           <p>
             Write the ids of two traces, two ranges of time (<code>-2h..-1h</code>, <code>-1h..</code>) or words of a
@@ -68,6 +70,74 @@ export default function ComparePage(): JSX.Element {
       {ready && !answer && !error && <Loading />}
       {ready && answer && <Answer answer={answer} />}
     </section>
+  );
+}
+
+/** Traces that begin as this one does: one of them is the other side. */
+function Alike({ id, side }: { id: string; side: 'a' | 'b' }): JSX.Element {
+  const own = useAnswer<Search>('/traces', { trace: id }, { live: false });
+  const root = own.answer?.traces[0];
+  const like = root && { service: exactly(root.root_service), name: exactly(root.root_name), limit: 50 };
+  const { answer, error, again } = useAnswer<Search>(like ? '/traces' : null, like ?? {}, { live: false });
+  const others = (answer?.traces ?? []).filter(({ trace_id }) => trace_id !== id);
+  if (own.answer && !root) {
+    return (
+      <Empty title="This trace is not there">
+        <p>Retention may have deleted it, or its id is not whole.</p>
+      </Empty>
+    );
+  }
+  if (own.error ?? error) return <Wrong error={(own.error ?? error)!} again={own.error ? own.again : again} />;
+  if (!answer) return <Loading />;
+  if (others.length === 0) {
+    return (
+      <Empty title="No other trace begins so">
+        <p>Write the id of any other trace above.</p>
+      </Empty>
+    );
+  }
+  return (
+    <div class="table-box">
+      <table class="table">
+        <caption class="pad quiet">
+          With which? Traces that begin with {line(root?.root_name ?? '')} as well, the latest first.
+        </caption>
+        <thead>
+          <tr>
+            <th scope="col">Start</th>
+            <th scope="col">Trace</th>
+            <th scope="col" class="number">
+              Duration
+            </th>
+            <th scope="col" class="number">
+              Spans
+            </th>
+            <th scope="col" class="number">
+              Errors
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {others.map(other => (
+            <tr key={other.trace_id}>
+              <td class="start number">{clock(other.start_time)}</td>
+              <td>
+                <button type="button" class="plain" onClick={() => set({ [side]: other.trace_id })}>
+                  <code>{other.trace_id}</code>
+                </button>
+              </td>
+              <td class="number">
+                {duration(other.duration)} <span class="quiet">{effect(other.duration - (root?.duration ?? 0))}</span>
+              </td>
+              <td class="number">{count(other.spans)}</td>
+              <td class={`number ${other.errors > 0 ? 'error' : 'quiet'}`}>
+                {other.errors > 0 ? count(other.errors) : '–'}
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
   );
 }
 
@@ -169,6 +239,7 @@ function Runs(): JSX.Element | null {
         <label key={side}>
           {side === 0 ? 'before' : 'now'}{' '}
           <select
+            class="input"
             value={side === 0 ? a : b}
             onChange={event => pick(side === 0 ? [event.currentTarget.value, b] : [a, event.currentTarget.value])}
           >
@@ -222,7 +293,7 @@ function Answer({ answer }: { answer: Compare }): JSX.Element {
             {text} <span class="quiet">{counts.get(change)}</span>
           </button>
         ))}
-        <Copy class="plain" text={() => `${shown.map(sentence).join('\n')}\n`} label="Copy the changes as text">
+        <Copy class="plain" text={() => `${shown.map(sentence).join('\n')}\n`} label="Copy as text">
           Copy as text
         </Copy>
       </div>

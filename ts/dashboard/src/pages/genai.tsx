@@ -114,7 +114,7 @@ function OneTrace({ id }: { id: string }): JSX.Element {
         </a>
         <Copy text={answer.trace_id} label="Copy the id of the trace" />
         {told.turns.length > 0 && (
-          <Copy class="plain" text={() => transcript(told)} label="Copy the conversation as text">
+          <Copy class="plain" text={() => transcript(told)} label="Copy as text">
             Copy as text
           </Copy>
         )}

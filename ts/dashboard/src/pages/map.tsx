@@ -35,13 +35,18 @@ export default function MapPage(): JSX.Element {
   if (!answer) return <Loading />;
   if (answer.nodes.length === 0) {
     return (
-      <Empty title="No service sent a span in this time">
-        <p>
-          The map is made of spans: an edge is a span of another service than its parent. Choose a longer time, or send
-          spans.
-        </p>
-        <Hints searched={answer.searched} />
-      </Empty>
+      <section class="page">
+        <header class="page-head">
+          <h1>Map</h1>
+        </header>
+        <Empty title="No service sent a span in this time">
+          <p>
+            The map is made of spans: an edge is a span of another service than its parent. Choose a longer time, or
+            send spans.
+          </p>
+          <Hints searched={answer.searched} />
+        </Empty>
+      </section>
     );
   }
   const edges = [...answer.edges].sort((a, b) => b.requests - a.requests);
@@ -237,7 +242,6 @@ function Picture({
                 role="button"
                 tabindex={0}
                 aria-pressed={id === chosen}
-                aria-label={`${label}, ${under}`}
                 onClick={() => choose(id === chosen ? {} : { node: id })}
                 onKeyDown={event => {
                   if (event.key === 'Enter' || event.key === ' ') {
@@ -247,13 +251,13 @@ function Picture({
                   else move(event, id);
                 }}
               >
-                <title>{label}</title>
+                <title>{`${label}, ${under}`}</title>
                 <rect class="map-box" width={SIZES.width} height={SIZES.height} rx={8} />
                 <rect class="map-tint" width={4} height={SIZES.height - 16} x={7} y={8} rx={2} />
-                <text class="map-name" x={20} y={22}>
+                <text class="map-name" x={20} y={22} aria-hidden="true">
                   {cut(label, 17)}
                 </text>
-                <text class={`map-under ${node.errors > 0 ? 'error' : ''}`} x={20} y={39}>
+                <text class={`map-under ${node.errors > 0 ? 'error' : ''}`} x={20} y={39} aria-hidden="true">
                   {cut(under, 25)}
                 </text>
               </g>

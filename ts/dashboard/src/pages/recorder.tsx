@@ -300,11 +300,11 @@ function Destinations({ all, again }: { all: readonly Destination[]; again: () =
                     type="button"
                     class="button"
                     disabled={busy !== undefined}
-                    aria-label={`Retry ${name}`}
+                    aria-label={`${busy === `${destination.name} retry` ? 'Asking' : 'Retry'} ${name}`}
                     title="Asks at once, and sends again what was refused"
                     onClick={() => hand(destination.name, 'retry')}
                   >
-                    {busy === `${destination.name} retry` ? 'Asking …' : 'Retry now'}
+                    {busy === `${destination.name} retry` ? 'Asking' : 'Retry'}
                   </button>
                 </span>
               </div>

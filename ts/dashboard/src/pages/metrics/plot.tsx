@@ -156,7 +156,7 @@ export function LinePlot(
   const shown = lines.filter(({ isHidden }) => !isHidden);
   const at = pointed !== null ? times[pointed] : undefined;
   return (
-    <div ref={box} class="plot" role="img" aria-label={label} onPointerLeave={() => point(null)}>
+    <div ref={box} class="plot" role="group" aria-label={label} onPointerLeave={() => point(null)}>
       {plot && <Dots plot={plot} dots={props.dots} place={value => plot.valToPos(value, 'y')} />}
       {plot && at !== undefined && (
         <div
@@ -258,7 +258,7 @@ export function HeatPlot(
     <div
       ref={box}
       class="plot heat"
-      role="img"
+      role="group"
       aria-label={label}
       onPointerMove={event => {
         const { left, top } = box.current!.getBoundingClientRect();
