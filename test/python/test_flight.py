@@ -583,6 +583,28 @@ def test_one_recorder_feeds_another_without_protobuf(tmp_path: Path) -> None:
             assert 'otlp_arrow_forwarded_records_total{signal="logs",destination="far"' in sent
 
 
+def test_nothing_goes_round_between_two_that_feed_each_other(tmp_path: Path) -> None:
+    with recorder(tmp_path / "one") as one, recorder(tmp_path / "two") as two:
+        for this, other in ((one, two), (two, one)):
+            assert this.stop() == 0
+            forward = [{"name": "other", "protocol": "flight", "endpoint": f"http://{other.addresses[0]}"}]
+            config = tmp_path / f"{this.directory.name}.yaml"
+            config.write_text(f"forward: {json.dumps(forward)}\n")
+            this.settings |= {"CONFIG": str(config), "LISTEN__GRPC": this.addresses[0]}
+        one.start()
+        two.start()
+        put(one.client(), [logs(range(50))])
+        put(two.client(), [logs(range(50, 100))])
+        for running in (one, two):
+            client = running.client()
+            eventually(lambda client=client: get(client, columns=["body"]).num_rows >= 100)
+        # What would come back has been sent by then, and was refused.
+        for running in (one, two):
+            assert running.stop() == 0
+            running.start()
+            assert Counter(numbers(get(running.client(), columns=["body"]))) == Counter(range(100))
+
+
 def test_a_large_answer_takes_little_memory(tmp_path: Path) -> None:
     with recorder(tmp_path / "telemetry") as running:
         client = running.client()
