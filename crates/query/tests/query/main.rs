@@ -14,5 +14,6 @@ mod metrics_sample;
 mod prometheus;
 mod sample;
 mod series;
+mod streams;
 mod traces;
 mod trouble;
