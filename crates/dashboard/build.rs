@@ -20,18 +20,25 @@ fn main() {
     files.retain(|(name, _)| !name.ends_with(".br") && !name.ends_with(".gz"));
     files.sort();
     let mut out = String::from("&[\n");
-    for (name, path) in files {
-        let packed = |extension: &str| path.with_file_name(format!("{}.{extension}", file_name(&path)));
-        let (plain, brotli, gzip) = (&path, packed("br"), packed("gz"));
-        let hash = fnv(&fs::read(plain).expect("a file that is listed can be read"));
+    let to = PathBuf::from(env::var_os("OUT_DIR").expect("Cargo says where to write"));
+    for (at, (name, path)) in files.iter().enumerate() {
+        // Copied, so that a build of the pages at the same time changes nothing under the compiler.
+        let copy = |extension: &str| {
+            let from = path.with_file_name(format!("{}{extension}", file_name(path)));
+            let bytes =
+                fs::read(&from).unwrap_or_else(|error| panic!("{}: {error}: npm run build:dashboard", from.display()));
+            let copied = to.join(format!("{at}{extension}"));
+            fs::write(&copied, &bytes).expect("what is built can be written");
+            (copied, fnv(&bytes))
+        };
+        let ((plain, hash), (brotli, _), (gzip, _)) = (copy(""), copy(".br"), copy(".gz"));
         let _ = writeln!(
             out,
             "File {{ path: {name:?}, tag: \"\\\"{hash:016x}\\\"\", plain: include_bytes!({plain:?}), brotli: include_bytes!({brotli:?}), gzip: include_bytes!({gzip:?}) }},"
         );
     }
     out.push(']');
-    let to = PathBuf::from(env::var_os("OUT_DIR").expect("Cargo says where to write")).join("files.rs");
-    fs::write(to, out).expect("what is built can be written");
+    fs::write(to.join("files.rs"), out).expect("what is built can be written");
 }
 
 fn file_name(path: &Path) -> String {

@@ -2,8 +2,9 @@
 
 import { expect, test } from 'vitest';
 import { axe } from './axe.js';
-import { CONVERSATION, HOSTILE, NESTED } from './data.js';
-import { at, origin, query, quiet, settled, shot, tab, useBrowser } from './support.js';
+import { CONVERSATION, HOSTILE, NESTED, spans } from './data.js';
+import { send } from './setup.js';
+import { at, origin, query, quiet, settled, shot, tab, tabIn, useBrowser } from './support.js';
 
 useBrowser();
 
@@ -236,4 +237,110 @@ test('a page that nobody touches costs next to nothing', async () => {
   expect(
     await page.evaluate(() => document.getAnimations().filter(animation => animation.playState === 'running').length),
   ).toBe(0);
+});
+
+test('what the first page loads is within its bound, is kept by the browser, and needs no other machine', async () => {
+  const { page, go, context } = await tab();
+  const bodies: { url: string; bytes: number; cached: boolean }[] = [];
+  const session = await context.newCDPSession(page);
+  await session.send('Network.enable');
+  const urls = new Map<string, string>();
+  session.on('Network.responseReceived', ({ requestId, response }) => urls.set(requestId, response.url));
+  session.on('Network.loadingFinished', ({ requestId, encodedDataLength }) => {
+    const url = urls.get(requestId) ?? '';
+    if (!url.includes('/api/')) bodies.push({ url, bytes: encodedDataLength, cached: encodedDataLength === 0 });
+  });
+  await go('overview');
+  const bytes = bodies.reduce((sum, body) => sum + body.bytes, 0);
+  expect(bodies.length).toBeGreaterThan(3);
+  expect(bodies.every(({ url }) => url.startsWith(origin))).toBe(true);
+  expect(bytes).toBeLessThan(60 * 1024);
+  console.log(`the first page: ${(bytes / 1024).toFixed(1)} KiB in ${bodies.length} files`);
+  bodies.length = 0;
+  await go('traces');
+  expect(bodies.filter(({ url, bytes }) => /\/app-\w+\.js$/.test(url) && bytes > 0)).toEqual([]);
+});
+
+test('new traces are counted while something is chosen, and shown when somebody wants them; paused, nothing comes', async () => {
+  const { page, go } = await tab();
+  const fresh = (id: string) =>
+    send(
+      origin,
+      'traces',
+      spans('arrival', id.padEnd(32, '0'), BigInt(Date.now()) * 1_000_000n - 1_000_000n, [
+        { id: `${id}00000001`.slice(0, 16).padEnd(16, '0'), name: `arrival ${id}`, at: 0, took: 1e6, kind: 2 },
+      ]),
+    );
+  await fresh('aa01aa01');
+  await go('traces?service=arrival');
+  await expect.poll(() => page.locator('.list .row').count()).toBe(1);
+  await page.locator('.list .row .time').first().click();
+  await at(page, /trace=aa01aa01/);
+  await expect
+    .poll(
+      async () => {
+        await fresh(
+          `aa02${Math.floor(Math.random() * 0xffff)
+            .toString(16)
+            .padStart(4, '0')}`,
+        );
+        return page.locator('.pill').count();
+      },
+      { interval: 1_000 },
+    )
+    .toBe(1);
+  expect(await page.locator('.pill').innerText()).toMatch(/^\d+ new$/);
+  const before = await page.locator('.list .row').count();
+  await page.locator('.pill').click();
+  await expect.poll(() => page.locator('.list .row').count()).toBeGreaterThan(before);
+  await page.keyboard.press('p');
+  await at(page, /live=off/);
+  expect(await page.locator('.live').innerText()).toContain('Paused');
+});
+
+test('tabs of one browser share the connection of a tail', async () => {
+  const first = await tab();
+  const path = `traces?service=sharing&trace=${NESTED}`;
+  const asked: string[] = [];
+  const second = await tabIn(first.context);
+  for (const { page } of [first, second])
+    page.on('request', request => request.url().includes('/tail/') && asked.push(request.url()));
+  await first.go(path);
+  await expect.poll(() => asked.length).toBe(1);
+  await second.go(path);
+  // Both hear of it, over the one connection that there is.
+  await expect
+    .poll(
+      async () => {
+        const id = `bb${Math.floor(Math.random() * 0xffffff)
+          .toString(16)
+          .padStart(6, '0')}`;
+        await send(
+          origin,
+          'traces',
+          spans('sharing', id.padEnd(32, '0'), BigInt(Date.now()) * 1_000_000n, [
+            { id: id.padEnd(16, '0'), name: 'shared', at: 0, took: 1e6, kind: 2 },
+          ]),
+        );
+        return [await first.page.locator('.pill').count(), await second.page.locator('.pill').count()];
+      },
+      { interval: 1_000 },
+    )
+    .toEqual([1, 1]);
+  expect(asked.length).toBe(1);
+  await first.page.close();
+  await expect.poll(() => asked.length).toBe(2);
+});
+
+test('who has ended is told, and asked again', async () => {
+  const { page, go, complaints } = await tab();
+  await go('overview');
+  await page.route('**/api/v1/**', route => route.abort('connectionrefused'));
+  await page.getByRole('link', { name: 'Traces' }).click();
+  await page.getByText('Nobody answers').first().waitFor();
+  await shot(page, 'nobody-answers-light');
+  await page.unroute('**/api/v1/**');
+  await page.getByRole('button', { name: 'Ask again' }).first().click();
+  await page.locator('.list .row').first().waitFor();
+  expect(complaints.filter(text => !/ERR_CONNECTION_REFUSED|Failed to load/.test(text))).toEqual([]);
 });

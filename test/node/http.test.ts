@@ -148,6 +148,22 @@ test('it can be switched off', async () => {
   expect(await off.text()).toContain('protocols.api');
 });
 
+test('the dashboard is off until somebody wants it, and needs something to be listened on', async () => {
+  const without = await open({ listen: { http: '127.0.0.1:0' } });
+  const off = await fetch(`http://${without.addresses().http!}/`);
+  expect([off.status, (await off.text()).includes('dashboard')]).toEqual([404, true]);
+  const library = await open({ listen: { http: '127.0.0.1:0' }, dashboard: true });
+  const page = await fetch(`http://${library.addresses().http!}/ui/traces`);
+  expect(page.status).toBe(200);
+  expect(page.headers.get('content-security-policy')).toContain("default-src 'none'");
+  // The addon is built with the pages in it.
+  expect(await page.text()).toMatch(/<script type="module" src="\/assets\/app-\w+\.js">/);
+  await expect(open({ dashboard: true })).rejects.toMatchObject({
+    code: 'INVALID_CONFIG',
+    message: expect.stringContaining('listen: true'),
+  });
+});
+
 test('the commands of docs/query.md work as written', async () => {
   const { address } = await listening();
   const blocks = read('docs/query.md').replaceAll('\r\n', '\n').split('<!-- test: http -->\n```sh\n').slice(1);
