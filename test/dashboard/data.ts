@@ -82,7 +82,8 @@ export const HOSTILE = 'bad0bad0bad0bad0bad0bad0bad0bad0';
 
 /** Names, values, statuses and services that mean harm. */
 export const hostile = (): object =>
-  spans(MARKUP, HOSTILE, base(), [
+  // Before the hour that pages show: their pictures are of the shop.
+  spans(MARKUP, HOSTILE, base() - 3n * 3600n * SECOND, [
     {
       id: 'bad0000000000001',
       name: MARKUP,

@@ -30,7 +30,12 @@ test.each(['light', 'dark'] as const)(
   async theme => {
     const pages = await tab({ colorScheme: theme, bypassCSP: true });
     const guarded = await tab({ colorScheme: theme });
-    for (const [name, path] of PAGES) {
+    // A purchase that failed, with the span that did.
+    const { spans: failed } = (await (
+      await fetch(`${origin}/api/v1/spans?service=payment&status=error&limit=1`)
+    ).json()) as { spans: { trace_id: string; span_id: string }[] };
+    const shop = ['trace-shop', `trace/${failed[0]!.trace_id}?span=${failed[0]!.span_id}`] as const;
+    for (const [name, path] of [...PAGES, shop]) {
       await pages.go(path);
       expect({ path, problems: await axe(pages.page) }).toEqual({ path, problems: [] });
       await guarded.go(path);
@@ -302,6 +307,15 @@ test('tabs of one browser share the connection of a tail', async () => {
   const first = await tab();
   const path = `traces?service=sharing&trace=${NESTED}`;
   const asked: string[] = [];
+  const arrive = (id: string) =>
+    send(
+      origin,
+      'traces',
+      spans('sharing', id.padEnd(32, '0'), BigInt(Date.now()) * 1_000_000n, [
+        { id: id.padEnd(16, '0'), name: 'shared', at: 0, took: 1e6, kind: 2 },
+      ]),
+    );
+  await arrive('cc01cc01');
   const second = await tabIn(first.context);
   for (const { page } of [first, second])
     page.on('request', request => request.url().includes('/tail/') && asked.push(request.url()));
@@ -312,15 +326,10 @@ test('tabs of one browser share the connection of a tail', async () => {
   await expect
     .poll(
       async () => {
-        const id = `bb${Math.floor(Math.random() * 0xffffff)
-          .toString(16)
-          .padStart(6, '0')}`;
-        await send(
-          origin,
-          'traces',
-          spans('sharing', id.padEnd(32, '0'), BigInt(Date.now()) * 1_000_000n, [
-            { id: id.padEnd(16, '0'), name: 'shared', at: 0, took: 1e6, kind: 2 },
-          ]),
+        await arrive(
+          `bb${Math.floor(Math.random() * 0xffffff)
+            .toString(16)
+            .padStart(6, '0')}`,
         );
         return [await first.page.locator('.pill').count(), await second.page.locator('.pill').count()];
       },

@@ -66,7 +66,10 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const code = await ended(demo);
   if (code !== 0) throw new Error(`otlp-arrow demo ended with ${code}`);
   const service = start('serve', '--output-dir', directory, '--grpc', 'off', '--http', '127.0.0.1:0');
-  const [, link] = await said(service, /look at it in a browser: (http:\/\/[\d.:]+)\//);
+  const [, link] = await said(service, /look at it in a browser: (http:\/\/[\d.:]+)\//).catch(error => {
+    service.kill();
+    throw error;
+  });
   service.stdout!.resume();
   const origin = link!;
   await send(origin, 'traces', hostile());

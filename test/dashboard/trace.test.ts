@@ -37,7 +37,7 @@ describe('find', () => {
     await press('n', 'a000000000000007');
     await press('n', 'a000000000000002');
     await press('Shift+N', 'a000000000000007');
-    expect(await page.locator('.find [role=status]').innerText()).toBe('2/2');
+    await expect.poll(() => page.locator('.find [role=status]').innerText()).toBe('2/2');
   });
 
   test('what the drawer has is filtered by, in and out', async () => {

@@ -14,7 +14,7 @@ import { everythingRan } from './skips.js';
 const SHOTS = join(ROOT, 'target/dashboard');
 const PICTURES = join(ROOT, 'docs/dashboard');
 /** Those that docs/dashboard.md and the README show. */
-const SHOWN = ['overview-light.png', 'traces-light.png', 'trace-span-dark.png'];
+const SHOWN = ['overview-light.png', 'traces-light.png', 'trace-shop-dark.png'];
 const MOST_BYTES = 250_000;
 
 export async function dashboardTests(): Promise<string | undefined> {

@@ -47,7 +47,9 @@ export default function Traces(): JSX.Element {
   const filter = together(rangeWords(), picked(WORDS));
   const [isTop, setTop] = useState(true);
   const chosenId = word('trace');
-  const steady = isTop && chosenId === undefined;
+  const [isEmpty, setEmpty] = useState(false);
+  // Nothing jumps away under who reads; where there is nothing to read, it may.
+  const steady = isEmpty || (isTop && chosenId === undefined);
   const found = useAnswer<Search>('/traces', together(filter, { limit: PAGE, order: word('order') }), { live: steady });
   const [more, setMore] = useState<{ key: unknown; traces: readonly TraceSummary[]; cursor: string | undefined }>();
   const [problem, setProblem] = useState<Error>();
@@ -87,7 +89,10 @@ export default function Traces(): JSX.Element {
     counts.again();
   };
   // What is shown anew is no longer waiting.
-  useEffect(() => void tail.take(), [found.answer]);
+  useEffect(() => {
+    tail.take();
+    setEmpty(found.answer?.traces.length === 0);
+  }, [found.answer]);
   useKeys('Traces', [
     {
       key: 'f',
