@@ -6,7 +6,7 @@ import { all, set } from '../state/url.js';
 import type { Facets as Answer, AttributeKeys, Facet } from '../wire.js';
 import { conditionOf } from './filter.js';
 import { Icon } from './icons.js';
-import { Loading, Wrong } from './states.js';
+import { Loading } from './states.js';
 import { line } from './text.js';
 import { count } from './time.js';
 
@@ -36,7 +36,8 @@ export function Facets({
   const by = [...columns, ...(chosen.length > 0 ? chosen : usual)];
   const ready = keys.answer !== undefined || keys.error !== undefined;
   const facets = useAnswer<Answer>(ready ? '/facets' : null, { ...Object.fromEntries(asEntries(words)), signal, by });
-  if (facets.error && !facets.answer) return <Wrong error={facets.error} again={facets.again} />;
+  // What is wrong is told once, beside it.
+  if (facets.error && !facets.answer) return <div class="facets" />;
   if (!facets.answer) return <Loading lines={10} />;
   const { total } = facets.answer;
   const shown = facets.answer.facets.filter(({ values, by, distinct }) => {

@@ -272,7 +272,7 @@ function Row({
                 ? { left: `max(${right}%, ${left}% + 3px)` }
                 : place === 'before'
                   ? { right: `${100 - left}%` }
-                  : { left: '4px' }
+                  : { left: `calc(${from}% + 6px)` }
           }
         >
           {!seen && left > 100 ? '→ ' : ''}
@@ -321,7 +321,7 @@ function Axis({ window, onWindow }: { window: Window; onWindow: (from?: number, 
         setDrag(undefined);
       }}
     >
-      {ticks(window.from, window.to, 6).map(tick => {
+      {ticks(window.from, window.to - span * 0.05, 6).map(tick => {
         const left = ((tick - window.from) / span) * 100;
         return (
           <span key={tick} class={`tick number ${left > 92 ? 'last' : ''}`} style={{ left: `${left}%` }}>
