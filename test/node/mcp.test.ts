@@ -209,20 +209,24 @@ function normal(text: string, outputDir: string): string {
     names.set(id, name);
     return name;
   };
-  return text
-    .replaceAll(JSON.stringify(outputDir).slice(1, -1), '<directory>')
-    .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, '<time>')
-    .replace(/\b\d\d:\d\d:\d\d(?:\.\d{3}Z?)?/g, '<clock>')
-    .replace(/\b\d+[smhd] ago\b|\bin \d+s\b/g, '<ago>')
-    .replace(/[\w.]*\/(?:[\w.@-]+\/)*(?=checkout\.[jt]s|node_modules)/g, '<path>/')
-    .replace(/(file:\/\/)?<path>/g, '<path>')
-    .replace(/\.[jt]s:\d+:\d+/g, '.js:<line>')
-    .replace(/(cursor: |"cursor":")0(?:,[0-9a-f.,]+)?/g, '$1<cursor>')
-    .replace(/: \d+ KiB/g, ': <size>')
-    .replace(/\d+\.\d{3}\/s/g, '<rate>')
-    .replace(/(?<=trace |trace=|"trace":")[0-9a-f]{8,32}/g, named('trace'))
-    .replace(/(?<=parent |span=|span |"spans":\[")[0-9a-f]{4,16}\b/g, named('span'))
-    .replace(/(?<= )[0-9a-f]{4,16}(?=$| ERROR| \(\+|:| spends| one after)/gm, named('span'));
+  return (
+    text
+      .replaceAll(JSON.stringify(outputDir).slice(1, -1), '<directory>')
+      .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, '<time>')
+      .replace(/\b\d\d:\d\d:\d\d(?:\.\d{3}Z?)?/g, '<clock>')
+      .replace(/\b\d+[smhd] ago\b|\bin \d+s\b/g, '<ago>')
+      .replace(/[\w.]*\/(?:[\w.@-]+\/)*(?=checkout\.[jt]s|node_modules)/g, '<path>/')
+      .replace(/(file:\/\/)?<path>/g, '<path>')
+      .replace(/\.[jt]s:\d+:\d+/g, '.js:<line>')
+      // How much of a stack fits depends on how long its paths are.
+      .replace(/(exception\.stacktrace=".*?at price \(<path>\/checkout\.js:<line>\)).*/g, '$1…')
+      .replace(/(cursor: |"cursor":")0(?:,[0-9a-f.,]+)?/g, '$1<cursor>')
+      .replace(/: \d+ KiB/g, ': <size>')
+      .replace(/\d+\.\d{3}\/s/g, '<rate>')
+      .replace(/(?<=trace |trace=|"trace":")[0-9a-f]{8,32}/g, named('trace'))
+      .replace(/(?<=parent |span=|span |"spans":\[")[0-9a-f]{4,16}\b/g, named('span'))
+      .replace(/(?<= )[0-9a-f]{4,16}(?=$| ERROR| \(\+|:| spends| one after)/gm, named('span'))
+  );
 }
 
 test('the conformance suite finds nothing in what applies to a server of these tools', {

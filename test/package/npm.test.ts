@@ -200,6 +200,17 @@ test('the command is there', async () => {
   expect(stdout.trim()).toBe(`otlp-arrow ${version}`);
 });
 
+test('an agent starts the tools with npx, as docs/agents.md says', async () => {
+  const { Client } = await import('@modelcontextprotocol/client');
+  const { StdioClientTransport } = await import('@modelcontextprotocol/client/stdio');
+  const client = new Client({ name: 'test', version: '1' });
+  const args = ['--no-install', 'otlp-arrow', 'mcp', './out-mjs'];
+  await client.connect(new StdioClientTransport({ command: windows ? 'npx.cmd' : 'npx', args, cwd: home }));
+  const answer = await client.callTool({ name: 'search_traces', arguments: {} });
+  await client.close();
+  expect(JSON.stringify(answer.content)).toContain('first  shop');
+});
+
 test('register says what to install where there is no SDK, and the program runs on', async () => {
   writeFileSync(join(home, 'app.mjs'), "console.log('runs')");
   const { stdout, stderr } = await execute(process.execPath, ['--import', 'otlp-arrow/register', 'app.mjs']);

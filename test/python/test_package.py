@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -97,6 +98,21 @@ with otlp_arrow.OtlpLibrary(output_dir="telemetry") as library:
     assert row["name"] == "work"
     assert "traces: 1 record" in run(empty / "otlp-arrow", "inspect", "telemetry", cwd=tmp_path)
     assert "otlp-arrow" in run(empty / "python", "-I", "-m", "otlp_arrow", "--help", cwd=tmp_path)
+
+
+def test_an_agent_starts_the_tools_as_uvx_does(empty: Path, tmp_path: Path) -> None:
+    hello = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
+    messages: list[dict[str, object]] = [
+        {"id": 1, "method": "initialize", "params": hello},
+        {"method": "notifications/initialized"},
+        {"id": 2, "method": "tools/call", "params": {"name": "overview", "arguments": {}}},
+    ]
+    told = "".join(json.dumps({"jsonrpc": "2.0", **message}) + "\n" for message in messages)
+    command = [str(empty / "otlp-arrow"), "mcp", "./telemetry"]
+    done = subprocess.run(command, cwd=tmp_path, input=told, capture_output=True, text=True, timeout=120, check=True)
+    answers = {answer["id"]: answer for answer in map(json.loads, done.stdout.splitlines())}
+    assert answers[1]["result"]["serverInfo"]["name"] == "otlp-arrow"
+    assert "does not exist yet" in answers[2]["result"]["content"][0]["text"]
 
 
 def snippets(readme: Path) -> list[str]:

@@ -78,7 +78,8 @@ impl<'a> Asker<'a> {
     pub(crate) fn ask<Q: Question>(&self, question: &Q, io: &mut Io<'_>) -> Outcome<Q::Answer> {
         let answer = self.telemetry.ask_with(question, &self.options);
         if io.terminal.shows_progress {
-            let _ = write!(io.err, "\r\x1b[K");
+            // Past the guard of what is printed, as the progress itself.
+            let _ = write!(std::io::stderr(), "\r\x1b[K");
         }
         answer.map_err(usage)
     }

@@ -69,25 +69,30 @@ pub(crate) fn print(trace: &Trace, io: &mut Io<'_>) -> Outcome {
     let labels = labels(nodes, &spans);
     let longest = labels.iter().map(|label| columns(&label.text())).max().unwrap_or_default();
     // Elsewhere than at a terminal nothing is cut, and lines are as wide as they have to be.
+    let shape = Shape::of(trace);
+    let slowest = shape.slowest();
+    let behind = |at: usize| {
+        let error = match error(&spans[nodes[at].row]) {
+            Some(message) if !message.is_empty() => format!("  error: {}", one_line(&message)),
+            Some(_) => "  error".to_owned(),
+            None => String::new(),
+        };
+        (if slowest == Some(at) { "  ◀ slowest" } else { "" }, error)
+    };
     let (width, bars) = match io.terminal.width {
         Some(width) => {
-            let left = width.saturating_sub(TOOK + 4);
+            // Most of what stands behind the bars has its place as well.
+            let behind = (0..nodes.len()).map(|at| columns(behind(at).0) + columns(&behind(at).1)).max();
+            let left = width.saturating_sub(TOOK + 4 + behind.unwrap_or_default().min(width / 3));
             let label = longest.min(left.saturating_sub(NARROWEST_BAR).max(20)).min(left * 2 / 3).max(12);
             (label, left.saturating_sub(label).clamp(NARROWEST_BAR, WIDEST_BAR))
         }
         None => (longest.min(80), USUAL_BAR),
     };
-    let shape = Shape::of(trace);
-    let slowest = shape.slowest();
     let length = end.saturating_sub(start).max(1) as f64;
     for (at, (node, label)) in nodes.iter().zip(labels).enumerate() {
         let span = &spans[node.row];
-        let error = match error(span) {
-            Some(message) if !message.is_empty() => format!("  error: {}", one_line(&message)),
-            Some(_) => "  error".to_owned(),
-            None => String::new(),
-        };
-        let mark = if slowest == Some(at) { "  ◀ slowest" } else { "" };
+        let (mark, error) = behind(at);
         let share = |time: u64| time.saturating_sub(start) as f64 / length;
         let (from, to) = shape.times[at];
         let look = if span.is_error() { Look::Red } else { Look::of_service(&span.service) };

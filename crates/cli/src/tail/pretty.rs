@@ -64,9 +64,9 @@ impl Pretty {
         let mut parts: Vec<(String, Look)> = vec![(clock.to_owned(), Look::Dim)];
         if self.labels {
             let letter = match record.signal {
-                Signal::Traces => "span",
-                Signal::Metrics => "metr",
-                Signal::Logs => "log ",
+                Signal::Traces => "span  ",
+                Signal::Metrics => "metric",
+                Signal::Logs => "log   ",
             };
             parts.push((letter.to_owned(), Look::Dim));
         }
@@ -79,7 +79,8 @@ impl Pretty {
                 9..=12 => Look::Plain,
                 _ => Look::Dim,
             };
-            parts.push((fitted(&record.level, if narrow { 3 } else { 5 }), look));
+            let level = if narrow { record.level.chars().take(1).collect() } else { fitted(&record.level, 5) };
+            parts.push((level, look));
         }
         let taken: usize = parts.iter().map(|(text, _)| columns(text) + 2).sum();
         let mut left = width.saturating_sub(taken);
@@ -97,20 +98,17 @@ impl Pretty {
         let kept = columns(&count) + columns(&took) + columns(&error).min(left / 2);
         let said = cut(&one_line(&record.said), left.saturating_sub(kept).max(8).min(left));
         let look = if record.signal == Signal::Logs && record.severity >= 17 { Look::Red } else { Look::Plain };
-        for (text, look) in [
-            (count, Look::Bold),
-            (said, look),
-            (took, Look::Dim),
-            (error, Look::Red),
-            (record::attributes(record.attributes.clone()), Look::Dim),
-            (record.trace.as_deref().map(|id| format!("  {}", &id[..id.len().min(8)])).unwrap_or_default(), Look::Dim),
-        ] {
+        for (text, look) in [(count, Look::Bold), (said, look), (took, Look::Dim), (error, Look::Red)] {
             let text = cut(&text, left);
-            // Of an attribute that is cut to nothing not even the beginning is left.
-            if columns(&text) > 3 || columns(&text) == left || !text.ends_with('…') {
-                left -= columns(&text);
-                out.push_str(&look.paint(&text, colours));
-            }
+            left -= columns(&text);
+            out.push_str(&look.paint(&text, colours));
+        }
+        // Attributes are cut, the trace is there as a whole or not at all.
+        let trace = record.trace.as_deref().map(|id| format!("  {}", &id[..id.len().min(8)])).unwrap_or_default();
+        let trace = if columns(&trace) <= left { trace } else { String::new() };
+        let attributes = cut(&record::attributes(record.attributes.clone()), left - columns(&trace));
+        for text in [if columns(&attributes) > 3 { attributes } else { String::new() }, trace] {
+            out.push_str(&Look::Dim.paint(&text, colours));
         }
         out.trim_end().to_owned()
     }

@@ -68,7 +68,7 @@ fn ask(call: &Call<'_>) -> Result<String> {
         logs: Some(call_logs(&answer.id)),
         now: telemetry.now(),
     };
-    Ok(trace(&answer, &how))
+    Ok(trace(&answer, &how).trim_end().to_owned())
 }
 
 fn call_logs(id: &str) -> String {
