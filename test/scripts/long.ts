@@ -111,6 +111,10 @@ const RUNS: Readonly<Record<string, () => Promise<unknown>>> = {
   'collector as destination': () => collectorPeer(Number(share(1_000))),
   'otap-out': () => otapOut(Number(share(600))),
   'files of the collector': () => collectorFiles(),
+  'otap kills': () =>
+    run('cargo', ['test', '--release', '--quiet', '--test', 'otap_killed'], {
+      env: { OTLP_ARROW_OTAP_KILLS: share(500) },
+    }),
   'otap-collector': () => otapCollector(Number(share(600))),
   'prometheus as destination': () => prometheusDoor(),
   proxies: () => proxies(),
