@@ -1,6 +1,6 @@
 /** Log records in a list: what is looked for, which come twice, which make room. */
 import { expect, test } from 'vitest';
-import { looked, marks } from '../src/figures/looked.js';
+import { marks } from '../src/figures/looked.js';
 import { keyOf, levelOf, prepended, timeOfKey, unknownOf } from '../src/figures/records.js';
 import { begins, rowAt } from '../src/parts/rows.js';
 import type { LogRecord } from '../src/wire.js';
@@ -15,18 +15,6 @@ const record = (second: number, body: string, more: Partial<LogRecord> = {}): Lo
   resource: {},
   flags: 0,
   ...more,
-});
-
-test('a text, or a regular expression between slashes', () => {
-  expect(looked('Declined')).toEqual({ text: 'Declined' });
-  expect(looked(' declined ')).toEqual({ text: 'declined', ignore_case: 'true' });
-  expect(looked('/time(out)? [0-9]+/')).toEqual({ regex: 'time(out)? [0-9]+' });
-  expect(looked('/a\\/b/i')).toEqual({ regex: 'a/b', ignore_case: 'true' });
-  expect([looked(''), looked('/'), looked('//')]).toEqual([
-    {},
-    { text: '/', ignore_case: 'true' },
-    { text: '//', ignore_case: 'true' },
-  ]);
 });
 
 test('what was looked for is marked, and no expression holds up the page', () => {

@@ -73,8 +73,3 @@ export function cellAt({ times, rows }: Heat, x: number, y: number): { row: Row;
   const [row, time] = [rows[at], times[column]];
   return row && time !== undefined ? { row, time, count: row.counts[column]! } : null;
 }
-
-/** How many values a row has in all. */
-export function totalOf(row: Row): number {
-  return row.counts.reduce((sum, count) => sum + count, 0);
-}

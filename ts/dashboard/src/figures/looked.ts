@@ -1,19 +1,9 @@
-/** What is typed into the search of log records: a text, or `/regex/`, `/regex/i`. */
+/** What is looked for in log records, where it stands in a line. */
 
 export interface Looked {
   readonly text?: string;
   readonly regex?: string;
   readonly ignore_case?: 'true';
-}
-
-/** The words of a question for it. */
-export function looked(typed: string): Looked {
-  const trimmed = typed.trim();
-  const match = /^\/(.+)\/(i?)$/s.exec(trimmed);
-  if (match) return { regex: match[1]!.replaceAll('\\/', '/'), ...(match[2] ? { ignore_case: 'true' as const } : {}) };
-  if (trimmed === '') return {};
-  // Who types small letters only does not care; who types a capital does.
-  return { text: trimmed, ...(trimmed === trimmed.toLowerCase() ? { ignore_case: 'true' as const } : {}) };
 }
 
 /** Where it occurs in a line, to be marked; the browser's regular expressions know less and more than the API's, so a miss marks nothing. */

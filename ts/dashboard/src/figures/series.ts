@@ -108,25 +108,3 @@ export function quotedValue(value: string): string {
 export function quotedName(name: string): string {
   return name === '' || /^[!~"]/.test(name) ? JSON.stringify(name) : name;
 }
-
-/** A small line of values, as the path of an SVG of this size; gaps stay gaps. */
-export function spark(values: readonly (number | null)[], width: number, height: number): string {
-  const known = values.filter((value): value is number => value !== null && Number.isFinite(value));
-  if (known.length === 0) return '';
-  const [least, greatest] = [Math.min(...known), Math.max(...known)];
-  const y = (value: number) =>
-    greatest === least ? height / 2 : height - 1 - ((value - least) / (greatest - least)) * (height - 2);
-  const step = values.length > 1 ? width / (values.length - 1) : 0;
-  let path = '';
-  let pen = 'M';
-  values.forEach((value, at) => {
-    if (value === null || !Number.isFinite(value)) {
-      pen = 'M';
-      return;
-    }
-    const alone = pen === 'M' && (values[at + 1] ?? null) === null;
-    path += `${pen}${(at * step).toFixed(1)},${y(value).toFixed(1)}${alone ? 'h1' : ''}`;
-    pen = 'L';
-  });
-  return path;
-}

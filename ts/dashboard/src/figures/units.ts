@@ -56,9 +56,6 @@ export function valueText(value: number | null | undefined, shown: Shown): strin
   return `${amount(value)}${text === '' ? '' : ` ${text}`}${per}`;
 }
 
-/** As above for an axis, where the unit is told once: no annotation. */
-export const axisText = valueText;
-
 /** The ends of a bucket. */
 export function bucketText(above: number, upTo: number, shown: Shown): string {
   const value = (bound: number) => valueText(bound, { ...shown, show: 'value' });
