@@ -370,6 +370,7 @@ const QUESTIONS: readonly Question[] = [
   ['metrics', 'Metrics', at => at.metrics()],
   ['series', 'Series', at => at.series({ metric: 'requests', step: '20s', exemplars: 2 })],
   ['series', 'Series', at => at.series({ metric: 'latency', quantile: [0.5, 0.9], top: 1 })],
+  ['series', 'Series', at => at.series({ metric: 'latency', show: 'buckets', by: ['service'] })],
   ['series', 'Series', at => at.series({ metric: 'memory', by: ['service'], show: 'value', agg: 'avg', top: 1 })],
   ['errors', 'Errors', at => at.errors({ service: 'checkout' })],
   ['exceptions', 'Exceptions', at => at.exceptions({ limit: 5 })],

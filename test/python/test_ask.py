@@ -49,6 +49,7 @@ QUESTIONS: list[Question] = [
     ("metrics", (), {}),
     ("series", (), {"metric": "requests", "step": "20s", "exemplars": 2}),
     ("series", (), {"metric": "latency", "quantile": [0.5, 0.9], "top": 1}),
+    ("series", (), {"metric": "latency", "show": "buckets", "by": ["service"]}),
     ("series", (), {"metric": "memory", "by": ["service"], "show": "value", "agg": "avg", "top": 1}),
     ("errors", (), {"service": "checkout"}),
     ("exceptions", (), {"limit": 5}),
