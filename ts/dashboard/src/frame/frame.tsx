@@ -78,6 +78,7 @@ function Content({ wanted }: { wanted: Page }): JSX.Element {
   if (now.error) {
     return (
       <Wrong
+        alone
         error={
           new Error(
             `This page could not be loaded: ${now.error.message}. The recorder may have been started anew: load the page again.`,
@@ -105,6 +106,7 @@ class Guard extends Component<{ children: ComponentChildren }, { error?: Error }
   override render(): ComponentChildren {
     return this.state.error ? (
       <Wrong
+        alone
         error={new Error(`The page failed: ${this.state.error.message}. Please report it to the project.`)}
         again={() => this.setState({ error: undefined as never })}
       />
@@ -116,7 +118,7 @@ class Guard extends Component<{ children: ComponentChildren }, { error?: Error }
 
 function Unknown(): JSX.Element {
   return (
-    <Empty title="There is no such page">
+    <Empty alone title="There is no such page">
       <p>
         <a href={href('overview')}>To the overview</a>
       </p>

@@ -52,7 +52,7 @@ export default function Overview(): JSX.Element {
     { key: 'k', text: 'Service before', act: () => choose(Math.max(0, (chosen ?? 1) - 1)) },
     { key: 'Enter', text: 'Its traces', act: () => chosen !== undefined && open(chosen) },
   ]);
-  if (overview.error && !overview.answer) return <Wrong error={overview.error} again={overview.again} />;
+  if (overview.error && !overview.answer) return <Wrong alone error={overview.error} again={overview.again} />;
   if (!overview.answer) return <Loading lines={12} />;
   const { signals, recorder, searched } = overview.answer;
   const nothing = signals.every(({ first }) => first === null);
@@ -213,7 +213,7 @@ function FirstSteps({ recorder }: { recorder: Recorder }): JSX.Element {
     : 'npm i otlp-arrow @opentelemetry/sdk-node\nexport OTEL_SERVICE_NAME=my-service\nnode --import otlp-arrow/register app.js';
   const curl = `curl -H 'content-type: application/json' http://localhost:${port}/v1/traces -d '{"resourceSpans":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"hello"}}]},"scopeSpans":[{"spans":[{"traceId":"5b8efff798038103d269b633813fc60c","spanId":"eee19b7ec3c1b174","name":"my first span","kind":2,"startTimeUnixNano":"'$(date +%s)'000000000","endTimeUnixNano":"'$(date +%s)'250000000"}]}]}]}'`;
   return (
-    <Empty title="Nothing is kept yet">
+    <Empty alone title="Nothing is kept yet">
       <p>
         {here ? (
           'Any OpenTelemetry SDK sends to this address by itself. With Node.js:'

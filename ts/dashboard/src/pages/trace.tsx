@@ -37,15 +37,15 @@ export default function Trace(): JSX.Element {
   const model = useMemo(() => tree.answer && modelOf(tree.answer.spans), [tree.answer]);
   if (id === '')
     return (
-      <Empty title="Which trace?">
+      <Empty alone title="Which trace?">
         <p>Put the beginning of its id into the search box.</p>
       </Empty>
     );
-  if (tree.error && !tree.answer) return <Wrong error={tree.error} again={tree.again} />;
+  if (tree.error && !tree.answer) return <Wrong alone error={tree.error} again={tree.again} />;
   if (!tree.answer || !model || tree.stale) return <Loading lines={14} />;
   if (model.bars.length === 0) {
     return (
-      <Empty title="This trace is not here">
+      <Empty alone title="This trace is not here">
         <p>
           No span of <code>{line(id)}</code> is kept: it may have been deleted by retention, or was never recorded here.
         </p>

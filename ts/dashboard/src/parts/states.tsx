@@ -5,23 +5,45 @@ import type { Searched } from '../wire.js';
 import { clean } from './text.js';
 import { clock, count } from './time.js';
 
+/** The title of what stands where there is nothing to see: of the whole page where it is `alone`. */
+const Title = ({ alone, title }: { alone: boolean | undefined; title: string }): JSX.Element =>
+  alone ? <h1>{title}</h1> : <h2>{title}</h2>;
+
 /** Nothing to see. */
-export function Empty({ title, children }: { title: string; children?: ComponentChildren }): JSX.Element {
+export function Empty({
+  title,
+  alone,
+  children,
+}: {
+  title: string;
+  /** Whether the page has nothing else. */
+  alone?: boolean;
+  children?: ComponentChildren;
+}): JSX.Element {
   return (
     <div class="state" role="status">
-      <h2>{title}</h2>
+      <Title alone={alone} title={title} />
       {children}
     </div>
   );
 }
 
 /** Something went wrong, and what was told of it. */
-export function Wrong({ error, again }: { error: Error; again?: () => void }): JSX.Element {
+export function Wrong({
+  error,
+  alone,
+  again,
+}: {
+  error: Error;
+  /** Whether the page has nothing else. */
+  alone?: boolean;
+  again?: () => void;
+}): JSX.Element {
   const code = error instanceof ApiError ? error.code : error.name;
   const title = code === 'OFFLINE' ? 'Nobody answers' : code === 'TIMEOUT' ? 'That took too long' : 'That did not work';
   return (
     <div class="state wrong" role="alert">
-      <h2>{title}</h2>
+      <Title alone={alone} title={title} />
       <p>{clean(error.message)}</p>
       <p class="quiet">
         <code>{code}</code>
