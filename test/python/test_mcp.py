@@ -96,7 +96,7 @@ def test_a_library_answers_over_http(directory: Path, mode: Any) -> None:
     record(library)
 
     async def ask() -> None:
-        async with Client(f"http://{library.addresses().http}/mcp", mode=mode) as client:
+        async with Client(f"http://{library.addresses()['http']}/mcp", mode=mode) as client:
             await follow(client)
             assert "recorder: ok" in await call(client, "overview")
 
