@@ -6,6 +6,7 @@ import json
 import os
 import random
 import re
+import sys
 import threading
 import time
 import urllib.request
@@ -28,6 +29,10 @@ from support import PATIENCE_SECONDS, eventually
 KILLS = int(os.environ.get("FLIGHT_KILLS", "4"))
 ROWS = int(os.environ.get("FLIGHT_ROWS", "200000"))
 FUZZED = int(os.environ.get("FLIGHT_FUZZED", "400"))
+
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="a process cannot be asked to end by another one there")
+linux = pytest.mark.skipif(sys.platform != "linux", reason="what is resident is read from /proc")
 
 
 @pytest.fixture
@@ -426,6 +431,7 @@ def test_a_shutdown_ends_what_has_no_end(running: Recorder) -> None:
     assert numbers(get(running.client())) == [0, 1, 2]
 
 
+@linux
 def test_a_batch_that_is_too_large_is_refused_and_what_is_in_it_has_bounds(tmp_path: Path) -> None:
     with recorder(tmp_path / "telemetry", LIMITS__MAX_BODY="1MiB") as running:
         client = running.client()
@@ -605,6 +611,7 @@ def test_nothing_goes_round_between_two_that_feed_each_other(tmp_path: Path) -> 
             assert Counter(numbers(get(running.client(), columns=["body"]))) == Counter(range(100))
 
 
+@linux
 def test_a_large_answer_takes_little_memory(tmp_path: Path) -> None:
     with recorder(tmp_path / "telemetry") as running:
         client = running.client()
