@@ -180,7 +180,8 @@ impl Otap {
             headers.insert(HeaderName::from_static(Hops::HEADER), value);
         }
         let call = self.sender.call(&self.urls[signal], headers);
-        let stream = Arc::new(Stream::begin(Encoder::new(signal, &self.options), call, self.timeout, now));
+        let stream =
+            Arc::new(Stream::begin(Encoder::new(signal, &self.options), call, [self.lifetime, self.timeout], now));
         streams.push((hops.clone(), Arc::clone(&stream)));
         stream
     }

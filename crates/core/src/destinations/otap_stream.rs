@@ -67,16 +67,16 @@ pub(super) struct Form {
 #[derive(Debug)]
 pub(super) struct Stream {
     writing: Mutex<(Encoder, i64)>,
-    sender: Mutex<Option<Sender>>,
     waiting: Arc<Waiting>,
     begun: Instant,
     task: AbortHandle,
 }
 
-/// Batches without a status.
+/// Batches without a status, and the way on which more would go.
 #[derive(Debug, Default)]
 struct Waiting {
     state: Mutex<State>,
+    sender: Mutex<Option<Sender>>,
     /// No more is sent on the stream.
     retired: AtomicBool,
     changed: Notify,
@@ -124,6 +124,12 @@ impl Waiting {
         state.ended = Some(end);
     }
 
+    fn retire(&self) {
+        self.retired.store(true, Ordering::Release);
+        lock(&self.sender).take();
+        self.changed.notify_one();
+    }
+
     /// Ends so long after the stream was retired as an answer may take: a peer that never ends it is not waited for.
     async fn overdue(&self, patience: Duration) {
         loop {
@@ -137,24 +143,30 @@ impl Waiting {
 }
 
 impl Stream {
-    /// A stream of what `replies` brings. Its answers take at most `patience`.
+    /// A stream of what `replies` brings, on which batches are sent for a `lifetime`: also where none comes, so that a server
+    /// which ends in order need not wait for it. Its answers take at most `patience`.
     pub(super) fn begin(
         encoder: Encoder,
         (sender, replies): (Sender, impl Future<Output = Result<Replies, Failure>> + Send + 'static),
-        patience: Duration,
+        [lifetime, patience]: [Duration; 2],
         now: Instant,
     ) -> Self {
-        let waiting = Arc::new(Waiting::default());
+        let waiting = Arc::new(Waiting { sender: Mutex::new(Some(sender)), ..Waiting::default() });
         let of_task = Arc::clone(&waiting);
         let task = tokio::spawn(async move {
+            let aged = async {
+                tokio::time::sleep(lifetime).await;
+                of_task.retire();
+                std::future::pending().await
+            };
             let end = tokio::select! {
                 end = read(replies, &of_task) => end,
+                end = aged => end,
                 () = of_task.overdue(patience) => End::Abandoned,
             };
             of_task.end(end);
         });
-        let (writing, sender) = (Mutex::new((encoder, 0)), Mutex::new(Some(sender)));
-        Self { writing, sender, waiting, begun: now, task: task.abort_handle() }
+        Self { writing: Mutex::new((encoder, 0)), waiting, begun: now, task: task.abort_handle() }
     }
 
     /// Whether batches may be sent on it.
@@ -165,9 +177,7 @@ impl Stream {
 
     /// Sends no more; the statuses of what was sent still come.
     pub(super) fn retire(&self) {
-        self.waiting.retired.store(true, Ordering::Release);
-        lock(&self.sender).take();
-        self.waiting.changed.notify_one();
+        self.waiting.retire();
     }
 
     /// Gives up whatever is on it.
@@ -189,7 +199,7 @@ impl Stream {
         let mut writing = lock(&self.writing);
         let (encoder, next) = &mut *writing;
         let mut sent = Vec::new();
-        let Some(sender) = lock(&self.sender).clone() else { return Ok(sent) };
+        let Some(sender) = lock(&self.waiting.sender).clone() else { return Ok(sent) };
         while sent.len() < batches
             && let Some(range) = todo.pop()
         {

@@ -196,6 +196,22 @@ fn streams_end_in_order_when_their_time_is_over() {
 }
 
 #[test]
+fn a_stream_without_data_ends_as_well() {
+    let (dir, server) = (tempfile::tempdir().unwrap(), ArrowServer::start());
+    let mut destination = otap(&server);
+    destination.options.set("stream_lifetime", OptionValue::Duration(Duration::from_secs(1)));
+    let library = OtlpLibrary::open(config(dir.path(), [destination])).unwrap();
+    export(&library, 0, 10);
+    assert!(server.wait_until(LONG, has_all(10)));
+    wait_for("its end, with nothing more to send", || server.ended() == 1);
+    assert_eq!(server.streams().len(), 1);
+    export(&library, 10, 20);
+    assert!(server.wait_until(LONG, has_all(20)));
+    assert_eq!(server.streams().len(), 2);
+    library.shutdown_blocking(None).unwrap();
+}
+
+#[test]
 fn what_a_stream_took_along_is_sent_again() {
     for act in [Act::End(14), Act::End(0), Act::Reset, Act::Stray, Act::KeepAndEnd, Act::End(4), Act::End(13)] {
         let (dir, server) = (tempfile::tempdir().unwrap(), ArrowServer::start());
