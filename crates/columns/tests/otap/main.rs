@@ -28,6 +28,7 @@ pub(crate) fn read(stream: &mut Stream, batch: &BatchArrowRecords<'_>) -> Result
     assert_eq!(stored.batch().schema(), otlp_arrow_columns::schema(stored.signal()));
     // What the check of tables from elsewhere finds wrong would be wrong in a file too.
     check_batches(stored.signal(), [stored.batch().clone()], &limits).unwrap();
+    otlp_arrow_columns::encode_protobuf(stored.signal(), std::slice::from_ref(stored.batch())).unwrap();
     Ok(stored)
 }
 
