@@ -110,6 +110,8 @@ test('the whole tour by the keyboard', async () => {
   await page.locator('.metric-list .row').first().waitFor();
   await page.keyboard.press('j');
   await at(page, /\/ui\/metrics\/.+/);
+  // The chart takes its keys once it is there.
+  await page.locator('.legend tbody tr').first().waitFor();
   await page.keyboard.press('v');
   await at(page, /view=table/);
   await page.keyboard.press('V');
