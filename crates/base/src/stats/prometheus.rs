@@ -73,10 +73,13 @@ mod tests {
         stats.received(Signal::Logs, http, 3, &Refused { by_reason: [1; 4], ..Refused::default() });
         stats.request(Signal::Logs, http, None, Duration::from_micros(300));
         stats.foreign_data(Signal::Logs, http);
+        stats.stream(Signal::Logs, stats.protocol("otap"));
         stats.dropped(Signal::Logs, "evicted", 1);
         stats.filtered(Signal::Logs, "a stage", 1);
         stats.event(crate::EventName::StorageFull);
-        stats.destination("a \"b\"\\c\n", PerSignal::from_fn(exporter)).request(Duration::from_secs(1));
+        let destination = stats.destination("a \"b\"\\c\n", PerSignal::from_fn(exporter));
+        destination.request(Duration::from_secs(1));
+        destination.changed(Signal::Logs, "sent_as_otlp", 1);
         stats.read_skipped(Signal::Logs);
         let snapshot = stats.snapshot();
         for metric in Metric::ALL {

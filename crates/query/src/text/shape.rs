@@ -118,8 +118,8 @@ mod tests {
         let found = shape(&[(None, 0, 100), (Some(0), 0, 30), (Some(0), 0, 50), (Some(0), 50, 90)]);
         assert_eq!((path(&found), found.own[0]), (vec![0, 2, 3], 10));
         // One that is still under way when its parent ends counts up to there.
-        let found = shape(&[(None, 0, 100), (Some(0), 20, 300), (Some(1), 200, 290), (Some(1), 20, 90)]);
-        assert_eq!((path(&found), &found.own[..]), (vec![0, 1, 3], &[20, 120, 90, 70][..]));
+        let found = shape(&[(None, 0, 100), (Some(0), 20, 300), (Some(1), 20, 90), (Some(1), 200, 290)]);
+        assert_eq!((path(&found), &found.own[..]), (vec![0, 1, 2], &[20, 120, 70, 90][..]));
         assert_eq!(found.slowest(), Some(1));
     }
 

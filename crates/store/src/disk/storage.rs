@@ -44,7 +44,7 @@ pub trait Storage: fmt::Debug + Send + Sync + 'static {
     /// The entries of a directory that are files, in no order. A missing directory has none.
     fn list(&self, dir: &Path) -> io::Result<Vec<Entry>>;
 
-    /// The names that [`Storage::list`] would have, and perhaps those of directories: for who asks nothing else of them.
+    /// The names that [`Storage::list`] has, for who asks nothing else of the files.
     fn list_names(&self, dir: &Path) -> io::Result<Vec<String>> {
         Ok(self.list(dir)?.into_iter().map(|entry| entry.name).collect())
     }

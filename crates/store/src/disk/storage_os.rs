@@ -91,8 +91,14 @@ impl Storage for OsStorage {
     }
 
     fn list_names(&self, dir: &Path) -> io::Result<Vec<String>> {
-        // A name that is not text is not ours.
-        let name = |entry: io::Result<DirEntry>| entry.map(|entry| entry.file_name().into_string().ok()).transpose();
+        // Of files only; a name that is not text is not ours.
+        let name = |entry: io::Result<DirEntry>| match entry {
+            Ok(entry) if entry.file_type().is_ok_and(|kind| kind.is_file()) => {
+                entry.file_name().into_string().ok().map(Ok)
+            }
+            Ok(_) => None,
+            Err(error) => Some(Err(error)),
+        };
         entries(dir)?.filter_map(name).collect()
     }
 
