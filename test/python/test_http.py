@@ -98,8 +98,11 @@ def test_one_trace_as_far_as_somebody_looks(asked: httpx.Client) -> None:
     focus = asked.get(f"/traces/{trace}", params={"focus": tree[4]["id"]}).json()["spans"]
     assert [span["name"] for span in focus] == ["part 3"]
     text = asked.get(f"/traces/{trace}", params={"format": "text"}).text.splitlines()
-    assert len(text) == 11
-    assert text[1].split()[2:] == ["request", "shop"]
+    # What is fast is in one line, so that how many there are depends on the machine.
+    assert text[0].startswith(f"trace {trace} ")
+    assert "10 spans" in text[0]
+    assert any(line.split()[-2:] == ["request", "shop"] for line in text)
+    assert any("part 0" in line for line in text)
 
 
 def test_a_stranger_is_refused(asked: httpx.Client) -> None:
