@@ -101,7 +101,7 @@ def test_one_trace_as_far_as_somebody_looks(asked: httpx.Client) -> None:
     # What is fast is in one line, so that how many there are depends on the machine.
     assert text[0].startswith(f"trace {trace} ")
     assert "10 spans" in text[0]
-    assert any(line.split()[-2:] == ["request", "shop"] for line in text)
+    assert any("request  shop " in line for line in text)
     assert any("part 0" in line for line in text)
 
 
