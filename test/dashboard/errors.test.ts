@@ -27,7 +27,7 @@ test('exceptions that are alike are one row, with how many, since when, and a wa
   expect(await clipboard(page)).toMatch(
     /^PaymentError: card of order \d+ was declined\n2[01] times from .*\nspan: checkout\ntrace: [0-9a-f]{32} span [0-9a-f]{16}\n\nPaymentError:/,
   );
-  expect(await details.locator('.occurrences li').count()).toBeGreaterThan(15);
+  await expect.poll(() => details.locator('.occurrences li').count()).toBeGreaterThan(15);
   const link = page.url();
   await details.getByRole('link', { name: 'Trace of the latest' }).click();
   await at(page, /\/ui\/trace\/[0-9a-f]{32}\?.*span=[0-9a-f]{16}/);

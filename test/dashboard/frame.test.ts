@@ -106,6 +106,10 @@ test('services are picked, and hold on all pages', async () => {
   await go('traces');
   await page.getByRole('button', { name: 'All services' }).click();
   await page.getByPlaceholder('Find a service').fill('pay');
+  await page
+    .locator('.menu')
+    .getByRole('button', { name: /^payment/ })
+    .waitFor();
   await page.keyboard.press('Enter');
   await at(page, /service=payment/);
   await settled(page);

@@ -83,13 +83,16 @@ export function listen<T>(signal: keyof typeof LISTS, words: Given, on: (update:
   const hold = () => {
     if (waiting || document.visibilityState === 'hidden') return;
     waiting = new AbortController();
+    const { signal: left } = waiting;
     channel.postMessage({ kind: 'who' });
     const held = () =>
       new Promise<void>(resolve => {
+        // The lock may have been on its way when nobody wanted it any more.
+        if (left.aborted) return resolve();
         release = resolve;
         open();
       });
-    navigator.locks.request(`otlp-arrow ${path}`, { signal: waiting.signal }, held).catch(() => undefined);
+    navigator.locks.request(`otlp-arrow ${path}`, { signal: left }, held).catch(() => undefined);
   };
   const leave = () => {
     waiting?.abort();
