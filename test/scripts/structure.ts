@@ -52,7 +52,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   ],
   columns: ['schema', 'column', 'batch', 'decode', 'encode', 'otap', 'lib'],
   store: ['disk', 'file', 'log', 'write', 'lib'],
-  net: ['time', 'reload', 'identity', 'encoding', 'grpc', 'tls', 'client', 'server', 'lib'],
+  net: ['time', 'reload', 'identity', 'encoding', 'grpc', 'tls', 'client', 'access', 'server', 'lib'],
   query: ['filter', 'figures', 'snapshot', 'scan', 'index', 'record', 'answer', 'questions', 'text', 'lib'],
   dashboard: ['files', 'pages', 'viewer', 'lib'],
   mcp: ['page', 'words', 'runs', 'tools', 'hand', 'prompts', 'resources', 'server', 'stdio', 'door', 'lib'],

@@ -5,6 +5,7 @@
 #![deny(unsafe_code)]
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests time what they start"))]
 
+pub mod access;
 pub mod client;
 pub mod encoding;
 pub mod grpc;
