@@ -218,20 +218,25 @@ impl KeySource {
     }
 }
 
-/// Where the issuer says that its keys are. Who speaks TLS may not send us to what is behind this machine's own doors.
 async fn discover(client: &Client, issuer: &str) -> Result<String, String> {
     let url = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
     let body = get(client, &url).await?;
-    let document: Value = serde_json::from_slice(&body).map_err(|error| format!("{url}: it is not JSON: {error}"))?;
+    keys_url(issuer, &body).map_err(|error| format!("{url}: {error}"))
+}
+
+/// Where the issuer's document says that its keys are. Who is elsewhere may not send us to what is behind this machine's own doors.
+fn keys_url(issuer: &str, document: &[u8]) -> Result<String, String> {
+    let document: Value = serde_json::from_slice(document).map_err(|error| format!("it is not JSON: {error}"))?;
     let text = |name: &str| document.get(name).and_then(Value::as_str);
     if text("issuer") != Some(issuer) {
         let given = text("issuer").unwrap_or_default();
-        return Err(format!("{url}: its issuer is {given:?}: write that, or name jwks_url"));
+        return Err(format!("its issuer is {given:?}: write that, or name jwks_url"));
     }
-    let keys = text("jwks_uri").ok_or_else(|| format!("{url}: it has no jwks_uri: name jwks_url"))?;
-    let uri = checked(keys).map_err(|error| format!("{url}: jwks_uri = {keys:?}: {error}"))?;
-    if issuer.starts_with("https://") && (uri.scheme_str() != Some("https") || is_loopback(&uri)) {
-        return Err(format!("{url}: jwks_uri = {keys:?}: an issuer elsewhere may not name this machine"));
+    let keys = text("jwks_uri").ok_or("it has no jwks_uri: name jwks_url")?;
+    let uri = checked(keys).map_err(|error| format!("jwks_uri = {keys:?}: {error}"))?;
+    let own = checked(issuer).is_ok_and(|issuer| is_loopback(&issuer));
+    if !own && (uri.scheme_str() != Some("https") || is_loopback(&uri)) {
+        return Err(format!("jwks_uri = {keys:?}: an issuer elsewhere may not name this machine"));
     }
     Ok(keys.to_owned())
 }
@@ -269,4 +274,44 @@ fn checked(url: &str) -> Result<Uri, String> {
 fn is_loopback(uri: &Uri) -> bool {
     let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
     host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(|ip: IpAddr| ip.to_canonical().is_loopback())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const OTHER: &str = "https://id.example";
+
+    #[test]
+    fn an_issuer_elsewhere_cannot_send_us_to_this_machine() {
+        let says = |issuer: &str, keys: &str| {
+            keys_url(issuer, json!({"issuer": issuer, "jwks_uri": keys}).to_string().as_bytes())
+        };
+        for (issuer, keys) in [
+            (OTHER, "https://id.example/keys"),
+            (OTHER, "https://keys.example/id"),
+            ("https://localhost:8443", "https://localhost:8443/keys"),
+            ("http://localhost:8080", "http://127.0.0.1:8080/keys"),
+        ] {
+            assert_eq!(says(issuer, keys).as_deref(), Ok(keys));
+        }
+        for keys in [
+            "http://127.0.0.1:4318/api/v1/flush",
+            "http://localhost/keys",
+            "https://localhost/keys",
+            "https://[::1]/keys",
+            "https://[::ffff:127.0.0.1]/keys",
+            "http://id.example/keys",
+            "https://user@id.example/keys",
+            "keys",
+        ] {
+            assert!(says(OTHER, keys).is_err(), "{keys}");
+        }
+        assert!(keys_url(OTHER, b"{}").unwrap_err().contains("its issuer is"));
+        let missing = json!({"issuer": OTHER}).to_string();
+        assert!(keys_url(OTHER, missing.as_bytes()).unwrap_err().contains("no jwks_uri"));
+    }
 }
