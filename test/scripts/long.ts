@@ -9,6 +9,8 @@
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ask } from './ask.js';
+import { attackTools } from './attack-tools.js';
+import { attacks } from './attacks.js';
 import { collectorPeer } from './collector.js';
 import { collectorFiles } from './collector-files.js';
 import { cost } from './cost.js';
@@ -127,6 +129,8 @@ const RUNS: Readonly<Record<string, () => Promise<unknown>>> = {
     run('cargo', ['test', '--release', '--quiet', '--test', 'library', 'largest'], {
       env: { OTLP_ARROW_LARGEST: '1' },
     }),
+  attacks: () => attacks(Math.min(100, 10 * scale)),
+  'attacks by public tools': () => attackTools(),
   producers,
   questions,
   flight,

@@ -9,6 +9,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { publicApi } from './api.js';
+import { attacks } from './attacks.js';
 import { crossChecks } from './cross.js';
 import { dashboardTests } from './dashboard.js';
 import { demo } from './demo-test.js';
@@ -70,6 +71,7 @@ const STEPS: readonly Step[] = [
   step('demo', () => demo()),
   step('dashboard in a browser', () => dashboardTests()),
   step('kill test, a share', () => run(process.execPath, [join(ROOT, 'test/dist/crash/main.js'), '--rounds', '30'])),
+  step('attacks, a share', () => attacks(1)),
   step('waits, a share', () => waitsShare()),
   step('go peers', () => goPeers()),
   step('fuzzing, a share', () => fuzzShare()),
