@@ -17,6 +17,7 @@ pub mod merge;
 pub mod otap;
 pub mod otlp;
 pub mod read;
+pub mod resource;
 mod signal;
 pub mod status;
 pub mod steps;

@@ -1,8 +1,20 @@
 //! Who may come in: parts that check what a client shows. Nothing here knows what a door does.
 
 mod certificate;
+mod failures;
+mod hash;
 pub mod jwt;
+mod key_text;
 mod login;
+mod password;
+mod quota;
+mod services;
 
 pub use certificate::CertificateName;
+pub use failures::{Digest, Failing, Failure, Failures, Origin, Slowed};
+pub use hash::PasswordHash;
+pub use key_text::{KeyText, NotAKey, sha256_hex};
 pub use login::Logins;
+pub use password::{Busy, Login, Passwords};
+pub use quota::{Limits, Over, Quota, Running};
+pub use services::Services;
