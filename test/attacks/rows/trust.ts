@@ -1,8 +1,17 @@
 /** Rows 36 to 40: what telemetry says about origins, terminals, names and files is data, and leads nowhere. */
 import { execFile } from 'node:child_process';
-import { existsSync, lstatSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type Attack, ensure, expect, kept, tally } from '../attack.js';
 import { post, throwBytes } from '../http1.js';
 import { oneSpan } from '../telemetry.js';
@@ -203,7 +212,28 @@ const directories: Attack = {
   name: 'an output directory that is not what it seems',
   async run({ binary }) {
     const folder = mkdtempSync(join(tmpdir(), 'otlp-arrow-attacks-'));
+    const elsewhere = join(folder, 'elsewhere');
+    mkdirSync(elsewhere);
+    const refused: string[] = [];
     try {
+      for (const child of [
+        'writers',
+        'otlp',
+        join('otlp', 'traces'),
+        join('index', 'logs'),
+        'tmp',
+        'maintenance.lock',
+      ]) {
+        const directory = join(folder, `child-${child.replaceAll('/', '-')}`);
+        mkdirSync(dirname(join(directory, child)), { recursive: true });
+        // The last is a file that is not there yet: to make it would be to follow the link.
+        symlinkSync(child.includes('.') ? join(elsewhere, 'file') : elsewhere, join(directory, child));
+        const { said, listened } = await started(binary, ['--http', '127.0.0.1:0', '--output-dir', directory], folder);
+        ensure(`${child} is refused`, !listened && said.includes('INVALID_CONFIG'), said);
+        ensure(`${child} is named`, said.includes(join(directory, child)), said);
+        ensure(`nothing is written where ${child} leads`, readdirSync(elsewhere).length === 0);
+        refused.push(child);
+      }
       const file = join(folder, 'file');
       writeFileSync(file, 'in the way');
       const { said: refusal, listened } = await started(
@@ -213,7 +243,7 @@ const directories: Attack = {
       );
       ensure('a file is no directory', !listened || /not a directory/i.test(refusal), refusal);
       ensure('the file is as it was', existsSync(file) && lstatSync(file).size === 10);
-      return 'a file in its place is no directory, and stays as it is';
+      return `refused: ${refused.join(', ')} that lead elsewhere, and a file`;
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }

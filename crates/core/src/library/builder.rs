@@ -12,10 +12,11 @@ use crate::config::fit::Surroundings;
 use crate::config::load::Loaded;
 #[cfg(feature = "doors")]
 use crate::doors::Door;
-use crate::error::Result;
+use crate::error::{Code, OtlpError, Result};
 use crate::event::{Event, Severity};
 use crate::stage::Stage;
 use crate::store::hooks::SealHook;
+use crate::store::names::Layout;
 
 /// Opens an [`OtlpLibrary`] with more than a configuration: see [`OtlpLibrary::builder`].
 #[derive(Clone, Debug)]
@@ -83,6 +84,13 @@ impl Builder {
         // A program that turns to another directory later, as a daemon does, must find its files all the same.
         if let Ok(absolute) = absolute(&config.output_dir) {
             config.output_dir = absolute;
+        }
+        if let Some(link) = Layout::new(&config.output_dir).link() {
+            let text = format!(
+                "{} is a symbolic link: what is recorded would go elsewhere. Remove it, or make output_dir itself the other place",
+                link.display()
+            );
+            return Err(OtlpError::new(Code::InvalidConfig, text));
         }
         let config = config.fitted(|output_dir| Surroundings::of(output_dir, Path::new("/")));
         Ok(OtlpLibrary { root: Arc::new(Root::open(config, additions)?) })

@@ -222,6 +222,23 @@ impl Layout {
     pub fn cursors_dir(&self) -> PathBuf {
         self.root.join("cursors")
     }
+
+    /// What of it is a link to elsewhere, if anything is: what is written there would be written elsewhere.
+    pub fn link(&self) -> Option<PathBuf> {
+        let signals = Signal::ALL.into_iter().flat_map(|signal| [self.signal_dir(signal), self.index_dir(signal)]);
+        let folders = ["otlp", "index"].map(|name| self.root.join(name));
+        let own = [
+            self.writers_dir(),
+            self.recorder_number(),
+            self.maintenance_lock(),
+            self.tmp_dir(),
+            self.quarantine_dir(),
+            self.rejected_dir(),
+            self.cursors_dir(),
+        ];
+        let is_link = |path: &PathBuf| path.symlink_metadata().is_ok_and(|found| found.is_symlink());
+        folders.into_iter().chain(own).chain(signals).find(is_link)
+    }
 }
 
 #[cfg(test)]
@@ -279,5 +296,21 @@ mod tests {
         assert_ne!(WriterId::random(), WriterId::random());
         assert_eq!(WriterId(0xfe).to_string().parse(), Ok(WriterId(0xfe)));
         assert!("fe".parse::<WriterId>().is_err());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_below_the_directory_is_found() {
+        let elsewhere = tempfile::tempdir().unwrap();
+        for name in ["writers", "maintenance.lock", "otlp", "otlp/traces", "index/logs", "tmp", "rejected", "cursors"] {
+            let dir = tempfile::tempdir().unwrap();
+            let layout = Layout::new(dir.path());
+            let path = dir.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            assert_eq!(layout.link(), None, "{name}");
+            // One that leads nowhere yet would be followed as well.
+            std::os::unix::fs::symlink(elsewhere.path().join("none"), &path).unwrap();
+            assert_eq!(layout.link(), Some(path), "{name}");
+        }
     }
 }

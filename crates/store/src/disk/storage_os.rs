@@ -29,9 +29,18 @@ impl Storage for OsStorage {
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn ReadFile>> {
-        let file = File::open(path)?;
-        if file.metadata()?.is_dir() {
+        let mut options = OpenOptions::new();
+        options.read(true);
+        // A pipe with a file's name would be waited for until somebody writes to it.
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NONBLOCK);
+        let file = options.open(path)?;
+        let found = file.metadata()?;
+        if found.is_dir() {
             return Err(io::ErrorKind::IsADirectory.into());
+        }
+        if !found.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "neither a file nor a folder"));
         }
         Ok(Box::new(OsRead { file }))
     }
@@ -303,5 +312,20 @@ fn entries(dir: &Path) -> io::Result<impl Iterator<Item = io::Result<DirEntry>>>
         Ok(entries) => Ok(Some(entries).into_iter().flatten()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None.into_iter().flatten()),
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    /// Nobody writes to it: to wait for that would be to wait forever.
+    #[test]
+    fn a_pipe_with_the_name_of_a_file_is_not_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        assert_eq!(OsStorage.open(&path).err().unwrap().kind(), io::ErrorKind::InvalidInput);
     }
 }
