@@ -94,7 +94,7 @@ fn every_page_is_the_one_page_with_what_guards_it() {
         assert!(text.contains("npm run build:dashboard"), "{text}");
     }
     let gone = ask(address, "/assets/app-OLD.js", &[]);
-    assert!(gone.status == 404 && gone.header("cache-control").is_none());
+    assert!(gone.status == 404 && gone.header("cache-control") == Some("no-store"));
     for path in ["/uix", "/ui2/traces", "/index.html", "/assets"] {
         assert_eq!(ask(address, path, &[]).status, 404, "{path}");
     }

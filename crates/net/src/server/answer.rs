@@ -106,6 +106,13 @@ pub(super) fn head(mut answer: Response<Answer>) -> Response<Answer> {
     answer
 }
 
+/// Has browsers take an answer for what it says it is, and keep none: it tells of telemetry. What a service says itself holds.
+pub(super) fn guard_browsers(answer: &mut Response<Answer>) {
+    let headers = answer.headers_mut();
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+}
+
 /// A refusal over HTTP: `google.rpc.Status` in the encoding of the request.
 pub(super) fn http_refusal(refusal: &Refusal, format: Format) -> Response<Answer> {
     let status = refusal.status();

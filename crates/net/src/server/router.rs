@@ -160,20 +160,24 @@ impl Router {
             self.stats.request(signal, protocol, code, self.clock.elapsed(started));
         }
         let Request { head, body, .. } = request;
-        let answer = match done {
+        let speaks_grpc = is_grpc && head.version == Version::HTTP_2;
+        let mut answer = match done {
             Ok(answer) => answer,
             Err(refusal) => {
                 self.drain(&head, body, &refusal, is_grpc);
                 let own = mounted.and_then(|(_, mounted)| mounted.service.refused(&refusal));
                 if let Some(own) = own {
                     answer::refused(own, &refusal)
-                } else if is_grpc && head.version == Version::HTTP_2 {
+                } else if speaks_grpc {
                     answer::grpc_refusal(&refusal)
                 } else {
                     answer::http_refusal(&refusal, otlp::of_media_type(content_type(&head)).unwrap_or(Format::Json))
                 }
             }
         };
+        if !speaks_grpc {
+            answer::guard_browsers(&mut answer);
+        }
         if head.method == Method::HEAD { answer::head(answer) } else { answer }
     }
 

@@ -14,6 +14,27 @@ use tokio::sync::watch;
 
 use crate::support::*;
 
+/// Says how long its answer may be kept.
+struct Kept;
+
+impl Service for Kept {
+    fn name(&self) -> &'static str {
+        "kept"
+    }
+
+    fn routes(&self) -> Vec<Route> {
+        vec![Route::get("/kept")]
+    }
+
+    fn call<'a>(&'a self, _: &'a mut Request, _: &'a Identity) -> Answering<'a> {
+        Box::pin(async {
+            let mut answer = answer::plain(200, "text/css", "a {}");
+            answer.headers_mut().insert("cache-control", "max-age=60".parse().unwrap());
+            Ok(answer)
+        })
+    }
+}
+
 /// Answers its name at every path it is given.
 struct Named(&'static str, Vec<Route>);
 
@@ -65,6 +86,23 @@ fn what_is_unknown_or_off_or_asked_for_wrongly_is_said() {
     let grpc = [("content-type", "application/grpc")];
     assert_eq!(send(fixture.address, "POST", UNARY, &grpc, b"").status, 415, "gRPC needs HTTP/2");
     assert_eq!(said("POST", UNARY).0, 404, "it is a path of gRPC only");
+}
+
+#[test]
+fn browsers_neither_guess_at_an_answer_nor_keep_it_unless_its_service_says_so() {
+    let fixture = Fixture::start_with(LIMITS, |router| router.mount(Arc::new(Kept), true).unwrap());
+    let guarded = |method, path, headers: &[(&str, &str)]| {
+        let reply = send(fixture.address, method, path, headers, b"");
+        let header = |name| reply.header(name).to_owned();
+        (reply.status, header("x-content-type-options"), header("cache-control"))
+    };
+    let with = |status, keep: &str| (status, "nosniff".to_owned(), keep.to_owned());
+    assert_eq!(guarded("GET", "/peer", &[]), with(200, "no-store"));
+    assert_eq!(guarded("HEAD", "/peer", &[]), with(200, "no-store"));
+    assert_eq!(guarded("GET", "/nowhere", &[]), with(404, "no-store"));
+    assert_eq!(guarded("DELETE", "/peer", &[]), with(405, "no-store"));
+    assert_eq!(guarded("POST", UNARY, &[("content-type", "application/grpc")]), with(415, "no-store"), "HTTP/1.1");
+    assert_eq!(guarded("GET", "/kept", &[]), with(200, "max-age=60"), "its service knows better");
 }
 
 #[test]
