@@ -189,6 +189,8 @@ export const RUNNERS: readonly Program[] = [
       session.kill('SIGINT');
     },
     scopes: [HTTP],
+    // It looks every 100 ms whether its program has ended, and says how often in vain.
+    steady: [[/^.*failed to kill - retrying.*$/gm, '']],
     unordered: true,
     cleanup: ['.pm2'],
   },

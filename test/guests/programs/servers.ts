@@ -2,6 +2,9 @@
 import type { Session } from './session.js';
 import type { Program } from './table.js';
 
+/** An instrumentation asks for any API of version 1; the newest may be newer than every SDK, which `register` says. */
+const API = '@opentelemetry/api@1.9.1';
+
 /** Of one line with the SDK in package.json. */
 const HTTP = '@opentelemetry/instrumentation-http';
 const EXPRESS = '@opentelemetry/instrumentation-express';
@@ -86,6 +89,7 @@ export const SERVERS: readonly Program[] = [
       'reflect-metadata@0.2',
       'rxjs@7',
       '@opentelemetry/instrumentation-nestjs-core@0.70',
+      API,
     ],
     files: {
       'app.cjs': `require('reflect-metadata');
@@ -175,7 +179,7 @@ export const SERVERS: readonly Program[] = [
   },
   {
     name: 'socket.io',
-    packages: ['socket.io@4', 'socket.io-client@4', '@opentelemetry/instrumentation-socket.io@0.70'],
+    packages: ['socket.io@4', 'socket.io-client@4', '@opentelemetry/instrumentation-socket.io@0.70', API],
     files: {
       'app.cjs': `const { Server } = require('socket.io'); const { io } = require('socket.io-client');
         const server = require('node:http').createServer(); const hub = new Server(server);
@@ -191,7 +195,7 @@ export const SERVERS: readonly Program[] = [
   },
   {
     name: 'grpc-js server',
-    packages: ['@grpc/grpc-js@1', '@opentelemetry/instrumentation-grpc@0.223.0'],
+    packages: ['@grpc/grpc-js@1', '@opentelemetry/instrumentation-grpc@0.223.0', API],
     files: {
       'app.cjs': `const grpc = require('@grpc/grpc-js');
         const json = { serialize: v => Buffer.from(JSON.stringify(v)), deserialize: b => JSON.parse(b) };
