@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use otlp_arrow_base::clock::Clock;
 use otlp_arrow_base::lock::lock;
 
+use super::crypto::Digest;
 use crate::identity::Peer;
 
 /// Addresses that failed within a minute, and as many that did not; beyond that the oldest is forgotten.
@@ -21,9 +22,6 @@ const ALLOWED: u32 = 10;
 const WINDOW: Duration = Duration::from_secs(60);
 /// How often people are told at most.
 const TOLD: Duration = Duration::from_secs(600);
-
-/// What stands for a credential: its SHA-256, or an HMAC of it.
-pub type Digest = [u8; 32];
 
 /// From where: one address of IPv4, or the 64 bits of IPv6 that one network has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

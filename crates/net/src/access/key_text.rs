@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use otlp_arrow_base::error::{Code, OtlpError, Result};
-use ring::digest::{SHA256, digest};
-use ring::rand::{SecureRandom, SystemRandom};
+use otlp_arrow_base::error::Result;
 use secrecy::{ExposeSecret, SecretString};
+
+use super::crypto;
 
 /// What every key begins with.
 const PREFIX: &str = "oa_";
@@ -98,19 +98,16 @@ impl std::error::Error for NotAKey {}
 
 /// The SHA-256 of any credential, in hexadecimal.
 pub fn sha256_hex(bytes: &[u8]) -> String {
-    digest(&SHA256, bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    crypto::sha256(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Digits that all occur equally often.
 fn random<const N: usize>() -> Result<SecretString> {
     /// Four times 62: bytes from here on would make some digits more frequent.
     const FAIR: u8 = 248;
-    let system = SystemRandom::new();
     let mut text = String::with_capacity(N);
     while text.len() < N {
-        let mut bytes = [0; 64];
-        let filled = system.fill(&mut bytes);
-        filled.map_err(|_| OtlpError::new(Code::Internal, "the system has no random numbers"))?;
+        let bytes = crypto::random::<64>()?;
         let fair = bytes.iter().filter(|byte| **byte < FAIR).map(|byte| char::from(DIGITS[usize::from(byte % 62)]));
         text.extend(fair.take(N - text.len()));
     }

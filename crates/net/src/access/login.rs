@@ -9,11 +9,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::header::{self, HeaderMap, HeaderValue};
 use otlp_arrow_base::clock::Clock;
-use otlp_arrow_base::error::{Code, OtlpError, Result};
+use otlp_arrow_base::error::Result;
 use otlp_arrow_base::lock::lock;
-use ring::digest::{SHA256, digest};
-use ring::rand::{SecureRandom, SystemRandom};
 use secrecy::{ExposeSecret, SecretString};
+
+use super::crypto::{self, Digest};
 
 /// How long a link works.
 const LINK: Duration = Duration::from_secs(600);
@@ -25,9 +25,6 @@ const MOST_LINKS: usize = 16;
 const MOST_SESSIONS: usize = 256;
 /// Cookies of our name that are looked at: a browser sends one, and one more of another path at most.
 const MOST_COOKIES: usize = 4;
-
-/// What a browser shows is found by its digest, so that no time tells how much of it is right.
-type Digest = [u8; 32];
 
 /// Who logged in, each with what `G` allows.
 pub struct Logins<G> {
@@ -171,16 +168,12 @@ impl<G> Logins<G> {
 
 /// 256 bits.
 fn random() -> Result<SecretString> {
-    let mut bytes = [0; 32];
-    let filled = SystemRandom::new().fill(&mut bytes);
-    filled.map_err(|_| OtlpError::new(Code::Internal, "the system has no random numbers"))?;
-    Ok(URL_SAFE_NO_PAD.encode(bytes).into())
+    Ok(URL_SAFE_NO_PAD.encode(crypto::random::<32>()?).into())
 }
 
+/// What a browser shows is found by its digest, so that no time tells how much of it is right.
 fn sha256(text: &str) -> Digest {
-    let mut bytes = [0; 32];
-    bytes.copy_from_slice(digest(&SHA256, text.as_bytes()).as_ref());
-    bytes
+    crypto::sha256(text.as_bytes())
 }
 
 #[cfg(test)]

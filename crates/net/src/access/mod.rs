@@ -1,6 +1,7 @@
 //! Who may come in: parts that check what a client shows. Nothing here knows what a door does.
 
 mod certificate;
+mod crypto;
 mod failures;
 mod hash;
 pub mod jwt;
@@ -14,7 +15,8 @@ mod shown;
 mod table;
 
 pub use certificate::CertificateName;
-pub use failures::{Digest, Failing, Failure, Failures, Origin, Slowed};
+pub use crypto::Digest;
+pub use failures::{Failing, Failure, Failures, Origin, Slowed};
 pub use hash::PasswordHash;
 pub use key::{Keys, NamedKey};
 pub use key_text::{KeyText, NotAKey, sha256_hex};

@@ -15,7 +15,7 @@ use ring::rand::SystemRandom;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::{OnceCell, Semaphore};
 
-use super::failures::Digest;
+use super::crypto::{Digest, no_random};
 use super::hash::PasswordHash;
 
 /// Passwords that are hashed at a time: each takes its 19 MiB and a core.
@@ -92,8 +92,7 @@ impl<G> Passwords<G> {
         users: impl IntoIterator<Item = (String, PasswordHash, G)>,
         clock: Clock,
     ) -> otlp_arrow_base::error::Result<Self> {
-        let key = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new());
-        let key = key.map_err(|_| OtlpError::new(Code::Internal, "the system has no random numbers"))?;
+        let key = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new()).map_err(no_random)?;
         let (mut table, mut nobody) = (HashMap::new(), Vec::new());
         for (name, hash, grant) in users {
             nobody.push(Arc::new(hash.of_nobody()));

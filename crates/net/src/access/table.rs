@@ -122,16 +122,15 @@ mod tests {
     use http::HeaderValue;
     use http::header::{AUTHORIZATION, HeaderName};
     use otlp_arrow_base::clock::ManualClock;
-    use ring::digest::{SHA256, digest};
 
+    use super::super::crypto::sha256;
     use super::super::{Keys, NamedKey, TOKEN_HEADER};
     use super::*;
     use crate::identity::Peer;
 
     fn key(text: &str, id: &str, role: Role, expires: Option<SystemTime>) -> NamedKey {
         let grant = Arc::new(Grant { id: id.to_owned(), roles: [role].into_iter().collect() });
-        let digest = digest(&SHA256, text.as_bytes()).as_ref().try_into().unwrap();
-        NamedKey { digest, grant, not_before: None, expires }
+        NamedKey { digest: sha256(text.as_bytes()), grant, not_before: None, expires }
     }
 
     async fn who(access: &Access, shown: &[(HeaderName, &str)]) -> Result<Option<String>, Denied> {

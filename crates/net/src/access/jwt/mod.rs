@@ -19,13 +19,14 @@ use std::time::SystemTime;
 
 use otlp_arrow_base::clock::Clock;
 use otlp_arrow_base::lock::lock;
-use ring::digest::{SHA256, digest};
 
 pub use claims::{Expected, Owner};
 pub use fault::Fault;
 use key::KeySet;
 pub use source::{KeySource, Place, Tell};
 use token::Token;
+
+use super::crypto::{Digest, sha256};
 
 /// Tokens that are remembered as accepted.
 const REMEMBERED: usize = 1024;
@@ -45,7 +46,7 @@ pub struct Issuer {
 pub struct Issuers {
     issuers: Vec<Issuer>,
     clock: Clock,
-    remembered: Mutex<HashMap<[u8; 32], Remembered>>,
+    remembered: Mutex<HashMap<Digest, Remembered>>,
 }
 
 /// A token that was accepted, under its digest.
@@ -99,13 +100,13 @@ impl Issuers {
     }
 
     /// One that was accepted, is not over, and whose issuer has the same keys still.
-    fn recall(&self, digest: &[u8; 32], now: SystemTime) -> Option<Remembered> {
+    fn recall(&self, digest: &Digest, now: SystemTime) -> Option<Remembered> {
         let known = lock(&self.remembered).get(digest).filter(|known| now < known.owner.until).cloned()?;
         let (version, _) = self.issuers[known.issuer].keys.current()?;
         (version == known.version).then_some(known)
     }
 
-    fn remember(&self, digest: [u8; 32], accepted: Remembered, now: SystemTime) {
+    fn remember(&self, digest: Digest, accepted: Remembered, now: SystemTime) {
         let mut remembered = lock(&self.remembered);
         if remembered.len() >= REMEMBERED {
             remembered.retain(|_, known| now < known.owner.until);
@@ -135,10 +136,4 @@ fn verify(keys: &KeySet, token: &Token<'_>) -> Result<(), Fault> {
     fit.peek().ok_or(Fault::Algorithm)?;
     let good = fit.any(|key| key.verifies(token.algorithm, token.signed, &token.signature));
     if good { Ok(()) } else { Err(Fault::Signature) }
-}
-
-fn sha256(text: &[u8]) -> [u8; 32] {
-    let mut bytes = [0; 32];
-    bytes.copy_from_slice(digest(&SHA256, text).as_ref());
-    bytes
 }

@@ -61,7 +61,10 @@ pub struct KeySource {
 
 enum From {
     File(Reloaded<KeySet>),
-    Net { place: Place, client: Client },
+    /// A JSON Web Key Set at this URL.
+    Url(String, Client),
+    /// Of this issuer, whose document says where.
+    Issuer(String, Client),
 }
 
 #[derive(Default)]
@@ -106,25 +109,13 @@ impl KeySource {
                     })
                 })?)
             }
-            Place::Url(_) | Place::Issuer(_) => {
-                let (name, url) = match &place {
-                    Place::Issuer(issuer) => ("issuer", issuer),
-                    Place::Url(url) => ("jwks_url", url),
-                    Place::File(_) => unreachable!("above"),
-                };
-                checked(url)
-                    .map_err(|error| OtlpError::new(Code::InvalidConfig, format!("{key}.{name} = {url:?}: {error}")))?;
-                let tls = ClientPems { key: key.clone(), ca, ..ClientPems::default() };
-                let client = Client::new(ClientOptions {
-                    tls,
-                    server_name: None,
-                    proxies: None,
-                    proxy_tls: ClientPems::default(),
-                    http2: false,
-                    timeout: TIMEOUT,
-                    max_answer: MOST_BYTES,
-                })?;
-                From::Net { place, client }
+            Place::Url(url) => {
+                let client = client(&key, "jwks_url", &url, ca)?;
+                From::Url(url, client)
+            }
+            Place::Issuer(issuer) => {
+                let client = client(&key, "issuer", &issuer, ca)?;
+                From::Issuer(issuer, client)
             }
         };
         Ok(Arc::new(Self { key, from, clock, tell, state: Mutex::default() }))
@@ -157,7 +148,7 @@ impl KeySource {
 
     /// What to wait for; None if it is too early to ask again. A task of its own asks, as a client may go away meanwhile.
     fn ask(self: &Arc<Self>, state: &mut State) -> Option<watch::Receiver<()>> {
-        if !matches!(self.from, From::Net { .. }) {
+        if matches!(self.from, From::File(_)) {
             return None;
         }
         if let Some(asking) = state.asking.as_ref().filter(|asking| asking.has_changed().is_ok()) {
@@ -206,16 +197,29 @@ impl KeySource {
     }
 
     async fn fetch(&self) -> Result<(Bytes, KeySet), String> {
-        let From::Net { place, client } = &self.from else { return Err("they are in a file".to_owned()) };
-        let url = match place {
-            Place::Issuer(issuer) => discover(client, issuer).await?,
-            Place::Url(url) => url.clone(),
-            Place::File(_) => return Err("they are in a file".to_owned()),
+        let (url, client) = match &self.from {
+            From::Url(url, client) => (url.clone(), client),
+            From::Issuer(issuer, client) => (discover(client, issuer).await?, client),
+            From::File(_) => return Err("they are in a file".to_owned()),
         };
         let body = get(client, &url).await?;
         let keys = KeySet::parse(&body).map_err(|error| format!("{url}: {error}"))?;
         Ok((body, keys))
     }
+}
+
+/// Asks at `url`, which `key`.`name` of the configuration has.
+fn client(key: &str, name: &str, url: &str, ca: Option<Pem>) -> Result<Client> {
+    checked(url).map_err(|error| OtlpError::new(Code::InvalidConfig, format!("{key}.{name} = {url:?}: {error}")))?;
+    Client::new(ClientOptions {
+        tls: ClientPems { key: key.to_owned(), ca, ..ClientPems::default() },
+        server_name: None,
+        proxies: None,
+        proxy_tls: ClientPems::default(),
+        http2: false,
+        timeout: TIMEOUT,
+        max_answer: MOST_BYTES,
+    })
 }
 
 async fn discover(client: &Client, issuer: &str) -> Result<String, String> {
