@@ -85,7 +85,6 @@ pub(crate) fn headed(media_type: &'static str, encoding: Option<Encoding>, body:
 
 /// Nothing of an answer is a page, and none is for a page of others.
 pub(crate) fn guarded(headers: &mut HeaderMap) {
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));
     headers.insert(
         header::CONTENT_SECURITY_POLICY,

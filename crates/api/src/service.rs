@@ -313,7 +313,6 @@ impl Service for Api {
     fn refused(&self, refusal: &Refusal) -> Option<Response<Body>> {
         let body = serde_json::json!({ "code": refusal.code().as_str(), "message": refusal.message() });
         let mut response = answer::plain(400, "application/json", body.to_string());
-        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         guarded(response.headers_mut());
         Some(response)
     }

@@ -69,7 +69,6 @@ fn answered(head: &Parts, identity: &Identity) -> Result<Response<Answer>, Refus
         None if is_asset => Err(Refusal::unknown_path(path, "the page was built anew: load it again")),
         None => {
             let mut response = answer::plain(200, "text/html; charset=utf-8", MISSING);
-            response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
             guarded(response.headers_mut());
             Ok(response)
         }
@@ -100,7 +99,6 @@ fn served(file: &'static File, is_asset: bool, given: &HeaderMap) -> Response<An
 
 fn guarded(headers: &mut HeaderMap) {
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.insert("cross-origin-opener-policy", HeaderValue::from_static("same-origin"));
     headers.insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));

@@ -64,7 +64,6 @@ impl McpDoor {
             Answer::Other(Box::pin(body))
         });
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         Ok(response)
     }
 }
@@ -84,9 +83,7 @@ impl Service for McpDoor {
 
     fn refused(&self, refusal: &Refusal) -> Option<Response<Answer>> {
         let body = serde_json::json!({ "code": refusal.code().as_str(), "message": refusal.message() });
-        let mut response = answer::plain(400, "application/json", Bytes::from(body.to_string()));
-        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        Some(response)
+        Some(answer::plain(400, "application/json", Bytes::from(body.to_string())))
     }
 
     fn call<'a>(&'a self, request: &'a mut Request, identity: &'a Identity) -> Answering<'a> {
