@@ -2,7 +2,7 @@
 import { resident, type Service } from './service.js';
 
 export interface Attack {
-  /** The row of the table in docs/attacks.md. */
+  /** Its number in the table of attempts; several of one kind share one. */
   readonly row: number;
   readonly name: string;
   /** Does it: resolves with what was answered, rejects where that is not what it must be. */

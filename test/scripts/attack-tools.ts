@@ -1,5 +1,5 @@
 /** Public tools against the service on loopback, whose reports are read here: h2spec, h2load, slowhttptest. */
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Neighbour } from '../attacks/neighbour.js';
@@ -49,7 +49,6 @@ async function h2load(port: number): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'otlp-arrow-h2load-'));
   try {
     const body = join(folder, 'body');
-    const { writeFileSync } = await import('node:fs');
     writeFileSync(body, oneSpan('attack', 'h2load'));
     const load = ['-n', '50000', '-c', '20', '-m', '50', '-d', body, '-H', 'content-type: application/x-protobuf'];
     const text = await run('h2load', [...load, `http://127.0.0.1:${port}/v1/traces`], { quiet: true });
